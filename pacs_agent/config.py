@@ -1,0 +1,143 @@
+"""Settings that a deployment fixes: `agent.yaml`, overridden by environment variables.
+
+A variable is named PACS_AGENT_<SECTION>__<SETTING>, for example PACS_AGENT_DIMSE__PORT=104. Everything an operator
+changes while the agent runs (peers, destinations, rules) is in the database instead.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+REPOSITORY_BUNDLES = Path(__file__).resolve().parent.parent / "models" / "bundles"
+
+
+def _ae_title(value: str) -> str:
+    """A valid AE title. PS3.5 6.2: 1 to 16 characters of the default repertoire, no backslash, not all spaces."""
+    if not 1 <= len(value.strip()) <= 16 or "\\" in value or not value.isascii() or not value.isprintable():
+        raise ValueError(f"{value!r} is not an AE title: 1 to 16 printable ASCII characters without a backslash")
+    return value.strip()
+
+
+AETitle = Annotated[str, AfterValidator(_ae_title)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DimseSettings(_Section):
+    """The DICOM listener."""
+
+    ae_title: AETitle = Field("PACSAGENT", description="AE title we answer to; any other called AE title is rejected")
+    host: str = Field("127.0.0.1", description="address the listener binds")
+    port: int = Field(11112, ge=0, le=65535, description="TCP port of the listener")
+    max_associations: int = Field(32, ge=1, description="associations served at a time; further ones are rejected")
+    network_timeout_s: float = Field(60, gt=0, description="an idle association is aborted after this time")
+
+
+class WebSettings(_Section):
+    """DICOMweb, health and (later) console and viewer."""
+
+    host: str = Field("127.0.0.1", description="address the web server binds")
+    port: int = Field(8080, ge=0, le=65535, description="TCP port of the web server")
+    threads: int = Field(8, ge=1, description="requests served at a time")
+    token: SecretStr | None = Field(
+        None, description="bearer token every request must carry; without it only a loopback address may be bound"
+    )
+    max_stow_mb: int = Field(2048, ge=1, description="largest STOW-RS request accepted, in MB")
+
+
+class AssembleSettings(_Section):
+    """When a study is complete."""
+
+    quiet_s: float = Field(30, ge=0, description="a study is complete when nothing new came for this time")
+    poll_s: float = Field(1, gt=0, description="how often the quiet times are checked")
+
+
+class InferenceSettings(_Section):
+    """How models run."""
+
+    bundles_dir: Path = Field(REPOSITORY_BUNDLES, description="folder of the model bundles")
+    provider: Literal["auto", "cuda", "cpu"] = Field(
+        "auto", description="onnxruntime provider: auto takes the GPU where there is one; cuda refuses to fall back"
+    )
+    threads: int = Field(0, ge=0, description="intra-op threads; 0 = one per core")
+    batch_slices: int = Field(8, ge=1, description="slices encoded in one run of the encoder")
+
+
+class WorkSettings(_Section):
+    """The durable workflow."""
+
+    concurrency: int = Field(1, ge=1, description="jobs run at a time by one worker")
+    heartbeat_s: float = Field(5, gt=0, description="how often a worker says that it lives")
+    takeover_s: float = Field(20, gt=0, description="a worker silent for this time is dead; others take its jobs")
+
+
+class DeliverSettings(_Section):
+    """Delivery of results."""
+
+    attempts: int = Field(8, ge=1, description="attempts on a network error before the dead letters")
+    backoff_s: float = Field(2, gt=0, description="wait after the first failed attempt; doubles each time")
+    backoff_max_s: float = Field(600, gt=0, description="longest wait between two attempts")
+    timeout_s: float = Field(30, gt=0, description="time limit of one connection or response")
+
+
+class Settings(BaseSettings):
+    """All settings. Unknown names are refused, so that a typing error is found at start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PACS_AGENT_", env_nested_delimiter="__", yaml_file="agent.yaml", extra="forbid", frozen=True
+    )
+
+    data_dir: Path = Field(Path("var"), description="folder of the archive, the token cache and the SQLite databases")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; default is SQLite in data_dir")
+    dimse: DimseSettings = DimseSettings()
+    web: WebSettings = WebSettings()
+    assemble: AssembleSettings = AssembleSettings()
+    inference: InferenceSettings = InferenceSettings()
+    work: WorkSettings = WorkSettings()
+    deliver: DeliverSettings = DeliverSettings()
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line written")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """URL of the agent's own tables."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'pacs-agent.sqlite'}"
+
+    @property
+    def workflow_url(self) -> str:
+        """URL of the DBOS tables: the same Postgres server, or a second SQLite file so that neither locks the other."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'workflow.sqlite'}"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Settings from a file (default `agent.yaml` in the working directory, if there) and the environment.
+
+    Raises FileNotFoundError when a file is named and missing, pydantic.ValidationError when a value is wrong.
+    """
+    if path is None:
+        return Settings()
+    if not path.is_file():
+        raise FileNotFoundError(f"no settings file at {path}; create it or leave out --config for the defaults")
+    named = type("Settings", (Settings,), {"model_config": SettingsConfigDict(yaml_file=path)})
+    settings: Settings = named()
+    return settings

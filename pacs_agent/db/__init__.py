@@ -1,0 +1,56 @@
+"""Where all state lives: SQLAlchemy models, the engine, and the alembic migrations.
+
+In: a database URL. Out: sessions and mapped classes. `upgrade` brings an empty or older database to this version;
+a database newer than this code is refused.
+"""
+
+from pacs_agent.db.engine import Database, upgrade
+from pacs_agent.db.models import (
+    AuditEvent,
+    Base,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Instance,
+    Job,
+    JobState,
+    JobStep,
+    Origin,
+    Patient,
+    Peer,
+    QuarantinedInstance,
+    ResultObject,
+    RuleSet,
+    Series,
+    StepState,
+    Study,
+    StudyState,
+    Worker,
+    utc_now,
+)
+
+__all__ = [
+    "AuditEvent",
+    "Base",
+    "Database",
+    "Delivery",
+    "DeliveryState",
+    "Destination",
+    "Instance",
+    "Job",
+    "JobState",
+    "JobStep",
+    "Origin",
+    "Patient",
+    "Peer",
+    "QuarantinedInstance",
+    "ResultObject",
+    "RuleSet",
+    "Series",
+    "StepState",
+    "Study",
+    "StudyState",
+    "Worker",
+    "upgrade",
+    "utc_now",
+]

@@ -1,0 +1,321 @@
+"""Tables. Names are the standard's; times are UTC; digests are SHA-256 in hexadecimal.
+
+The information model is PS3.3 7.3.1 (patient, study, series, instance); the rest is the agent's own state.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+
+def utc_now() -> datetime:
+    """The present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC time in every database; SQLite forgets the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses naive times: nobody knows what they mean."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone was given to the database")
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Puts the zone back where the database dropped it."""
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class Base(DeclarativeBase):
+    """Base of all mapped classes."""
+
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012 (SQLAlchemy's form)
+
+
+class Patient(Base):
+    """A patient as the PACS names it: Patient ID within its issuer."""
+
+    __tablename__ = "patients"
+    __table_args__ = (UniqueConstraint("patient_id", "issuer"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_id: Mapped[str] = mapped_column(String(64))
+    issuer: Mapped[str] = mapped_column(String(64), default="")
+    name: Mapped[str] = mapped_column(String(324), default="")
+    birth_date: Mapped[str] = mapped_column(String(8), default="")
+    sex: Mapped[str] = mapped_column(String(16), default="")
+    studies: Mapped[list["Study"]] = relationship(back_populates="patient")
+
+
+class StudyState(StrEnum):
+    """Where a study is on its way before it becomes jobs."""
+
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+    IGNORED = "ignored"
+
+
+class Study(Base):
+    """A study. `last_received_at` moves only when a new image of it is indexed, never on a re-send or for a result."""
+
+    __tablename__ = "studies"
+    __table_args__ = (Index("ix_studies_state_last", "state", "last_received_at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    patient_pk: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    study_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    study_date: Mapped[str] = mapped_column(String(8), default="")
+    study_time: Mapped[str] = mapped_column(String(16), default="")
+    study_id: Mapped[str] = mapped_column(String(16), default="")
+    accession_number: Mapped[str] = mapped_column(String(16), default="", index=True)
+    description: Mapped[str] = mapped_column(String(64), default="")
+    referring_physician: Mapped[str] = mapped_column(String(324), default="")
+    state: Mapped[StudyState] = mapped_column(String(16), default=StudyState.RECEIVING)
+    state_reason: Mapped[str] = mapped_column(Text, default="")
+    first_received_at: Mapped[datetime] = mapped_column(default=utc_now)
+    last_received_at: Mapped[datetime] = mapped_column(default=utc_now)
+    complete_at: Mapped[datetime | None]
+    patient: Mapped[Patient] = relationship(back_populates="studies")
+    series: Mapped[list["Series"]] = relationship(back_populates="study")
+    jobs: Mapped[list["Job"]] = relationship(back_populates="study")
+
+
+class Series(Base):
+    """A series of one study."""
+
+    __tablename__ = "series"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_pk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    series_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    modality: Mapped[str] = mapped_column(String(16), default="")
+    number: Mapped[int | None]
+    description: Mapped[str] = mapped_column(String(64), default="")
+    body_part: Mapped[str] = mapped_column(String(16), default="")
+    study: Mapped[Study] = relationship(back_populates="series")
+    instances: Mapped[list["Instance"]] = relationship(back_populates="series")
+
+
+class Origin(StrEnum):
+    """How an instance came into the archive."""
+
+    RECEIVED = "received"
+    RESULT = "result"
+
+
+class Instance(Base):
+    """An instance on disk. `digest` is over the data set as sent, without preamble and file meta information."""
+
+    __tablename__ = "instances"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_pk: Mapped[int] = mapped_column(ForeignKey("series.id"), index=True)
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    number: Mapped[int | None]
+    rows: Mapped[int | None]
+    columns: Mapped[int | None]
+    frames: Mapped[int] = mapped_column(default=1)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    size_bytes: Mapped[int]
+    origin: Mapped[Origin] = mapped_column(String(16), default=Origin.RECEIVED)
+    source: Mapped[str] = mapped_column(String(128), default="")
+    received_at: Mapped[datetime] = mapped_column(default=utc_now)
+    series: Mapped[Series] = relationship(back_populates="instances")
+
+
+class QuarantinedInstance(Base):
+    """An instance kept on disk but not in the archive: it contradicts what is known of its study."""
+
+    __tablename__ = "quarantined_instances"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
+    study_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    reason: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(String(128), default="")
+    received_at: Mapped[datetime] = mapped_column(default=utc_now)
+
+
+class JobState(StrEnum):
+    """State of a job. `no_result` is a success that says in DICOM why nothing can be said."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DELIVERING = "delivering"
+    DONE = "done"
+    NO_RESULT = "no_result"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class Job(Base):
+    """One reading of one study: the durable workflow's own record, its id is the workflow's id.
+
+    `reading` is the StudyReading as JSON; `input_digest` is over the digests of all images the study had when complete.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (Index("ix_jobs_state_created", "state", "created_at"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    study_pk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    rule: Mapped[str] = mapped_column(String(64))
+    pipeline: Mapped[str] = mapped_column(String(64))
+    priority: Mapped[int] = mapped_column(default=100)
+    destinations: Mapped[list[str]] = mapped_column(default=list)
+    input_digest: Mapped[str] = mapped_column(String(64))
+    supersedes_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
+    state: Mapped[JobState] = mapped_column(String(16), default=JobState.QUEUED)
+    progress: Mapped[float] = mapped_column(default=0.0)
+    error: Mapped[str] = mapped_column(Text, default="")
+    bundle: Mapped[str] = mapped_column(String(128), default="")
+    series_choice: Mapped[dict[str, Any] | None]
+    reading: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    study: Mapped[Study] = relationship(back_populates="jobs")
+    steps: Mapped[list["JobStep"]] = relationship(back_populates="job", order_by="JobStep.id")
+    results: Mapped[list["ResultObject"]] = relationship(back_populates="job")
+
+
+class StepState(StrEnum):
+    """State of one step of a job."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    WAITING = "waiting"
+
+
+class JobStep(Base):
+    """One step of a job, timed; one row for each name (deliver and confirm: `deliver:<destination>`)."""
+
+    __tablename__ = "job_steps"
+    __table_args__ = (UniqueConstraint("job_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    name: Mapped[str] = mapped_column(String(96))
+    state: Mapped[StepState] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=1)
+    detail: Mapped[str] = mapped_column(Text, default="")
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[datetime | None]
+    job: Mapped[Job] = relationship(back_populates="steps")
+
+
+class ResultObject(Base):
+    """A DICOM object a job made; its bytes are in the archive under `digest`."""
+
+    __tablename__ = "result_objects"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    series_instance_uid: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    job: Mapped[Job] = relationship(back_populates="results")
+    deliveries: Mapped[list["Delivery"]] = relationship(back_populates="result_object")
+
+
+class DeliveryState(StrEnum):
+    """State of one object at one destination. Only `stored` and `confirmed` mean that the destination has it."""
+
+    PENDING = "pending"
+    RETRYING = "retrying"
+    STORED = "stored"
+    CONFIRMED = "confirmed"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+
+
+class Delivery(Base):
+    """One object on its way to one destination."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (UniqueConstraint("result_object_pk", "destination"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    result_object_pk: Mapped[int] = mapped_column(ForeignKey("result_objects.id"), index=True)
+    destination: Mapped[str] = mapped_column(String(64))
+    state: Mapped[DeliveryState] = mapped_column(String(16), default=DeliveryState.PENDING)
+    attempts: Mapped[int] = mapped_column(default=0)
+    answer: Mapped[str] = mapped_column(Text, default="")
+    changed_at: Mapped[datetime] = mapped_column(default=utc_now)
+    result_object: Mapped[ResultObject] = relationship(back_populates="deliveries")
+
+
+class Peer(Base):
+    """A DICOM node known to us and what it may do here. Unknown nodes may do nothing, not even C-ECHO."""
+
+    __tablename__ = "peers"
+
+    ae_title: Mapped[str] = mapped_column(String(16), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255), default="")
+    may_store: Mapped[bool] = mapped_column(default=True)
+    may_echo: Mapped[bool] = mapped_column(default=True)
+    enabled: Mapped[bool] = mapped_column(default=True)
+
+
+class Destination(Base):
+    """Where results go. `kind` names an entry of deliver's registry, `settings` are that kind's own."""
+
+    __tablename__ = "destinations"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    enabled: Mapped[bool] = mapped_column(default=True)
+
+
+class RuleSet(Base):
+    """A version of the routing rules, as YAML. The newest row is in force; older ones say what was in force then."""
+
+    __tablename__ = "rule_sets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_by: Mapped[str] = mapped_column(String(64), default="")
+
+
+class AuditEvent(Base):
+    """Who did what to what, with which outcome. No patient names or IDs: subjects are UIDs and AE titles."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index("ix_audit_events_action_at", "action", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    actor: Mapped[str] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(16))
+    subject: Mapped[str] = mapped_column(String(128), default="")
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class Worker(Base):
+    """A worker process, by its executor id, and when it last said that it lives."""
+
+    __tablename__ = "workers"
+
+    executor_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(default=utc_now)
+    seen_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+    buried_at: Mapped[datetime | None]

@@ -1,0 +1,99 @@
+"""The manifest of a model bundle: what the model accepts, says and consists of.
+
+Graphs of a bundle of task "report" and their inputs and outputs (n slices, b studies or sentences, L slices of a study,
+d token width, F findings, g patch grid, Q visual tokens of width k, V words, t past words, e layers, m heads of width a):
+
+slice_encoder.onnx   stored int16 [n, rows, columns], slope f32 [n], intercept f32 [n], spacing_mm f32 [n, 2]
+                     → token f32 [n, d], patch_grid f32 [n, F, g, g] (logits over the square field the graph cropped)
+study_reader.onnx    tokens f32 [b, L, d], z_mm f32 [b, L], plane i64 [b, L], sequence i64 [b, L], phase i64 [b, L],
+                     mask bool [b, L] (true = a slice is there)
+                     → finding_logits f32 [b, F], slice_weights f32 [b, F, L] in [0, 1], visual_tokens f32 [b, Q, k]
+report_decoder.onnx  word i64 [b, 1], visual_tokens f32 [b, Q, k], past_keys f32 [e, b, m, t, a], past_values (same)
+                     → logits f32 [b, V], keys f32 [e, b, m, t + 1, a], values (same)
+
+A sentence is decoded from its tag, `<present:KEY>`, `<absent:KEY>` or `<impression:KEY>`, word by word until `<end>`;
+all sentences of a report are one batch. No tag, no sentence: what may be said is fixed by the scores, how by the decoder.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pacs_agent.imaging.series import Plane
+from pacs_agent.inference.reading import Code
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AcceptedInput(_Frozen):
+    """Which series the model can read. Lengths in mm."""
+
+    modalities: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    """BodyPartExamined values taken; a series that names none is judged by its description and geometry."""
+    planes: tuple[Plane, ...]
+    min_slices: int = Field(ge=1)
+    max_slices: int
+    min_thickness_mm: float
+    max_thickness_mm: float
+    min_coverage_mm: float
+
+
+class FindingEntry(_Frozen):
+    """A finding and how its logit becomes a statement: p = sigmoid(scale × logit + bias)."""
+
+    key: str
+    name: str
+    code: Code
+    site: Code
+    scale: float = 1.0
+    bias: float = 0.0
+    operating_point: float = Field(gt=0, lt=1)
+    uncertain_from: float = Field(gt=0, lt=1)
+    """Below: absent. From here to the operating point: uncertain. From the operating point: present."""
+
+
+class GraphFile(_Frozen):
+    """A file of the bundle and its digest."""
+
+    file: FileName
+    sha256: Sha256
+
+
+class Graphs(_Frozen):
+    """The three graphs of a reading model."""
+
+    slice_encoder: GraphFile
+    study_reader: GraphFile
+    report_decoder: GraphFile
+
+
+class Manifest(_Frozen):
+    """`manifest.json` of a bundle of task "report"."""
+
+    schema_version: Literal[1]
+    task: Literal["report"]
+    name: str
+    version: str
+    manufacturer: str
+    device_uid: Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
+    intended_use: str
+    training_data: str
+    demo: bool
+    accepts: AcceptedInput
+    windows_hu: tuple[tuple[float, float], ...]
+    pixel_mm: float
+    field_px: int
+    token_width: int
+    patch_grid: int
+    findings: tuple[FindingEntry, ...]
+    graphs: Graphs
+    tokenizer: GraphFile
+    self_test: GraphFile
+    max_words: int = 40
+    """Longest sentence in words."""

@@ -1,0 +1,96 @@
+"""What the model says of one study: the facts from which every DICOM object and the panel are made."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from pacs_agent.imaging.series import OrderedSeries
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Code(_Frozen):
+    """A coded concept. PS3.3 8.1."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+class FindingLabel(_Frozen):
+    """A finding a model can report, from the label table of its manifest."""
+
+    key: str
+    name: str
+    code: Code
+    site: Code
+
+
+class Presence(StrEnum):
+    """What is said of a finding: by its calibrated probability and its operating point."""
+
+    PRESENT = "present"
+    UNCERTAIN = "uncertain"
+    ABSENT = "absent"
+
+
+class SliceEvidence(_Frozen):
+    """A slice on which a finding rests."""
+
+    index: int
+    sop_instance_uid: str
+    frame_number: int | None
+    weight: float
+
+
+class FindingReading(_Frozen):
+    """One finding in one study. `slice_weights[i]` in [0, 1] belongs to slice i of the series."""
+
+    label: FindingLabel
+    probability: float
+    operating_point: float
+    presence: Presence
+    slice_weights: tuple[float, ...]
+    evidence: tuple[SliceEvidence, ...]
+    """The strongest slices, strongest first; empty when absent."""
+
+
+class Sentence(_Frozen):
+    """One sentence of the draft report and the findings (keys) that license it."""
+
+    text: str
+    findings: tuple[str, ...]
+    positive: bool
+
+
+class BundleIdentity(_Frozen):
+    """Which model spoke. `digest` is over the manifest, which names the digest of every graph."""
+
+    name: str
+    version: str
+    digest: str
+    device_uid: str
+    manufacturer: str
+    intended_use: str
+    training_data: str
+    demo: bool
+    """True for a model that learned from phantoms: every object then says that it is not for clinical use."""
+
+
+class StudyReading(_Frozen):
+    """Everything a model says of one study."""
+
+    bundle: BundleIdentity
+    series: OrderedSeries
+    findings: tuple[FindingReading, ...]
+    sentences: tuple[Sentence, ...]
+    impression: tuple[Sentence, ...]
+
+    def finding(self, key: str) -> FindingReading:
+        """The reading of one finding. Raises KeyError for a label this model does not know."""
+        for reading in self.findings:
+            if reading.label.key == key:
+                return reading
+        raise KeyError(key)
