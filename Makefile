@@ -1,2 +1,52 @@
-check:
-	.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+# One command for each need. Every target sets up what it needs; nothing has to be installed by hand first.
+#
+#   make demo     the main job on this machine: a phantom CT goes in, a report comes back (DEMO_ARGS=--once ends by itself)
+#   make test     everything, with real peers where they can be installed
+#   make check    lint, types and the quick tests, in under a minute
+#   make bench    figures beside named peers, also in build/bench.json
+#   make train    trains the demo model and writes its bundle
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMPS := .stamps
+
+.PHONY: demo test check quick bench train peers hooks clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMPS)/run
+	$(BIN)/pacs-agent demo $(DEMO_ARGS)
+
+test: $(STAMPS)/develop peers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+check: $(STAMPS)/develop
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -n 2 -m "not slow and not peers" tests/unit
+
+bench: $(STAMPS)/develop peers
+	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+train: $(STAMPS)/develop
+	$(BIN)/python -m models.msvlm.train --preset cpu-demo $(TRAIN_ARGS)
+
+peers:
+	deploy/peers.sh
+
+hooks: $(STAMPS)/develop
+	$(BIN)/pre-commit install
+
+clean:
+	rm -rf .venv .venv-peers $(STAMPS) build .cache
+
+$(STAMPS)/run: pyproject.toml deploy/constraints.txt deploy/venv.sh
+	deploy/venv.sh $(PYTHON) cpu
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/develop: pyproject.toml deploy/constraints.txt deploy/venv.sh
+	deploy/venv.sh $(PYTHON) cpu,train,dev
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
