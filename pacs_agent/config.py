@@ -18,14 +18,14 @@ from pydantic_settings import (
 REPOSITORY_BUNDLES = Path(__file__).resolve().parent.parent / "models" / "bundles"
 
 
-def _ae_title(value: str) -> str:
+def check_ae_title(value: str) -> str:
     """A valid AE title. PS3.5 6.2: 1 to 16 characters of the default repertoire, no backslash, not all spaces."""
     if not 1 <= len(value.strip()) <= 16 or "\\" in value or not value.isascii() or not value.isprintable():
         raise ValueError(f"{value!r} is not an AE title: 1 to 16 printable ASCII characters without a backslash")
     return value.strip()
 
 
-AETitle = Annotated[str, AfterValidator(_ae_title)]
+AETitle = Annotated[str, AfterValidator(check_ae_title)]
 
 
 class _Section(BaseModel):

@@ -1,0 +1,179 @@
+"""Checks what a working agent needs, each with advice when it is missing. Nothing is changed."""
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from pacs_agent import deliver, inference, route
+from pacs_agent.config import Settings
+from pacs_agent.db import Database, Destination, Job, JobState, Peer, Worker, utc_now
+from pacs_agent.ops.listening import answers_dicom, answers_http
+
+LOW_DISK_GB = 10.0
+
+
+class Grade(StrEnum):
+    """How a check came out."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+class Check(BaseModel):
+    """One thing checked: what was found and, unless it is good, what to do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    grade: Grade
+    found: str
+    advice: str = ""
+
+
+def examine(settings: Settings, database: Database) -> Iterator[Check]:
+    """All checks, one after the other: disk, database, ports, models, peers, destinations, workers, dead letters."""
+    checks: tuple[Callable[[Settings, Database], Iterator[Check]], ...] = (
+        _disk,
+        _database,
+        _listener,
+        _web,
+        _models,
+        _peers,
+        _rules,
+        _destinations,
+        _workers,
+        _dead_letters,
+    )
+    for check in checks:
+        yield from check(settings, database)
+
+
+def _disk(settings: Settings, _database: Database) -> Iterator[Check]:
+    folder = settings.data_dir.resolve()
+    nearest = next(path for path in (folder, *folder.parents) if path.is_dir())
+    if not os.access(nearest, os.W_OK):
+        yield Check(name="disk", grade=Grade.BAD, found=f"{nearest} is not writable", advice="change its owner, or data_dir")
+        return
+    free_gb = shutil.disk_usage(nearest).free / 1e9
+    found = f"{free_gb:.0f} GB free at {folder}"
+    if free_gb < LOW_DISK_GB:
+        yield Check(name="disk", grade=Grade.WARNING, found=found, advice="make room, or move data_dir to a larger disk")
+    else:
+        yield Check(name="disk", grade=Grade.GOOD, found=found)
+
+
+def _database(_settings: Settings, database: Database) -> Iterator[Check]:
+    shown = database.engine.url.render_as_string(hide_password=True)
+    try:
+        with database.reading() as session:
+            jobs = session.scalar(select(func.count(Job.id)))
+    except SQLAlchemyError as error:
+        yield Check(name="database", grade=Grade.BAD, found=f"{shown}: {error}", advice="check database_url and the server")
+        return
+    yield Check(name="database", grade=Grade.GOOD, found=f"{shown}, {jobs} jobs")
+
+
+def _listener(settings: Settings, _database: Database) -> Iterator[Check]:
+    dimse = settings.dimse
+    yield _port("listener", dimse.host, dimse.port, answers_dicom, "is it our listener? its log says; else change dimse.port")
+
+
+def _web(settings: Settings, _database: Database) -> Iterator[Check]:
+    yield _port("web", settings.web.host, settings.web.port, answers_http, "another program has it: change web.port")
+
+
+def _port(name: str, host: str, port: int, answers: Callable[[str, int], bool], advice: str) -> Check:
+    where = f"{host}:{port}"
+    if answers(host, port):
+        return Check(name=name, grade=Grade.GOOD, found=f"answers at {where}")
+    try:
+        with socket.create_server((host, port)):
+            return Check(name=name, grade=Grade.WARNING, found=f"{where} is free", advice="start it: pacs-agent serve")
+    except OSError as error:
+        return Check(name=name, grade=Grade.BAD, found=f"{where}: {error.strerror}", advice=advice)
+
+
+def _models(settings: Settings, _database: Database) -> Iterator[Check]:
+    folders = sorted(path.parent for path in settings.inference.bundles_dir.glob("*/manifest.json"))
+    if not folders:
+        advice = "copy one there, or train the demo one: make train"
+        yield Check(name="models", grade=Grade.BAD, found=f"none in {settings.inference.bundles_dir}", advice=advice)
+    for folder in folders:
+        yield _model(folder, settings)
+
+
+def _model(folder: Path, settings: Settings) -> Check:
+    try:
+        report = inference.self_test(inference.load_bundle(folder), settings.inference)
+    except (inference.BundleRefused, inference.ProviderUnavailable) as refusal:
+        return Check(name="model", grade=Grade.BAD, found=f"{folder.name}: {refusal}", advice="install the bundle again")
+    if not report.passed:
+        return Check(name="model", grade=Grade.BAD, found=f"{folder.name}: {report.summary}", advice="do not use it")
+    return Check(name="model", grade=Grade.GOOD, found=f"{folder.name} on {report.provider}, self-test passed")
+
+
+def _peers(_settings: Settings, database: Database) -> Iterator[Check]:
+    with database.reading() as session:
+        titles = list(session.scalars(select(Peer.ae_title).where(Peer.enabled)))
+    if titles:
+        yield Check(name="peers", grade=Grade.GOOD, found=", ".join(titles))
+    else:
+        advice = "nobody may send to us: pacs-agent peer add AE_TITLE --host IP"
+        yield Check(name="peers", grade=Grade.WARNING, found="none", advice=advice)
+
+
+def _rules(_settings: Settings, database: Database) -> Iterator[Check]:
+    with database.reading() as session:
+        book = route.rules_in_force(session)
+        known = set(session.scalars(select(Destination.name).where(Destination.enabled)))
+    if not book.rules:
+        advice = "every study is ignored: pacs-agent rules put FILE"
+        yield Check(name="rules", grade=Grade.WARNING, found="none", advice=advice)
+        return
+    missing = sorted({name for rule in book.rules for name in rule.destinations} - known)
+    if missing:
+        advice = "add it: pacs-agent destination add NAME …"
+        yield Check(name="rules", grade=Grade.BAD, found=f"unknown destination {', '.join(missing)}", advice=advice)
+    else:
+        yield Check(name="rules", grade=Grade.GOOD, found=f"{len(book.rules)} in force")
+
+
+def _destinations(settings: Settings, database: Database) -> Iterator[Check]:
+    with database.reading() as session:
+        rows = list(session.scalars(select(Destination).where(Destination.enabled)))
+    for row in rows:
+        try:
+            answer = deliver.probe(row, settings)
+        except deliver.DeliveryError as error:
+            advice = "check its address, and that it knows our AE title"
+            yield Check(name=f"destination {row.name}", grade=Grade.BAD, found=str(error), advice=advice)
+        else:
+            yield Check(name=f"destination {row.name}", grade=Grade.GOOD, found=answer)
+
+
+def _workers(settings: Settings, database: Database) -> Iterator[Check]:
+    with database.reading() as session:
+        seen = list(session.scalars(select(Worker.seen_at).where(Worker.buried_at.is_(None))))
+    alive = [at for at in seen if (utc_now() - at).total_seconds() < settings.work.takeover_s]
+    if alive:
+        yield Check(name="workers", grade=Grade.GOOD, found=f"{len(alive)} alive")
+    else:
+        yield Check(name="workers", grade=Grade.WARNING, found="none alive", advice="start one: pacs-agent serve")
+
+
+def _dead_letters(_settings: Settings, database: Database) -> Iterator[Check]:
+    with database.reading() as session:
+        failed = session.scalar(select(func.count(Job.id)).where(Job.state == JobState.FAILED)) or 0
+    if failed:
+        advice = "pacs-agent jobs --state failed; then pacs-agent rerun ID"
+        yield Check(name="dead letters", grade=Grade.WARNING, found=f"{failed} jobs", advice=advice)
+    else:
+        yield Check(name="dead letters", grade=Grade.GOOD, found="none")
