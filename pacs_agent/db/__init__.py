@@ -4,7 +4,7 @@ In: a database URL. Out: sessions and mapped classes. `upgrade` brings an empty 
 a database newer than this code is refused.
 """
 
-from pacs_agent.db.engine import Database, upgrade
+from pacs_agent.db.engine import Database, DatabaseTooNew, upgrade
 from pacs_agent.db.models import (
     AuditEvent,
     Base,
@@ -33,6 +33,7 @@ __all__ = [
     "AuditEvent",
     "Base",
     "Database",
+    "DatabaseTooNew",
     "Delivery",
     "DeliveryState",
     "Destination",

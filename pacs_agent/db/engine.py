@@ -7,10 +7,18 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+
+class DatabaseTooNew(RuntimeError):
+    """The database was made by a later version of this code."""
+
+
+_UPGRADE_LOCK = 0x50414353
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -67,9 +75,26 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Brings the database to a revision of the schema, creating it when it is empty."""
+    """Brings the database to a revision of the schema, creating it when it is empty.
+
+    Several processes may do it at once: on Postgres they take turns by an advisory lock, on SQLite by the write lock.
+    Raises DatabaseTooNew when the database was made by a later version of this code.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _UPGRADE_LOCK})
+        _refuse_newer(connection, ScriptDirectory.from_config(config))
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:
+    known = {script.revision for script in scripts.walk_revisions()}
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in known:
+        raise DatabaseTooNew(
+            f"the database is at revision {current!r}, which this version does not know: "
+            "install the version that made it, or restore a backup"
+        )

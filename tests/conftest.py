@@ -1,0 +1,44 @@
+"""Fixtures every test may use."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pacs_agent.db import Database, upgrade
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what this machine cannot run, each with a message."""
+    real_images = pytest.mark.skip(reason="the real images of ../shared/data are not on this machine")
+    missing = [name for name in ("Orthanc", "storescu", "dciodvfy") if shutil.which(name) is None]
+    peers = pytest.mark.skip(reason=f"no {', '.join(missing)} on this machine: deploy/peers.sh installs them as root")
+    for item in items:
+        if item.get_closest_marker("real_images") and not SHARED_DATA.is_dir():
+            item.add_marker(real_images)
+        if item.get_closest_marker("peers") and missing:
+            item.add_marker(peers)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real images; skips where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("the real images of ../shared/data are not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """An empty SQLite database of this version."""
+    database = Database(f"sqlite:///{tmp_path / 'agent.sqlite'}")
+    upgrade(database)
+    yield database
+    database.close()

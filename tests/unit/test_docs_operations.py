@@ -1,0 +1,100 @@
+"""The runbook and the README say what the code does: settings, commands, ports, make targets, rules."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+
+from pacs_agent import route
+from pacs_agent.cli import main
+from pacs_agent.config import REPOSITORY_BUNDLES, Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+RUNBOOK = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def section(text: str, title: str) -> str:
+    return text.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def setting_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_rows(field.annotation, f"{prefix}{name}.")
+            continue
+        default = {REPOSITORY_BUNDLES: "models/bundles", None: "none"}.get(field.default, field.default)
+        yield f"| `{prefix}{name}` | {default} | {field.description} |"
+
+
+def command_rows(group: click.Group, prefix: str = "") -> Iterator[str]:
+    for name, command in sorted(group.commands.items()):
+        if isinstance(command, click.Group):
+            yield from command_rows(command, f"{prefix}{name} ")
+            continue
+        arguments = [p.make_metavar(click.Context(command)) for p in command.params if isinstance(p, click.Argument)]
+        assert command.help, f"{name} has no help"
+        first_line = command.help.split("\n")[0]
+        yield f"| `{' '.join([prefix + name, *arguments])}` | {first_line} |"
+
+
+def table(title: str) -> list[str]:
+    return [line for line in section(RUNBOOK, title).splitlines() if line.startswith("| `")]
+
+
+def test_settings_in_the_runbook_are_the_settings() -> None:
+    assert table("Settings") == list(setting_rows(Settings))
+
+
+def test_commands_in_the_runbook_are_the_commands() -> None:
+    assert table("Commands") == list(command_rows(main))
+
+
+def test_ports_in_the_runbook_are_the_defaults() -> None:
+    settings = Settings()
+    ports = section(RUNBOOK, "Ports")
+    assert f"| {settings.dimse.port} | `dimse.port` |" in ports
+    assert f"| {settings.web.port} | `web.port` |" in ports
+    assert f"`{settings.dimse.ae_title}`" in ports
+    assert f"`{settings.dimse.ae_title}`, port {settings.dimse.port}" in README
+
+
+def test_commands_quoted_in_the_documents_exist() -> None:
+    for text in (RUNBOOK, README):
+        for words in re.findall(r"pacs-agent ([a-z][a-z -]*)", text):
+            assert resolve(words.split()), f"no such command: pacs-agent {words}"
+
+
+def resolve(words: list[str]) -> bool:
+    command: click.Command = main
+    for word in words:
+        if not isinstance(command, click.Group):
+            return True
+        if word not in command.commands:
+            return False
+        command = command.commands[word]
+    return True
+
+
+def test_make_targets_quoted_in_the_documents_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    quoted = set(
+        re.findall(r"(?:`|^)make ([a-z]+)", RUNBOOK + README + (REPOSITORY / "CHANGELOG.md").read_text(), re.M)
+    )
+    assert quoted
+    assert quoted <= targets
+
+
+def test_the_rules_in_the_runbook_and_the_shipped_rules_are_valid() -> None:
+    example = re.search(r"```yaml\n(rules:.*?)```", RUNBOOK, re.DOTALL)
+    assert example
+    for text in (example[1], (REPOSITORY / "deploy" / "rules.yaml").read_text(encoding="utf-8")):
+        assert route.RuleBook.parse(text).rules
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for document in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))):
+        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / link).exists(), f"{document.name} links to {link}"
