@@ -1,0 +1,66 @@
+"""UIDs that follow from what an object says: the same content has the same UID, other content another one."""
+
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+
+from pacs_agent.results.facts import DocumentFacts, ObjectKind, Predecessor
+
+IMPLEMENTATION_CLASS_UID = "2.25.218371203487540716129427216553044098275"
+"""Names this implementation in file meta information. PS3.7 D.3.3.2."""
+
+
+def derived_uid(*facts: str) -> str:
+    """A UID made of facts: the first 128 bits of their SHA-256 as a UUID of version 8, under 2.25.
+
+    PS3.5 B.2; RFC 9562 5.8. At most 44 characters.
+    """
+    digest = hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode("utf-8", "surrogatepass")).digest()
+    octets = bytearray(digest[:16])
+    octets[6] = octets[6] & 0x0F | 0x80
+    octets[8] = octets[8] & 0x3F | 0x80
+    return f"2.25.{uuid.UUID(bytes=bytes(octets)).int}"
+
+
+@dataclass(frozen=True)
+class DocumentUids:
+    """The two UIDs of a document; each document is a series of its own."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+
+
+def document_uids(
+    kind: ObjectKind, study_instance_uid: str, model_digest: str, content_digest: str, facts: DocumentFacts
+) -> DocumentUids:
+    """The UIDs of one document.
+
+    `content_digest` is over everything the document says that the other facts do not already fix.
+    """
+    identity = (
+        kind.value,
+        study_instance_uid,
+        model_digest,
+        facts.input_digest,
+        content_digest,
+        facts.composed_at.isoformat(),
+        facts.software_version,
+        *(previous.sop_instance_uid for previous in replaced_by(kind, facts)),
+    )
+    return DocumentUids(derived_uid("instance", *identity), derived_uid("series", *identity))
+
+
+def replaced_by(kind: ObjectKind, facts: DocumentFacts) -> tuple[Predecessor, ...]:
+    """The predecessors a document of this kind takes the place of: its own kind, and "no result" by or of any kind."""
+    return tuple(p for p in facts.predecessors if ObjectKind.NO_RESULT in (kind, p.kind) or p.kind == kind)
+
+
+def tracking_uid(study_instance_uid: str, device_uid: str, finding_key: str) -> str:
+    """The UID under which one finding of one model is followed through all documents of a study. PS3.16 TID 4108."""
+    return derived_uid("finding", study_instance_uid, device_uid, finding_key)
+
+
+def agent_device_uid(software_version: str) -> str:
+    """Device UID of the agent itself in one version: the observer when no model took part."""
+    return derived_uid("agent", software_version)
