@@ -27,7 +27,8 @@ def peer_list(agent: Agent, as_json: bool) -> None:
     fields = ("ae_title", "host", "may_store", "may_echo", "enabled")
     with agent.database.reading() as session:
         rows = [{field: getattr(row, field) for field in fields} for row in session.scalars(select(Peer))]
-    print_rows(rows, as_json=as_json, columns=fields, empty="No peer yet. Add one: pacs-agent peer add AE_TITLE --host IP")
+    empty = "No peer yet. Add one: pacs-agent peer add AE_TITLE --host IP"
+    print_rows(rows, as_json=as_json, columns=fields, empty=empty)
 
 
 @peer.command("add")
@@ -76,7 +77,8 @@ def destination_list(agent: Agent, as_json: bool) -> None:
     fields = ("name", "kind", "settings", "enabled")
     with agent.database.reading() as session:
         rows = [{field: getattr(row, field) for field in fields} for row in session.scalars(select(Destination))]
-    print_rows(rows, as_json=as_json, columns=fields, empty="No destination yet. Results stay in the agent's own archive.")
+    empty = "No destination yet. Results stay in the agent's own archive."
+    print_rows(rows, as_json=as_json, columns=fields, empty=empty)
 
 
 @destination.command("add")

@@ -60,12 +60,14 @@ def _disk(settings: Settings, _database: Database) -> Iterator[Check]:
     folder = settings.data_dir.resolve()
     nearest = next(path for path in (folder, *folder.parents) if path.is_dir())
     if not os.access(nearest, os.W_OK):
-        yield Check(name="disk", grade=Grade.BAD, found=f"{nearest} is not writable", advice="change its owner, or data_dir")
+        advice = "change its owner, or data_dir"
+        yield Check(name="disk", grade=Grade.BAD, found=f"{nearest} is not writable", advice=advice)
         return
     free_gb = shutil.disk_usage(nearest).free / 1e9
     found = f"{free_gb:.0f} GB free at {folder}"
     if free_gb < LOW_DISK_GB:
-        yield Check(name="disk", grade=Grade.WARNING, found=found, advice="make room, or move data_dir to a larger disk")
+        advice = "make room, or move data_dir to a larger disk"
+        yield Check(name="disk", grade=Grade.WARNING, found=found, advice=advice)
     else:
         yield Check(name="disk", grade=Grade.GOOD, found=found)
 
@@ -76,14 +78,15 @@ def _database(_settings: Settings, database: Database) -> Iterator[Check]:
         with database.reading() as session:
             jobs = session.scalar(select(func.count(Job.id)))
     except SQLAlchemyError as error:
-        yield Check(name="database", grade=Grade.BAD, found=f"{shown}: {error}", advice="check database_url and the server")
+        advice = "check database_url and the server"
+        yield Check(name="database", grade=Grade.BAD, found=f"{shown}: {error}", advice=advice)
         return
     yield Check(name="database", grade=Grade.GOOD, found=f"{shown}, {jobs} jobs")
 
 
 def _listener(settings: Settings, _database: Database) -> Iterator[Check]:
     dimse = settings.dimse
-    yield _port("listener", dimse.host, dimse.port, answers_dicom, "is it our listener? its log says; else change dimse.port")
+    yield _port("listener", dimse.host, dimse.port, answers_dicom, "another program has it: change dimse.port")
 
 
 def _web(settings: Settings, _database: Database) -> Iterator[Check]:
@@ -114,7 +117,7 @@ def _model(folder: Path, settings: Settings) -> Check:
     try:
         report = inference.self_test(inference.load_bundle(folder), settings.inference)
     except (inference.BundleRefused, inference.ProviderUnavailable) as refusal:
-        return Check(name="model", grade=Grade.BAD, found=f"{folder.name}: {refusal}", advice="install the bundle again")
+        return Check(name="model", grade=Grade.BAD, found=f"{folder.name}: {refusal}", advice="install it again")
     if not report.passed:
         return Check(name="model", grade=Grade.BAD, found=f"{folder.name}: {report.summary}", advice="do not use it")
     return Check(name="model", grade=Grade.GOOD, found=f"{folder.name} on {report.provider}, self-test passed")

@@ -89,7 +89,8 @@ class Supervisor:
     def _plan_restart(self, child: _Child) -> None:
         now = time.monotonic()
         if child.restarts == 0 and now - child.started_s < EARLY_S:
-            raise StartFailed(f"`pacs-agent {child.name}` ended with code {child.process.returncode} right after its start")
+            code = child.process.returncode
+            raise StartFailed(f"`pacs-agent {child.name}` ended with code {code} right after its start")
         lived_well = now - child.started_s > 2 * LONGEST_WAIT_S
         child.restarts = 1 if lived_well else child.restarts + 1
         wait_s = min(LONGEST_WAIT_S, 2.0 ** (child.restarts - 1))
@@ -104,7 +105,7 @@ class Supervisor:
 
 def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
     """A child that ends with us even when we are killed, and that leaves Ctrl-C to us."""
-    return subprocess.Popen(list(command), preexec_fn=_tie_to_parent, start_new_session=True)  # noqa: S603, PLW1509
+    return subprocess.Popen(list(command), preexec_fn=_tie_to_parent, start_new_session=True)  # noqa: S603
 
 
 def _tie_to_parent() -> None:

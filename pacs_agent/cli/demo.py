@@ -1,0 +1,189 @@
+"""`demo`: the main job on this machine, from nothing, beside the truth.
+
+A phantom chest CT with known findings is sent by C-STORE to a freshly set up agent (SQLite, own archive, CPU).
+"""
+
+import json
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from pacs_agent import route
+from pacs_agent.cli.context import Agent
+from pacs_agent.cli.demo_report import print_report
+from pacs_agent.cli.send import send_files
+from pacs_agent.cli.serve import print_addresses
+from pacs_agent.db import Job, JobState, Peer, Study
+from pacs_agent.deliver import ScuAddress
+from pacs_agent.ops.listening import answers_dicom, answers_http
+from pacs_agent.ops.supervise import StartFailed, Supervisor
+
+PEER = "DEMO"
+RULES = """
+rules:
+  - name: demo, every CT
+    when: {attribute: Modality, equals: CT}
+    pipeline: msvlm
+    destinations: []
+"""
+ENDED = {JobState.DONE, JobState.NO_RESULT, JobState.FAILED, JobState.CANCELED}
+
+
+class DemoFailed(click.ClickException):
+    """The demo did not get its report."""
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="End by itself instead of leaving the agent running.")
+@click.option("--seed", default=7, show_default=True, help="Which phantom; another number is another patient.")
+@click.option("--slices", default=80, show_default=True, help="Slices of the phantom.")
+@click.option(
+    "--findings",
+    default="pleural_effusion,lung_nodule,coronary_artery_wall_calcification",
+    show_default=True,
+    help="Findings put into the phantom, by key; empty for none.",
+)
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True)
+@click.option("--picture", type=click.Path(path_type=Path), help="Also save what is shown as an SVG picture.")
+def demo(once: bool, seed: int, slices: int, findings: str, folder: Path, picture: Path | None) -> None:
+    """Send a phantom chest CT through a fresh agent and show the report beside the truth."""
+    out = Console(highlight=False, record=picture is not None, width=118 if picture else None)
+    agent = _fresh_agent(folder)
+    files, truth = _phantom(out, folder / "phantom", seed, slices, findings)
+    supervisor = Supervisor(("receive", "work", "web"), ("--config", str(agent.config)))
+    supervisor.start()
+    try:
+        _wait_until_up(agent, supervisor)
+        _send(out, agent, files)
+        last_image_s = time.monotonic()
+        job_id = _watch(out, agent, supervisor, truth["study_instance_uid"])
+        print_report(out, agent, job_id, truth, seconds=time.monotonic() - last_image_s)
+        if picture:
+            out.save_svg(str(picture), title="make demo")
+        if not once:
+            _stay(out, agent, supervisor)
+    except StartFailed as error:
+        raise DemoFailed(str(error)) from error
+    finally:
+        supervisor.stop()
+
+
+def _fresh_agent(folder: Path) -> Agent:
+    """An agent of its own in a folder: what an earlier demo left there is removed."""
+    if (folder / "agent.yaml").exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "data_dir": str(folder.resolve() / "data"),
+        "dimse": {"port": _port(11112)},
+        "web": {"port": _port(8080)},
+        "assemble": {"quiet_s": 2, "poll_s": 0.2},
+        "log_level": "warning",
+    }
+    (folder / "agent.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    agent = Agent(folder / "agent.yaml")
+    with agent.database.writing() as session:
+        session.add(Peer(ae_title=PEER, host="127.0.0.1"))
+        route.put_rules(session, RULES, actor="demo")
+    return agent
+
+
+def _port(preferred: int) -> int:
+    """The usual port, or a free one where another program has it."""
+    for port in (preferred, 0):
+        try:
+            with socket.create_server(("127.0.0.1", port)) as server:
+                return int(server.getsockname()[1])
+        except OSError:
+            continue
+    raise DemoFailed("no TCP port on 127.0.0.1 can be bound")
+
+
+def _phantom(out: Console, folder: Path, seed: int, slices: int, findings: str) -> tuple[list[Path], dict[str, Any]]:
+    from models import phantoms
+
+    wanted = tuple(key.strip() for key in findings.split(",") if key.strip())
+    out.print(f"[bold]1  A phantom chest CT[/], {slices} slices, seed {seed}, in {folder}")
+    phantom = phantoms.generate(seed, slices=slices, findings=wanted)
+    files = phantoms.write_series(phantom, folder)
+    return files, json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+
+
+def _wait_until_up(agent: Agent, supervisor: Supervisor) -> None:
+    dimse, http = agent.settings.dimse, agent.settings.web
+    deadline = time.monotonic() + 60
+    while not (answers_dicom(dimse.host, dimse.port) and answers_http(http.host, http.port)):
+        supervisor.check()
+        if time.monotonic() > deadline:
+            raise DemoFailed("the agent did not come up within a minute; its messages are above")
+        time.sleep(0.2)
+
+
+def _send(out: Console, agent: Agent, files: list[Path]) -> None:
+    dimse = agent.settings.dimse
+    out.print(f"\n[bold]2  C-STORE[/] from {PEER} to {dimse.ae_title} at {dimse.host}:{dimse.port}")
+    started_s = time.monotonic()
+    address = ScuAddress(host=dimse.host, port=dimse.port, called_ae=dimse.ae_title, calling_ae=PEER)
+    refused = send_files(out, address, files)
+    if refused:
+        raise DemoFailed(f"the agent refused {len(refused)} of {len(files)} images, the first with {refused[0]}")
+    took_s = time.monotonic() - started_s
+    out.print(f"   {len(files)} images acknowledged in {took_s:.1f} s, {len(files) / took_s:.0f} images/s")
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """How far the newest job of a study is."""
+
+    job_id: str | None
+    percent: float
+    doing: str
+    ended: bool
+
+
+def _watch(out: Console, agent: Agent, supervisor: Supervisor, study_instance_uid: str) -> str:
+    """Shows the job's progress until it has ended; its id."""
+    out.print("\n[bold]3  The study is complete after a quiet time, then read[/]")
+    deadline = time.monotonic() + 600
+    columns = (TextColumn("   {task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), console=out, transient=True) as progress:
+        bar = progress.add_task("waiting for the quiet time", total=100)
+        while time.monotonic() < deadline:
+            supervisor.check()
+            stand = _stand(agent, study_instance_uid)
+            progress.update(bar, completed=stand.percent, description=stand.doing)
+            if stand.job_id and stand.ended:
+                return stand.job_id
+            time.sleep(0.1)
+    raise DemoFailed(f"no report within ten minutes; `pacs-agent --config {agent.config} jobs` shows how far it came")
+
+
+def _stand(agent: Agent, study_instance_uid: str) -> _Stand:
+    query = select(Job).join(Study).where(Study.study_instance_uid == study_instance_uid)
+    with agent.database.reading() as session:
+        job = session.scalars(query.order_by(Job.created_at.desc()).options(selectinload(Job.steps))).first()
+        if job is None:
+            return _Stand(None, 0, "waiting for the quiet time", ended=False)
+        doing = job.steps[-1].name if job.steps else "waiting for a worker"
+        return _Stand(job.id, 100 * job.progress, doing, ended=job.state in ENDED)
+
+
+def _stay(out: Console, agent: Agent, supervisor: Supervisor) -> None:
+    out.print("\n[bold]The agent keeps running[/]; Ctrl-C ends it. Send it more, or look around in another terminal:")
+    print_addresses(agent)
+    for command in ("studies", "jobs", "audit", "doctor"):
+        out.print(f"   pacs-agent --config {agent.config} {command}")
+    supervisor.run()
+
+
+COMMANDS = (demo,)

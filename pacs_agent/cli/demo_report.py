@@ -1,0 +1,86 @@
+"""What the demo shows at its end: findings beside the truth, evidence beside the true slices, report and objects.
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pacs_agent.cli.context import Agent
+from pacs_agent.db import Job, JobStep, ResultObject
+from pacs_agent.inference import FindingReading, Presence, StudyReading
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+STRIP_CELLS = 32
+SAID = {Presence.PRESENT: "[yellow]present[/]", Presence.UNCERTAIN: "uncertain", Presence.ABSENT: "[dim]absent[/]"}
+
+
+def print_report(out: Console, agent: Agent, job_id: str, truth: dict[str, Any], *, seconds: float) -> None:
+    """Prints what the model says beside the phantom's truth, and where the objects are."""
+    with agent.database.reading() as session:
+        job = session.get_one(Job, job_id)
+        steps, results = list(job.steps), list(job.results)
+    out.print(f"   {job.state}: {seconds:.1f} s from the last image to the report in the archive")
+    out.print("   " + _step_times(steps), style="dim")
+    if job.reading is None:
+        out.print(f"   {escape(job.error)}")
+        return
+    reading = StudyReading.model_validate(job.reading)
+    _print_findings(out, reading, truth)
+    _print_text(out, reading, truth)
+    _print_objects(out, agent, results, truth["study_instance_uid"])
+
+
+def _step_times(steps: list[JobStep]) -> str:
+    timed = [(step.name, (step.finished_at - step.started_at).total_seconds()) for step in steps if step.finished_at]
+    return " · ".join(f"{name} {seconds:.2f} s" for name, seconds in timed)
+
+
+def _print_findings(out: Console, reading: StudyReading, truth: dict[str, Any]) -> None:
+    title = "4  What the model says, beside the truth"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("finding", "truth", "model", "probability"):
+        table.add_column(column, justify="right" if column == "probability" else "left")
+    table.add_column("evidence by slice, feet → head (truth below)")
+    for finding in reading.findings:
+        _add_finding(table, finding, truth, len(reading.series.slices))
+    out.print()
+    out.print(table)
+
+
+def _add_finding(table: Table, finding: FindingReading, truth: dict[str, Any], slices: int) -> None:
+    present = bool(truth["labels"].get(finding.label.key))
+    right = present == (finding.presence is Presence.PRESENT)
+    mark = "[green]✓[/]" if right else "[red]✗[/]"
+    shown = "[yellow]present[/]" if present else "[dim]absent[/]"
+    strip = _strip(finding.slice_weights) if finding.presence is not Presence.ABSENT else ""
+    table.add_row(finding.label.name, shown, f"{mark} {SAID[finding.presence]}", f"{finding.probability:.2f}", strip)
+    if present:
+        table.add_row("", "", "", "", f"[green]{_truth_strip(truth['slices'][finding.label.key], slices)}[/]")
+
+
+def _strip(weights: tuple[float, ...]) -> str:
+    """Weights of all slices as a strip of block characters, the maximum of each stretch."""
+    cells = min(STRIP_CELLS, len(weights))
+    stretches = [weights[i * len(weights) // cells : (i + 1) * len(weights) // cells] for i in range(cells)]
+    return "".join(BLOCKS[round(max(stretch) * (len(BLOCKS) - 1))] for stretch in stretches)
+
+
+def _truth_strip(indices: list[int], slices: int) -> str:
+    marked = set(indices)
+    return _strip(tuple(1.0 if i in marked else 0.0 for i in range(slices))).replace("█", "▔")
+
+
+def _print_text(out: Console, reading: StudyReading, truth: dict[str, Any]) -> None:
+    out.print(f"\n[bold]5  The draft report[/] of {reading.bundle.name} {reading.bundle.version}", end="")
+    out.print(" [red]– demo model, learned from phantoms, not for clinical use[/]" if reading.bundle.demo else "")
+    out.print(escape("   " + " ".join(sentence.text for sentence in reading.sentences)))
+    out.print(escape("   Impression: " + " ".join(sentence.text for sentence in reading.impression)))
+    out.print(f"[dim]   The phantom's own report: {escape(truth['report'])}[/]")
+
+
+def _print_objects(out: Console, agent: Agent, results: list[ResultObject], study_instance_uid: str) -> None:
+    root = f"http://{agent.settings.web.host}:{agent.settings.web.port}/dicom-web/studies/{study_instance_uid}"
+    out.print("\n[bold]6  Written into the archive[/] as DICOM Structured Reports, read back by DICOMweb from")
+    for result in results:
+        out.print(f"   {result.kind}: {root}/series/{result.series_instance_uid}/instances/{result.sop_instance_uid}")
