@@ -139,5 +139,5 @@ class Agent:
 
 
 def _environment() -> dict[str, str]:
-    """This environment without settings of another agent."""
+    """The environment, without settings of another agent."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PACS_AGENT_")}

@@ -1,7 +1,7 @@
 """dicom-ai-router 0.3.0 (PyPI, MIT): the nearest rival, with the model server that it brings along.
 
-Its "lung-nodule model" is a threshold and a connected-component search, no network. The router receives, waits for a quiet
-time, de-identifies, posts the images to that server, and returns a text SR and a key image by C-STORE.
+Its "lung-nodule model" is a threshold and a connected-component search, no network. The router receives, waits for a
+quiet time, de-identifies, posts the images to that server, and returns a text SR and a key image by C-STORE.
 """
 
 import json
@@ -150,7 +150,7 @@ def _python() -> Path:
 def _installed() -> bool:
     if not _python().exists():
         return False
-    asked = [
+    asked: list[str | Path] = [
         _python(),
         "-c",
         f"from importlib.metadata import version as v; assert v('dicom-ai-router') == '{VERSION}'",
@@ -161,7 +161,11 @@ def _installed() -> bool:
 def _install() -> None:
     """Installs the router into an environment of its own, so that its pins never meet ours."""
     package = f"dicom-ai-router=={VERSION}"
-    for command in ([sys.executable, "-m", "venv", ENVIRONMENT], [_python(), "-m", "pip", "install", "-q", package]):
+    steps: list[list[str | Path]] = [
+        [sys.executable, "-m", "venv", ENVIRONMENT],
+        [_python(), "-m", "pip", "install", "-q", package],
+    ]
+    for command in steps:
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S)
         except (subprocess.SubprocessError, OSError) as error:

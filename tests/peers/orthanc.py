@@ -92,7 +92,7 @@ class Orthanc:
         return int(self.rest("/statistics")["CountInstances"])
 
     def find(self, level: str = "Instance", **query: str) -> list[str]:
-        """Orthanc identifiers of what matches, for example find("Instance", Modality="SR", StudyInstanceUID="1.2")."""
+        """Orthanc identifiers of what matches, for example `Modality="SR"`, at level Patient, Study, Series or Instance."""
         body = {"Level": level, "Query": query, "CaseSensitive": True}
         answer = self._http.post(f"{self.url}/tools/find", json=body, timeout=60)
         answer.raise_for_status()

@@ -71,7 +71,7 @@ class RunningProcess:
     def __init__(
         self,
         name: str,
-        command: Sequence[str | Path],
+        command: Sequence[object],
         log: Path,
         *,
         environment: Mapping[str, str] | None = None,
