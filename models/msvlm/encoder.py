@@ -1,0 +1,131 @@
+"""The slice encoder: a convolutional front to stride 8, transformer blocks at stride 16, logits per patch and finding.
+
+The front is what makes small findings learnable at this size; see the measured recipe in the model card.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.msvlm.blocks import Block
+from models.msvlm.preset import NetworkShape
+from models.msvlm.preprocess import Windows, field_of_body, hounsfield_units
+
+POOLS = 9
+"""Pooled patch logits per finding: max, top-8 mean and log mean of the field, its left and its right half."""
+TOP_PATCHES = 8
+
+
+class Encoded(NamedTuple):
+    """Slice token [n, d], patch logits [n, F, g, g], slice logits [n, F]."""
+
+    token: Tensor
+    patch_logits: Tensor
+    slice_logits: Tensor
+
+
+def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False), nn.BatchNorm2d(channels_out), nn.ReLU()
+    )
+
+
+class Residual(nn.Module):
+    """Two 3×3 convolutions beside an identity."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _convolution(channels, channels)
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.second(self.first(x)))
+
+
+class Front(nn.Sequential):
+    """Windows [n, c, field, field] → features at stride 8."""
+
+    def __init__(self, channels_in: int, channels: tuple[int, ...]) -> None:
+        steps: list[nn.Module] = []
+        for before, after in zip((channels_in, *channels), channels, strict=False):
+            steps += [_convolution(before, after, stride=2), Residual(after)]
+        super().__init__(*steps)
+
+
+def pool_patch_logits(patch_logits: Tensor) -> Tensor:
+    """Patch logits [n, F, g, g] → [n, F, 9], of the field, of its image-left and of its image-right half."""
+    half = patch_logits.shape[3] // 2
+    parts = (patch_logits, patch_logits[..., :half], patch_logits[..., half:])
+    return torch.cat([_pool(part.flatten(2)) for part in parts], dim=2)
+
+
+def _pool(logits: Tensor) -> Tensor:
+    top = torch.topk(logits, TOP_PATCHES, dim=2).values
+    log_mean = torch.logsumexp(logits, dim=2) - float(torch.log(torch.tensor(float(logits.shape[2]))))
+    return torch.stack([top[:, :, 0], top.mean(2), log_mean], dim=2)
+
+
+class SliceHead(nn.Module):
+    """Slice logits [n, F] from a token: linear in [CLS] plus each finding's own weights on its pooled logits."""
+
+    def __init__(self, width: int, findings: int) -> None:
+        super().__init__()
+        self.width, self.findings = width, findings
+        self.from_class = nn.Linear(width, findings)
+        self.from_pools = nn.Parameter(torch.tensor([0.3, 0.4, 0.3] + [0.0] * 6).repeat(findings, 1))
+
+    def forward(self, token: Tensor) -> Tensor:
+        pools = token[..., self.width :].unflatten(-1, (self.findings, POOLS))
+        return self.from_class(token[..., : self.width]) + (pools * self.from_pools).sum(-1)
+
+
+class SliceEncoder(nn.Module):
+    """HU on the field [n, field_px, field_px] → `Encoded`."""
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        width, front = shape.encoder_width, shape.front_channels
+        self.windows = Windows(shape.windows_hu)
+        self.front = Front(len(shape.windows_hu), front)
+        self.to_tokens = nn.Conv2d(front[-1], width, 3, 2, 1)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.positions = nn.Parameter(torch.randn(1, (shape.patch_grid // 2) ** 2, width) * 0.02)
+        self.blocks = nn.ModuleList(Block(width, shape.encoder_heads) for _ in range(shape.encoder_blocks))
+        self.norm = nn.LayerNorm(width)
+        self.patch_fine = nn.Conv2d(front[-1], shape.findings, 1)
+        self.patch_coarse = nn.Linear(width, shape.findings * 4)
+        self.slice_head = SliceHead(width, shape.findings)
+        self.grid, self.findings = shape.patch_grid, shape.findings
+        nn.init.constant_(self.patch_fine.bias, -3.0)
+
+    def forward(self, hu: Tensor) -> Encoded:
+        fine = self.front(self.windows(hu))
+        tokens = self.to_tokens(fine).flatten(2).transpose(1, 2) + self.positions
+        x = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x)
+        patch_logits = self.patch_fine(fine) + self._coarse_logits(x[:, 1:])
+        token = torch.cat([x[:, 0], pool_patch_logits(patch_logits).flatten(1)], dim=1)
+        return Encoded(token, patch_logits, self.slice_head(token))
+
+    def _coarse_logits(self, tokens: Tensor) -> Tensor:
+        half = self.grid // 2
+        logits = self.patch_coarse(tokens).transpose(1, 2).unflatten(2, (half, half))
+        return nn.functional.pixel_shuffle(logits, 2)
+
+
+class SliceEncoderGraph(nn.Module):
+    """`slice_encoder.onnx`: stored values, slope, intercept, spacing → token, patch grid. See `manifest.py`."""
+
+    def __init__(self, encoder: SliceEncoder, shape: NetworkShape) -> None:
+        super().__init__()
+        self.encoder, self.shape = encoder, shape
+
+    def forward(self, stored: Tensor, slope: Tensor, intercept: Tensor, spacing_mm: Tensor) -> tuple[Tensor, Tensor]:
+        hu = hounsfield_units(stored, slope, intercept)
+        encoded = self.encoder(field_of_body(hu, spacing_mm, self.shape.field_px, self.shape.pixel_mm))
+        return encoded.token, encoded.patch_logits

@@ -1,0 +1,56 @@
+"""The label table of the model: names and codes of the findings. Codes: docs of CT-RATE findings in SNOMED CT."""
+
+from dataclasses import dataclass
+
+from pacs_agent.inference.reading import Code
+
+from models.phantoms.findings import FINDINGS, Finding
+
+
+def _sct(value: str, meaning: str) -> Code:
+    return Code(value=value, scheme="SCT", meaning=meaning)
+
+
+LUNG = _sct("39607008", "Lung")
+PLEURA = _sct("3120008", "Pleura")
+HEART = _sct("80891009", "Heart")
+CORONARY_ARTERY = _sct("41801008", "Coronary artery")
+AORTA = _sct("15825003", "Aorta")
+DIAPHRAGM = _sct("5798000", "Diaphragm")
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a finding is called, its code (CID-free SNOMED CT) and where it sits."""
+
+    key: Finding
+    name: str
+    code: Code
+    site: Code
+
+
+LABELS: tuple[Label, ...] = (
+    Label(Finding.LUNG_NODULE, "Lung nodule", _sct("786838002", "Lung nodule"), LUNG),
+    Label(Finding.CONSOLIDATION, "Consolidation", _sct("95436008", "Consolidation"), LUNG),
+    Label(Finding.ATELECTASIS, "Atelectasis", _sct("46621007", "Atelectasis"), LUNG),
+    Label(Finding.EMPHYSEMA, "Emphysema", _sct("87433001", "Emphysema"), LUNG),
+    Label(Finding.PLEURAL_EFFUSION, "Pleural effusion", _sct("60046008", "Pleural effusion"), PLEURA),
+    Label(Finding.CARDIOMEGALY, "Cardiomegaly", _sct("8186001", "Cardiomegaly"), HEART),
+    Label(Finding.PERICARDIAL_EFFUSION, "Pericardial effusion", _sct("373945007", "Pericardial effusion"), HEART),
+    Label(
+        Finding.CORONARY_CALCIFICATION,
+        "Coronary artery wall calcification",
+        _sct("445512009", "Coronary artery calcification"),
+        CORONARY_ARTERY,
+    ),
+    Label(
+        Finding.ARTERIAL_CALCIFICATION,
+        "Arterial wall calcification",
+        _sct("237897009", "Vascular calcification"),
+        AORTA,
+    ),
+    Label(Finding.HIATAL_HERNIA, "Hiatal hernia", _sct("84089009", "Hiatal hernia"), DIAPHRAGM),
+)
+
+if tuple(label.key for label in LABELS) != FINDINGS:
+    raise AssertionError("the label table and the phantoms' findings must have one order")

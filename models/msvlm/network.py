@@ -1,0 +1,80 @@
+"""The whole network with what belongs to it: preset, tokenizer, calibration; kept in one file between stages."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from models.msvlm.decoder import ReportDecoder
+from models.msvlm.encoder import SliceEncoder
+from models.msvlm.preset import Preset
+from models.msvlm.reader import StudyReader
+from models.msvlm.tokenizer import Tokenizer
+from models.phantoms.findings import FINDINGS
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """How a finding's logit becomes a statement; see `FindingEntry` of the manifest."""
+
+    scale: float = 1.0
+    bias: float = 0.0
+    operating_point: float = 0.5
+    uncertain_from: float = 0.25
+
+
+@dataclass
+class Network:
+    """Encoder, reader and decoder of one preset."""
+
+    preset: Preset
+    tokenizer: Tokenizer
+    encoder: SliceEncoder
+    reader: StudyReader
+    decoder: ReportDecoder
+    points: tuple[OperatingPoint, ...] = field(default_factory=lambda: tuple(OperatingPoint() for _ in FINDINGS))
+
+    def parts(self) -> dict[str, torch.nn.Module]:
+        """The trainable parts by name."""
+        return {"encoder": self.encoder, "reader": self.reader, "decoder": self.decoder}
+
+    def eval(self) -> "Network":
+        """All parts in inference mode."""
+        for part in self.parts().values():
+            part.eval()
+        return self
+
+
+def new_network(preset: Preset) -> Network:
+    """An untrained network, the same for the same preset."""
+    torch.manual_seed(preset.seed)
+    tokenizer, shape = Tokenizer.of_wordings(), preset.network
+    decoder = ReportDecoder(shape, len(tokenizer.words))
+    return Network(preset, tokenizer, SliceEncoder(shape), StudyReader(shape), decoder)
+
+
+def save_network(network: Network, path: Path) -> None:
+    """Writes weights, vocabulary, calibration and preset; first to a temporary name, so a cut run leaves no half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {
+        "preset": network.preset.model_dump_json(),
+        "tokenizer": network.tokenizer.to_json(),
+        "points": [vars(point) for point in network.points],
+        **{name: part.state_dict() for name, part in network.parts().items()},
+    }
+    draft = path.with_suffix(".part")
+    torch.save(facts, draft)
+    draft.replace(path)
+
+
+def load_network(path: Path) -> Network:
+    """The network of `save_network`, in inference mode."""
+    facts = torch.load(path, weights_only=True)
+    network = new_network(Preset.model_validate_json(facts["preset"]))
+    if network.tokenizer.to_json() != facts["tokenizer"]:
+        network.tokenizer = Tokenizer.from_json(facts["tokenizer"])
+        network.decoder = ReportDecoder(network.preset.network, len(network.tokenizer.words))
+    for name, part in network.parts().items():
+        part.load_state_dict(facts[name])
+    network.points = tuple(OperatingPoint(**point) for point in facts["points"])
+    return network.eval()

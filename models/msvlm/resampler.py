@@ -1,0 +1,38 @@
+"""The bridge: a study of any length becomes a fixed number of visual tokens for the decoder."""
+
+import torch
+from torch import Tensor, nn
+
+from models.msvlm.blocks import Attention, FeedForward, key_bias
+from models.msvlm.preset import NetworkShape
+from models.msvlm.zformer import Z_FEATURES, z_features
+
+
+class Resampler(nn.Module):
+    """One visual token per finding, from the slices that finding attends to, and learned queries over all slices.
+
+    Gives visual tokens [b, Q, k].
+    """
+
+    def __init__(self, shape: NetworkShape) -> None:
+        super().__init__()
+        width = shape.visual_width
+        facts = shape.reader_width + shape.token_width + Z_FEATURES + 2
+        self.from_finding = nn.Sequential(nn.Linear(facts, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+        self.finding = nn.Parameter(torch.randn(shape.findings, width) * 0.02)
+        self.queries = nn.Parameter(torch.randn(1, shape.zone_queries, width) * 0.02)
+        self.attention = Attention(width, shape.reader_heads, context_width=shape.reader_width)
+        self.norm_forward, self.feed_forward = nn.LayerNorm(width), FeedForward(width)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self, features: Tensor, tokens: Tensor, z_mm: Tensor, mask: Tensor, attention: Tensor, scores: Tensor
+    ) -> Tensor:
+        """`attention` [b, F, L] over slices; `scores` [b, F, 2] finding logit and mean slice probability."""
+        place = z_features((attention * z_mm[:, None]).sum(2))
+        facts = torch.cat([attention @ features, attention @ tokens, place, scores], dim=2)
+        findings = self.from_finding(facts) + self.finding
+        zones = self.queries.expand(features.shape[0], -1, -1)
+        zones = zones + self.attention(zones, features, key_bias(mask))
+        zones = zones + self.feed_forward(self.norm_forward(zones))
+        return self.norm(torch.cat([findings, zones], dim=1))
