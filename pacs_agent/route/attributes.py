@@ -1,0 +1,112 @@
+"""The attributes of a study that rules ask about, from the index where it has them and else from the files' headers."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pacs_agent.archive import Archive
+from pacs_agent.db import Instance, Origin, Series, Study
+from pacs_agent.route.conditions import Value
+from pacs_agent.route.errors import NoAttributes
+from pacs_agent.route.keywords import NUMERIC_VRS
+
+_INDEXED = {
+    "StudyInstanceUID": Study.study_instance_uid,
+    "StudyDate": Study.study_date,
+    "AccessionNumber": Study.accession_number,
+    "StudyDescription": Study.description,
+    "SeriesInstanceUID": Series.series_instance_uid,
+    "Modality": Series.modality,
+    "SeriesDescription": Series.description,
+    "BodyPartExamined": Series.body_part,
+    "SOPClassUID": Instance.sop_class_uid,
+}
+"""Attributes whose values in the index are those of every instance; all others are read from the files."""
+
+
+class StudyAttributes(Mapping[str, tuple[Value, ...]]):
+    """For each keyword the distinct values over the images of a study, sorted. Headers are read when asked for."""
+
+    def __init__(self, indexed: Mapping[str, tuple[Value, ...]], files: Sequence[Path]) -> None:
+        self._known = dict(indexed)
+        self._files = files
+
+    def fetch(self, keywords: Collection[str]) -> None:
+        """Reads these attributes now, in one pass over the files."""
+        missing = [keyword for keyword in keywords if keyword not in self._known]
+        if missing:
+            self._known |= _distinct(_headers(self._files, missing), missing)
+
+    def __getitem__(self, keyword: str) -> tuple[Value, ...]:
+        self.fetch([keyword])
+        return self._known[keyword]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def attributes_of_study(session: Session, archive: Archive, study_instance_uid: str) -> StudyAttributes:
+    """The attributes of a study over the instances received, without the results made of it.
+
+    Raises NoAttributes when nothing of the study is archived.
+    """
+    received = (
+        select(*_INDEXED.values(), Instance.digest)
+        .join(Instance.series)
+        .join(Series.study)
+        .where(Study.study_instance_uid == study_instance_uid, Instance.origin == Origin.RECEIVED)
+    )
+    rows = session.execute(received).all()
+    if not rows:
+        raise NoAttributes(f"nothing is archived of study {study_instance_uid}; send it first")
+    indexed = {keyword: _sorted(row[column] for row in rows) for column, keyword in enumerate(_INDEXED)}
+    return StudyAttributes(indexed, [archive.path(row.digest) for row in rows])
+
+
+def attributes_of_file(path: Path) -> StudyAttributes:
+    """The attributes of a DICOM file, as if it were the whole study. Raises NoAttributes when it is not one."""
+    try:
+        dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+    except (InvalidDicomError, OSError, ValueError, EOFError, NotImplementedError) as error:
+        raise NoAttributes(f"{path} cannot be read as a DICOM file: {error}") from error
+    return StudyAttributes({}, [path])
+
+
+def _headers(files: Iterable[Path], keywords: list[str]) -> Iterator[Dataset]:
+    for path in files:
+        try:
+            yield dcmread(path, stop_before_pixels=True, specific_tags=[*keywords, "SpecificCharacterSet"])
+        except (InvalidDicomError, OSError, ValueError, EOFError, NotImplementedError) as error:
+            raise NoAttributes(f"{path.name} in the archive cannot be read: {error}") from error
+
+
+def _distinct(headers: Iterable[Dataset], keywords: list[str]) -> dict[str, tuple[Value, ...]]:
+    found: dict[str, set[Value]] = {keyword: set() for keyword in keywords}
+    for header in headers:
+        for keyword in keywords:
+            found[keyword].update(_values(header, keyword))
+    return {keyword: _sorted(values) for keyword, values in found.items()}
+
+
+def _values(header: Dataset, keyword: str) -> list[Value]:
+    """The values of one element; one that cannot be decoded has none."""
+    try:
+        element = header[keyword]
+    except (KeyError, ValueError, TypeError, NotImplementedError, ArithmeticError):
+        return []
+    values = element.value if element.VM > 1 else [element.value]
+    if element.VR in NUMERIC_VRS:
+        return [float(value) for value in values if value not in (None, "")]
+    return [str(value).strip("\0 ") for value in values if value is not None]
+
+
+def _sorted(values: Iterable[Value]) -> tuple[Value, ...]:
+    return tuple(sorted({value for value in values if value != ""}, key=lambda value: (isinstance(value, str), value)))

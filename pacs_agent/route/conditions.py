@@ -1,0 +1,264 @@
+"""The conditions a rule can set. A condition about an attribute holds when any of the study's values satisfies it.
+
+With `all_values: true` there must be a value and every value must satisfy it. A further kind of condition is a class
+here, its name in _KINDS and a line in Condition.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+import re2
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    Tag,
+    model_validator,
+)
+from typing_extensions import override
+
+from pacs_agent.route.explanation import Explanation
+from pacs_agent.route.keywords import checked_keyword
+
+Value: TypeAlias = str | float
+Attributes: TypeAlias = Mapping[str, tuple[Value, ...]]
+"""For each keyword the distinct values over the instances of a study; numbers for attributes with a numeric VR."""
+
+MAX_PATTERN_CHARACTERS = 1000
+_DECIMAL = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$", re.ASCII)
+
+
+def number(value: Value) -> float | None:
+    """The finite number a value stands for, or None. PS3.5 6.2, value representation DS."""
+    if isinstance(value, str):
+        value = float(value) if _DECIMAL.match(value) else math.nan
+    return value if math.isfinite(value) else None
+
+
+def _same(value: Value, wanted: str) -> bool:
+    return value == wanted if isinstance(value, str) else value == number(wanted)
+
+
+class _Condition(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    def keywords(self) -> frozenset[str]:
+        """The attributes that must be known to answer."""
+        raise NotImplementedError
+
+    def explain(self, attributes: Attributes) -> Explanation:
+        """Whether it holds, and why."""
+        raise NotImplementedError
+
+
+class _AboutAttribute(_Condition):
+    attribute: Annotated[str, AfterValidator(checked_keyword)]
+    all_values: bool = False
+
+    @override
+    def keywords(self) -> frozenset[str]:
+        return frozenset({self.attribute})
+
+    @override
+    def explain(self, attributes: Attributes) -> Explanation:
+        values = attributes.get(self.attribute, ())
+        return Explanation(condition=self.text(), held=self._holds(values), saw=values)
+
+    def _holds(self, values: tuple[Value, ...]) -> bool:
+        if self.all_values:
+            return bool(values) and all(self.satisfied_by(value) for value in values)
+        return any(self.satisfied_by(value) for value in values)
+
+    def satisfied_by(self, value: Value) -> bool:
+        """Whether one value satisfies the condition."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """The condition in words."""
+        every = "every " if self.all_values else ""
+        return f"{every}{self.attribute} {self.wanted()}"
+
+    def wanted(self) -> str:
+        """What is asked of the value, in words."""
+        raise NotImplementedError
+
+
+class Equals(_AboutAttribute):
+    """The value is exactly this; numbers are compared as numbers, so 1.0 equals 1."""
+
+    equals: str
+
+    @override
+    def satisfied_by(self, value: Value) -> bool:
+        return _same(value, self.equals)
+
+    @override
+    def wanted(self) -> str:
+        return f"equals {self.equals!r}"
+
+
+class In(_AboutAttribute):
+    """The value is one of these."""
+
+    in_: tuple[str, ...] = Field(alias="in", min_length=1)
+
+    @override
+    def satisfied_by(self, value: Value) -> bool:
+        return any(_same(value, wanted) for wanted in self.in_)
+
+    @override
+    def wanted(self) -> str:
+        return f"in {list(self.in_)}"
+
+
+class Regex(_AboutAttribute):
+    """The value contains a match. RE2 syntax: linear time, so no pattern and no value can hold the agent up."""
+
+    regex: str = Field(max_length=MAX_PATTERN_CHARACTERS)
+    _pattern: Any = PrivateAttr(None)
+
+    @model_validator(mode="after")
+    def _compile(self) -> "Regex":
+        options = re2.Options()
+        options.log_errors = False
+        try:
+            self._pattern = re2.compile(self.regex, options)
+        except re2.error as error:
+            reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
+            raise ValueError(f"{self.regex!r} is not an RE2 pattern: {reason}") from error
+        return self
+
+    @override
+    def satisfied_by(self, value: Value) -> bool:
+        return self._pattern.search(value if isinstance(value, str) else f"{value:g}") is not None
+
+    @override
+    def wanted(self) -> str:
+        return f"matches {self.regex!r}"
+
+
+class Limits(BaseModel):
+    """Bounds of a number, both included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min: float = Field(-math.inf, allow_inf_nan=False)
+    max: float = Field(math.inf, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Limits":
+        if not self.model_fields_set:
+            raise ValueError("give min, max or both")
+        if self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}: nothing can lie between")
+        return self
+
+
+class Range(_AboutAttribute):
+    """The value is a number within limits. What is not a finite number is outside."""
+
+    range: Limits
+
+    @override
+    def satisfied_by(self, value: Value) -> bool:
+        found = number(value)
+        return found is not None and self.range.min <= found <= self.range.max
+
+    @override
+    def wanted(self) -> str:
+        return f"is a number from {self.range.min:g} to {self.range.max:g}"
+
+
+class Exists(_AboutAttribute):
+    """The attribute has a value (true), or has none in the whole study (false)."""
+
+    exists: bool
+    all_values: Literal[False] = False
+
+    @override
+    def _holds(self, values: tuple[Value, ...]) -> bool:
+        return bool(values) == self.exists
+
+    @override
+    def wanted(self) -> str:
+        return "has a value" if self.exists else "has no value"
+
+
+class All(_Condition):
+    """Every part holds; without parts it always holds."""
+
+    all: tuple["Condition", ...]
+
+    @override
+    def keywords(self) -> frozenset[str]:
+        return frozenset().union(*(part.keywords() for part in self.all))
+
+    @override
+    def explain(self, attributes: Attributes) -> Explanation:
+        parts = tuple(part.explain(attributes) for part in self.all)
+        text = "all of" if parts else "every study"
+        return Explanation(condition=text, held=all(part.held for part in parts), parts=parts)
+
+
+class AnyOf(_Condition):
+    """At least one part holds; without parts it never holds."""
+
+    any: tuple["Condition", ...]
+
+    @override
+    def keywords(self) -> frozenset[str]:
+        return frozenset().union(*(part.keywords() for part in self.any))
+
+    @override
+    def explain(self, attributes: Attributes) -> Explanation:
+        parts = tuple(part.explain(attributes) for part in self.any)
+        return Explanation(condition="any of", held=any(part.held for part in parts), parts=parts)
+
+
+class Not(_Condition):
+    """The part does not hold. Of an attribute that is missing everywhere every such statement holds."""
+
+    not_: "Condition" = Field(alias="not")
+
+    @override
+    def keywords(self) -> frozenset[str]:
+        return self.not_.keywords()
+
+    @override
+    def explain(self, attributes: Attributes) -> Explanation:
+        part = self.not_.explain(attributes)
+        return Explanation(condition="not", held=not part.held, parts=(part,))
+
+
+_KINDS = ("all", "any", "not", "equals", "in", "regex", "range", "exists")
+
+
+def _kind_of(content: Any) -> str | None:
+    """The kind of a condition as written; None, which is refused, unless exactly one kind is named."""
+    names = set(content) if isinstance(content, dict) else {name.rstrip("_") for name in type(content).__annotations__}
+    named = [kind for kind in _KINDS if kind in names]
+    return named[0] if len(named) == 1 else None
+
+
+Condition: TypeAlias = Annotated[
+    Annotated[All, Tag("all")]
+    | Annotated[AnyOf, Tag("any")]
+    | Annotated[Not, Tag("not")]
+    | Annotated[Equals, Tag("equals")]
+    | Annotated[In, Tag("in")]
+    | Annotated[Regex, Tag("regex")]
+    | Annotated[Range, Tag("range")]
+    | Annotated[Exists, Tag("exists")],
+    Discriminator(
+        _kind_of,
+        custom_error_type="condition",
+        custom_error_message=f"a condition names exactly one of: {', '.join(_KINDS)}",
+    ),
+]
+for _group in (All, AnyOf, Not):
+    _group.model_rebuild()

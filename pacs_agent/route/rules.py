@@ -1,0 +1,133 @@
+"""Ordered rules: which pipeline reads a study, and where its results go."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pacs_agent.route.conditions import All, Attributes, Condition
+from pacs_agent.route.document import Document, read_document
+from pacs_agent.route.errors import WrongRules
+from pacs_agent.route.explanation import Explanation
+
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+LOWEST_PRIORITY = 1_000_000
+
+
+class Rule(BaseModel):
+    """One rule. A lower priority number runs first; `continue: true` lets later rules match as well."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    when: Condition = All(all=())
+    pipeline: Name
+    destinations: tuple[Name, ...] = ()
+    priority: int = Field(100, ge=1, le=LOWEST_PRIORITY)
+    enabled: bool = True
+    continue_: bool = Field(False, alias="continue")
+
+
+class RuleOutcome(BaseModel):
+    """What became of one rule and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: str
+    matched: bool
+    explanation: Explanation
+
+
+class Decision(BaseModel):
+    """Which rules matched a study, in order, and why each rule did or did not."""
+
+    model_config = ConfigDict(frozen=True)
+
+    matched: tuple[Rule, ...]
+    rules: tuple[RuleOutcome, ...]
+
+    @property
+    def ignored(self) -> bool:
+        """True when no rule matched."""
+        return not self.matched
+
+    @property
+    def summary(self) -> str:
+        """The decision in one sentence."""
+        if self.ignored:
+            return (
+                "No rule matches: the study is ignored." if self.rules else "There are no rules: the study is ignored."
+            )
+        return "; ".join(f"{rule.name} → {rule.pipeline} → {_where(rule)}" for rule in self.matched)
+
+    def lines(self) -> list[str]:
+        """The explanation as text for people."""
+        lines = []
+        for outcome in self.rules:
+            lines += [f"{'✓' if outcome.matched else '✗'} {outcome.rule}", *outcome.explanation.lines(1)]
+        return [*lines, self.summary]
+
+
+def _where(rule: Rule) -> str:
+    return ", ".join(rule.destinations) or "own archive only"
+
+
+class RuleBook(BaseModel):
+    """Rules in their order. The first match wins, unless the matching rule says `continue: true`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rules: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> "RuleBook":
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"rule names given twice: {', '.join(twice)}")
+        return self
+
+    @classmethod
+    def parse(cls, text: str) -> "RuleBook":
+        """The rules in a YAML text. Raises WrongRules with the line, the rule and the field that is wrong."""
+        document = read_document(text)
+        try:
+            return cls.model_validate(document.content)
+        except ValidationError as error:
+            raise _invalid(error, document) from error
+
+    def keywords(self) -> frozenset[str]:
+        """Every attribute that some enabled rule asks about."""
+        return frozenset().union(*(rule.when.keywords() for rule in self.rules if rule.enabled))
+
+    def decide(self, attributes: Attributes) -> Decision:
+        """Which rules match a study with these attributes."""
+        matched: list[Rule] = []
+        outcomes: list[RuleOutcome] = []
+        for rule in self.rules:
+            over = bool(matched) and not matched[-1].continue_
+            outcome = _outcome(rule, attributes, over)
+            outcomes.append(outcome)
+            if outcome.matched:
+                matched.append(rule)
+        return Decision(matched=tuple(matched), rules=tuple(outcomes))
+
+
+def _outcome(rule: Rule, attributes: Attributes, over: bool) -> RuleOutcome:
+    if over or not rule.enabled:
+        reason = "not asked: an earlier rule matched" if over else "not asked: the rule is not enabled"
+        return RuleOutcome(rule=rule.name, matched=False, explanation=Explanation(condition=reason, held=False))
+    explanation = rule.when.explain(attributes)
+    return RuleOutcome(rule=rule.name, matched=explanation.held, explanation=explanation)
+
+
+def _invalid(error: ValidationError, document: Document) -> WrongRules:
+    """The first thing wrong, told with the author's names; a mistyped name before what it leaves missing."""
+    wrong = sorted(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
+    first = wrong[0]
+    line, field = document.place(first["loc"])
+    if first["type"] == "missing":
+        field = f"{field}.{first['loc'][-1]}"
+    known = first["type"] != "extra_forbidden"
+    text = first["msg"].removeprefix("Value error, ") if known else "this name is not known here"
+    more = f" ({len(wrong) - 1} more)" if wrong[1:] else ""
+    return WrongRules(text + more, line=line, field=field)
