@@ -1,1 +1,32 @@
-"""Series of files become ordered slices with geometry in mm and stored values that mean HU or intensities."""
+"""Series of files become ordered slices with geometry in mm and stored values that mean HU or intensities.
+
+In: Part 10 files of the archive. Out: an OrderedSeries, the choice among a study's series with its reasons, and decoded
+slices. May fail: UnusableSeries and UnusableSlice, both UnusableImages with a ReasonCode and a sentence.
+"""
+
+from pacs_agent.imaging.accept import AcceptedInput
+from pacs_agent.imaging.choose import SeriesChoice, SeriesVerdict, choose_series
+from pacs_agent.imaging.headers import HeaderFile, read_headers
+from pacs_agent.imaging.order import order_series
+from pacs_agent.imaging.pixels import hounsfield_units, read_slices
+from pacs_agent.imaging.refusal import ReasonCode, UnusableImages, UnusableSeries, UnusableSlice
+from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
+
+__all__ = [
+    "AcceptedInput",
+    "HeaderFile",
+    "OrderedSeries",
+    "Plane",
+    "ReasonCode",
+    "SeriesChoice",
+    "SeriesVerdict",
+    "Slice",
+    "UnusableImages",
+    "UnusableSeries",
+    "UnusableSlice",
+    "choose_series",
+    "hounsfield_units",
+    "order_series",
+    "read_headers",
+    "read_slices",
+]

@@ -20,7 +20,11 @@ class _Frozen(BaseModel):
 
 
 class Slice(_Frozen):
-    """One slice: a single-frame instance or one frame of an enhanced one (`frame_number` from 1, PS3.3 10.3)."""
+    """One slice: a single-frame instance or one frame of an enhanced one (`frame_number` from 1, PS3.3 10.3).
+
+    Geometry and rescale belong to the array that `read_slices` gives: laid out for reading (the patient's left to the
+    right of the image, head or front up) and in int16. A file that is stored otherwise has other values in its header.
+    """
 
     path: Path
     sop_instance_uid: str
@@ -29,6 +33,7 @@ class Slice(_Frozen):
     z_mm: float
     """Position along the slice normal; grows towards the head (axial), left (sagittal), posterior (coronal)."""
     position_mm: tuple[float, float, float]
+    """Centre of the first pixel. PS3.3 C.7.6.2.1.1."""
     orientation: tuple[float, float, float, float, float, float]
     rows: int
     columns: int
@@ -36,6 +41,7 @@ class Slice(_Frozen):
     """Between rows, between columns. PS3.3 10.7.1.3."""
     slope: float
     intercept: float
+    """HU or intensity = slope × value + intercept; includes the shift of unsigned 16-bit values into int16."""
 
 
 class OrderedSeries(_Frozen):

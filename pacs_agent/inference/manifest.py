@@ -1,7 +1,8 @@
 """The manifest of a model bundle: what the model accepts, says and consists of.
 
-Graphs of a bundle of task "report" and their inputs and outputs (n slices, b studies or sentences, L slices of a study,
-d token width, F findings, g patch grid, Q visual tokens of width k, V words, t past words, e layers, m heads of width a):
+Graphs of a bundle of task "report" and their inputs and outputs (n slices, b studies or sentences, L slices of a
+study, d token width, F findings, g patch grid, Q visual tokens of width k, V words, t past words, e layers, m heads of
+width a):
 
 slice_encoder.onnx   stored int16 [n, rows, columns], slope f32 [n], intercept f32 [n], spacing_mm f32 [n, 2]
                      → token f32 [n, d], patch_grid f32 [n, F, g, g] (logits over the square field the graph cropped)
@@ -12,15 +13,18 @@ report_decoder.onnx  word i64 [b, 1], visual_tokens f32 [b, Q, k], past_keys f32
                      → logits f32 [b, V], keys f32 [e, b, m, t + 1, a], values (same)
 
 A sentence is decoded from its tag, `<present:KEY>`, `<absent:KEY>` or `<impression:KEY>`, word by word until `<end>`;
-all sentences of a report are one batch. No tag, no sentence: what may be said is fixed by the scores, how by the decoder.
+all sentences of a report are one batch. No tag, no sentence: what may be said is fixed by the scores, how it is said by
+the decoder.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pacs_agent.imaging.series import Plane
+from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.inference.reading import Code
+
+__all__ = ["AcceptedInput", "FindingEntry", "GraphFile", "Graphs", "Manifest"]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
@@ -28,20 +32,6 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AcceptedInput(_Frozen):
-    """Which series the model can read. Lengths in mm."""
-
-    modalities: tuple[str, ...]
-    body_parts: tuple[str, ...]
-    """BodyPartExamined values taken; a series that names none is judged by its description and geometry."""
-    planes: tuple[Plane, ...]
-    min_slices: int = Field(ge=1)
-    max_slices: int
-    min_thickness_mm: float
-    max_thickness_mm: float
-    min_coverage_mm: float
 
 
 class FindingEntry(_Frozen):

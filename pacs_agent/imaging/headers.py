@@ -1,0 +1,96 @@
+"""Headers of files: everything but the pixel data, read within limits."""
+
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from pacs_agent.imaging.refusal import UnusableSlice
+
+MAX_FILE_BYTES = 2 << 30
+MAX_INFLATED_BYTES = 1 << 30
+_CHUNK_BYTES = 1 << 20
+
+PARSE_ERRORS = (
+    InvalidDicomError,
+    BytesLengthException,
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom raises on malformed input; it has no error of its own for this."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeaderFile:
+    """A Part 10 file and its data set without the pixel data."""
+
+    path: Path
+    dataset: Dataset
+
+    @property
+    def sop_instance_uid(self) -> str:
+        """SOP Instance UID, empty when the file has none."""
+        return str(self.dataset.get("SOPInstanceUID", ""))
+
+    @property
+    def transfer_syntax_uid(self) -> str:
+        """Transfer Syntax UID of the file meta information, empty when unknown. PS3.10 7.1."""
+        return str(getattr(self.dataset, "file_meta", Dataset()).get("TransferSyntaxUID", ""))
+
+
+def read_headers(paths: Iterable[Path]) -> list[HeaderFile]:
+    """The headers of files, in the order given.
+
+    Raises UnusableSlice for a file that is not DICOM, is cut off before its pixel data, or inflates beyond 1 GiB.
+    """
+    return [HeaderFile(path, read_file(path, pixels=False)) for path in paths]
+
+
+def read_file(path: Path, *, pixels: bool) -> Dataset:
+    """The data set of a Part 10 file, with or without its pixel data. Raises UnusableSlice naming the file."""
+    try:
+        _check_size(path)
+        return dcmread(path, stop_before_pixels=not pixels)
+    except UnusableSlice:
+        raise
+    except PARSE_ERRORS as error:
+        raise UnusableSlice("", f"{path.name} cannot be read as DICOM: {error}") from error
+
+
+def _check_size(path: Path) -> None:
+    """Refuses a file that does not fit in memory. PS3.5 A.5: deflated data declare no size, so they are measured."""
+    if (size := path.stat().st_size) > MAX_FILE_BYTES:
+        raise UnusableSlice("", f"{path.name} has {size} bytes; at most {MAX_FILE_BYTES} are read")
+    if read_file_meta_info(path).get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return
+    if _inflated_bytes(path) > MAX_INFLATED_BYTES:
+        raise UnusableSlice("", f"{path.name} inflates to more than {MAX_INFLATED_BYTES} bytes")
+
+
+def _inflated_bytes(path: Path) -> int:
+    """Size of a deflated data set, counted without keeping it, up to just past the limit."""
+    inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    with path.open("rb") as file:
+        file.seek(_length_of_meta(path))
+        while (chunk := inflater.unconsumed_tail or file.read(_CHUNK_BYTES)) and total <= MAX_INFLATED_BYTES:
+            total += len(inflater.decompress(chunk, _CHUNK_BYTES))
+    return total
+
+
+def _length_of_meta(path: Path) -> int:
+    """Offset of the data set: preamble, prefix, the group length element and the group it measures. PS3.10 7.1."""
+    return 128 + 4 + 12 + int(read_file_meta_info(path).FileMetaInformationGroupLength)

@@ -1,0 +1,73 @@
+"""Frames become an ordered series: sorted by position along the slice normal, laid out as they are read."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pacs_agent.imaging.attributes import text
+from pacs_agent.imaging.body_part import body_part_of
+from pacs_agent.imaging.checks import check_gaps, check_image_types, check_pixel_format, check_same_frame, check_tilt
+from pacs_agent.imaging.frames import Frame, frames_of
+from pacs_agent.imaging.geometry import Turn, canonical_normal, display_turn, plane_of
+from pacs_agent.imaging.headers import HeaderFile
+from pacs_agent.imaging.refusal import ReasonCode, UnusableSeries
+from pacs_agent.imaging.series import OrderedSeries, Slice
+
+
+def order_series(headers: Sequence[HeaderFile]) -> OrderedSeries:
+    """The slices of one series in ascending z, whatever the order and instance numbers of its files.
+
+    z is the position projected on the slice normal, which points to the head (axial), left (sagittal) or posterior
+    (coronal). Every slice is laid out for reading: the patient's left to the right of the image, head or front up.
+    Raises UnusableSeries for everything that a stack of parallel, evenly spaced slices with known geometry is not.
+    """
+    if not headers:
+        raise UnusableSeries(ReasonCode.NO_IMAGES, "the series has no images")
+    check_image_types(headers)
+    check_pixel_format(headers)
+    frames = [frame for header in headers for frame in frames_of(header)]
+    check_same_frame(frames)
+    normal, turn = canonical_normal(frames[0].orientation), display_turn(frames[0].orientation)
+    frames.sort(key=lambda frame: _z_mm(frame, normal))
+    slices = tuple(_slice(frame, normal, turn) for frame in frames)
+    check_gaps([one.z_mm for one in slices])
+    check_tilt(frames)
+    return _series(frames[0].header, slices)
+
+
+def _z_mm(frame: Frame, normal: NDArray[np.float64]) -> float:
+    return float(np.dot(frame.position_mm, normal))
+
+
+def _slice(frame: Frame, normal: NDArray[np.float64], turn: Turn) -> Slice:
+    """A slice as `read_slices` gives it; one normal and one turn for all, so that rounding cannot part them."""
+    shape = (frame.rows, frame.columns)
+    rows, columns = turn.pair(shape)
+    return Slice(
+        path=frame.header.path,
+        sop_instance_uid=frame.header.sop_instance_uid,
+        sop_class_uid=text(frame.header.dataset, "SOPClassUID"),
+        frame_number=frame.frame_number,
+        z_mm=_z_mm(frame, normal),
+        position_mm=turn.position(frame.position_mm, frame.orientation, frame.spacing_mm, shape),
+        orientation=turn.orientation(frame.orientation),
+        rows=rows,
+        columns=columns,
+        spacing_mm=turn.pair(frame.spacing_mm),
+        slope=frame.slope,
+        intercept=frame.intercept,
+    )
+
+
+def _series(lowest: HeaderFile, slices: tuple[Slice, ...]) -> OrderedSeries:
+    return OrderedSeries(
+        study_instance_uid=text(lowest.dataset, "StudyInstanceUID"),
+        series_instance_uid=text(lowest.dataset, "SeriesInstanceUID"),
+        frame_of_reference_uid=text(lowest.dataset, "FrameOfReferenceUID"),
+        modality=text(lowest.dataset, "Modality"),
+        plane=plane_of(slices[0].orientation),
+        description=text(lowest.dataset, "SeriesDescription"),
+        body_part=body_part_of(lowest.dataset),
+        slices=slices,
+    )
