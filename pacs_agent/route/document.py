@@ -1,6 +1,6 @@
 """A rules document read from YAML without any of YAML's surprises.
 
-Every scalar stays the text that was written: NO is the code "NO" and not false, 007 stays 007. Tags, anchors and aliases
+Every scalar stays the text as written: NO is the code "NO" and not false, 007 stays 007. Tags, anchors and aliases
 are refused, so no document grows when read and no class is ever constructed. Source: YAML 1.1, chapters 3 and 6.
 """
 
