@@ -1,1 +1,42 @@
-"""To be filled."""
+"""Instances on disk under their digests, and their index.
+
+In: encoded instances whose identity was checked, from C-STORE, STOW-RS and the agent's own results. Out: receipts that
+prove they are on disk, files and headers, DICOMweb (`archive.dicomweb`). What may fail: a reused SOP Instance UID
+(ContentConflict), disk or database (StorageFailure).
+"""
+
+from pacs_agent.archive.archive import Archive
+from pacs_agent.archive.errors import ArchiveError, ContentConflict, NotArchived, StorageFailure
+from pacs_agent.archive.header import INDEXED_TAGS, InstanceHeader, instance_header
+from pacs_agent.archive.part10 import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    EncodedInstance,
+    NotPart10,
+    part10_head,
+    split_part10,
+)
+from pacs_agent.archive.receipt import Receipt, Taken
+from pacs_agent.archive.sop_classes import IMAGE_SOP_CLASSES, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
+
+__all__ = [
+    "IMAGE_SOP_CLASSES",
+    "IMPLEMENTATION_CLASS_UID",
+    "IMPLEMENTATION_VERSION_NAME",
+    "INDEXED_TAGS",
+    "STORAGE_SOP_CLASSES",
+    "TRANSFER_SYNTAXES",
+    "Archive",
+    "ArchiveError",
+    "ContentConflict",
+    "EncodedInstance",
+    "InstanceHeader",
+    "NotArchived",
+    "NotPart10",
+    "Receipt",
+    "StorageFailure",
+    "Taken",
+    "instance_header",
+    "part10_head",
+    "split_part10",
+]

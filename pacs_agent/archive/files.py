@@ -1,0 +1,104 @@
+"""Files named by digest: written whole, synced and renamed, or not there at all."""
+
+import os
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+from pacs_agent.archive.errors import StorageFailure
+
+STALE_AFTER_S = 3600.0
+"""No write takes this long: an older temporary file belongs to a process that died."""
+
+
+class DigestFiles:
+    """The folder of the archive's files, `<root>/aa/bb/<digest>.dcm`. Safe for any number of threads and processes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    def path(self, digest: str) -> Path:
+        """Where the file of a digest is, or would be. Raises ValueError for anything but 64 hexadecimal digits."""
+        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+            raise ValueError(f"{digest!r} is not a SHA-256 digest in hexadecimal")
+        return self.root / digest[:2] / digest[2:4] / f"{digest}.dcm"
+
+    def write(self, digest: str, pieces: Iterable[bytes]) -> Path:
+        """Puts a file in its place. On return its bytes and its name are on disk.
+
+        Raises StorageFailure when the disk does not take it; nothing is left then.
+        """
+        target = self.path(digest)
+        temporary = self._incoming / f"{uuid.uuid4().hex}.part"
+        try:
+            _write_synced(temporary, pieces)
+            self._make_folder(target.parent)
+            temporary.rename(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise StorageFailure(f"the archive's disk did not take an instance: {error.strerror or error}") from error
+        return target
+
+    def remove(self, digest: str) -> None:
+        """Takes away a file that was never indexed."""
+        self.path(digest).unlink(missing_ok=True)
+
+    def sweep(self, now_s: float | None = None) -> int:
+        """Removes temporary files of processes that died; returns how many. Files being written now are younger."""
+        oldest_s = (time.time() if now_s is None else now_s) - STALE_AFTER_S
+        stale = [path for path in self._incoming.glob("*.part") if _modified_s(path) < oldest_s]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+    def is_writable(self) -> bool:
+        """Whether a file can be made here now."""
+        probe = self._incoming / f"{uuid.uuid4().hex}.part"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _make_folder(self, folder: Path) -> None:
+        """Makes aa/bb; a new folder's name is synced in its parent, or a crash could lose it with the file in it."""
+        if folder.is_dir():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
+        _sync_folder(self.root)
+
+
+def _write_synced(path: Path, pieces: Iterable[bytes]) -> None:
+    with path.open("xb", buffering=0) as file:
+        for piece in pieces:
+            _write_all(file.fileno(), piece)
+        os.fsync(file.fileno())
+
+
+def _write_all(descriptor: int, piece: bytes) -> None:
+    """One write may take less than it was given (2 GiB at most on Linux)."""
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _modified_s(path: Path) -> float:
+    """Time of the last change; never stale when the file went away meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")

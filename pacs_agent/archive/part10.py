@@ -1,0 +1,92 @@
+"""DICOM files (PS3.10 7): taking the data set out of one and putting a data set into one, byte for byte."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filebase import DicomBytesIO
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.filewriter import dcmwrite, write_file_meta_info
+from pydicom.uid import UID
+
+from pacs_agent import __version__
+
+IMPLEMENTATION_CLASS_UID = "2.25.154683079342196430812957446178130273051"
+IMPLEMENTATION_VERSION_NAME = f"PACSAGENT_{__version__}"[:16]
+"""Who wrote a file or speaks on an association. PS3.7 D.3.3.2."""
+
+
+class NotPart10(ValueError):
+    """Bytes that are no DICOM file."""
+
+
+@dataclass(frozen=True)
+class EncodedInstance:
+    """An instance as encoded by its sender: the data set's bytes and how they are encoded.
+
+    The SOP class and instance UID are those *announced*, by the C-STORE command (PS3.7 9.1.1) or by the file meta
+    information (PS3.10 7.1); empty when nothing was announced. Nothing here has been checked yet.
+    """
+
+    data_set: bytes
+    transfer_syntax_uid: str
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the data set's bytes, in hexadecimal: the name of the instance in the archive."""
+        return hashlib.sha256(self.data_set).hexdigest()
+
+
+def split_part10(part10: bytes) -> EncodedInstance:
+    """The instance in a DICOM file. Raises NotPart10 with what is wrong with the preamble or the meta information."""
+    stream = BytesIO(part10)
+    try:
+        read_preamble(stream, force=False)
+        meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
+        announced = {keyword: str(meta.get(keyword, "")) for keyword in _ANNOUNCED}
+    except InvalidDicomError as error:
+        raise NotPart10("no DICOM file: the prefix DICM is missing after 128 bytes; send a PS3.10 file") from error
+    except (ValueError, TypeError, EOFError, LookupError, NotImplementedError, AttributeError) as error:
+        raise NotPart10(f"file meta information cannot be read: {error}") from error
+    if not announced["TransferSyntaxUID"]:
+        raise NotPart10("file meta information names no Transfer Syntax UID (0002,0010)")
+    return _announced_instance(part10[stream.tell() :], announced)
+
+
+_ANNOUNCED = ("TransferSyntaxUID", "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
+
+
+def _announced_instance(data_set: bytes, announced: Mapping[str, str]) -> EncodedInstance:
+    transfer_syntax_uid, sop_class_uid, sop_instance_uid = (announced[keyword] for keyword in _ANNOUNCED)
+    return EncodedInstance(data_set, transfer_syntax_uid, sop_class_uid, sop_instance_uid)
+
+
+def part10_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
+    """Preamble, prefix and file meta information (PS3.10 7.1). The preamble is zero: a sender's could be a program."""
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
+    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
+    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+    stream = DicomBytesIO()
+    stream.write(b"\0" * 128 + b"DICM")
+    write_file_meta_info(stream, meta)
+    return stream.getvalue()
+
+
+def encode(data_set: Dataset) -> EncodedInstance:
+    """A data set made by ourselves, encoded in the transfer syntax its `file_meta` names.
+
+    Raises what pydicom.dcmwrite raises when an element cannot be encoded.
+    """
+    stream = BytesIO()
+    dcmwrite(stream, data_set, enforce_file_format=True)
+    return split_part10(stream.getvalue())

@@ -1,0 +1,121 @@
+"""The one door by which instances come in, for C-STORE and STOW-RS: identity, wholeness, then the archive."""
+
+import re
+from typing import NoReturn
+
+from pacs_agent.archive import (
+    INDEXED_TAGS,
+    STORAGE_SOP_CLASSES,
+    TRANSFER_SYNTAXES,
+    Archive,
+    ContentConflict,
+    EncodedInstance,
+    InstanceHeader,
+    NotPart10,
+    Receipt,
+    StorageFailure,
+    instance_header,
+    split_part10,
+)
+from pacs_agent.db import Database
+from pacs_agent.ops import Outcome, audit
+from pacs_agent.receive.elements import Undecodable, WalkedDataSet, walk_data_set
+from pacs_agent.receive.pixels import check_pixels
+from pacs_agent.receive.refusal import (
+    CannotUnderstand,
+    ClassNotSupported,
+    IdentityMismatch,
+    OutOfResources,
+    Refusal,
+    ReusedUID,
+)
+
+LONGEST_UID = 64
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+_IDENTITY = {
+    0x00080016: "SOPClassUID",
+    0x00080018: "SOPInstanceUID",
+    0x0020000D: "StudyInstanceUID",
+    0x0020000E: "SeriesInstanceUID",
+}
+
+
+def is_uid(value: str) -> bool:
+    """Whether a text is a UID: digits and dots, at most 64 (PS3.5 9.1). Leading zeros pass: peers send them."""
+    return len(value) <= LONGEST_UID and _UID.fullmatch(value) is not None
+
+
+class Intake:
+    """Takes instances from peers. Safe for any number of threads."""
+
+    def __init__(self, database: Database, archive: Archive) -> None:
+        self._database = database
+        self._archive = archive
+
+    def accept(self, sent: EncodedInstance | bytes, *, source: str) -> Receipt:
+        """Checks an instance (or a whole DICOM file) and archives it; `source` names the peer, "AE@address".
+
+        On return the instance is safe on disk. Raises a Refusal, whose audit line is written by then.
+        """
+        try:
+            encoded = sent if isinstance(sent, EncodedInstance) else split_part10(sent)
+        except NotPart10 as error:
+            self._refuse(CannotUnderstand(str(error)), "", source)
+        try:
+            return self._archive.store(encoded, checked_header(encoded), source=source)
+        except ContentConflict as error:
+            self._refuse(ReusedUID(str(error)), encoded.sop_instance_uid, source)
+        except StorageFailure as error:
+            self._refuse(OutOfResources(str(error)), encoded.sop_instance_uid, source)
+        except Refusal as refusal:
+            self._refuse(refusal, encoded.sop_instance_uid, source)
+
+    def _refuse(self, refusal: Refusal, subject: str, source: str) -> NoReturn:
+        with self._database.writing() as session:
+            audit(
+                session,
+                actor=source,
+                action="instance.refused",
+                outcome=Outcome.SERIOUS_FAILURE,
+                subject=subject if is_uid(subject) else "",
+                status=f"{refusal.status:04X}",
+                reason=refusal.reason,
+                text=str(refusal),
+            )
+        raise refusal
+
+
+def checked_header(encoded: EncodedInstance) -> InstanceHeader:
+    """The indexed facts of an instance whose data set is whole and is what was announced.
+
+    Raises ClassNotSupported, CannotUnderstand or IdentityMismatch.
+    """
+    if encoded.transfer_syntax_uid not in TRANSFER_SYNTAXES:
+        raise ClassNotSupported(f"transfer syntax {encoded.transfer_syntax_uid[:LONGEST_UID]!r} is not supported")
+    try:
+        walked = walk_data_set(encoded.data_set, encoded.transfer_syntax_uid)
+        _check_identity(walked, encoded)
+        check_pixels(walked, encoded.transfer_syntax_uid)
+    except Undecodable as error:
+        raise CannotUnderstand(f"the data set cannot be decoded: {error}") from error
+    return instance_header(walked.header(INDEXED_TAGS), encoded.transfer_syntax_uid)
+
+
+def _check_identity(walked: WalkedDataSet, encoded: EncodedInstance) -> None:
+    """PS3.4 B.2.3: the data set must be of the announced class and instance, and name its study and series."""
+    uids = {name: _uid(walked, tag, name) for tag, name in _IDENTITY.items()}
+    for name, announced in (("SOPClassUID", encoded.sop_class_uid), ("SOPInstanceUID", encoded.sop_instance_uid)):
+        if announced and uids[name] != announced:
+            raise IdentityMismatch(f"{name} of the data set is {uids[name]}, announced was {announced[:LONGEST_UID]!r}")
+    if uids["SOPClassUID"] not in STORAGE_SOP_CLASSES:
+        raise ClassNotSupported(f"SOP class {uids['SOPClassUID']} is not supported")
+
+
+def _uid(walked: WalkedDataSet, tag: int, name: str) -> str:
+    span = walked.elements.get(tag)
+    value = walked.encoded[span.start : span.end].rstrip(b"\0 ").decode("latin-1") if span else ""
+    if not value:
+        raise IdentityMismatch(f"{name} is missing or empty")
+    if not is_uid(value):
+        raise IdentityMismatch(f"{name} {value[:LONGEST_UID]!r} is not a UID: digits and dots, at most {LONGEST_UID}")
+    return value

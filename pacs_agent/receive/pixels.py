@@ -1,0 +1,96 @@
+"""Whether pixel data are there as the header says; nothing is decompressed (PS3.5 8, PS3.3 C.7.6.3)."""
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+
+from pacs_agent.receive.elements import UNDEFINED_LENGTH, ElementSpan, Undecodable, WalkedDataSet
+
+_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
+_BITS_OF_FLOATS = {_FLOAT_PIXEL_DATA: 32, _DOUBLE_FLOAT_PIXEL_DATA: 64}
+_DESCRIBED_BY = (
+    0x00280002,  # Samples per Pixel
+    0x00280004,  # Photometric Interpretation
+    0x00280008,  # Number of Frames
+    0x00280010,  # Rows
+    0x00280011,  # Columns
+    0x00280100,  # Bits Allocated
+)
+_JPEG_START, _JPEG2000_START, _JP2_START = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
+_HTJ2K_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (201, 202, 203))
+_ITEM_HEAD_BYTES = 8
+
+
+def check_pixels(walked: WalkedDataSet, transfer_syntax_uid: str) -> None:
+    """Raises Undecodable when pixel data are short, of another size than described, or not encoded as announced."""
+    for tag in (_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA):
+        span = walked.elements.get(tag)
+        if span is not None:
+            described = walked.header(frozenset(_DESCRIBED_BY))
+            _check_element(walked, tag, span, described, UID(transfer_syntax_uid))
+
+
+def _check_element(walked: WalkedDataSet, tag: int, span: ElementSpan, described: Dataset, syntax: UID) -> None:
+    encapsulated = span.length == UNDEFINED_LENGTH
+    if encapsulated != syntax.is_encapsulated and tag == _PIXEL_DATA:
+        found = "encapsulated" if encapsulated else "uncompressed"
+        raise Undecodable(f"pixel data are {found} but were announced as {syntax.name}")
+    if encapsulated:
+        _check_fragments(walked, span, _positive(described, "NumberOfFrames", missing=1), syntax)
+    else:
+        _check_native(span.end - span.start, described, _BITS_OF_FLOATS.get(tag))
+
+
+def _check_native(present_bytes: int, described: Dataset, bits_of_float: int | None) -> None:
+    """A trailing part of a frame is padding and harmless; less than all frames, or a frame more, is not."""
+    frames = _positive(described, "NumberOfFrames", missing=1)
+    frame_bits = _frame_bits(described, bits_of_float)
+    expected_bytes = (frame_bits * frames + 7) // 8
+    if present_bytes < expected_bytes:
+        raise Undecodable(f"pixel data have {present_bytes} bytes, {expected_bytes} are described")
+    if present_bytes - expected_bytes >= max(frame_bits // 8, 2):
+        raise Undecodable(f"pixel data have {present_bytes} bytes, a frame more than the {expected_bytes} described")
+
+
+def _frame_bits(described: Dataset, bits_of_float: int | None) -> int:
+    pixels = _positive(described, "Rows") * _positive(described, "Columns")
+    bits = bits_of_float or _positive(described, "BitsAllocated")
+    if described.get("PhotometricInterpretation") == "YBR_FULL_422":
+        return pixels * bits * 2  # one pair of colour samples for two pixels, PS3.3 C.7.6.3.1.2
+    return pixels * bits * _positive(described, "SamplesPerPixel", missing=1)
+
+
+def _check_fragments(walked: WalkedDataSet, span: ElementSpan, frames: int, syntax: UID) -> None:
+    fragments = _fragment_starts(walked.encoded, span)
+    if len(fragments) < frames:
+        raise Undecodable(f"pixel data have {len(fragments)} fragments for {frames} frames")
+    head = walked.encoded[fragments[0] : fragments[0] + _ITEM_HEAD_BYTES]
+    if not _begins_as(head, syntax):
+        raise Undecodable(f"the first fragment of pixel data is not {syntax.name}")
+
+
+def _fragment_starts(encoded: bytes, span: ElementSpan) -> list[int]:
+    """Where the fragments begin; the first item is the Basic Offset Table (PS3.5 A.4)."""
+    starts, position = [], span.start
+    while position < span.end:
+        starts.append(position + _ITEM_HEAD_BYTES)
+        position += _ITEM_HEAD_BYTES + int.from_bytes(encoded[position + 4 : position + 8], "little")
+    return starts[1:]
+
+
+def _begins_as(head: bytes, syntax: UID) -> bool:
+    if syntax in JPEG2000TransferSyntaxes or syntax in _HTJ2K_SYNTAXES:
+        return head.startswith((_JPEG2000_START, _JP2_START))
+    if syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
+        return head.startswith(_JPEG_START)
+    return syntax != RLELossless or 1 <= int.from_bytes(head[:4], "little") <= 15
+
+
+def _positive(described: Dataset, keyword: str, missing: int | None = None) -> int:
+    try:
+        value = described.get(keyword)
+        number = missing if value is None else int(value)
+    except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
+        raise Undecodable(f"{keyword} is not a number") from error
+    if number is None or number < 1:
+        raise Undecodable(f"pixel data without a valid {keyword}")
+    return number

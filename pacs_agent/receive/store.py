@@ -1,0 +1,63 @@
+"""The C-STORE service (PS3.7 9.1.1, PS3.4 B.2): one request in, one status out."""
+
+from dataclasses import dataclass, field
+
+from pydicom.dataset import Dataset
+from pynetdicom.events import Event
+
+from pacs_agent.archive import EncodedInstance, Taken
+from pacs_agent.receive.intake import Intake
+from pacs_agent.receive.refusal import IdentityMismatch, Refusal
+
+SUCCESS = 0x0000
+NOT_AUTHORISED = 0x0124
+LONGEST_COMMENT = 64
+
+
+@dataclass
+class Tally:
+    """What came over one association."""
+
+    source: str
+    """The peer as "AE@address"."""
+    taken: dict[Taken, int] = field(default_factory=dict)
+    refused: int = 0
+    received_bytes: int = 0
+
+    def count(self, outcome: Taken, size_bytes: int) -> None:
+        """Counts an instance that was taken."""
+        self.taken[outcome] = self.taken.get(outcome, 0) + 1
+        self.received_bytes += size_bytes
+
+
+def serve_store(event: Event, intake: Intake, tally: Tally) -> int | Dataset:
+    """Takes the instance of a C-STORE request. The status says Success only when the instance is safe on disk."""
+    try:
+        sent = _announced(event)
+        receipt = intake.accept(sent, source=tally.source)
+    except Refusal as refusal:
+        tally.refused += 1
+        return _status(refusal)
+    tally.count(receipt.outcome, len(sent.data_set))
+    return SUCCESS
+
+
+def _announced(event: Event) -> EncodedInstance:
+    """The instance as the command announces it, its bytes as they came."""
+    sop_class_uid = str(event.request.AffectedSOPClassUID)
+    if sop_class_uid != event.context.abstract_syntax:
+        raise IdentityMismatch(f"SOP class {sop_class_uid} on a context of {event.context.abstract_syntax}")
+    return EncodedInstance(
+        data_set=event.encoded_dataset(include_meta=False),
+        transfer_syntax_uid=str(event.context.transfer_syntax),
+        sop_class_uid=sop_class_uid,
+        sop_instance_uid=str(event.request.AffectedSOPInstanceUID),
+    )
+
+
+def _status(refusal: Refusal) -> Dataset:
+    """Status and Error Comment (PS3.7 C): the comment is LO, so it is cut."""
+    status = Dataset()
+    status.Status = refusal.status
+    status.ErrorComment = str(refusal).replace("\\", "/")[:LONGEST_COMMENT]
+    return status
