@@ -31,7 +31,9 @@ class Orthanc:
         self.http_port = free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"
         self.dicomweb_url = f"{self.url}/dicom-web"
-        self._configuration = self._configured(stable_age_s, routes_to)
+        self._configuration = self._configured(stable_age_s)
+        if routes_to:
+            self.route_to(*routes_to)
         self._http = requests.Session()
         self._process: RunningProcess | None = None
 
@@ -56,6 +58,11 @@ class Orthanc:
             [executable("Orthanc", "orthanc"), "--version"], capture_output=True, text=True, check=True
         )
         return first.stdout.split()[1]
+
+    def route_to(self, ae_title: str, port: int) -> None:
+        """From the next start on, each stable study goes to this agent, by the shipped Lua script."""
+        self._configuration["DicomModalities"]["pacs-agent"].update(AET=ae_title, Port=port)
+        self._configuration["LuaScripts"] = [str(SHIPPED / "autoroute.lua")]
 
     def start(self) -> None:
         """Starts Orthanc, in its folder as it was left, and waits until REST and DICOM answer."""
@@ -92,7 +99,7 @@ class Orthanc:
         return int(self.rest("/statistics")["CountInstances"])
 
     def find(self, level: str = "Instance", **query: str) -> list[str]:
-        """Orthanc identifiers of what matches, for example `Modality="SR"`, at level Patient, Study, Series or Instance."""
+        """Orthanc identifiers of what matches, for example `Modality="SR"`."""
         body = {"Level": level, "Query": query, "CaseSensitive": True}
         answer = self._http.post(f"{self.url}/tools/find", json=body, timeout=60)
         answer.raise_for_status()
@@ -128,11 +135,9 @@ class Orthanc:
 
         return until(enough, timeout_s=timeout_s, what=f"{count} instances with {query} in Orthanc") or []
 
-    def _configured(self, stable_age_s: int, routes_to: tuple[str, int] | None) -> dict[str, Any]:
+    def _configured(self, stable_age_s: int) -> dict[str, Any]:
         configuration: dict[str, Any] = json.loads((SHIPPED / "orthanc.json").read_text())
         store = str(self.folder / "store")
-        agent, agent_port = routes_to or ("PACSAGENT", 1)
-        configuration["DicomModalities"]["pacs-agent"].update(AET=agent, Port=agent_port)
         return {
             **configuration,
             "DicomPort": self.port,
@@ -140,7 +145,7 @@ class Orthanc:
             "StorageDirectory": store,
             "IndexDirectory": store,
             "StableAge": stable_age_s,
-            "LuaScripts": [str(SHIPPED / "autoroute.lua")] if routes_to else [],
+            "LuaScripts": [],
             "Plugins": [str(DICOMWEB_PLUGIN)] if DICOMWEB_PLUGIN.exists() else [],
         }
 

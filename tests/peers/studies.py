@@ -1,4 +1,4 @@
-"""Studies to send: the real ones of ../shared/data, and copies of a study under new UIDs."""
+"""Studies to send: the real ones of ../shared/data, phantoms, and copies of a study under new UIDs."""
 
 import tarfile
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,16 @@ def real_study(archive: Path, folder: Path) -> list[Path]:
     with tarfile.open(source, "r:xz") as packed:
         packed.extractall(folder, filter="data")
     return sorted(folder.rglob("*.dcm"))
+
+
+def phantom_study(folder: Path, *, seed: int = 7, slices: int = 80, findings: Sequence[str] = ()) -> list[Path]:
+    """The files of a phantom chest CT; `findings` by key, none for a healthy one."""
+    from models import phantoms
+
+    written: list[Path] = phantoms.write_series(
+        phantoms.generate(seed, slices=slices, findings=tuple(findings)), folder
+    )
+    return written
 
 
 def copies(files: Sequence[Path], folder: Path, count: int, *, label: str) -> list[Path]:
