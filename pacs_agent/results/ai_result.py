@@ -1,12 +1,76 @@
-"""AI result."""
+"""The AI result: every finding with its probability and slices. Comprehensive 3D SR, TID 1500, IHE AI Results."""
+
+import hashlib
 from collections.abc import Sequence
 
+from highdicom.sr import ContainerContentItem
 from pydicom.dataset import Dataset
+from pydicom.uid import Comprehensive3DSRStorage
 
 from pacs_agent.inference.reading import StudyReading
-from pacs_agent.results.facts import DocumentFacts
+from pacs_agent.results.author import Author, author_of
+from pacs_agent.results.codes import (
+    COMMENT,
+    FINDINGS_CONTAINER,
+    IMAGING_MEASUREMENT_REPORT,
+    IMAGING_MEASUREMENTS,
+    IMPRESSIONS_CONTAINER,
+    procedure,
+)
+from pacs_agent.results.content import container, opening, text
+from pacs_agent.results.document import Frame, document
+from pacs_agent.results.facts import DocumentFacts, ObjectKind, UnusableEvidence
+from pacs_agent.results.image_library import image_library
+from pacs_agent.results.measurement_group import measurement_group
+from pacs_agent.results.narrative import finding_texts, impression_texts
+from pacs_agent.results.sources import InstanceReference, references_of
+from pacs_agent.results.uids import DocumentUids, document_uids
 
 
 def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts) -> Dataset:
-    """The reading as Comprehensive 3D SR, TID 1500."""
-    raise NotImplementedError
+    """The reading as Comprehensive 3D SR after TID 1500, ready for `write_bytes`.
+
+    `evidence`: headers of the source slices, without pixel data. Raises UnusableEvidence when they are not those of
+    the reading, or the reading has no findings or a number out of range.
+    """
+    if not reading.findings:
+        raise UnusableEvidence("the reading has no findings; where nothing can be said, compose a no-result")
+    author = author_of(reading.bundle, facts)
+    frame = Frame(
+        kind=ObjectKind.AI_RESULT,
+        sop_class_uid=Comprehensive3DSRStorage,
+        uids=reading_uids(ObjectKind.AI_RESULT, reading, facts),
+        header=evidence[0] if evidence else Dataset(),
+        evidence=references_of(reading.series, evidence),
+        author=author,
+        facts=facts,
+    )
+    return document(frame, _content(reading, author))
+
+
+def reading_uids(kind: ObjectKind, reading: StudyReading, facts: DocumentFacts) -> DocumentUids:
+    """The UIDs of a document made of a reading. Where its files lie is no part of what a reading says."""
+    said = reading.model_dump_json(exclude={"series": {"slices": {"__all__": {"path"}}}})
+    content_digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
+    return document_uids(kind, reading.series.study_instance_uid, reading.bundle.digest, content_digest, facts)
+
+
+def ai_result_reference(reading: StudyReading, facts: DocumentFacts) -> InstanceReference:
+    """The AI result of a reading, as another document of the same job refers to it."""
+    uids = reading_uids(ObjectKind.AI_RESULT, reading, facts)
+    study_uid = reading.series.study_instance_uid
+    return InstanceReference(study_uid, uids.series_instance_uid, Comprehensive3DSRStorage, uids.sop_instance_uid)
+
+
+def _content(reading: StudyReading, author: Author) -> ContainerContentItem:
+    series = reading.series
+    items = [
+        *opening(author, procedure(series.modality, series.body_part)),
+        text(COMMENT, author.warning),
+        image_library(series),
+        container(IMAGING_MEASUREMENTS, [measurement_group(each, series, author) for each in reading.findings]),
+        container(FINDINGS_CONTAINER, finding_texts(reading)),
+        container(IMPRESSIONS_CONTAINER, impression_texts(reading)),
+        text(COMMENT, author.statement),
+    ]
+    return container(IMAGING_MEASUREMENT_REPORT, items, relationship=None, template="1500")

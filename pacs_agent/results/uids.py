@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, Predecessor
 
-IMPLEMENTATION_CLASS_UID = "2.25.218371203487540716129427216553044098275"
+IMPLEMENTATION_CLASS_UID = "2.25.22564693216996553428021489989370717189"
 """Names this implementation in file meta information. PS3.7 D.3.3.2."""
 
 

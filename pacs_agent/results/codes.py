@@ -1,0 +1,129 @@
+"""The one table of coded concepts in our documents. PS3.16; `Code` is (value, scheme, meaning).
+
+What no standard scheme names is in our local scheme 99PACSAGENT, never a guessed number of another scheme. Findings
+and their sites are the model's own, from its manifest.
+"""
+
+from collections.abc import Iterable
+
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from pacs_agent.inference.reading import Code as ReadingCode
+from pacs_agent.inference.reading import Presence
+from pacs_agent.results.text import fit_long_string
+
+LOCAL_SCHEME = "99PACSAGENT"
+LOCAL_SCHEME_NAME = "PACS agent local codes"
+
+# document titles and headings
+IMAGING_MEASUREMENT_REPORT = Code("126000", "DCM", "Imaging Measurement Report")
+DIAGNOSTIC_IMAGING_REPORT = Code("18748-4", "LN", "Diagnostic Imaging Report")
+PROCEDURE_DESCRIPTIONS = Code("55111-9", "LN", "Current Procedure Descriptions")
+FINDINGS_HEADING = Code("59776-5", "LN", "Findings")
+IMPRESSIONS_HEADING = Code("19005-8", "LN", "Impressions")
+SUMMARY_HEADING = Code("55112-7", "LN", "Summary")
+KEY_IMAGES_HEADING = Code("55113-5", "LN", "Key Images")
+FINDINGS_CONTAINER = Code("121070", "DCM", "Findings")
+IMPRESSIONS_CONTAINER = Code("121072", "DCM", "Impressions")
+
+# TID 1500, 1501, 1600, 300
+PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")
+IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")
+IMAGE_LIBRARY_GROUP = Code("126200", "DCM", "Image Library Group")
+MODALITY = Code("121139", "DCM", "Modality")
+FRAME_OF_REFERENCE = Code("112227", "DCM", "Frame of Reference UID")
+IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
+SOURCE = Code("260753009", "SCT", "Source")
+SOURCE_OF_MEASUREMENT = Code("121112", "DCM", "Source of Measurement")
+PROBABILITY = Code("122157", "DCM", "Probability")
+CLINICAL_FINDING = Code("404684003", "SCT", "Finding")
+PRESENCE_OF_PROPERTY = Code("121052", "DCM", "Presence of property")
+PERCENT = Code("%", "UCUM", "Percent")
+
+# items of text
+COMMENT = Code("121106", "DCM", "Comment")
+PROCEDURE_DESCRIPTION = Code("121065", "DCM", "Procedure Description")
+FINDING = Code("121071", "DCM", "Finding")
+IMPRESSION = Code("121073", "DCM", "Impression")
+CONCLUSION = Code("121077", "DCM", "Conclusion")
+BEST_ILLUSTRATION = Code("121080", "DCM", "Best illustration of finding")
+CURRENT_PROCEDURE_EVIDENCE = Code("122073", "DCM", "Current procedure evidence")
+
+# who spoke
+DEVICE = Code("121007", "DCM", "Device")
+ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
+PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
+ACQUISITION_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")
+ENGLISH = Code("en", "RFC5646", "English")
+
+# ours
+SLICE_EVIDENCE = Code("SLICE_EVIDENCE", LOCAL_SCHEME, "Weight of this slice for the finding")
+OPERATING_POINT = Code("OPERATING_POINT", LOCAL_SCHEME, "Probability from which the finding is called")
+NO_RESULT = Code("NO_RESULT", LOCAL_SCHEME, "No AI result for this study")
+
+PRESENCE = {
+    Presence.PRESENT: Code("52101004", "SCT", "Present"),
+    Presence.ABSENT: Code("272519000", "SCT", "Absent"),
+    Presence.UNCERTAIN: Code("373068000", "SCT", "Undetermined"),
+}
+"""CID 240 Present-Absent-Undetermined."""
+
+IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
+PROCEDURES = {
+    ("CT", "CHEST"): Code("169069000", "SCT", "CT of chest"),
+    ("CT", ""): Code("25045-6", "LN", "CT unspecified body region"),
+    ("MR", ""): Code("25056-3", "LN", "MRI unspecified body region"),
+}
+"""Imaging procedure by modality and body part; a modality alone has the body part "". CID 100, extended."""
+
+CHEST_NAMES = frozenset({"CHEST", "THORAX", "LUNG"})
+"""Defined terms of Body Part Examined that mean the chest. PS3.16 Annex L."""
+
+
+def procedure(modality: str, body_part: str) -> Code:
+    """The imaging procedure that a series of this modality and body part shows."""
+    region = "CHEST" if body_part.upper() in CHEST_NAMES else ""
+    return PROCEDURES.get((modality, region)) or PROCEDURES.get((modality, "")) or IMAGING_PROCEDURE
+
+
+def modality_code(modality: str) -> Code:
+    """The code of a modality. CID 29; other values become "Other"."""
+    for keyword in codes.cid29.dir():
+        code: Code = getattr(codes.cid29, keyword)
+        if code.value == modality:
+            return code
+    return Code("OT", "DCM", "Other Modality")
+
+
+def concept(code: ReadingCode) -> Code:
+    """A code of the model's manifest as one that fits DICOM: code meaning is at most 64 characters."""
+    return Code(code.value, code.scheme, fit_long_string(code.meaning) or code.value[:64])
+
+
+def refusal_code(reason_code: str) -> Code:
+    """The local code of a reason for saying nothing: `too_few_slices` becomes "Too few slices"."""
+    words = reason_code.replace("_", " ").replace("-", " ").capitalize()
+    return Code(reason_code, LOCAL_SCHEME, fit_long_string(words))
+
+
+def code_item(code: Code) -> Dataset:
+    """An item of a code sequence. PS3.3 8.8."""
+    item: Dataset = CodedConcept.from_code(code)
+    return item
+
+
+def local_schemes(content: Dataset) -> list[str]:
+    """Designators of all local coding schemes (99…) used in a content tree, sorted. PS3.16 8."""
+    return sorted(set(_designators([content])))
+
+
+def _designators(items: Iterable[Dataset]) -> Iterable[str]:
+    for item in items:
+        for element in item:
+            if element.VR == "SQ":
+                yield from _designators(element.value)
+            elif element.keyword == "CodingSchemeDesignator" and str(element.value).startswith("99"):
+                yield str(element.value)

@@ -1,0 +1,101 @@
+"""Content items our documents use, and what every content tree begins with. PS3.3 C.17.3, PS3.16 TID 1001."""
+
+from collections.abc import Iterable, Sequence
+
+from highdicom.sr import (
+    CodeContentItem,
+    CodedConcept,
+    CompositeContentItem,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    ImageContentItem,
+    LanguageOfContentItemAndDescendants,
+    ObservationContext,
+    ObserverContext,
+    TextContentItem,
+)
+from pydicom.sr.coding import Code
+
+from pacs_agent.imaging.series import Slice
+from pacs_agent.results.author import Author
+from pacs_agent.results.codes import (
+    CURRENT_PROCEDURE_EVIDENCE,
+    DEVICE,
+    ENGLISH,
+    PROCEDURE_REPORTED,
+)
+from pacs_agent.results.sources import InstanceReference
+from pacs_agent.results.text import clean
+
+CONTAINS = "CONTAINS"
+HAS_CONCEPT_MOD = "HAS CONCEPT MOD"
+INFERRED_FROM = "INFERRED FROM"
+
+
+def container(
+    name: Code, items: Iterable[ContentItem], relationship: str | None = CONTAINS, template: str | None = None
+) -> ContainerContentItem:
+    """A heading with what stands under it."""
+    item = ContainerContentItem(
+        name=name, is_content_continuous=False, template_id=template, relationship_type=relationship
+    )
+    item.ContentSequence = ContentSequence(list(items))
+    return item
+
+
+def text(name: Code, value: str, grounds: Sequence[ContentItem] = (), relationship: str = CONTAINS) -> TextContentItem:
+    """A statement with what it is inferred from. Text that is empty becomes a dash: an empty value is not allowed."""
+    return _with_grounds(TextContentItem(name=name, value=clean(value) or "-", relationship_type=relationship), grounds)
+
+
+def coded(
+    name: Code, value: Code, grounds: Sequence[ContentItem] = (), relationship: str = CONTAINS
+) -> CodeContentItem:
+    """A coded statement with what it is inferred from."""
+    return _with_grounds(CodeContentItem(name=name, value=value, relationship_type=relationship), grounds)
+
+
+def _with_grounds(item: ContentItem, grounds: Sequence[ContentItem]) -> ContentItem:
+    if grounds:
+        item.ContentSequence = ContentSequence(list(grounds))
+    return item
+
+
+def image(name: Code, source: Slice, relationship: str) -> ImageContentItem:
+    """A reference to a slice: an instance, or a frame of a multi-frame one. PS3.3 10.3."""
+    return ImageContentItem(
+        name=name,
+        referenced_sop_class_uid=source.sop_class_uid,
+        referenced_sop_instance_uid=source.sop_instance_uid,
+        referenced_frame_numbers=source.frame_number,
+        relationship_type=relationship,
+    )
+
+
+def document_reference(instance: InstanceReference, relationship: str) -> CompositeContentItem:
+    """A reference to another document of the study."""
+    return CompositeContentItem(
+        name=CURRENT_PROCEDURE_EVIDENCE,
+        referenced_sop_class_uid=instance.sop_class_uid,
+        referenced_sop_instance_uid=instance.sop_instance_uid,
+        relationship_type=relationship,
+    )
+
+
+def opening(author: Author, procedure: Code) -> list[ContentItem]:
+    """Language, observer and procedure, with which every content tree begins. TID 1204, 1001 to 1004, 121058."""
+    device = DeviceObserverIdentifyingAttributes(
+        uid=author.device_uid,
+        name=author.name,
+        manufacturer_name=author.manufacturer,
+        model_name=author.name,
+        serial_number=author.version,
+    )
+    observer = ObserverContext(CodedConcept.from_code(DEVICE), device)
+    return [
+        *LanguageOfContentItemAndDescendants(CodedConcept.from_code(ENGLISH)),
+        *ObservationContext(observer_device_context=observer),
+        coded(PROCEDURE_REPORTED, procedure, relationship=HAS_CONCEPT_MOD),
+    ]

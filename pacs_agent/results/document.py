@@ -1,0 +1,162 @@
+"""What every document carries around its content tree: patient, study, series, equipment, flags, references.
+
+PS3.3 A.35 (SR document IODs): modules Patient, General Study, SR Document Series, General Equipment, SR Document
+General, SR Document Content, SOP Common.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from highdicom.sr import ContainerContentItem
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from pacs_agent.results.author import AGENT_MANUFACTURER, Author
+from pacs_agent.results.codes import (
+    ACQUISITION_EQUIPMENT,
+    LOCAL_SCHEME,
+    LOCAL_SCHEME_NAME,
+    PROCESSING_EQUIPMENT,
+    code_item,
+    local_schemes,
+)
+from pacs_agent.results.facts import DocumentFacts, ObjectKind
+from pacs_agent.results.patient import copy_patient_and_study
+from pacs_agent.results.sources import InstanceReference, hierarchical_references
+from pacs_agent.results.text import fit_long_string, settle_character_set
+from pacs_agent.results.uids import DocumentUids, replaced_by
+
+SERIES_NUMBERS = {ObjectKind.AI_RESULT: 9001, ObjectKind.DRAFT_REPORT: 9002, ObjectKind.NO_RESULT: 9003}
+"""Series Number by kind, far above those of scanners, so that results stand last in a viewer's list."""
+
+TITLES = {
+    ObjectKind.AI_RESULT: "AI result",
+    ObjectKind.DRAFT_REPORT: "Draft report",
+    ObjectKind.NO_RESULT: "No AI result",
+}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Everything of a document but its content tree."""
+
+    kind: ObjectKind
+    sop_class_uid: UID
+    uids: DocumentUids
+    header: Dataset
+    """A header of the study, from which patient and study are taken."""
+    evidence: Sequence[InstanceReference]
+    author: Author
+    facts: DocumentFacts
+
+
+def document(frame: Frame, root: ContainerContentItem) -> Dataset:
+    """The data set of a document: its frame around a content tree, in a character set that holds all its text."""
+    dataset = Dataset()
+    copy_patient_and_study(frame.header, dataset)
+    _add_identity(dataset, frame)
+    _add_series(dataset, frame)
+    _add_equipment(dataset, frame)
+    _add_flags(dataset, frame)
+    _add_references(dataset, frame)
+    for element in root:
+        dataset.add(element)
+    _add_coding_schemes(dataset, local_schemes(root))
+    settle_character_set(dataset, frame.header.get("SpecificCharacterSet"))
+    return dataset
+
+
+def _add_identity(dataset: Dataset, frame: Frame) -> None:
+    """SOP Common module, PS3.3 C.12.1."""
+    dataset.SOPClassUID = frame.sop_class_uid
+    dataset.SOPInstanceUID = frame.uids.sop_instance_uid
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = _date_and_time(frame.facts.composed_at)
+    dataset.InstanceNumber = 1
+
+
+def _add_series(dataset: Dataset, frame: Frame) -> None:
+    """SR Document Series module, PS3.3 C.17.1. The agent knows no performed procedure step of its own."""
+    dataset.Modality = "SR"
+    dataset.SeriesInstanceUID = frame.uids.series_instance_uid
+    dataset.SeriesNumber = SERIES_NUMBERS[frame.kind]
+    dataset.SeriesDate, dataset.SeriesTime = _date_and_time(frame.facts.composed_at)
+    dataset.SeriesDescription = frame.author.series_description(TITLES[frame.kind])
+    dataset.ReferencedPerformedProcedureStepSequence = []
+
+
+def _add_equipment(dataset: Dataset, frame: Frame) -> None:
+    """General Equipment module and Contributing Equipment Sequence, PS3.3 C.7.5.1 and C.12.1."""
+    author = frame.author
+    dataset.Manufacturer = author.manufacturer
+    dataset.ManufacturerModelName = author.name
+    dataset.DeviceSerialNumber = author.device_uid
+    dataset.SoftwareVersions = author.software_versions
+    processing = _equipment_item(author, frame.facts.composed_at)
+    dataset.ContributingEquipmentSequence = [processing, *_scanner_items(frame.header)]
+
+
+def _equipment_item(author: Author, at: datetime) -> Dataset:
+    """The model as processing equipment. Device UID (0018,1002) is new for each trained version."""
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [code_item(PROCESSING_EQUIPMENT)]
+    item.Manufacturer = author.manufacturer
+    item.ManufacturerModelName = author.name
+    item.SoftwareVersions = author.software_versions
+    item.DeviceUID = author.device_uid
+    item.ContributionDateTime = at.strftime("%Y%m%d%H%M%S.%f%z")
+    item.ContributionDescription = author.statement[:1024] or "Checked whether a model can read the study"
+    return item
+
+
+def _scanner_items(header: Dataset) -> list[Dataset]:
+    """The scanner as acquisition equipment, when it names its manufacturer (type 1 in this sequence)."""
+    manufacturer = fit_long_string(str(header.get("Manufacturer") or ""))
+    if not manufacturer:
+        return []
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [code_item(ACQUISITION_EQUIPMENT)]
+    item.Manufacturer = manufacturer
+    item.ManufacturerModelName = fit_long_string(str(header.get("ManufacturerModelName") or ""))
+    return [item]
+
+
+def _add_flags(dataset: Dataset, frame: Frame) -> None:
+    """SR Document General module, PS3.3 C.17.2. Only a named person can make a document verified."""
+    dataset.CompletionFlag = "COMPLETE"
+    dataset.VerificationFlag = "UNVERIFIED"
+    dataset.PreliminaryFlag = "PRELIMINARY"
+    dataset.ContentDate, dataset.ContentTime = _date_and_time(frame.facts.composed_at)
+    dataset.PerformedProcedureCodeSequence = []
+
+
+def _add_references(dataset: Dataset, frame: Frame) -> None:
+    """What the document rests on and what it takes the place of, PS3.3 C.17.2."""
+    if frame.evidence:
+        dataset.CurrentRequestedProcedureEvidenceSequence = hierarchical_references(frame.evidence)
+    previous = [
+        InstanceReference(p.study_instance_uid, p.series_instance_uid, p.sop_class_uid, p.sop_instance_uid)
+        for p in replaced_by(frame.kind, frame.facts)
+    ]
+    if previous:
+        dataset.PredecessorDocumentsSequence = hierarchical_references(previous)
+
+
+def _add_coding_schemes(dataset: Dataset, designators: Iterable[str]) -> None:
+    """Declares every local coding scheme in use, PS3.3 C.12.1.1.1.1 (Coding Scheme Identification)."""
+    items = [_scheme_item(designator) for designator in designators]
+    if items:
+        dataset.CodingSchemeIdentificationSequence = items
+
+
+def _scheme_item(designator: str) -> Dataset:
+    item = Dataset()
+    item.CodingSchemeDesignator = designator
+    ours = designator == LOCAL_SCHEME
+    item.CodingSchemeName = LOCAL_SCHEME_NAME if ours else f"Local codes {designator} of the model's manufacturer"
+    item.CodingSchemeResponsibleOrganization = AGENT_MANUFACTURER if ours else "see Manufacturer"
+    return item
+
+
+def _date_and_time(at: datetime) -> tuple[str, str]:
+    return at.strftime("%Y%m%d"), at.strftime("%H%M%S.%f")

@@ -1,0 +1,116 @@
+"""One finding as a measurement group: what, where, how probable, present or not, and on which slices. TID 1501."""
+
+import math
+
+from highdicom.sr import (
+    AlgorithmIdentification,
+    ContainerContentItem,
+    ContentSequence,
+    FindingSite,
+    Measurement,
+    MeasurementsAndQualitativeEvaluations,
+    NumContentItem,
+    QualitativeEvaluation,
+    SourceImageForMeasurement,
+    TrackingIdentifier,
+)
+from pydicom.sr.coding import Code
+
+from pacs_agent.imaging.series import OrderedSeries
+from pacs_agent.inference.reading import FindingReading, SliceEvidence
+from pacs_agent.results.author import Author
+from pacs_agent.results.codes import (
+    ARTIFICIAL_INTELLIGENCE,
+    CLINICAL_FINDING,
+    OPERATING_POINT,
+    PERCENT,
+    PRESENCE,
+    PRESENCE_OF_PROPERTY,
+    PROBABILITY,
+    SLICE_EVIDENCE,
+    concept,
+)
+from pacs_agent.results.content import INFERRED_FROM
+from pacs_agent.results.facts import UnusableEvidence
+from pacs_agent.results.text import clean
+from pacs_agent.results.uids import tracking_uid
+
+
+def measurement_group(finding: FindingReading, series: OrderedSeries, author: Author) -> ContainerContentItem:
+    """The group of one finding. An absent finding has one too, without slices.
+
+    Every number in it has content of its own: OHIF up to 3.13 reads the content of each and stops where there is none.
+    Raises UnusableEvidence when a probability or weight is not between 0 and 1.
+    """
+    label = finding.label
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=TrackingIdentifier(
+            uid=tracking_uid(series.study_instance_uid, author.device_uid, label.key),
+            identifier=clean(label.key) or "finding",
+        ),
+        finding_category=CLINICAL_FINDING,
+        finding_type=concept(label.code),
+        finding_sites=[FindingSite(concept(label.site))],
+        algorithm_id=_algorithm(author),
+        measurements=[_probability(finding, author), *(_slice_evidence(each, series) for each in finding.evidence)],
+        qualitative_evaluations=[_presence(finding)],
+    )
+    container: ContainerContentItem = group[0]
+    return container
+
+
+def _algorithm(author: Author, *parameters: str) -> AlgorithmIdentification:
+    """TID 4019."""
+    return AlgorithmIdentification(
+        name=author.name,
+        version=author.version,
+        parameters=parameters or None,
+        family=ARTIFICIAL_INTELLIGENCE,
+        manufacturer=author.manufacturer,
+    )
+
+
+def _probability(finding: FindingReading, author: Author) -> Measurement:
+    operating_point = f"operating point {_percent(finding.operating_point, OPERATING_POINT)} %"
+    return Measurement(
+        name=PROBABILITY,
+        value=_percent(finding.probability, PROBABILITY),
+        unit=PERCENT,
+        algorithm_id=_algorithm(author, operating_point),
+    )
+
+
+def _presence(finding: FindingReading) -> QualitativeEvaluation:
+    """Present, absent or undetermined, inferred from the operating point."""
+    evaluation = QualitativeEvaluation(PRESENCE_OF_PROPERTY, PRESENCE[finding.presence])
+    threshold = NumContentItem(
+        name=OPERATING_POINT,
+        value=_percent(finding.operating_point, OPERATING_POINT),
+        unit=PERCENT,
+        relationship_type=INFERRED_FROM,
+    )
+    evaluation[0].ContentSequence = ContentSequence([threshold])
+    return evaluation
+
+
+def _slice_evidence(evidence: SliceEvidence, series: OrderedSeries) -> Measurement:
+    """The weight of one slice, inferred from that slice. TID 300 with TID 320."""
+    source = series.slices[evidence.index]
+    if (source.sop_instance_uid, source.frame_number) != (evidence.sop_instance_uid, evidence.frame_number):
+        raise UnusableEvidence(
+            f"slice {evidence.index} is {source.sop_instance_uid} frame {source.frame_number}, "
+            f"the reading says {evidence.sop_instance_uid} frame {evidence.frame_number}"
+        )
+    frames = None if source.frame_number is None else [source.frame_number]
+    return Measurement(
+        name=SLICE_EVIDENCE,
+        value=_percent(evidence.weight, SLICE_EVIDENCE),
+        unit=PERCENT,
+        referenced_images=[SourceImageForMeasurement(source.sop_class_uid, source.sop_instance_uid, frames)],
+    )
+
+
+def _percent(share: float, name: Code) -> float:
+    if not (math.isfinite(share) and 0 <= share <= 1):
+        raise UnusableEvidence(f"{name.meaning} is {share}; a number from 0 to 1 is needed")
+    return round(100 * share, 4)

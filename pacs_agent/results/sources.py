@@ -1,0 +1,81 @@
+"""The images a document speaks of: which they are, and whether they are those of the reading."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from pydicom.dataset import Dataset
+
+from pacs_agent.imaging.series import OrderedSeries
+from pacs_agent.results.facts import UnusableEvidence
+
+
+@dataclass(frozen=True, order=True)
+class InstanceReference:
+    """An instance within its study and series."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+def references(evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
+    """The instances behind headers, each once, in their order. Headers without the four UIDs are left out.
+
+    Raises UnusableEvidence when there is no header, a header has no study, or they are of several studies.
+    """
+    studies = {str(header.get("StudyInstanceUID", "")) for header in evidence}
+    if len(studies) != 1 or "" in studies:
+        raise UnusableEvidence(f"the headers are of the studies {sorted(studies)}; give headers of one study")
+    found = dict.fromkeys(_reference(header) for header in evidence)
+    return tuple(reference for reference in found if reference.series_instance_uid and reference.sop_instance_uid)
+
+
+def references_of(series: OrderedSeries, evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
+    """The instances behind headers, after a check that every slice of the series is among them.
+
+    Raises UnusableEvidence when the headers are of another study or one of a slice is missing.
+    """
+    found = references(evidence)
+    if str(evidence[0].StudyInstanceUID) != series.study_instance_uid:
+        raise UnusableEvidence(
+            f"the reading is of study {series.study_instance_uid}, the headers of {evidence[0].StudyInstanceUID}"
+        )
+    missing = {each.sop_instance_uid for each in series.slices} - {each.sop_instance_uid for each in found}
+    if missing:
+        raise UnusableEvidence(f"{len(missing)} slices have no header, the first is {min(missing)}; give them all")
+    return found
+
+
+def _reference(header: Dataset) -> InstanceReference:
+    keywords = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
+    return InstanceReference(*(str(header.get(keyword) or "") for keyword in keywords))
+
+
+def hierarchical_references(instances: Iterable[InstanceReference]) -> list[Dataset]:
+    """Items that name instances by study and series. PS3.3 Table C.17-3, Hierarchical SOP Instance Reference Macro."""
+    study_items = []
+    for study_uid, of_study in groupby(sorted(instances), lambda each: each.study_instance_uid):
+        study_item = Dataset()
+        study_item.ReferencedSeriesSequence = [
+            _series_item(series_uid, of_series)
+            for series_uid, of_series in groupby(of_study, lambda each: each.series_instance_uid)
+        ]
+        study_item.StudyInstanceUID = study_uid
+        study_items.append(study_item)
+    return study_items
+
+
+def _series_item(series_uid: str, instances: Iterable[InstanceReference]) -> Dataset:
+    item = Dataset()
+    item.SeriesInstanceUID = series_uid
+    item.ReferencedSOPSequence = [_instance_item(each) for each in instances]
+    return item
+
+
+def _instance_item(instance: InstanceReference) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = instance.sop_class_uid
+    item.ReferencedSOPInstanceUID = instance.sop_instance_uid
+    return item
