@@ -1,7 +1,7 @@
 """The ceiling: the same bytes over a socket into files, each synced before it is answered. No DICOM at all.
 
-`python -m tests.bench.raw_socket PORT FOLDER` is the receiver. A file is sent as its length (8 bytes), then its bytes; the
-answer is one byte, after fdatasync.
+`python -m tests.bench.raw_socket PORT FOLDER` is the receiver. A file is sent as its length (8 bytes), then its bytes;
+the answer is one byte, after fdatasync.
 """
 
 import os

@@ -14,7 +14,7 @@ from rich.table import Table
 class Row:
     """One figure of ours beside a peer's. `what` says exactly what was timed, for both.
 
-    `ours` and `peer_value` are medians over rounds; `ceiling` is what this machine can do at best; None where not measured.
+    `ours` and `peer_value` are medians over rounds; `ceiling` is what this machine can do at best, None where unknown.
     """
 
     id: str

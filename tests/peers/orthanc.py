@@ -19,21 +19,14 @@ class Orthanc:
 
     ae_title = "ORTHANC"
 
-    def __init__(
-        self, folder: Path, *, stable_age_s: int = 1, routes_to: tuple[str, int] | None = None, port: int | None = None
-    ) -> None:
-        """`routes_to` is (AE title, port) of the agent that gets each stable study; without it nothing is routed.
-
-        `port` is the DICOM port; a free one by default.
-        """
+    def __init__(self, folder: Path, *, stable_age_s: int = 1) -> None:
+        """A study without a new image for `stable_age_s` is stable, and is sent on where `route_to` says."""
         self.folder = folder
-        self.port = port or free_port()
+        self.port = free_port()
         self.http_port = free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"
         self.dicomweb_url = f"{self.url}/dicom-web"
         self._configuration = self._configured(stable_age_s)
-        if routes_to:
-            self.route_to(*routes_to)
         self._http = requests.Session()
         self._process: RunningProcess | None = None
 
