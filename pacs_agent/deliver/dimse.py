@@ -1,0 +1,166 @@
+"""Destinations of kind `dimse`: C-STORE SCU (PS3.4 B), confirmed by C-FIND at IMAGE level (PS3.4 C) where asked for."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext, build_context
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind, Verification
+
+from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs_agent.config import AETitle
+from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts, answer_for
+from pacs_agent.deliver.errors import Refused, Unreachable
+from pacs_agent.deliver.outgoing import Outgoing
+
+_PENDING = {0xFF00, 0xFF01}
+_REJECTED_PERMANENT = 1
+_MAX_CONTEXTS = 128
+
+
+class ScuAddress(BaseModel):
+    """Where a C-STORE SCP listens, and the titles of both ends."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(min_length=1, max_length=255)
+    port: int = Field(ge=1, le=65535)
+    called_ae: AETitle
+    calling_ae: AETitle = "PACSAGENT"
+    query: bool = Field(False, description="confirm by C-FIND at IMAGE level that the objects are there")
+
+    def __str__(self) -> str:
+        return f"{self.called_ae} at {self.host}:{self.port}"
+
+
+class DimseDestination:
+    """A C-STORE SCP."""
+
+    settings_type: ClassVar[type[BaseModel]] = ScuAddress
+
+    def __init__(self, settings: ScuAddress, timeout_s: float) -> None:
+        self.address = settings
+        self.timeout_s = timeout_s
+
+    def send(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
+        """Sends all objects in one association that offers only their own presentation contexts.
+
+        When the association breaks, what was not answered yet is answered with TRY_AGAIN.
+        """
+        with self._association(_contexts(objects)) as association:
+            accepted = {context.abstract_syntax for context in association.accepted_contexts}
+            for one in objects:
+                yield self._store(association, one, accepted)
+
+    def confirm(self, objects: Sequence[Outgoing]) -> Iterator[Confirmation]:
+        """Asks for each object by C-FIND; without the setting `query` nobody is asked."""
+        if not self.address.query:
+            yield from (_unknown(one, "not asked: the setting query is off") for one in objects)
+            return
+        find = StudyRootQueryRetrieveInformationModelFind
+        with self._association([build_context(find)]) as association:
+            for one in objects:
+                yield (
+                    self._found(association, one) if association.accepted_contexts else _unknown(one, "no C-FIND there")
+                )
+
+    def probe(self) -> str:
+        """C-ECHO. PS3.7 9.1.5."""
+        with self._association([build_context(Verification)]) as association:
+            if not association.accepted_contexts:
+                raise Refused(f"{self.address} accepts the association but no C-ECHO")
+            status = association.send_c_echo()
+        if "Status" not in status:
+            raise Unreachable(f"{self.address} did not answer a C-ECHO within {self.timeout_s:g} s")
+        return f"{self.address} answers C-ECHO with 0x{status.Status:04X}"
+
+    @contextmanager
+    def _association(self, contexts: list[PresentationContext]) -> Iterator[Association]:
+        association = self._entity().associate(
+            self.address.host, self.address.port, contexts=contexts, ae_title=self.address.called_ae
+        )
+        if not association.is_established:
+            raise self._why_not(association)
+        try:
+            yield association
+        finally:
+            if association.is_established:
+                association.release()
+
+    def _entity(self) -> AE:
+        entity = AE(self.address.calling_ae)
+        entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+        entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        entity.connection_timeout = entity.acse_timeout = self.timeout_s
+        entity.dimse_timeout = entity.network_timeout = self.timeout_s
+        return entity
+
+    def _why_not(self, association: Association) -> Refused | Unreachable:
+        if not association.is_rejected:
+            return Unreachable(f"{self.address} did not accept an association: no answer, or it was aborted")
+        answer = association.acceptor.primitive
+        reason = f"{self.address} rejected the association ({answer.result_str}: {answer.reason_str})"
+        return Refused(reason) if answer.result == _REJECTED_PERMANENT else Unreachable(reason)
+
+    def _store(self, association: Association, one: Outgoing, accepted: set[str | None]) -> Answer:
+        if one.sop_class_uid not in accepted:
+            name = UID(one.sop_class_uid).name
+            text = f"{self.address} rejected the presentation context of {name}: it does not take such objects"
+            return Answer(one.sop_instance_uid, Verdict.REFUSED, text)
+        if not association.is_established:
+            return Answer(one.sop_instance_uid, Verdict.TRY_AGAIN, "the association broke before this object")
+        try:
+            status = association.send_c_store(dcmread(one.path))
+        except (ValueError, AttributeError) as error:
+            return Answer(one.sop_instance_uid, Verdict.REFUSED, f"cannot be encoded for {self.address}: {error}")
+        except RuntimeError as error:
+            return Answer(one.sop_instance_uid, Verdict.TRY_AGAIN, f"the association broke: {error}")
+        if "Status" not in status:
+            return Answer(one.sop_instance_uid, Verdict.TRY_AGAIN, f"no answer within {self.timeout_s:g} s")
+        return answer_for(one.sop_instance_uid, status.Status, str(status.get("ErrorComment", "")))
+
+    def _found(self, association: Association, one: Outgoing) -> Confirmation:
+        if not association.is_established:
+            raise Unreachable(f"{self.address} broke the association during a C-FIND")
+        found, last = False, None
+        for status, identifier in association.send_c_find(
+            _image_query(one), StudyRootQueryRetrieveInformationModelFind
+        ):
+            if "Status" not in status:
+                raise Unreachable(f"{self.address} did not answer a C-FIND within {self.timeout_s:g} s")
+            last = status.Status
+            found |= identifier is not None and identifier.get("SOPInstanceUID") == one.sop_instance_uid
+        if found:
+            return Confirmation(one.sop_instance_uid, Whereabouts.THERE, "found by C-FIND")
+        if last != 0:
+            return _unknown(one, f"C-FIND was answered with 0x{last or 0:04X}")
+        return Confirmation(one.sop_instance_uid, Whereabouts.ABSENT, "not found by C-FIND")
+
+
+def _contexts(objects: Sequence[Outgoing]) -> list[PresentationContext]:
+    """For each SOP class its own transfer syntax, and the default one in a context of its own (PS3.5 10.1)."""
+    offered: dict[tuple[str, str], PresentationContext] = {}
+    for one in objects:
+        for syntax in (one.transfer_syntax_uid, ImplicitVRLittleEndian):
+            if one.transfer_syntax_uid in (syntax, ExplicitVRLittleEndian):
+                offered.setdefault((one.sop_class_uid, syntax), build_context(one.sop_class_uid, syntax))
+    return list(offered.values())[:_MAX_CONTEXTS]
+
+
+def _image_query(one: Outgoing) -> Dataset:
+    query = Dataset()
+    query.QueryRetrieveLevel = "IMAGE"
+    query.StudyInstanceUID = one.study_instance_uid
+    query.SeriesInstanceUID = one.series_instance_uid
+    query.SOPInstanceUID = one.sop_instance_uid
+    return query
+
+
+def _unknown(one: Outgoing, text: str) -> Confirmation:
+    return Confirmation(one.sop_instance_uid, Whereabouts.UNKNOWN, text)

@@ -1,0 +1,17 @@
+"""What may go wrong with a delivery, by what to do about it."""
+
+
+class DeliveryError(Exception):
+    """Results did not reach a destination, or not all of them."""
+
+
+class Unreachable(DeliveryError):
+    """The destination did not answer, or said that it cannot take anything now. Trying again may help."""
+
+
+class Refused(DeliveryError):
+    """The destination does not want what was sent, or is set up wrongly. Only a change by people helps."""
+
+
+class WrongSettings(ValueError):
+    """Settings that are not those of this kind of destination."""

@@ -1,0 +1,166 @@
+"""The table of deliveries: every object of a job on its way to one destination, each with its own state."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
+from pacs_agent.db import Database, Delivery, DeliveryState, Destination, ResultObject, utc_now
+from pacs_agent.deliver.answer import Answer, Verdict, Whereabouts
+from pacs_agent.deliver.errors import DeliveryError, Refused, Unreachable
+from pacs_agent.deliver.kinds import DestinationKind, open_destination
+from pacs_agent.deliver.outgoing import Outgoing, outgoing
+from pacs_agent.ops import Outcome, audit
+
+_STATES = {
+    Verdict.STORED: DeliveryState.STORED,
+    Verdict.TRY_AGAIN: DeliveryState.RETRYING,
+    Verdict.REFUSED: DeliveryState.REFUSED,
+}
+_UNSENT = (DeliveryState.PENDING, DeliveryState.RETRYING)
+_ARRIVED = (DeliveryState.STORED, DeliveryState.CONFIRMED)
+
+
+class Outbox:
+    """The objects of jobs on their way. One attempt is one call; when to call again is decided elsewhere."""
+
+    def __init__(self, database: Database, archive: Archive, settings: Settings) -> None:
+        self.database = database
+        self.archive = archive
+        self.settings = settings
+
+    def deliver(self, job_id: str, destination: str) -> int:
+        """Sends what the destination does not have yet; returns how many objects of the job it has now.
+
+        Raises Unreachable when something should be tried again, else Refused when something was refused.
+        """
+        self._prepare(job_id, destination)
+        unsent = self._objects(job_id, destination, _UNSENT)
+        try:
+            for answer in self._send(destination, unsent):
+                self._record(destination, answer)
+        except DeliveryError as error:
+            verdict = Verdict.TRY_AGAIN if isinstance(error, Unreachable) else Verdict.REFUSED
+            for one in self._objects(job_id, destination, _UNSENT):
+                self._record(destination, Answer(one.sop_instance_uid, verdict, str(error)))
+        self._raise_for_states(job_id, destination)
+        return len(self._objects(job_id, destination, _ARRIVED))
+
+    def confirm(self, job_id: str, destination: str) -> str:
+        """Asks the destination for what it stored; returns in words what came of it.
+
+        Raises Unreachable when it does not answer, or does not have an object although it said so.
+        """
+        stored = self._objects(job_id, destination, (DeliveryState.STORED,))
+        if not stored:
+            return "confirmed before"
+        texts = set()
+        for found in self._open(destination).confirm(stored):
+            if found.whereabouts is Whereabouts.ABSENT:
+                raise Unreachable(f"{destination} accepted {found.sop_instance_uid} but does not have it: {found.text}")
+            if found.whereabouts is Whereabouts.THERE:
+                self._mark(destination, found.sop_instance_uid, DeliveryState.CONFIRMED, found.text)
+            texts.add(found.text)
+        return "; ".join(sorted(texts))
+
+    def give_up(self, job_id: str, destination: str) -> None:
+        """Marks what was not taken as unreachable: nobody will try again on their own."""
+        with self.database.writing() as session:
+            for delivery in _deliveries(session, job_id, destination, _UNSENT):
+                delivery.state, delivery.changed_at = DeliveryState.UNREACHABLE, utc_now()
+
+    def lost(self, job_id: str, destination: str) -> None:
+        """Marks what the destination said it stored, but does not have, as refused: never shown as sent."""
+        with self.database.writing() as session:
+            for delivery in _deliveries(session, job_id, destination, (DeliveryState.STORED,)):
+                delivery.state, delivery.changed_at = DeliveryState.REFUSED, utc_now()
+                delivery.answer = f"accepted ({delivery.answer}), but not found there afterwards"
+
+    def _prepare(self, job_id: str, destination: str) -> None:
+        """A row for each object; existing ones stay as they are."""
+        with self.database.writing() as session:
+            results = session.scalars(select(ResultObject).where(ResultObject.job_id == job_id))
+            known = {delivery.result_object_pk for delivery in _deliveries(session, job_id, destination)}
+            for result in results:
+                if result.id not in known:
+                    session.add(Delivery(result_object_pk=result.id, destination=destination))
+
+    def _objects(self, job_id: str, destination: str, states: Sequence[DeliveryState]) -> list[Outgoing]:
+        with self.database.reading() as session:
+            rows = _deliveries(session, job_id, destination, states)
+            paths = [self.archive.path(row.result_object.digest) for row in rows]
+        return [outgoing(path) for path in paths]
+
+    def _send(self, destination: str, unsent: Sequence[Outgoing]) -> Iterable[Answer]:
+        return self._open(destination).send(unsent) if unsent else ()
+
+    def _open(self, name: str) -> DestinationKind:
+        with self.database.reading() as session:
+            row = session.get(Destination, name)
+        if row is None:
+            raise Refused(
+                f"there is no destination {name}; add it (`pacs-agent destination add`) and run the job again"
+            )
+        return open_destination(row, self.settings)
+
+    def _record(self, destination: str, answer: Answer) -> None:
+        state = _STATES[answer.verdict]
+        with self.database.writing() as session:
+            delivery = _delivery(session, answer.sop_instance_uid, destination)
+            delivery.state, delivery.answer, delivery.changed_at = state, answer.text, utc_now()
+            delivery.attempts += 1
+            if state != DeliveryState.RETRYING:
+                _audit(session, destination, answer)
+
+    def _mark(self, destination: str, sop_instance_uid: str, state: DeliveryState, text: str) -> None:
+        with self.database.writing() as session:
+            delivery = _delivery(session, sop_instance_uid, destination)
+            delivery.state, delivery.answer, delivery.changed_at = state, text, utc_now()
+
+    def _raise_for_states(self, job_id: str, destination: str) -> None:
+        with self.database.reading() as session:
+            rows = [(row.state, row.answer) for row in _deliveries(session, job_id, destination)]
+        for state, error in ((DeliveryState.RETRYING, Unreachable), (DeliveryState.REFUSED, Refused)):
+            texts = sorted({text for found, text in rows if found == state})
+            if texts:
+                raise error("; ".join(texts))
+
+
+def reset_deliveries(session: Session, job_id: str) -> None:
+    """Lets a job's deliveries that failed be tried again, in the caller's transaction; what arrived stays as it is."""
+    of_job = select(ResultObject.id).where(ResultObject.job_id == job_id)
+    session.execute(
+        update(Delivery)
+        .where(Delivery.result_object_pk.in_(of_job), Delivery.state.not_in(_ARRIVED))
+        .values(state=DeliveryState.PENDING, changed_at=utc_now())
+    )
+
+
+def _deliveries(
+    session: Session, job_id: str, destination: str, states: Sequence[DeliveryState] | None = None
+) -> Sequence[Delivery]:
+    query = select(Delivery).join(Delivery.result_object).where(ResultObject.job_id == job_id)
+    query = query.where(Delivery.destination == destination).order_by(Delivery.id)
+    return session.scalars(query.where(Delivery.state.in_(states)) if states else query).all()
+
+
+def _delivery(session: Session, sop_instance_uid: str, destination: str) -> Delivery:
+    query = select(Delivery).join(Delivery.result_object)
+    query = query.where(ResultObject.sop_instance_uid == sop_instance_uid, Delivery.destination == destination)
+    return session.scalars(query).one()
+
+
+def _audit(session: Session, destination: str, answer: Answer) -> None:
+    outcome = Outcome.SUCCESS if answer.verdict is Verdict.STORED else Outcome.SERIOUS_FAILURE
+    subject, text = answer.sop_instance_uid, answer.text
+    audit(
+        session,
+        actor="agent",
+        action="result.delivered",
+        outcome=outcome,
+        subject=subject,
+        destination=destination,
+        answer=text,
+    )
