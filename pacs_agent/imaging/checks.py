@@ -79,7 +79,7 @@ def check_gaps(z_mm: Sequence[float]) -> None:
 
 
 def check_tilt(frames: Sequence[Frame]) -> None:
-    """Refuses sorted frames whose stack is not perpendicular to them: a tilted gantry shears the volume. PS3.3 C.8.2.1."""
+    """Refuses sorted frames whose stack is not perpendicular to them, as a tilted gantry leaves it. PS3.3 C.8.2.1."""
     if len(frames) < 2:
         return
     stack = np.array(frames[-1].position_mm) - np.array(frames[0].position_mm)

@@ -1,1 +1,52 @@
-"""Model bundles are loaded and run: slices become tokens, tokens a reading, a reading sentences with their evidence."""
+"""Model bundles are loaded and run: slices become tokens, tokens a reading, a reading sentences with their evidence.
+
+In: a bundle's folder and an OrderedSeries. Out: a StudyReading. May fail: BundleRefused and ProviderUnavailable when a
+model must not run here, ModelFailed when it stopped or gave no meaning, and imaging's UnusableSlice.
+"""
+
+from pacs_agent.inference.bundle import Bundle, InstalledBundles, installed_bundles, load_bundle
+from pacs_agent.inference.encode import Encoding
+from pacs_agent.inference.evidence import EvidenceMethod
+from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, Manifest
+from pacs_agent.inference.reader import EvidenceWeights, RawReading, Reader
+from pacs_agent.inference.reading import (
+    BundleIdentity,
+    Code,
+    FindingLabel,
+    FindingReading,
+    Presence,
+    Sentence,
+    SliceEvidence,
+    StudyReading,
+)
+from pacs_agent.inference.refusal import BundleRefused, InferenceError, ModelFailed, ProviderUnavailable
+from pacs_agent.inference.self_test import SelfTestReport, self_test
+
+__all__ = [
+    "AcceptedInput",
+    "Bundle",
+    "BundleIdentity",
+    "BundleRefused",
+    "Code",
+    "Encoding",
+    "EvidenceMethod",
+    "EvidenceWeights",
+    "FindingEntry",
+    "FindingLabel",
+    "FindingReading",
+    "InferenceError",
+    "InstalledBundles",
+    "Manifest",
+    "ModelFailed",
+    "Presence",
+    "ProviderUnavailable",
+    "RawReading",
+    "Reader",
+    "SelfTestReport",
+    "Sentence",
+    "SliceEvidence",
+    "StudyReading",
+    "installed_bundles",
+    "load_bundle",
+    "self_test",
+]

@@ -1,0 +1,178 @@
+"""A model bundle on disk: a folder whose files are what its manifest says they are."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pacs_agent.imaging.accept import AcceptedInput
+from pacs_agent.inference.external_data import MalformedGraph, has_external_data
+from pacs_agent.inference.manifest import GraphFile, Manifest
+from pacs_agent.inference.reading import BundleIdentity, FindingLabel
+from pacs_agent.inference.refusal import BundleRefused
+from pacs_agent.inference.tokenizer import Tokenizer
+
+MANIFEST = "manifest.json"
+SELF_TEST_FOLDER = "self_test"
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_FILE_BYTES = 2 << 30
+
+_COPY_AGAIN = "copy the whole bundle again from where it was released"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle whose files have been checked. `digest` is over the manifest, which names the digest of every file."""
+
+    folder: Path
+    manifest: Manifest
+    digest: str
+    tokenizer: Tokenizer
+
+    @property
+    def accepts(self) -> AcceptedInput:
+        """Which series the model reads."""
+        return self.manifest.accepts
+
+    @property
+    def labels(self) -> tuple[FindingLabel, ...]:
+        """The findings the model reports, in the order of its graphs."""
+        found = self.manifest.findings
+        return tuple(FindingLabel(key=entry.key, name=entry.name, code=entry.code, site=entry.site) for entry in found)
+
+    def identity(self) -> BundleIdentity:
+        """Which model this is, for every object it makes."""
+        manifest = self.manifest
+        return BundleIdentity(
+            name=manifest.name,
+            version=manifest.version,
+            digest=self.digest,
+            device_uid=manifest.device_uid,
+            manufacturer=manifest.manufacturer,
+            intended_use=manifest.intended_use,
+            training_data=manifest.training_data,
+            demo=manifest.demo,
+        )
+
+    def read(self, file: GraphFile) -> bytes:
+        """The bytes of a file, checked again: what runs is what was checked. Raises BundleRefused."""
+        return _checked_bytes(self.folder, file)
+
+    def self_test(self) -> bytes:
+        """The bytes of the self-test, checked. Raises BundleRefused."""
+        return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
+
+
+@dataclass(frozen=True)
+class InstalledBundles:
+    """The bundles of a folder: those that load, and why the others do not."""
+
+    bundles: tuple[Bundle, ...]
+    refused: tuple[BundleRefused, ...]
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """The bundle in a folder, every file of its manifest checked.
+
+    Raises BundleRefused when the manifest or a file is missing, altered, lies outside the folder, or refers to files
+    that no digest covers; the error names the file and what to do.
+    """
+    manifest, digest = _read_manifest(folder)
+    for graph in _graphs(manifest):
+        _check_graph(folder, graph)
+    _checked_bytes(folder, manifest.self_test, SELF_TEST_FOLDER)
+    return Bundle(folder, manifest, digest, _read_tokenizer(folder, manifest))
+
+
+def installed_bundles(bundles_dir: Path) -> InstalledBundles:
+    """All bundles in a folder of bundles, by name; none when the folder does not exist."""
+    loaded, refused = [], []
+    for folder in sorted(path.parent for path in bundles_dir.glob(f"*/{MANIFEST}")):
+        try:
+            loaded.append(load_bundle(folder))
+        except BundleRefused as error:
+            refused.append(error)
+    return InstalledBundles(tuple(loaded), tuple(refused))
+
+
+def _graphs(manifest: Manifest) -> Iterator[GraphFile]:
+    graphs = manifest.graphs
+    yield from (graphs.slice_encoder, graphs.study_reader, graphs.report_decoder)
+
+
+def _read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """The manifest and the SHA-256 of its bytes."""
+    content = _bytes_inside(folder, folder / MANIFEST, MAX_MANIFEST_BYTES)
+    try:
+        manifest = Manifest.model_validate(json.loads(content))
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise BundleRefused(_shown(folder / MANIFEST), f"is no manifest: {_first_fault(error)}", _COPY_AGAIN) from error
+    return manifest, hashlib.sha256(content).hexdigest()
+
+
+def _read_tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
+    path = _shown(folder / manifest.tokenizer.file)
+    content = _checked_bytes(folder, manifest.tokenizer)
+    try:
+        tokenizer = Tokenizer.model_validate(json.loads(content))
+    except (ValidationError, ValueError, RecursionError) as error:
+        raise BundleRefused(path, f"is no tokenizer: {_first_fault(error)}", "export the model again") from error
+    if missing := tokenizer.missing_tags(entry.key for entry in manifest.findings):
+        raise BundleRefused(
+            path, f"has no tag {', '.join(missing[:3])}", "export the model again with all its findings"
+        )
+    return tokenizer
+
+
+def _check_graph(folder: Path, graph: GraphFile) -> None:
+    path = _shown(folder / graph.file)
+    try:
+        external = has_external_data(_checked_bytes(folder, graph))
+    except MalformedGraph as error:
+        raise BundleRefused(path, f"is no ONNX graph: {error}", _COPY_AGAIN) from error
+    if external:
+        remedy = "export it again with all tensors inside the file (external_data=False)"
+        raise BundleRefused(path, "keeps tensors in other files (ONNX external data)", remedy)
+
+
+def _checked_bytes(folder: Path, file: GraphFile, subfolder: str = "") -> bytes:
+    path = folder / subfolder / file.file
+    content = _bytes_inside(folder, path, MAX_FILE_BYTES)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != file.sha256:
+        fault = f"has SHA-256 {digest}, its manifest says {file.sha256}: it was altered or cut off"
+        raise BundleRefused(_shown(path), fault, _COPY_AGAIN)
+    return content
+
+
+def _bytes_inside(folder: Path, path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file that lies in the folder itself, links followed."""
+    if not path.is_file():
+        raise BundleRefused(_shown(path), "is missing", _COPY_AGAIN)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        fault = f"is a link out of the bundle, to {path.resolve()}"
+        raise BundleRefused(_shown(path), fault, "put the file itself into the bundle's folder")
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= max_bytes else b""
+    except OSError as error:
+        raise BundleRefused(_shown(path), f"cannot be read: {error}", "give this user the right to read it") from error
+    if size > max_bytes:
+        raise BundleRefused(_shown(path), f"has {size} bytes, at most {max_bytes} are read", _COPY_AGAIN)
+    return content
+
+
+def _first_fault(error: Exception) -> str:
+    """The first of the faults that validation found, with its place."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+
+
+def _shown(path: Path) -> str:
+    """A file with the name of its bundle, for people."""
+    return f"{path.parent.name}/{path.name}"

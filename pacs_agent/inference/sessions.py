@@ -1,0 +1,159 @@
+"""The graphs of a bundle in onnxruntime, on the GPU where there is one, and said so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime_state
+
+from pacs_agent.config import InferenceSettings
+from pacs_agent.inference.bundle import Bundle
+from pacs_agent.inference.manifest import GraphFile
+from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
+
+Provider = Literal["cuda", "cpu"]
+
+_NAMES: dict[Provider, str] = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+_OPTIONS: dict[Provider, dict[str, str]] = {"cuda": {"use_tf32": "0"}, "cpu": {}}
+"""TF32 rounds products to ten bits, which breaks the parity of CPU and GPU that the self-test demands."""
+_QUIET = 3
+_ERRORS = tuple(
+    getattr(runtime_state, name)
+    for name in (
+        "EPFail",
+        "Fail",
+        "InvalidArgument",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NotImplemented",
+        "RuntimeException",
+    )
+    if hasattr(runtime_state, name)
+)
+"""onnxruntime's exceptions have no base of their own."""
+
+_INPUTS = {
+    "slice_encoder": ("stored", "slope", "intercept", "spacing_mm"),
+    "study_reader": ("tokens", "z_mm", "plane", "sequence", "phase", "mask"),
+    "report_decoder": ("word", "visual_tokens", "past_keys", "past_values"),
+}
+_OUTPUTS = {
+    "slice_encoder": ("token", "patch_grid"),
+    "study_reader": ("finding_logits", "slice_weights", "visual_tokens"),
+    "report_decoder": ("logits", "keys", "values"),
+}
+
+
+class Graph:
+    """One graph, ready to run. Safe to use from several threads."""
+
+    def __init__(self, name: str, session: onnxruntime.InferenceSession) -> None:
+        self.name = name
+        self._session = session
+
+    @property
+    def provider(self) -> str:
+        """The execution provider in use, by onnxruntime's name."""
+        return str(self._session.get_providers()[0])
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Outputs by name. Raises ModelFailed when the graph stops or an output is not finite."""
+        try:
+            values = self._session.run(list(_OUTPUTS[self.name]), dict(inputs))
+        except (*_ERRORS, ValueError) as error:
+            raise ModelFailed(self.name, str(error)) from error
+        outputs = dict(zip(_OUTPUTS[self.name], values, strict=True))
+        for output, value in outputs.items():
+            if not np.isfinite(value).all():
+                raise ModelFailed(self.name, f"output {output} holds values that are not finite")
+        return outputs
+
+    def input_shape(self, name: str) -> list[int | str | None]:
+        """The declared shape of an input; names and None stand for dynamic dimensions."""
+        return next(list(entry.shape) for entry in self._session.get_inputs() if entry.name == name)
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The three graphs of a bundle. `fallback` says why the GPU is not used although it was looked for."""
+
+    slice_encoder: Graph
+    study_reader: Graph
+    report_decoder: Graph
+    provider: Provider
+    fallback: str
+
+
+def open_sessions(bundle: Bundle, settings: InferenceSettings) -> Sessions:
+    """The graphs of a bundle on the provider that the settings ask for.
+
+    `auto` takes CUDA where it works and otherwise the CPU, saying why in `fallback`.
+    Raises ProviderUnavailable when `cuda` is demanded and cannot be had, BundleRefused when a graph does not load.
+    """
+    if settings.provider == "cpu":
+        return _open(bundle, settings.threads, "cpu", "")
+    missing = _cuda_missing()
+    if not missing:
+        sessions = _open(bundle, settings.threads, "cuda", "")
+        missing = _fell_back(sessions)
+        if not missing:
+            return sessions
+    if settings.provider == "cuda":
+        remedy = "install the extra `gpu` and the NVIDIA driver, or set inference.provider to auto or cpu"
+        raise ProviderUnavailable(f"inference.provider is cuda, but {missing}; {remedy}")
+    return _open(bundle, settings.threads, "cpu", missing)
+
+
+def _cuda_missing() -> str:
+    """Why CUDA cannot be tried, or nothing."""
+    if _NAMES["cuda"] not in onnxruntime.get_available_providers():
+        return f"this onnxruntime ({onnxruntime.__version__}) has no {_NAMES['cuda']}"
+    if hasattr(onnxruntime, "preload_dlls"):
+        onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
+    return ""
+
+
+def _fell_back(sessions: Sessions) -> str:
+    """Why CUDA is not used after all, or nothing: onnxruntime itself falls back without an error."""
+    graphs = (sessions.slice_encoder, sessions.study_reader, sessions.report_decoder)
+    on_cpu = [graph.name for graph in graphs if graph.provider != _NAMES["cuda"]]
+    return f"CUDA could not be started for {', '.join(on_cpu)} (driver or libraries missing)" if on_cpu else ""
+
+
+def _open(bundle: Bundle, threads: int, provider: Provider, fallback: str) -> Sessions:
+    graphs = bundle.manifest.graphs
+    return Sessions(
+        _graph(bundle, "slice_encoder", graphs.slice_encoder, threads, provider),
+        _graph(bundle, "study_reader", graphs.study_reader, threads, provider),
+        _graph(bundle, "report_decoder", graphs.report_decoder, threads, provider),
+        provider,
+        fallback,
+    )
+
+
+def _graph(bundle: Bundle, name: str, file: GraphFile, threads: int, provider: Provider) -> Graph:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = _QUIET
+    providers = [(_NAMES[one], _OPTIONS[one]) for one in dict.fromkeys((provider, "cpu"))]
+    try:
+        session = onnxruntime.InferenceSession(bundle.read(file), options, providers=providers)
+    except (*_ERRORS, ValueError) as error:
+        raise BundleRefused(file.file, f"does not load: {error}", "export the model again") from error
+    _check_names(name, file, session)
+    return Graph(name, session)
+
+
+def _check_names(name: str, file: GraphFile, session: onnxruntime.InferenceSession) -> None:
+    """Refuses a graph whose inputs and outputs are not those that manifest.py fixes."""
+    for kind, wanted, found in (
+        ("inputs", _INPUTS[name], session.get_inputs()),
+        ("outputs", _OUTPUTS[name], session.get_outputs()),
+    ):
+        names = {entry.name for entry in found}
+        if names != set(wanted):
+            fault = f"has {kind} {sorted(names)}; {sorted(wanted)} are needed"
+            raise BundleRefused(file.file, fault, "export the model for this version of the agent")
