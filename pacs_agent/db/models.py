@@ -162,6 +162,7 @@ class Job(Base):
     """One reading of one study: the durable workflow's own record, its id is the workflow's id.
 
     `reading` is the StudyReading as JSON; `input_digest` is over the digests of all images the study had when complete.
+    `run` counts from 1; running a job again is its next run.
     """
 
     __tablename__ = "jobs"
@@ -176,6 +177,7 @@ class Job(Base):
     input_digest: Mapped[str] = mapped_column(String(64))
     supersedes_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
     state: Mapped[JobState] = mapped_column(String(16), default=JobState.QUEUED)
+    run: Mapped[int] = mapped_column(default=1)
     progress: Mapped[float] = mapped_column(default=0.0)
     error: Mapped[str] = mapped_column(Text, default="")
     bundle: Mapped[str] = mapped_column(String(128), default="")

@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("input_digest", sa.String(length=64), nullable=False),
         sa.Column("supersedes_id", sa.String(length=36), nullable=True),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("run", sa.Integer(), nullable=False),
         sa.Column("progress", sa.Double(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("bundle", sa.String(length=128), nullable=False),
