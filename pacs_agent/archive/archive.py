@@ -140,8 +140,14 @@ def _entry(encoded: EncodedInstance, header: InstanceHeader, source: str, origin
 
 def _receipt(entry: index.Entry, outcome: Taken) -> Receipt:
     header = entry.header
-    study_instance_uid = header.study.study_instance_uid
-    return Receipt(outcome, entry.digest, header.sop_instance_uid, header.sop_class_uid, study_instance_uid)
+    return Receipt(
+        outcome=outcome,
+        digest=entry.digest,
+        sop_instance_uid=header.sop_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        study_instance_uid=header.study.study_instance_uid,
+        series_instance_uid=header.series.series_instance_uid,
+    )
 
 
 def _audit_quarantine(session: Session, entry: index.Entry, reason: str) -> None:

@@ -26,3 +26,4 @@ class Receipt:
     sop_instance_uid: str
     sop_class_uid: str
     study_instance_uid: str
+    series_instance_uid: str

@@ -52,17 +52,20 @@ class Intake:
         self._database = database
         self._archive = archive
 
-    def accept(self, sent: EncodedInstance | bytes, *, source: str) -> Receipt:
+    def accept(self, sent: EncodedInstance | bytes, *, source: str, study_instance_uid: str | None = None) -> Receipt:
         """Checks an instance (or a whole DICOM file) and archives it; `source` names the peer, "AE@address".
 
-        On return the instance is safe on disk. Raises a Refusal, whose audit line is written by then.
+        With `study_instance_uid` only instances of that study are taken (PS3.18 10.5.1.1). On return the instance
+        is safe on disk. Raises a Refusal, whose audit line is written by then.
         """
         try:
             encoded = sent if isinstance(sent, EncodedInstance) else split_part10(sent)
         except NotPart10 as error:
             self._refuse(CannotUnderstand(str(error)), "", source)
         try:
-            return self._archive.store(encoded, checked_header(encoded), source=source)
+            header = checked_header(encoded)
+            _check_study(header, study_instance_uid)
+            return self._archive.store(encoded, header, source=source)
         except ContentConflict as error:
             self._refuse(ReusedUID(str(error)), encoded.sop_instance_uid, source)
         except StorageFailure as error:
@@ -99,6 +102,11 @@ def checked_header(encoded: EncodedInstance) -> InstanceHeader:
     except Undecodable as error:
         raise CannotUnderstand(f"the data set cannot be decoded: {error}") from error
     return instance_header(walked.header(INDEXED_TAGS), encoded.transfer_syntax_uid)
+
+
+def _check_study(header: InstanceHeader, demanded: str | None) -> None:
+    if demanded is not None and header.study.study_instance_uid != demanded:
+        raise IdentityMismatch(f"the instance is of study {header.study.study_instance_uid}, not of {demanded}")
 
 
 def _check_identity(walked: WalkedDataSet, encoded: EncodedInstance) -> None:
