@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pydicom
-from pydicom.uid import generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 from tests.peers.running import Missing
 
@@ -66,3 +66,38 @@ def study_uid(files: Sequence[Path]) -> str:
 def _repeated(files: Sequence[Path], count: int) -> Iterator[tuple[int, Path]]:
     for index in range(count):
         yield index // len(files), files[index % len(files)]
+
+
+def write_plain_ct(folder: Path, slices: int) -> list[Path]:
+    """A tiny CT series, 64×64, uniform: for tests in which only the number of images matters."""
+    folder.mkdir(parents=True, exist_ok=True)
+    study, series, frame = generate_uid(), generate_uid(), generate_uid()
+    written = []
+    for number in range(slices):
+        dataset = _plain_slice(number)
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = study, series, frame
+        path = folder / f"{number:04d}.dcm"
+        dataset.save_as(path, enforce_file_format=True)
+        written.append(path)
+    return written
+
+
+def _plain_slice(number: int) -> pydicom.Dataset:
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = CTImageStorage
+    dataset.SOPInstanceUID = generate_uid()
+    dataset.PatientID, dataset.PatientName = "PLAIN", "Plain^Phantom"
+    dataset.PatientBirthDate, dataset.PatientSex = "", ""
+    dataset.StudyDate, dataset.StudyTime, dataset.StudyID, dataset.AccessionNumber = "20260101", "120000", "", ""
+    dataset.ReferringPhysicianName = ""
+    dataset.Modality, dataset.ImageType, dataset.InstanceNumber = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"], number + 1
+    dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 2.5 * number], [1, 0, 0, 0, 1, 0]
+    dataset.PixelSpacing, dataset.SliceThickness = [1, 1], 2.5
+    dataset.Rows = dataset.Columns = 64
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, "MONOCHROME2", 1
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+    dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024
+    dataset.PixelData = number.to_bytes(2, "little") * 64 * 64
+    return dataset
