@@ -42,7 +42,7 @@ def check_pixel_format(headers: Iterable[HeaderFile]) -> None:
         except MalformedAttribute as error:
             fault = str(error)
         if fault:
-            raise UnusableSeries(ReasonCode.UNREADABLE_PIXELS, f"image {header.sop_instance_uid}: {fault}")
+            raise UnusableSeries(ReasonCode.UNREADABLE_PIXELS, f"image {header.name}: {fault}")
 
 
 def check_same_frame(frames: Sequence[Frame]) -> None:

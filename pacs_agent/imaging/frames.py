@@ -113,7 +113,7 @@ def _size(header: HeaderFile) -> tuple[int, int]:
 
 
 def _in_image(header: HeaderFile, fault: str) -> str:
-    return f"image {header.sop_instance_uid}: {fault}"
+    return f"image {header.name}: {fault}"
 
 
 class _Groups:
@@ -191,7 +191,9 @@ def _rescale(groups: _Groups) -> tuple[float, float]:
 
 
 def _check_unit(groups: _Groups, dataset: Dataset | None, modality: str) -> None:
-    """A CT in other units than HU (effective atomic number, material density) is refused. PS3.3 C.11.1.1.2."""
+    """Refuses values that no line leads to, and a CT in other units than HU (atomic number, density). PS3.3 C.11.1."""
+    if groups.header.dataset.get("ModalityLUTSequence") is not None:
+        raise groups.refuse(ReasonCode.UNUSABLE_RESCALE, "its values go through a Modality LUT; a slope is needed")
     unit = text(dataset, "RescaleType") if dataset is not None else ""
     if modality == "CT" and unit not in ("", "HU", "US"):
         raise groups.refuse(ReasonCode.UNUSABLE_RESCALE, f"RescaleType is {unit}; CT numbers in HU are needed")

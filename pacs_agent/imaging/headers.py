@@ -47,6 +47,11 @@ class HeaderFile:
         return str(self.dataset.get("SOPInstanceUID", ""))
 
     @property
+    def name(self) -> str:
+        """What people find the image by: its SOP Instance UID, or its file name."""
+        return self.sop_instance_uid or self.path.name
+
+    @property
     def transfer_syntax_uid(self) -> str:
         """Transfer Syntax UID of the file meta information, empty when unknown. PS3.10 7.1."""
         return str(getattr(self.dataset, "file_meta", Dataset()).get("TransferSyntaxUID", ""))

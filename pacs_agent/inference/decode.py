@@ -1,6 +1,7 @@
 """Sentences from tags and visual tokens: greedy, word by word with a key/value cache, all sentences as one batch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,23 @@ from pacs_agent.inference.sessions import Graph
 from pacs_agent.inference.tokenizer import Tokenizer
 
 
+@dataclass(frozen=True)
+class Spoken:
+    """What the decoder says after one tag, and whether it came to an end: what did not is no sentence."""
+
+    text: str
+    ended: bool
+
+
 def decode_sentences(
     decoder: Graph, tokenizer: Tokenizer, tags: Sequence[str], visual_tokens: Floats, max_words: int
-) -> list[str]:
-    """One sentence for each tag, in that order; empty for one that has no words or no end within `max_words`.
-
-    `visual_tokens` [Q, k]. Raises ModelFailed.
-    """
+) -> list[Spoken]:
+    """What is said after each tag, in at most `max_words` words. `visual_tokens` [Q, k]. Raises ModelFailed."""
     if not tags:
         return []
     first = np.array([[tokenizer.tags[tag]] for tag in tags], np.int64)
     numbers = _decode(decoder, first, visual_tokens, tokenizer.end, max_words)
-    return [tokenizer.sentence(row) if tokenizer.end in row else "" for row in numbers.tolist()]
+    return [Spoken(tokenizer.sentence(row), tokenizer.end in row) for row in numbers.tolist()]
 
 
 def _decode(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pacs_agent.imaging import OrderedSeries
+from pacs_agent.inference.decode import Spoken
 from pacs_agent.inference.evidence import strongest
 from pacs_agent.inference.manifest import FindingEntry
 from pacs_agent.inference.reading import FindingLabel, FindingReading, Presence, Sentence
@@ -24,9 +25,9 @@ class Statement:
     finding: str
     positive: bool
 
-    def sentence(self, spoken: str) -> Sentence:
-        """The sentence as it stands in the report."""
-        text = self.prefix + (spoken[:1].lower() + spoken[1:] if self.prefix else spoken) if spoken else self.instead
+    def sentence(self, spoken: Spoken) -> Sentence:
+        """The sentence as it stands in the report; a fixed one where the decoder said nothing or came to no end."""
+        text = self.prefix + spoken.text if spoken.text and spoken.ended else self.instead
         return Sentence(text=text, findings=(self.finding,), positive=self.positive)
 
 

@@ -129,7 +129,7 @@ class Reader:
         words = decode_sentences(
             self.sessions.report_decoder, self.bundle.tokenizer, tags, visual_tokens, self.bundle.manifest.max_words
         )
-        return tuple(statement.sentence(text) for statement, text in zip(statements, words, strict=True))
+        return tuple(statement.sentence(spoken) for statement, spoken in zip(statements, words, strict=True))
 
 
 def _floats(values: Floats) -> tuple[float, ...]:

@@ -103,9 +103,9 @@ def _difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
 def _other_sentences(
     bundle: Bundle, sessions: Sessions, given: Arrays, visual_tokens: NDArray[np.float32]
 ) -> list[str]:
-    """Sentences that are not as expected. An untrained decoder that finds no end is expected to be silent here."""
+    """Sentences that are not word by word as expected, whether or not they come to an end."""
     tags = [str(tag) for tag in given["tags"]]
     spoken = decode_sentences(sessions.report_decoder, bundle.tokenizer, tags, visual_tokens, bundle.manifest.max_words)
     expected = [str(sentence) for sentence in given["sentences"]]
     pairs = zip(tags, spoken, expected, strict=True)
-    return [f"{tag} says {said!r}, not {wanted!r}" for tag, said, wanted in pairs if said and said != wanted]
+    return [f"{tag} says {said.text!r}, not {wanted!r}" for tag, said, wanted in pairs if said.text != wanted]
