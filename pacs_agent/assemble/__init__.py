@@ -5,6 +5,15 @@ lines, all in one transaction. Fails with UnknownStudy; a study whose files cann
 """
 
 from pacs_agent.assemble.completion import Completion, UnknownStudy, complete_quiet_studies, force
+from pacs_agent.assemble.jobs import image_digests, input_digest
 from pacs_agent.assemble.quiet import QuietWatch
 
-__all__ = ["Completion", "QuietWatch", "UnknownStudy", "complete_quiet_studies", "force"]
+__all__ = [
+    "Completion",
+    "QuietWatch",
+    "UnknownStudy",
+    "complete_quiet_studies",
+    "force",
+    "image_digests",
+    "input_digest",
+]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
-from pacs_agent.assemble.jobs import input_digest, write_jobs
+from pacs_agent.assemble.jobs import image_digests, input_digest, write_jobs
 from pacs_agent.assemble.quiet import QuietWatch
 from pacs_agent.db import Database, Study, StudyState, utc_now
 from pacs_agent.ops import Outcome, audit
@@ -99,15 +99,17 @@ def _unchanged(study: Study, expected_last: datetime) -> bool:
 
 
 def _written(session: Session, study: Study, decision: Decision | NoAttributes) -> Completion:
-    digest = input_digest(session, study)
-    if digest is None:
+    digests = image_digests(session, study.id)
+    if not digests:
         return _state(study, StudyState.IGNORED, NO_IMAGES)
     if isinstance(decision, NoAttributes):
         return _state(study, StudyState.IGNORED, str(decision))
     if decision.ignored:
         return _state(study, StudyState.IGNORED, decision.summary)
     study.complete_at = utc_now()
-    return _state(study, StudyState.COMPLETE, decision.summary, write_jobs(session, study, decision, digest))
+    return _state(
+        study, StudyState.COMPLETE, decision.summary, write_jobs(session, study, decision, input_digest(digests))
+    )
 
 
 def _state(study: Study, state: StudyState, reason: str, jobs: tuple[str, ...] = ()) -> Completion:

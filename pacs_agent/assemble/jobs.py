@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -23,19 +23,23 @@ class _Order:
     destinations: tuple[str, ...]
 
 
-def input_digest(session: Session, study: Study) -> str | None:
-    """SHA-256 over the sorted digests of the study's received images; None when there are none."""
+def image_digests(session: Session, study_pk: int) -> list[str]:
+    """Digests of the images received of a study, sorted: what a job reads."""
     images = (
         select(Instance.digest)
         .join(Instance.series)
         .where(
-            Series.study_pk == study.id,
+            Series.study_pk == study_pk,
             Instance.origin == Origin.RECEIVED,
             Instance.sop_class_uid.in_(IMAGE_SOP_CLASSES),
         )
     )
-    digests = sorted(session.scalars(images))
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest() if digests else None
+    return sorted(session.scalars(images))
+
+
+def input_digest(digests: Sequence[str]) -> str:
+    """SHA-256 over sorted digests of images: names what a job reads."""
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def write_jobs(session: Session, study: Study, decision: Decision, digest: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ Unreachable, which may pass, and Refused, which will not; nothing counts as sent
 
 from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts
 from pacs_agent.deliver.dimse import DimseDestination, ScuAddress
-from pacs_agent.deliver.errors import DeliveryError, Refused, Unreachable, WrongSettings
+from pacs_agent.deliver.errors import DeliveryError, NotThere, Refused, Unreachable, WrongSettings
 from pacs_agent.deliver.kinds import KINDS, DestinationKind, check_settings, open_destination, probe
 from pacs_agent.deliver.outbox import Outbox, reset_deliveries
 from pacs_agent.deliver.outgoing import Outgoing, outgoing
@@ -19,6 +19,7 @@ __all__ = [
     "DeliveryError",
     "DestinationKind",
     "DimseDestination",
+    "NotThere",
     "Outbox",
     "Outgoing",
     "Refused",

@@ -9,6 +9,10 @@ class Unreachable(DeliveryError):
     """The destination did not answer, or said that it cannot take anything now. Trying again may help."""
 
 
+class NotThere(Unreachable):
+    """The destination accepted an object and does not have it, or not yet."""
+
+
 class Refused(DeliveryError):
     """The destination does not want what was sent, or is set up wrongly. Only a change by people helps."""
 

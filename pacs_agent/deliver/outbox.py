@@ -9,7 +9,7 @@ from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, Delivery, DeliveryState, Destination, ResultObject, utc_now
 from pacs_agent.deliver.answer import Answer, Verdict, Whereabouts
-from pacs_agent.deliver.errors import DeliveryError, Refused, Unreachable
+from pacs_agent.deliver.errors import DeliveryError, NotThere, Refused, Unreachable
 from pacs_agent.deliver.kinds import DestinationKind, open_destination
 from pacs_agent.deliver.outgoing import Outgoing, outgoing
 from pacs_agent.ops import Outcome, audit
@@ -51,7 +51,8 @@ class Outbox:
     def confirm(self, job_id: str, destination: str) -> str:
         """Asks the destination for what it stored; returns in words what came of it.
 
-        Raises Unreachable when it does not answer, or does not have an object although it said so.
+        Raises Unreachable when it does not answer, NotThere when it lacks an object that it said it took, Refused when
+        it does not let us ask.
         """
         stored = self._objects(job_id, destination, (DeliveryState.STORED,))
         if not stored:
@@ -59,7 +60,7 @@ class Outbox:
         texts = set()
         for found in self._open(destination).confirm(stored):
             if found.whereabouts is Whereabouts.ABSENT:
-                raise Unreachable(f"{destination} accepted {found.sop_instance_uid} but does not have it: {found.text}")
+                raise NotThere(f"{destination} accepted {found.sop_instance_uid} but does not have it: {found.text}")
             if found.whereabouts is Whereabouts.THERE:
                 self._mark(destination, found.sop_instance_uid, DeliveryState.CONFIRMED, found.text)
             texts.add(found.text)

@@ -1,1 +1,29 @@
-"""To be filled."""
+"""The durable workflow of a study: from a queued job to objects that are delivered and confirmed.
+
+In: rows in `jobs`. Out: rows in `job_steps`, `result_objects` and `deliveries`, the job's state and progress. A job
+ends done, with no result (said in DICOM), failed (a dead letter, which people run again) or canceled; it never just
+stops.
+"""
+
+from pacs_agent.pipeline.control import cancel, rerun
+from pacs_agent.pipeline.errors import JobFailed, JobStateError, NothingToSay, PipelineError
+from pacs_agent.pipeline.registry import PIPELINES
+from pacs_agent.pipeline.stages import Choice, Document, Documents, JobFacts, Stages
+from pacs_agent.pipeline.worker import WorkerProcess, run_worker
+
+__all__ = [
+    "PIPELINES",
+    "Choice",
+    "Document",
+    "Documents",
+    "JobFacts",
+    "JobFailed",
+    "JobStateError",
+    "NothingToSay",
+    "PipelineError",
+    "Stages",
+    "WorkerProcess",
+    "cancel",
+    "rerun",
+    "run_worker",
+]

@@ -1,0 +1,170 @@
+"""Pipeline `msvlm`: imaging, inference and results put together for models that read a series slice by slice."""
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
+from pacs_agent.imaging import OrderedSeries, SeriesChoice, UnusableImages, choose_series, read_headers
+from pacs_agent.inference import (
+    Bundle,
+    Encoding,
+    EvidenceWeights,
+    InstalledBundles,
+    ModelFailed,
+    RawReading,
+    Reader,
+    StudyReading,
+    installed_bundles,
+)
+from pacs_agent.pipeline.errors import JobFailed, NothingToSay
+from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
+from pacs_agent.results import (
+    DocumentFacts,
+    ObjectKind,
+    Refusal,
+    compose_ai_result,
+    compose_draft_report,
+    compose_no_result,
+    write_bytes,
+)
+
+_FAILED_CODE = "model_failed"
+
+
+class MsVlm:
+    """The stages of the pipeline. A model is loaded when a study first needs it and stays loaded."""
+
+    def __init__(self, settings: Settings, _archive: Archive) -> None:
+        self.settings = settings
+        self._readers: dict[str, Reader] = {}
+        self._loading = threading.Lock()
+
+    def select_series(self, job: JobFacts) -> Choice:
+        """The first installed model that accepts a series of the study reads it."""
+        choices = [(bundle, _chosen(job, bundle)) for bundle in self._installed.bundles]
+        if not choices:
+            raise JobFailed(self._no_model())
+        bundle, choice = max(choices, key=lambda one: _how_far(one[1]))
+        content = choice.model_dump(mode="json")
+        if choice.chosen is None:
+            why = NothingToSay(str(choice.code), choice.reason, bundle.digest)
+            return Choice(_name(bundle), content, why=why)
+        return Choice(_name(bundle), content, _selected(bundle, choice.chosen))
+
+    def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
+        """Makes the slice tokens that are not in the cache."""
+        bundle, series = self._selection(earlier)
+        try:
+            return self._reader(bundle).encode_missing(series, progress).model_dump_json()
+        except UnusableImages as error:
+            raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
+        except ModelFailed as error:
+            raise _failed(bundle, error) from error
+
+    def read_study(self, job: JobFacts, earlier: Earlier) -> str:
+        """The scores of all findings."""
+        bundle, series = self._selection(earlier)
+        try:
+            return self._reader(bundle).read(series, _encoding(earlier)).model_dump_json()
+        except ModelFailed as error:
+            raise _failed(bundle, error) from error
+
+    def weigh_evidence(self, job: JobFacts, earlier: Earlier) -> str:
+        """The weight of each slice for each finding."""
+        bundle, series = self._selection(earlier)
+        try:
+            return self._reader(bundle).weigh_evidence(series, _encoding(earlier)).model_dump_json()
+        except ModelFailed as error:
+            raise _failed(bundle, error) from error
+
+    def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
+        """AI result and draft report."""
+        reading = self._described(earlier)
+        evidence = [header.dataset for header in read_headers(_source_files(job, reading.series))]
+        facts = _facts(job)
+        files = (
+            Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(reading, evidence, facts))),
+            Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(reading, evidence, facts))),
+        )
+        return Documents(files, reading.model_dump(mode="json"))
+
+    def compose_no_result(self, job: JobFacts, why: NothingToSay) -> Documents:
+        """The reason as a document; the first readable header stands for the study."""
+        asked = next((bundle for bundle in self._installed.bundles if bundle.digest == why.bundle), None)
+        evidence = [header.dataset for header in read_headers(job.images)]
+        refusal = Refusal(why.code, why.reason)
+        document = compose_no_result(refusal, evidence, _facts(job), asked.identity() if asked else None)
+        return Documents((Document(ObjectKind.NO_RESULT, write_bytes(document)),))
+
+    def _described(self, earlier: Earlier) -> StudyReading:
+        bundle, series = self._selection(earlier)
+        raw = RawReading.model_validate_json(earlier["read_study"])
+        weights = EvidenceWeights.model_validate_json(earlier["weigh_evidence"])
+        try:
+            return self._reader(bundle).describe(series, _encoding(earlier), raw, weights)
+        except ModelFailed as error:
+            raise _failed(bundle, error) from error
+
+    @cached_property
+    def _installed(self) -> InstalledBundles:
+        return installed_bundles(self.settings.inference.bundles_dir)
+
+    def _no_model(self) -> str:
+        refused = "; ".join(str(refusal) for refusal in self._installed.refused)
+        return f"no model is installed in {self.settings.inference.bundles_dir}{f': {refused}' if refused else ''}"
+
+    def _selection(self, earlier: Earlier) -> tuple[Bundle, OrderedSeries]:
+        digest, _, series = earlier["select_series"].partition("\n")
+        bundle = next((bundle for bundle in self._installed.bundles if bundle.digest == digest), None)
+        if bundle is None:
+            raise JobFailed(f"the model {digest[:12]} that was chosen for this job is not installed any more; rerun it")
+        return bundle, OrderedSeries.model_validate_json(series)
+
+    def _reader(self, bundle: Bundle) -> Reader:
+        with self._loading:
+            if bundle.digest not in self._readers:
+                tokens = self.settings.data_dir / "tokens"
+                self._readers[bundle.digest] = Reader(bundle, self.settings.inference, tokens)
+            return self._readers[bundle.digest]
+
+
+def _chosen(job: JobFacts, bundle: Bundle) -> SeriesChoice:
+    try:
+        return choose_series(read_headers(job.images), bundle.accepts)
+    except UnusableImages as error:
+        raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
+
+
+def _how_far(choice: SeriesChoice) -> float:
+    """Orders the models' choices: one that can read, the first of them, before those whose refusal came late."""
+    return choice.code.progress if choice.code else float("inf")
+
+
+def _selected(bundle: Bundle, series: OrderedSeries) -> str:
+    return f"{bundle.digest}\n{series.model_dump_json()}"
+
+
+def _name(bundle: Bundle) -> str:
+    return f"{bundle.manifest.name} {bundle.manifest.version}"
+
+
+def _encoding(earlier: Earlier) -> Encoding:
+    return Encoding.model_validate_json(earlier["encode_missing"])
+
+
+def _failed(bundle: Bundle, error: ModelFailed) -> NothingToSay:
+    return NothingToSay(_FAILED_CODE, str(error), bundle.digest)
+
+
+def _source_files(job: JobFacts, series: OrderedSeries) -> Sequence[Path]:
+    """The files of the series read, each once though an enhanced one holds many slices."""
+    read = {one.path for one in series.slices}
+    return [path for path in job.images if path in read]
+
+
+def _facts(job: JobFacts) -> DocumentFacts:
+    """Dates and times are written in the hospital's zone, which is this machine's."""
+    return DocumentFacts(job.created_at.astimezone(), job.input_digest, job.predecessors)

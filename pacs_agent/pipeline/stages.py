@@ -1,0 +1,94 @@
+"""What a pipeline must be able to do with a study. The workflow knows pipelines only by this.
+
+Each step is a function of the job and of what earlier steps gave; what it gives is text that survives a restart. It may
+be called again after a crash, so it must do no harm twice.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
+from pacs_agent.pipeline.errors import NothingToSay
+from pacs_agent.results import Predecessor
+
+Earlier: TypeAlias = Mapping[str, str]
+"""What the earlier steps of this job gave, by their names."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with how much is done and how much there is; raises JobStopped when the job is canceled."""
+
+
+@dataclass(frozen=True)
+class JobFacts:
+    """A job as its steps see it. `images` are the files of the images received, of all series."""
+
+    job_id: str
+    study_instance_uid: str
+    input_digest: str
+    created_at: datetime
+    images: tuple[Path, ...]
+    predecessors: tuple[Predecessor, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model reads which series: the choice as JSON with its reasons, and what later steps need of it.
+
+    Where no series can be read, `why` says so and `selected` is empty.
+    """
+
+    bundle: str
+    series_choice: dict[str, Any]
+    selected: str = ""
+    why: NothingToSay | None = None
+
+
+@dataclass(frozen=True)
+class Document:
+    """A DICOM file made of a study: its kind (`results.ObjectKind`) and its bytes."""
+
+    kind: str
+    part10: bytes
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What a job says: the files, and the reading as JSON where there is one."""
+
+    files: tuple[Document, ...]
+    reading: dict[str, Any] | None = None
+
+
+class Stages(Protocol):
+    """The work of one pipeline. Any method may raise NothingToSay; anything else it raises fails the job."""
+
+    def select_series(self, job: JobFacts) -> Choice:
+        """The series to be read."""
+        ...
+
+    def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
+        """Encodes the slices that are not encoded yet."""
+        ...
+
+    def read_study(self, job: JobFacts, earlier: Earlier) -> str:
+        """What the model says."""
+        ...
+
+    def weigh_evidence(self, job: JobFacts, earlier: Earlier) -> str:
+        """What it rests on."""
+        ...
+
+    def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
+        """The objects that say it in DICOM; always the same bytes for the same job."""
+        ...
+
+    def compose_no_result(self, job: JobFacts, why: NothingToSay) -> Documents:
+        """The object that says in DICOM why nothing can be said."""
+        ...
+
+
+StagesFactory: TypeAlias = Callable[[Settings, Archive], Stages]
+"""Makes the stages of a pipeline, once for each worker process."""

@@ -1,0 +1,184 @@
+"""The steps of a job. Each does its work once or twice with the same outcome, and leaves its facts in the database."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pacs_agent.archive import Archive
+from pacs_agent.assemble import image_digests, input_digest
+from pacs_agent.db import Database, Job, JobState, JobStep, ResultObject, StepState, utc_now
+from pacs_agent.ops import Outcome, audit
+from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
+from pacs_agent.pipeline.progress import StepProgress, reading_step
+from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages
+from pacs_agent.results import ObjectKind, Predecessor
+
+
+class Steps:
+    """The steps of reading, for the workflow to call in order."""
+
+    def __init__(self, database: Database, archive: Archive, stages: Mapping[str, Stages]) -> None:
+        self.database = database
+        self.archive = archive
+        self.stages = stages
+
+    def begin(self, job_id: str, run: int) -> bool:
+        """Marks the job as running; false when it has its objects already and only delivery is left.
+
+        Raises JobStopped when it was canceled or overtaken, JobFailed when nobody knows its pipeline.
+        """
+        with self.database.writing() as session:
+            job = _job(session, job_id, run)
+            if job.state == JobState.QUEUED:
+                job.state, job.started_at = JobState.RUNNING, job.started_at or utc_now()
+            if job.pipeline not in self.stages:
+                raise JobFailed(f"there is no pipeline {job.pipeline}; there are {', '.join(sorted(self.stages))}")
+            return not _results(session, job_id)
+
+    def select_series(self, job_id: str, run: int) -> str:
+        """Chooses the series to be read, and keeps the choice with its reasons."""
+        with reading_step(self.database, job_id, run, "select_series"):
+            choice = self._stages(job_id).select_series(self._facts(job_id))
+            with self.database.writing() as session:
+                job = session.get_one(Job, job_id)
+                job.bundle, job.series_choice = choice.bundle, choice.series_choice
+            if choice.why is not None:
+                raise choice.why
+            return choice.selected
+
+    def encode_missing(self, job_id: str, run: int, earlier: Earlier) -> str:
+        """Encodes the slices that are not encoded yet."""
+        with reading_step(self.database, job_id, run, "encode_missing"):
+            progress = StepProgress(self.database, job_id, run, "encode_missing")
+            return self._stages(job_id).encode_missing(self._facts(job_id), earlier, progress)
+
+    def read_study(self, job_id: str, run: int, earlier: Earlier) -> str:
+        """Asks the model."""
+        with reading_step(self.database, job_id, run, "read_study"):
+            return self._stages(job_id).read_study(self._facts(job_id), earlier)
+
+    def weigh_evidence(self, job_id: str, run: int, earlier: Earlier) -> str:
+        """Asks what the answer rests on."""
+        with reading_step(self.database, job_id, run, "weigh_evidence"):
+            return self._stages(job_id).weigh_evidence(self._facts(job_id), earlier)
+
+    def compose(self, job_id: str, run: int, earlier: Earlier) -> None:
+        """Makes the objects and archives them."""
+        with reading_step(self.database, job_id, run, "compose"):
+            self._keep(job_id, self._stages(job_id).compose(self._facts(job_id), earlier))
+
+    def compose_no_result(self, job_id: str, run: int, code: str, reason: str, bundle: str) -> None:
+        """Makes the object that says why nothing can be said, and archives it."""
+        with reading_step(self.database, job_id, run, "compose"):
+            why = NothingToSay(code, reason, bundle)
+            self._keep(job_id, self._stages(job_id).compose_no_result(self._facts(job_id), why), reason)
+
+    def hand_over(self, job_id: str, run: int) -> list[str]:
+        """Marks the job as delivering; returns the destinations that do not have its objects yet."""
+        with self.database.writing() as session:
+            job = _job(session, job_id, run)
+            job.state, job.progress = JobState.DELIVERING, 0.9
+            confirmed = {step.name for step in job.steps if step.state == StepState.DONE}
+            return [name for name in job.destinations if f"confirm:{name}" not in confirmed]
+
+    def fail(self, job_id: str, run: int, reason: str) -> None:
+        """Makes the job a dead letter."""
+        with self.database.writing() as session:
+            job = session.get(Job, job_id, with_for_update=True)
+            if job is not None and job.run == run and job.state in (JobState.QUEUED, JobState.RUNNING):
+                fail_job(session, job, reason)
+
+    def stop(self, job_id: str, run: int) -> None:
+        """Closes the rows of steps that were cut off by a cancellation."""
+        with self.database.writing() as session:
+            open_steps = (StepState.RUNNING, StepState.WAITING)
+            query = select(JobStep).join(JobStep.job).where(JobStep.job_id == job_id, JobStep.state.in_(open_steps))
+            for step in session.scalars(query.where(Job.state == JobState.CANCELED)):
+                step.state, step.detail, step.finished_at = StepState.FAILED, "canceled", utc_now()
+
+    def _stages(self, job_id: str) -> Stages:
+        with self.database.reading() as session:
+            return self.stages[session.get_one(Job, job_id).pipeline]
+
+    def _facts(self, job_id: str) -> JobFacts:
+        with self.database.writing() as session:
+            job = session.get_one(Job, job_id)
+            digests = image_digests(session, job.study_pk)
+            overtaken = input_digest(digests) != job.input_digest
+            if overtaken:
+                cancel_job(job, "more images came before it was read; the study is read again when it is complete")
+            else:
+                facts = self._known_facts(session, job, digests)
+        if overtaken:
+            raise JobStopped(job_id)
+        return facts
+
+    def _known_facts(self, session: Session, job: Job, digests: list[str]) -> JobFacts:
+        return JobFacts(
+            job_id=job.id,
+            study_instance_uid=job.study.study_instance_uid,
+            input_digest=job.input_digest,
+            created_at=job.created_at,
+            images=tuple(self.archive.path(digest) for digest in digests),
+            predecessors=_predecessors(session, job),
+        )
+
+    def _keep(self, job_id: str, documents: Documents, reason: str = "") -> None:
+        """Archives the files first: a row never names an object that is not safe on disk."""
+        results = [_result(job_id, document, self.archive) for document in documents.files]
+        with self.database.writing() as session:
+            known = {result.sop_instance_uid for result in _results(session, job_id)}
+            session.add_all(result for result in results if result.sop_instance_uid not in known)
+            job = session.get_one(Job, job_id)
+            job.reading, job.error = documents.reading, reason
+
+
+def fail_job(session: Session, job: Job, reason: str) -> None:
+    """Makes a job a dead letter, with an audit line, in the caller's transaction."""
+    job.state, job.error, job.finished_at = JobState.FAILED, reason[:4000], utc_now()
+    audit(session, actor="agent", action="job.failed", outcome=Outcome.SERIOUS_FAILURE, subject=job.id, reason=reason)
+
+
+def cancel_job(job: Job, reason: str) -> None:
+    """Cancels a job in the caller's transaction."""
+    job.state, job.error, job.finished_at = JobState.CANCELED, reason, utc_now()
+
+
+def _job(session: Session, job_id: str, run: int) -> Job:
+    """The job, locked. Raises JobStopped when this run of it may not go on."""
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None or job.run != run or job.state not in (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING):
+        raise JobStopped(job_id)
+    return job
+
+
+def _results(session: Session, job_id: str) -> list[ResultObject]:
+    return list(session.scalars(select(ResultObject).where(ResultObject.job_id == job_id).order_by(ResultObject.id)))
+
+
+def _result(job_id: str, document: Document, archive: Archive) -> ResultObject:
+    receipt = archive.store_result(document.part10)
+    header = archive.read(receipt.digest)
+    return ResultObject(
+        job_id=job_id,
+        kind=document.kind,
+        sop_instance_uid=receipt.sop_instance_uid,
+        sop_class_uid=receipt.sop_class_uid,
+        series_instance_uid=str(header.SeriesInstanceUID),
+        digest=receipt.digest,
+    )
+
+
+def _predecessors(session: Session, job: Job) -> tuple[Predecessor, ...]:
+    """The objects of the latest earlier job that has any: one that was canceled or failed early has none."""
+    earlier_id = job.supersedes_id
+    while earlier_id is not None:
+        if found := _results(session, earlier_id):
+            uid = job.study.study_instance_uid
+            return tuple(
+                Predecessor(ObjectKind(one.kind), one.sop_class_uid, one.sop_instance_uid, uid, one.series_instance_uid)
+                for one in found
+            )
+        earlier_id = session.get_one(Job, earlier_id).supersedes_id
+    return ()

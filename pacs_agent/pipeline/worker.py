@@ -1,0 +1,158 @@
+"""A worker process: completes studies, reads them, delivers results, and takes over from workers that died."""
+
+import os
+import signal
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from dbos import DBOS, DBOSConfig
+from sqlalchemy.engine import make_url
+
+from pacs_agent.archive import Archive
+from pacs_agent.assemble import QuietWatch, complete_quiet_studies
+from pacs_agent.config import Settings
+from pacs_agent.db import Database
+from pacs_agent.deliver import Outbox
+from pacs_agent.ops import get_log
+from pacs_agent.pipeline.delivery import Deliveries
+from pacs_agent.pipeline.dispatch import Dispatcher
+from pacs_agent.pipeline.reaper import Reaper
+from pacs_agent.pipeline.registry import PIPELINES
+from pacs_agent.pipeline.stages import StagesFactory
+from pacs_agent.pipeline.steps import Steps
+from pacs_agent.pipeline.workers import DeathWatch, Heartbeat
+from pacs_agent.pipeline.workflow import register_queues, register_workflows
+
+WORKFLOW_VERSION = "1"
+"""Version of the workflows' shape. Only workers of the same version take up unfinished jobs; raise it with the shape."""
+FENCED_EXIT_CODE = 75
+
+log = get_log("worker")
+
+
+class WorkerProcess:
+    """One worker. DBOS is one to a process, so is this."""
+
+    def __init__(self, settings: Settings, pipelines: Mapping[str, StagesFactory] = PIPELINES) -> None:
+        self.settings = settings
+        self.database = Database(settings.sqlalchemy_url)
+        self.archive = Archive(self.database, settings.data_dir / "archive")
+        self.heartbeat = Heartbeat(self.database)
+        self.fenced = False
+        self._pipelines = pipelines
+        self._quiet = QuietWatch(settings.assemble.quiet_s)
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begins to work, in threads of its own."""
+        self.heartbeat.register()
+        self._launch_workflows()
+        self._reaper.reap()
+        heartbeat_s, poll_s = self.settings.work.heartbeat_s, self.settings.assemble.poll_s
+        self._every(heartbeat_s, self._beat, "heartbeat")
+        self._every(heartbeat_s, self._reap, "reaper")
+        self._every(poll_s, self._assemble, "assemble")
+        self._every(poll_s, self._dispatcher.dispatch, "dispatch")
+        log.info("worker works", worker=self.heartbeat.executor_id)
+
+    def run(self) -> None:
+        """Works until `stop` is called, or until others have taken this worker for dead."""
+        self.start()
+        self._stopping.wait()
+
+    def stop(self, patience_s: float = 0) -> None:
+        """Ends the work. A job that is running longer than the patience goes on elsewhere, or at the next start."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        DBOS.destroy(workflow_completion_timeout_sec=int(patience_s))
+        self.heartbeat.sign_off()
+        self.database.close()
+
+    def ask_to_stop(self) -> None:
+        """Makes `run` return; safe in a signal handler."""
+        self._stopping.set()
+
+    def _launch_workflows(self) -> None:
+        DBOS.destroy(destroy_registry=True)
+        _use_write_ahead_log(self.settings.workflow_url)
+        DBOS(config=_dbos_config(self.settings, self.heartbeat.executor_id))
+        stages = {name: make(self.settings, self.archive) for name, make in self._pipelines.items()}
+        outbox = Outbox(self.database, self.archive, self.settings)
+        steps = Steps(self.database, self.archive, stages)
+        workflows = register_workflows(steps, Deliveries(self.database, outbox, self.settings.deliver))
+        self._dispatcher = Dispatcher(self.database, workflows)
+        watch = DeathWatch(self.heartbeat.executor_id, self.settings.work.takeover_s)
+        self._reaper = Reaper(self.database, watch)
+        DBOS.launch()
+        register_queues(self.settings.work.concurrency)
+
+    def _every(self, period_s: float, act: Callable[[], object], name: str) -> None:
+        thread = threading.Thread(target=self._loop, args=(period_s, act, name), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _loop(self, period_s: float, act: Callable[[], object], name: str) -> None:
+        """A process's outermost loop: whatever goes wrong is logged, and tried again after a while."""
+        while not self._stopping.is_set():
+            try:
+                act()
+            except Exception as error:  # noqa: BLE001
+                log.error("failed, is tried again", loop=name, error=f"{type(error).__name__}: {error}")
+            self._stopping.wait(period_s)
+
+    def _beat(self) -> None:
+        if not self.heartbeat.beat():
+            log.error("others took this worker for dead; it ends so that no job runs twice")
+            self.fenced = True
+            self._stopping.set()
+
+    def _reap(self) -> None:
+        self._reaper.reap()
+        self._reaper.fail_lost_jobs()
+
+    def _assemble(self) -> None:
+        for completion in complete_quiet_studies(self.database, self.archive, self._quiet):
+            log.info("study", study=completion.study_instance_uid, outcome=completion.summary)
+
+
+def run_worker(settings: Settings) -> None:
+    """Runs a worker until SIGTERM or SIGINT; the process ends with it.
+
+    The end is abrupt by intent: a reading of minutes is not waited for, its workflow goes on where it was at the next
+    start. That is safe as kill -9 is.
+    """
+    worker = WorkerProcess(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: worker.ask_to_stop())
+    worker.run()
+    if not worker.fenced:
+        worker.heartbeat.sign_off()
+    os._exit(FENCED_EXIT_CODE if worker.fenced else 0)
+
+
+def _dbos_config(settings: Settings, executor_id: str) -> DBOSConfig:
+    """DBOS without anything that reaches out: no Conductor key, no telemetry, no administration port."""
+    return {
+        "name": "pacs-agent",
+        "system_database_url": settings.workflow_url,
+        "application_version": WORKFLOW_VERSION,
+        "executor_id": executor_id,
+        "enable_otlp": False,
+        "log_level": "ERROR",
+        "console_log_level": "ERROR",
+    }
+
+
+def _use_write_ahead_log(url: str) -> None:
+    """Sets SQLite's write-ahead log, which stays set in the file: four times the workflows a second."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return
+    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(parsed.database)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()

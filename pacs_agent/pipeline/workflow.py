@@ -1,0 +1,136 @@
+"""The story of a job, durable: after a crash it goes on at the step that was cut off.
+
+Two kinds of DBOS workflow: `study` reads and composes, on a queue with few places; `attempt` delivers or confirms once,
+on a queue with places of its own for each destination, so that a destination that is down holds up nobody else. Between
+two attempts nothing runs: the next one lies in the queue with its delay.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
+from dbos import error as dbos_error
+from sqlalchemy.exc import OperationalError
+
+from pacs_agent.archive import StorageFailure
+from pacs_agent.db import Job
+from pacs_agent.ops import get_log
+from pacs_agent.pipeline.delivery import Act, Attempted, Deliveries, backoff_s
+from pacs_agent.pipeline.errors import JobStopped, NothingToSay
+from pacs_agent.pipeline.progress import describe
+from pacs_agent.pipeline.steps import Steps
+
+READING_QUEUE = "reading"
+DELIVERY_QUEUE = "delivery"
+POLL_S = 0.2
+PLACES_OF_A_DESTINATION = 2
+_TRANSIENT = (OperationalError, StorageFailure, ConnectionError, TimeoutError)
+"""The database, the archive's disk or the network failed: trying again may help."""
+
+log = get_log("pipeline")
+
+
+@dataclass(frozen=True)
+class Workflows:
+    """The registered workflows. `study` takes (job id, run), `attempt` (job id, run, act, destination, number)."""
+
+    study: Callable[[str, int], None]
+    attempt: Callable[[str, int, str, str, int], None]
+
+
+def register_workflows(steps: Steps, deliveries: Deliveries) -> Workflows:
+    """Registers the workflows with DBOS; to be called once before it is launched."""
+
+    @DBOS.workflow(name="study")
+    def study(job_id: str, run: int) -> None:
+        """Reads a study and hands its objects to delivery."""
+        try:
+            if _step("begin", steps.begin, job_id, run):
+                _read(steps, job_id, run)
+            for destination in _step("hand_over", steps.hand_over, job_id, run):
+                queue_attempt(job_id, run, Act.DELIVER, destination, 1)
+            _step("settle", deliveries.settle, job_id, run)
+        except JobStopped:
+            _step("stop", steps.stop, job_id, run)
+        except Exception as error:  # noqa: BLE001 (outermost of a job: whatever it was, the job must not seem to run)
+            reason = describe(_cause(error))
+            log.error("job failed", job=job_id, reason=reason)
+            _step("fail", steps.fail, job_id, run, reason)
+
+    @DBOS.workflow(name="attempt")
+    def attempt(job_id: str, run: int, act: str, destination: str, number: int) -> None:
+        """Delivers or confirms once, and says what comes next."""
+        ended = _step(f"{act}:{destination}", deliveries.attempt, job_id, run, Act(act), destination, number)
+        if ended == Attempted.AGAIN:
+            queue_attempt(job_id, run, Act(act), destination, number + 1, backoff_s(deliveries.settings, number))
+        elif ended == Attempted.DONE and act == Act.DELIVER:
+            queue_attempt(job_id, run, Act.CONFIRM, destination, 1)
+        else:
+            _step("settle", deliveries.settle, job_id, run)
+
+    def queue_attempt(job_id: str, run: int, act: Act, destination: str, number: int, delay_s: float = 0) -> None:
+        workflow_id = f"{study_workflow_id(job_id, run)}:{act}:{destination}:{number}"
+        options = SetEnqueueOptions(queue_partition_key=destination, delay_seconds=delay_s or None)
+        with SetWorkflowID(workflow_id), options:
+            DBOS.enqueue_workflow(DELIVERY_QUEUE, attempt, job_id, run, str(act), destination, number)
+
+    return Workflows(study, attempt)
+
+
+def _read(steps: Steps, job_id: str, run: int) -> None:
+    """From the images to archived objects: what the model says, or why nothing can be said."""
+    earlier: dict[str, str] = {}
+    try:
+        earlier["select_series"] = _step("select_series", steps.select_series, job_id, run)
+        earlier["encode_missing"] = _step("encode_missing", steps.encode_missing, job_id, run, earlier)
+        earlier["read_study"] = _step("read_study", steps.read_study, job_id, run, earlier)
+        earlier["weigh_evidence"] = _step("weigh_evidence", steps.weigh_evidence, job_id, run, earlier)
+        _step("compose", steps.compose, job_id, run, earlier)
+    except NothingToSay as why:
+        _step("no_result", steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
+
+
+def study_workflow_id(job_id: str, run: int) -> str:
+    """The id of the workflow of a run of a job: the job's own id, and the run's number from the second on."""
+    return job_id if run == 1 else f"{job_id}.{run}"
+
+
+def queue_study(workflows: Workflows, job: Job) -> None:
+    """Puts a job into the reading queue by its priority; a job that is there already is left as it is."""
+    with SetWorkflowID(study_workflow_id(job.id, job.run)), SetEnqueueOptions(priority=max(1, job.priority)):
+        DBOS.enqueue_workflow(READING_QUEUE, workflows.study, job.id, job.run)
+
+
+def register_queues(concurrency: int) -> None:
+    """Declares the queues, after launch. `concurrency` is how many studies one worker reads at a time."""
+    DBOS.register_queue(
+        READING_QUEUE, worker_concurrency=concurrency, polling_interval_sec=POLL_S, on_conflict="always_update"
+    )
+    DBOS.register_queue(
+        DELIVERY_QUEUE,
+        partition_concurrency=PLACES_OF_A_DESTINATION,
+        polling_interval_sec=POLL_S,
+        on_conflict="always_update",
+    )
+
+
+def _step(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Runs a step whose outcome is kept: after a crash it is not run again once it has ended."""
+    options: Any = {
+        "name": name,
+        "retries_allowed": True,
+        "max_attempts": 5,
+        "interval_seconds": 1.0,
+        "backoff_rate": 2.0,
+        "should_retry": lambda error: isinstance(error, _TRANSIENT),
+    }
+    return DBOS.run_step(options, function, *arguments)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What went wrong the last time, where a step was tried several times."""
+    if isinstance(error, dbos_error.DBOSMaxStepRetriesExceeded) and error.errors:
+        last: BaseException = error.errors[-1]
+        return last
+    return error
