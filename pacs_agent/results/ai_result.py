@@ -65,7 +65,7 @@ def ai_result_reference(reading: StudyReading, facts: DocumentFacts) -> Instance
 def _content(reading: StudyReading, author: Author) -> ContainerContentItem:
     series = reading.series
     items = [
-        *opening(author, procedure(series.modality, series.body_part)),
+        *opening(author, procedure(series.modality)),
         text(COMMENT, author.warning),
         image_library(series),
         container(IMAGING_MEASUREMENTS, [measurement_group(each, series, author) for each in reading.findings]),

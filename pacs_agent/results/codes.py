@@ -73,20 +73,27 @@ PRESENCE = {
 
 IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 PROCEDURES = {
-    ("CT", "CHEST"): Code("169069000", "SCT", "CT of chest"),
-    ("CT", ""): Code("25045-6", "LN", "CT unspecified body region"),
-    ("MR", ""): Code("25056-3", "LN", "MRI unspecified body region"),
+    "CT": Code("25045-6", "LN", "CT unspecified body region"),
+    "MR": Code("25056-3", "LN", "MRI unspecified body region"),
 }
-"""Imaging procedure by modality and body part; a modality alone has the body part "". CID 100, extended."""
+"""Imaging procedure by modality, from CID 100, which TID 1500 asks for."""
+
+REGIONAL_PROCEDURES = {("CT", "CHEST"): Code("169069000", "SCT", "CT of chest")}
+"""Imaging procedure by modality and region, for TID 2000, which leaves the choice free."""
 
 CHEST_NAMES = frozenset({"CHEST", "THORAX", "LUNG"})
-"""Defined terms of Body Part Examined that mean the chest. PS3.16 Annex L."""
+"""Values of Body Part Examined that mean the chest. PS3.16 Annex L."""
 
 
-def procedure(modality: str, body_part: str) -> Code:
-    """The imaging procedure that a series of this modality and body part shows."""
+def procedure(modality: str) -> Code:
+    """The imaging procedure of a modality, as TID 1500 wants it."""
+    return PROCEDURES.get(modality, IMAGING_PROCEDURE)
+
+
+def regional_procedure(modality: str, body_part: str) -> Code:
+    """The imaging procedure of a modality and, where there is a code for it, of a body part."""
     region = "CHEST" if body_part.upper() in CHEST_NAMES else ""
-    return PROCEDURES.get((modality, region)) or PROCEDURES.get((modality, "")) or IMAGING_PROCEDURE
+    return REGIONAL_PROCEDURES.get((modality, region)) or procedure(modality)
 
 
 def modality_code(modality: str) -> Code:

@@ -8,7 +8,6 @@ from highdicom.sr import (
     CompositeContentItem,
     ContainerContentItem,
     ContentItem,
-    ContentSequence,
     DeviceObserverIdentifyingAttributes,
     ImageContentItem,
     LanguageOfContentItemAndDescendants,
@@ -41,29 +40,24 @@ def container(
     item = ContainerContentItem(
         name=name, is_content_continuous=False, template_id=template, relationship_type=relationship
     )
-    item.ContentSequence = ContentSequence(list(items))
+    item.ContentSequence = list(items)
     return item
 
 
 def text(name: Code, value: str, grounds: Sequence[ContentItem] = (), relationship: str = CONTAINS) -> TextContentItem:
     """A statement with what it is inferred from. Text that is empty becomes a dash: an empty value is not allowed."""
-    return _with_grounds(TextContentItem(name=name, value=clean(value) or "-", relationship_type=relationship), grounds)
-
-
-def coded(
-    name: Code, value: Code, grounds: Sequence[ContentItem] = (), relationship: str = CONTAINS
-) -> CodeContentItem:
-    """A coded statement with what it is inferred from."""
-    return _with_grounds(CodeContentItem(name=name, value=value, relationship_type=relationship), grounds)
-
-
-def _with_grounds(item: ContentItem, grounds: Sequence[ContentItem]) -> ContentItem:
+    item = TextContentItem(name=name, value=clean(value) or "-", relationship_type=relationship)
     if grounds:
-        item.ContentSequence = ContentSequence(list(grounds))
+        item.ContentSequence = list(grounds)
     return item
 
 
-def image(name: Code, source: Slice, relationship: str) -> ImageContentItem:
+def coded(name: Code, value: Code, relationship: str = CONTAINS) -> CodeContentItem:
+    """A coded statement."""
+    return CodeContentItem(name=name, value=value, relationship_type=relationship)
+
+
+def image(name: Code | CodedConcept, source: Slice, relationship: str) -> ImageContentItem:
     """A reference to a slice: an instance, or a frame of a multi-frame one. PS3.3 10.3."""
     return ImageContentItem(
         name=name,

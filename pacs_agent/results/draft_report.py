@@ -17,7 +17,7 @@ from pacs_agent.results.codes import (
     KEY_IMAGES_HEADING,
     PROCEDURE_DESCRIPTION,
     PROCEDURE_DESCRIPTIONS,
-    procedure,
+    regional_procedure,
 )
 from pacs_agent.results.content import CONTAINS, INFERRED_FROM, container, document_reference, image, opening, text
 from pacs_agent.results.document import Frame, document
@@ -55,5 +55,5 @@ def _content(reading: StudyReading, author: Author, ai_result: InstanceReference
     slices = evidence_slices(reading.findings, reading)
     if slices:
         sections.append(container(KEY_IMAGES_HEADING, [image(BEST_ILLUSTRATION, each, CONTAINS) for each in slices]))
-    started = opening(author, procedure(reading.series.modality, reading.series.body_part))
+    started = opening(author, regional_procedure(reading.series.modality, reading.series.body_part))
     return container(DIAGNOSTIC_IMAGING_REPORT, [*started, *sections], relationship=None, template="2000")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from highdicom.sr import ContainerContentItem, ContentItem, UIDRefContentItem
+from highdicom.sr import CodedConcept, ContainerContentItem, ContentItem, UIDRefContentItem
 
 from pacs_agent.imaging.series import OrderedSeries, Slice
 from pacs_agent.results.codes import (
@@ -25,7 +25,8 @@ def image_library(series: OrderedSeries) -> ContainerContentItem:
         descriptors.append(
             UIDRefContentItem(FRAME_OF_REFERENCE, series.frame_of_reference_uid, relationship_type=_HAS_ACQ_CONTEXT)
         )
-    entries = [image(SOURCE, each, CONTAINS) for each in _instances(series.slices)]
+    source = CodedConcept.from_code(SOURCE)  # one for all entries: a code item of its own for each costs half the time
+    entries = [image(source, each, CONTAINS) for each in _instances(series.slices)]
     return container(IMAGE_LIBRARY, [container(IMAGE_LIBRARY_GROUP, [*descriptors, *entries])])
 
 
@@ -35,4 +36,4 @@ def _instances(slices: Iterable[Slice]) -> Iterable[Slice]:
     for each in slices:
         if each.sop_instance_uid not in seen:
             seen.add(each.sop_instance_uid)
-            yield each.model_copy(update={"frame_number": None})
+            yield each if each.frame_number is None else each.model_copy(update={"frame_number": None})

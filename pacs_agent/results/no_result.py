@@ -16,8 +16,8 @@ from pacs_agent.results.codes import (
     PROCEDURE_DESCRIPTION,
     PROCEDURE_DESCRIPTIONS,
     SUMMARY_HEADING,
-    procedure,
     refusal_code,
+    regional_procedure,
 )
 from pacs_agent.results.content import coded, container, opening, text
 from pacs_agent.results.document import Frame, document
@@ -51,7 +51,7 @@ def compose_no_result(
 
 
 def _procedure_of(header: Dataset) -> Code:
-    return procedure(str(header.get("Modality") or ""), str(header.get("BodyPartExamined") or ""))
+    return regional_procedure(str(header.get("Modality") or ""), str(header.get("BodyPartExamined") or ""))
 
 
 def _content(refusal: Refusal, author: Author, performed: Code) -> ContainerContentItem:

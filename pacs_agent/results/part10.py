@@ -6,10 +6,7 @@ from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from pacs_agent import __version__
-from pacs_agent.results.uids import IMPLEMENTATION_CLASS_UID
-
-IMPLEMENTATION_VERSION_NAME = f"PACSAGENT_{__version__}"[:16]
+from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 
 def write_bytes(document: Dataset) -> bytes:

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, Predecessor
 
-IMPLEMENTATION_CLASS_UID = "2.25.22564693216996553428021489989370717189"
-"""Names this implementation in file meta information. PS3.7 D.3.3.2."""
-
 
 def derived_uid(*facts: str) -> str:
     """A UID made of facts: the first 128 bits of their SHA-256 as a UUID of version 8, under 2.25.

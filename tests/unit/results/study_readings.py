@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, MRImageStorage
 
@@ -193,8 +192,3 @@ def reading(pattern: str = "present", of: OrderedSeries | None = None, **bundle:
 
 
 FACTS = DocumentFacts(composed_at=datetime(2026, 1, 2, 11, 12, 13, tzinfo=UTC), input_digest="cd" * 32)
-
-
-@pytest.fixture
-def facts() -> DocumentFacts:
-    return FACTS

@@ -1,0 +1,213 @@
+"""Our own rules for every document: what the standard, IHE AI Results and OHIF ask for and no tool checks."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, BasicTextSRStorage, Comprehensive3DSRStorage
+
+from tests.judges.content_tree import Node, code, named, tree
+from tests.judges.verdict import Severity, Verdict
+
+Rule = Callable[[Dataset, Node], Iterator[str]]
+
+
+def verdicts(path: Path) -> list[Verdict]:
+    """What our rules say of a file."""
+    document = pydicom.dcmread(path)
+    rules = [*FOR_ALL, *(FOR_AI_RESULT if document.SOPClassUID == Comprehensive3DSRStorage else FOR_TEXT)]
+    root = tree(document)
+    return [Verdict("rules", Severity.ERROR, text) for rule in rules for text in _complaints(rule, document, root)]
+
+
+def _complaints(rule: Rule, document: Dataset, root: Node) -> list[str]:
+    try:
+        return list(rule(document, root))
+    except (AttributeError, IndexError, KeyError) as error:
+        return [f"{rule.__name__}: {error}"]
+
+
+def _flags(document: Dataset, root: Node) -> Iterator[str]:
+    expected = {
+        "CompletionFlag": "COMPLETE",
+        "VerificationFlag": "UNVERIFIED",
+        "PreliminaryFlag": "PRELIMINARY",
+        "Modality": "SR",
+    }
+    for keyword, value in expected.items():
+        if document.get(keyword) != value:
+            yield f"{keyword} is {document.get(keyword)}, not {value}"
+
+
+def _often_forgotten(document: Dataset, root: Node) -> Iterator[str]:
+    for keyword in ("ReferencedPerformedProcedureStepSequence", "PerformedProcedureCodeSequence"):
+        if keyword not in document:
+            yield f"{keyword} (type 2) is missing"
+    if "VerifyingObserverSequence" in document:
+        yield "an unverified document has a verifying observer"
+
+
+def _uids(document: Dataset, root: Node) -> Iterator[str]:
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        uid = UID(document[keyword].value)
+        if not uid.is_valid or not uid.startswith("2.25."):
+            yield f"{keyword} {uid} is no UUID-derived UID"
+    if document.SOPInstanceUID == document.SeriesInstanceUID:
+        yield "series and instance have one UID"
+    if document.file_meta.MediaStorageSOPInstanceUID != document.SOPInstanceUID:
+        yield "file meta information names another instance"
+
+
+def _equipment(document: Dataset, root: Node) -> Iterator[str]:
+    items = [
+        item
+        for item in document.ContributingEquipmentSequence
+        if code(item.PurposeOfReferenceCodeSequence[0]) == ("109102", "DCM")
+    ]
+    observers = {node.item.UID for node in named(root, "121012")}
+    if len(items) != 1 or observers != {items[0].get("DeviceUID")}:
+        yield f"device observers {observers} and processing equipment {[item.get('DeviceUID') for item in items]} differ"
+    if not all(document.get(keyword) for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions")):
+        yield "manufacturer, model name or software version is missing"
+
+
+def _says_who_wrote_it(document: Dataset, root: Node) -> Iterator[str]:
+    narrative = [n.item.TextValue for n in root.walk() if n.value_type == "TEXT" and n.relationship == "CONTAINS"]
+    for place, text in (("SeriesDescription", document.SeriesDescription), ("first text", narrative[0])):
+        if "ai-generated" not in text.lower() or "unverified" not in text.lower():
+            yield f"{place} does not say AI-generated and unverified: {text}"
+    demo = "demo" in str(document.ManufacturerModelName)
+    if demo and "not for clinical use" not in document.SeriesDescription:
+        yield "the series description of a demo model does not say: not for clinical use"
+    if demo and "not for clinical use, learned from phantoms" not in narrative[0]:
+        yield "the first text of a demo model does not say: not for clinical use, learned from phantoms"
+
+
+def _evidence(document: Dataset, root: Node) -> Iterator[str]:
+    listed = {
+        sop.ReferencedSOPInstanceUID: sop.ReferencedSOPClassUID
+        for study in document.get("CurrentRequestedProcedureEvidenceSequence", [])
+        for series in study.ReferencedSeriesSequence
+        for sop in series.ReferencedSOPSequence
+    }
+    for node in root.walk():
+        for sop in node.item.get("ReferencedSOPSequence", []):
+            if listed.get(sop.ReferencedSOPInstanceUID) != sop.ReferencedSOPClassUID:
+                yield f"{sop.ReferencedSOPInstanceUID} is referenced but not in the evidence"
+
+
+def _coding_schemes(document: Dataset, root: Node) -> Iterator[str]:
+    used = {element.value for element in document.iterall() if element.keyword == "CodingSchemeDesignator"}
+    declared = {item.CodingSchemeDesignator for item in document.get("CodingSchemeIdentificationSequence", [])}
+    undeclared = {scheme for scheme in used if scheme.startswith("99")} - declared
+    if undeclared:
+        yield f"local coding schemes {sorted(undeclared)} are not declared"
+
+
+def _statements(document: Dataset, root: Node) -> Iterator[str]:
+    for node in root.walk():
+        if node.value_type == "TEXT" and not node.item.get("TextValue"):
+            yield f"{node.name}: a text is empty"
+        if node.value_type != "CONTAINER" and node.item.get("ContinuityOfContent"):
+            yield f"{node.name}: only containers have continuity"
+    if not list(named(root, "121049")):
+        yield "the language is not stated"
+    if not list(named(root, "121058")):
+        yield "the procedure reported is not stated"
+
+
+def _image_library(document: Dataset, root: Node) -> Iterator[str]:
+    groups = [node for library in named(root, "111028") for node in library.children]
+    if not any(node.value_type == "IMAGE" for group in groups for node in group.children):
+        yield "the image library has no image"
+
+
+def _groups(root: Node) -> list[Node]:
+    return [group for measurements in named(root, "126010") for group in measurements.children]
+
+
+def _measurement_groups(document: Dataset, root: Node) -> Iterator[str]:
+    groups = _groups(root)
+    if not groups:
+        yield "no measurement group (OHIF stops)"
+    tracked = [node.item.UID for group in groups for node in named(group, "112040", deep=False)]
+    if len(set(tracked)) != len(groups):
+        yield f"{len(groups)} groups have {len(set(tracked))} tracking UIDs"
+    for number, group in enumerate(groups, start=1):
+        for concept in ("112039", "112040", "276214006", "121071", "363698007", "122157", "121052", "111001", "111003"):
+            if len(list(named(group, concept, deep=False))) != 1:
+                yield f"group {number} has not one {concept}"
+
+
+def _for_ohif(document: Dataset, root: Node) -> Iterator[str]:
+    for group in _groups(root):
+        for node in group.children:
+            if not node.item.get("ConceptNameCodeSequence"):
+                yield "an item of a group has no concept name (OHIF stops)"
+            if node.value_type == "NUM" and not node.children:
+                yield f"{node.name}: a number without content (OHIF stops)"
+
+
+def _numbers(document: Dataset, root: Node) -> Iterator[str]:
+    for node in root.walk():
+        if node.value_type != "NUM":
+            continue
+        measured = node.item.MeasuredValueSequence[0]
+        unit = measured.MeasurementUnitsCodeSequence[0].CodeValue
+        if unit != "%" or not 0 <= measured.NumericValue <= 100:
+            yield f"{node.name} is {measured.NumericValue} {unit}"
+
+
+def _slices(document: Dataset, root: Node) -> Iterator[str]:
+    for group in _groups(root):
+        presence = next(named(group, "121052", deep=False)).item.ConceptCodeSequence[0].CodeValue
+        weights = list(named(group, "SLICE_EVIDENCE", deep=False))
+        if (presence == "272519000") == bool(weights):
+            yield f"presence {presence} with {len(weights)} slices"
+        for node in weights:
+            if [(n.value_type, n.relationship) for n in node.children] != [("IMAGE", "INFERRED FROM")]:
+                yield "a slice weight is not inferred from one image"
+
+
+def _sections(document: Dataset, root: Node) -> Iterator[str]:
+    sections = [node for node in root.children if node.value_type == "CONTAINER"]
+    if any(section.code not in HEADINGS for section in sections) or not sections:
+        yield f"headings {[section.name for section in sections]} are not those of CID 7001"
+    if any(not section.children for section in sections):
+        yield "a section is empty"
+
+
+HEADINGS = {(value, "LN") for value in ("59776-5", "19005-8", "18783-1", "55113-5", "55111-9", "55112-7")}
+
+
+def _draft_refers_to_result(document: Dataset, root: Node) -> Iterator[str]:
+    if not list(named(root, "59776-5")):
+        return  # a no-result document: there is no AI result
+    classes = [
+        sop.ReferencedSOPClassUID
+        for node in root.walk()
+        if node.value_type == "COMPOSITE"
+        for sop in node.item.ReferencedSOPSequence
+    ]
+    if classes != [Comprehensive3DSRStorage]:
+        yield "the draft report does not refer to one AI result"
+
+
+def _text_class(document: Dataset, root: Node) -> Iterator[str]:
+    if document.SOPClassUID != BasicTextSRStorage:
+        yield f"SOP class {document.SOPClassUID} is none of ours"
+
+
+FOR_ALL: list[Rule] = [
+    _flags,
+    _often_forgotten,
+    _uids,
+    _equipment,
+    _says_who_wrote_it,
+    _evidence,
+    _coding_schemes,
+    _statements,
+]
+FOR_AI_RESULT: list[Rule] = [_image_library, _measurement_groups, _for_ohif, _numbers, _slices]
+FOR_TEXT: list[Rule] = [_text_class, _sections, _draft_refers_to_result]
