@@ -100,19 +100,20 @@ class Archive:
 
     def _receipt_of_known(self, entry: index.Entry, *, written: bool) -> Receipt | None:
         """The receipt of an instance that came before; None when it is new."""
+        received, uid = entry.origin is Origin.RECEIVED, entry.header.sop_instance_uid
         with self.database.reading() as session:
-            known = index.known_instance(session, entry.header.sop_instance_uid)
+            known = index.known_instance(session, uid)
+            own_result = received and (index.is_own_result(session, uid) if known is None else known.own_result)
+        if own_result:
+            return _receipt(entry, Taken.OWN_RESULT)
         if known is None:
             return None
-        if known.own_result and entry.origin is Origin.RECEIVED:
-            return _receipt(entry, Taken.OWN_RESULT)
         if (known.digest, known.transfer_syntax_uid) == (entry.digest, entry.header.transfer_syntax_uid):
             return _receipt(entry, Taken.DUPLICATE)
         if written and known.digest != entry.digest:
             self.files.remove(entry.digest)
         raise ContentConflict(
-            f"instance {entry.header.sop_instance_uid} is archived with other content; "
-            "give changed content a new SOP Instance UID"
+            f"instance {uid} is archived with other content; give changed content a new SOP Instance UID"
         )
 
     def _index(self, entry: index.Entry) -> Receipt:

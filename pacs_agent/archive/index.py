@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Insert, exists, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive.header import InstanceHeader
 from pacs_agent.db import (
+    Base,
     Instance,
     Origin,
     Patient,
@@ -21,6 +22,41 @@ from pacs_agent.db import (
 )
 
 NO_IMAGE_YET = "no image received yet"
+
+# The statements of every image are built once: building them takes longer than the database takes to run them.
+_KNOWN = select(Instance.digest, Instance.transfer_syntax_uid, Instance.origin).where(
+    Instance.sop_instance_uid == bindparam("uid")
+)
+_OWN_RESULT = select(exists().where(ResultObject.sop_instance_uid == bindparam("uid")))
+_PLACE_OF_SERIES = (
+    select(
+        Series.id.label("series_pk"),
+        Study.id.label("study_pk"),
+        Study.study_instance_uid,
+        Patient.id.label("patient_pk"),
+        Patient.patient_id,
+        Patient.issuer,
+    )
+    .select_from(Series)
+    .join(Series.study)
+    .join(Study.patient)
+    .where(Series.series_instance_uid == bindparam("uid"))
+)
+_PLACE_OF_STUDY = (
+    select(Study.id.label("study_pk"), Patient.id.label("patient_pk"), Patient.patient_id, Patient.issuer)
+    .select_from(Study)
+    .join(Study.patient)
+    .where(Study.study_instance_uid == bindparam("uid"))
+)
+_PATIENT = select(Patient.id).where(
+    Patient.patient_id == bindparam("patient_id"), Patient.issuer == bindparam("issuer")
+)
+_ADD_INSTANCE = insert(Instance)
+_RECEIVE_AGAIN = (
+    update(Study)
+    .where(Study.id == bindparam("pk"))
+    .values(state=StudyState.RECEIVING, state_reason="", last_received_at=bindparam("now"))
+)
 
 
 @dataclass(frozen=True)
@@ -58,35 +94,26 @@ class Place:
 
 def known_instance(session: Session, sop_instance_uid: str) -> Known | None:
     """What is indexed under a SOP Instance UID; None when it is new."""
-    row = session.execute(
-        select(Instance.digest, Instance.transfer_syntax_uid, Instance.origin).where(
-            Instance.sop_instance_uid == sop_instance_uid
-        )
-    ).one_or_none()
-    if row is not None:
-        return Known(row.digest, row.transfer_syntax_uid, own_result=row.origin == Origin.RESULT)
-    if session.scalar(select(exists().where(ResultObject.sop_instance_uid == sop_instance_uid))):
-        return Known("", "", own_result=True)
-    return None
+    row = session.connection().execute(_KNOWN, {"uid": sop_instance_uid}).one_or_none()
+    return None if row is None else Known(row.digest, row.transfer_syntax_uid, own_result=row.origin == Origin.RESULT)
+
+
+def is_own_result(session: Session, sop_instance_uid: str) -> bool:
+    """Whether a job made this instance, even if the archive holds it no more."""
+    return bool(session.connection().execute(_OWN_RESULT, {"uid": sop_instance_uid}).scalar())
 
 
 def place(session: Session, header: InstanceHeader) -> Place:
     """Where an instance belongs. One study has one patient and one series one study (PS3.3 7.3.1)."""
-    row = session.execute(
-        select(Series.id, Study.id, Study.study_instance_uid, Patient.id, Patient.patient_id, Patient.issuer)
-        .select_from(Series)
-        .join(Series.study)
-        .join(Study.patient)
-        .where(Series.series_instance_uid == header.series.series_instance_uid)
-    ).one_or_none()
+    uid = header.series.series_instance_uid
+    row = session.connection().execute(_PLACE_OF_SERIES, {"uid": uid}).one_or_none()
     if row is None:
         return _place_of_study(session, header)
-    series_pk, study_pk, study_uid, patient_pk, patient_id, issuer = row
-    if study_uid != header.study.study_instance_uid:
-        reason = f"its series is known in another study, {study_uid}"
+    if row.study_instance_uid != header.study.study_instance_uid:
+        reason = f"its series is known in another study, {row.study_instance_uid}"
     else:
-        reason = _patient_contradiction(header, patient_id, issuer)
-    return Place(patient_pk, study_pk, series_pk, reason)
+        reason = _patient_contradiction(header, row.patient_id, row.issuer)
+    return Place(row.patient_pk, row.study_pk, row.series_pk, reason)
 
 
 def add(session: Session, entry: Entry, at: Place) -> None:
@@ -95,18 +122,18 @@ def add(session: Session, entry: Entry, at: Place) -> None:
     Raises sqlalchemy.exc.IntegrityError when another association indexed the same patient, study, series or instance
     first: the caller starts again in a new transaction.
     """
-    study_pk = at.study_pk if at.study_pk is not None else _add_study(session, entry, at)
-    series_pk = at.series_pk if at.series_pk is not None else _add_series(session, entry, study_pk)
-    session.execute(insert(Instance).values(series_pk=series_pk, **_instance_values(entry)))
+    connection = session.connection()
+    study_pk = at.study_pk if at.study_pk is not None else _add_study(connection, entry, at)
+    series_pk = at.series_pk if at.series_pk is not None else _add_series(connection, entry, study_pk)
+    connection.execute(_ADD_INSTANCE, {"series_pk": series_pk, "received_at": utc_now(), **_instance_values(entry)})
     if entry.is_image and at.study_pk is not None:
-        receiving = {"state": StudyState.RECEIVING, "state_reason": "", "last_received_at": utc_now()}
-        session.execute(update(Study).where(Study.id == study_pk).values(**receiving))
+        connection.execute(_RECEIVE_AGAIN, {"pk": study_pk, "now": utc_now()})
 
 
 def quarantine(session: Session, entry: Entry, reason: str) -> None:
     """Records an instance that is kept apart. Raises IntegrityError when it is in quarantine already."""
-    session.execute(
-        insert(QuarantinedInstance).values(
+    session.add(
+        QuarantinedInstance(
             sop_instance_uid=entry.header.sop_instance_uid,
             study_instance_uid=entry.header.study.study_instance_uid,
             digest=entry.digest,
@@ -133,20 +160,12 @@ def instances_of_study(session: Session, study_instance_uid: str) -> Sequence[In
 
 
 def _place_of_study(session: Session, header: InstanceHeader) -> Place:
-    row = session.execute(
-        select(Study.id, Patient.id, Patient.patient_id, Patient.issuer)
-        .join(Study.patient)
-        .where(Study.study_instance_uid == header.study.study_instance_uid)
-    ).one_or_none()
+    connection = session.connection()
+    row = connection.execute(_PLACE_OF_STUDY, {"uid": header.study.study_instance_uid}).one_or_none()
     if row is None:
-        return Place(_patient_pk(session, header), None, None)
-    study_pk, patient_pk, patient_id, issuer = row
-    return Place(patient_pk, study_pk, None, _patient_contradiction(header, patient_id, issuer))
-
-
-def _patient_pk(session: Session, header: InstanceHeader) -> int | None:
-    patient_id, issuer = header.patient.key
-    return session.scalar(select(Patient.id).where(Patient.patient_id == patient_id, Patient.issuer == issuer))
+        patient_id, issuer = header.patient.key
+        return Place(connection.execute(_PATIENT, {"patient_id": patient_id, "issuer": issuer}).scalar(), None, None)
+    return Place(row.patient_pk, row.study_pk, None, _patient_contradiction(header, row.patient_id, row.issuer))
 
 
 def _patient_contradiction(header: InstanceHeader, patient_id: str, issuer: str) -> str:
@@ -155,22 +174,23 @@ def _patient_contradiction(header: InstanceHeader, patient_id: str, issuer: str)
     return "its study is known with another patient (Patient ID or issuer differ)"
 
 
-def _add_study(session: Session, entry: Entry, at: Place) -> int:
+def _add_study(connection: Connection, entry: Entry, at: Place) -> int:
     """A new study receives; but documents alone are nothing to read, so they wait for a first image."""
-    patient_pk = at.patient_pk if at.patient_pk is not None else _add_patient(session, entry.header)
+    patient_pk = at.patient_pk if at.patient_pk is not None else _add_patient(connection, entry.header)
     state, reason = (StudyState.RECEIVING, "") if entry.is_image else (StudyState.IGNORED, NO_IMAGE_YET)
-    row = insert(Study).values(patient_pk=patient_pk, state=state, state_reason=reason, **vars(entry.header.study))
-    return _inserted_pk(session, row)
+    return _inserted_pk(
+        connection, Study, patient_pk=patient_pk, state=state, state_reason=reason, **vars(entry.header.study)
+    )
 
 
-def _add_patient(session: Session, header: InstanceHeader) -> int:
+def _add_patient(connection: Connection, header: InstanceHeader) -> int:
     patient_id, issuer = header.patient.key
     named = {"name": header.patient.name, "birth_date": header.patient.birth_date, "sex": header.patient.sex}
-    return _inserted_pk(session, insert(Patient).values(patient_id=patient_id, issuer=issuer, **named))
+    return _inserted_pk(connection, Patient, patient_id=patient_id, issuer=issuer, **named)
 
 
-def _add_series(session: Session, entry: Entry, study_pk: int) -> int:
-    return _inserted_pk(session, insert(Series).values(study_pk=study_pk, **vars(entry.header.series)))
+def _add_series(connection: Connection, entry: Entry, study_pk: int) -> int:
+    return _inserted_pk(connection, Series, study_pk=study_pk, **vars(entry.header.series))
 
 
 def _instance_values(entry: Entry) -> dict[str, Any]:
@@ -190,6 +210,8 @@ def _instance_values(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _inserted_pk(session: Session, statement: Insert) -> int:
-    result: Any = session.execute(statement)
-    return int(result.inserted_primary_key[0])
+def _inserted_pk(connection: Connection, mapped: type[Base], **values: Any) -> int:
+    key = connection.execute(insert(mapped).values(**values)).inserted_primary_key
+    if key is None:
+        raise RuntimeError(f"the database gave no key for a row of {mapped.__tablename__}")
+    return int(key[0])

