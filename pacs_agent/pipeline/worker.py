@@ -26,7 +26,7 @@ from pacs_agent.pipeline.workers import DeathWatch, Heartbeat
 from pacs_agent.pipeline.workflow import register_queues, register_workflows
 
 WORKFLOW_VERSION = "1"
-"""Version of the workflows' shape. Only workers of the same version take up unfinished jobs; raise it with the shape."""
+"""Version of the workflows' shape: only workers of the same take up unfinished jobs. Raise it with the shape."""
 FENCED_EXIT_CODE = 75
 
 log = get_log("worker")
