@@ -136,7 +136,7 @@ def _send(out: Console, agent: Agent, files: list[Path]) -> None:
     address = ScuAddress(host=dimse.host, port=dimse.port, called_ae=dimse.ae_title, calling_ae=PEER)
     refused = send_files(out, address, files)
     if refused:
-        raise DemoFailed(f"the agent refused {len(refused)} of {len(files)} images, the first with {refused[0]}")
+        raise DemoFailed(f"{len(refused)} of {len(files)} images were not stored; the first: {refused[0]}")
     took_s = time.monotonic() - started_s
     out.print(f"   {len(files)} images acknowledged in {took_s:.1f} s, {len(files) / took_s:.0f} images/s")
 

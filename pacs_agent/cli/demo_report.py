@@ -1,4 +1,4 @@
-"""What the demo shows at its end: findings beside the truth, evidence beside the true slices, report and objects.
+"""What the demo shows at its end: findings beside the truth, evidence beside the true slices, report, objects."""
 
 from typing import Any
 

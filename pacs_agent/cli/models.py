@@ -1,5 +1,6 @@
 """`model`: the bundles installed here."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,12 @@ def model_show(agent: Agent, name: str, as_json: bool) -> None:
     bundle = _bundle(agent, name)
     report = inference.self_test(bundle, agent.settings.inference)
     if as_json:
-        print_json({"manifest": bundle.manifest.model_dump(mode="json"), "self_test": report.model_dump(mode="json")})
+        print_json(
+            {
+                "manifest": bundle.manifest.model_dump(mode="json"),
+                "self_test": {**asdict(report), "passed": report.passed},
+            }
+        )
         return
     out = console()
     out.print(f"self-test: {'passed' if report.passed else 'FAILED'} on {report.provider}: {report.summary}")

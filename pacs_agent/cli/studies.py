@@ -205,7 +205,7 @@ def _print_job(facts: dict[str, Any]) -> None:
 @click.argument("job_id")
 @pass_agent
 def rerun(agent: Agent, job_id: str) -> None:
-    """Run a failed or canceled job again, from its first step; what is already delivered is not sent twice."""
+    """Run a failed or canceled job again. What it has made already stays; what is delivered is not sent twice."""
     _act(pipeline.rerun, agent, job_id, "queued again")
 
 

@@ -41,6 +41,11 @@ class SelfTestReport:
         """Whether nothing differed."""
         return not self.faults
 
+    @property
+    def summary(self) -> str:
+        """The outcome in words."""
+        return "; ".join(self.faults) or f"largest difference {self.largest_difference:.2g}"
+
 
 def self_test(bundle: Bundle, settings: InferenceSettings | None = None) -> SelfTestReport:
     """Reads the bundle's fixed study and compares.
