@@ -1,0 +1,114 @@
+"""One person's thorax as numbers: lengths in mm, x to the left, y to the back, z to the head, z = 0 at the lung base."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.phantoms.findings import Finding
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Sizes and CT numbers (HU) that vary from person to person and from scan to scan."""
+
+    scale: float
+    height_mm: float
+    cavity_x_mm: float
+    cavity_y_mm: float
+    fat_mm: float
+    muscle_mm: float
+    breast_mm: float
+    kyphosis_mm: float
+    dome_mm: tuple[float, float]
+    """Height of the right and the left diaphragm dome."""
+    heart_size: float
+    heart_turn: float
+    heart_z_mm: float
+    heart_x_mm: float
+    epicardial_fat_mm: float
+    pericardial_fluid_mm: float
+    aorta_mm: float
+    arch_z_mm: float
+    carina_z_mm: float
+    rib_pitch_mm: float
+    rib_phase: float
+    disc_phase: float
+    contrast_hu: float
+    """Added to blood by contrast medium; 0 for a scan without."""
+    lung_hu: float
+    lung_gradient_hu: float
+    bone_hu: float
+    stomach_gas: float
+    table_gap_mm: float
+    seed: int
+
+    @property
+    def blood_hu(self) -> float:
+        """CT number of blood in heart and great vessels."""
+        return 42.0 + self.contrast_hu
+
+    @property
+    def spine_y_mm(self) -> float:
+        """Centre of the vertebral bodies."""
+        return 0.80 * self.cavity_y_mm
+
+    @property
+    def descending_mm(self) -> tuple[float, float]:
+        """x, y of the descending aorta."""
+        return 24.0 * self.scale, self.spine_y_mm - 21.0 * self.scale
+
+    @property
+    def ascending_mm(self) -> tuple[float, float]:
+        """x, y of the ascending aorta."""
+        return -13.0 * self.scale, -24.0 * self.scale
+
+    @property
+    def heart_axes_mm(self) -> tuple[float, float, float]:
+        """Half axes of the heart: long axis, short axis, height."""
+        k = self.heart_size * self.scale
+        return 62.0 * k, 46.0 * k, 48.0 * k
+
+    @property
+    def heart_centre_mm(self) -> tuple[float, float, float]:
+        """Centre of the heart; a large one grows to the left and forward."""
+        grown = (self.heart_size - 0.9) * 22.0
+        return self.heart_x_mm + grown, -16.0 * self.scale - 0.3 * grown, self.heart_z_mm + 0.5 * grown
+
+
+def draw_anatomy(rng: np.random.Generator, findings: frozenset[Finding]) -> Anatomy:
+    """A random person; heart size and pericardial fluid follow from the findings asked for."""
+    scale = float(rng.uniform(0.88, 1.10))
+    height = float(rng.uniform(215.0, 285.0)) * scale**0.5
+    large, fluid = Finding.CARDIOMEGALY in findings, Finding.PERICARDIAL_EFFUSION in findings
+    contrast = float(rng.uniform(90.0, 330.0)) if rng.random() < 0.5 else 0.0
+    dome = float(rng.uniform(45.0, 65.0))
+    return Anatomy(
+        scale=scale,
+        height_mm=height,
+        cavity_x_mm=128.0 * scale * float(rng.uniform(0.95, 1.05)),
+        cavity_y_mm=88.0 * scale * float(rng.uniform(0.9, 1.1)),
+        fat_mm=float(rng.uniform(5.0, 34.0)),
+        muscle_mm=float(rng.uniform(8.0, 18.0)),
+        breast_mm=float(rng.uniform(15.0, 40.0)) if rng.random() < 0.5 else 0.0,
+        kyphosis_mm=float(rng.uniform(0.0, 14.0)),
+        dome_mm=(dome, dome - float(rng.uniform(4.0, 18.0))),
+        heart_size=float(rng.uniform(1.13, 1.36) if large else rng.uniform(0.80, 0.98)),
+        heart_turn=float(np.deg2rad(rng.uniform(30.0, 50.0))),
+        heart_z_mm=float(rng.uniform(0.28, 0.34)) * height,
+        heart_x_mm=float(rng.uniform(14.0, 24.0)) * scale,
+        epicardial_fat_mm=float(rng.uniform(2.0, 6.0)),
+        pericardial_fluid_mm=float(rng.uniform(6.0, 20.0)) if fluid else 0.0,
+        aorta_mm=float(rng.uniform(12.0, 17.0)) * scale,
+        arch_z_mm=float(rng.uniform(0.69, 0.75)) * height,
+        carina_z_mm=float(rng.uniform(0.57, 0.62)) * height,
+        rib_pitch_mm=float(rng.uniform(23.0, 29.0)),
+        rib_phase=float(rng.uniform(0.0, 1.0)),
+        disc_phase=float(rng.uniform(0.0, 1.0)),
+        contrast_hu=contrast,
+        lung_hu=float(rng.uniform(-890.0, -800.0)),
+        lung_gradient_hu=float(rng.uniform(10.0, 70.0)),
+        bone_hu=float(rng.uniform(380.0, 800.0)),
+        stomach_gas=float(rng.uniform(0.0, 0.8)),
+        table_gap_mm=float(rng.uniform(2.0, 12.0)),
+        seed=int(rng.integers(2**31)),
+    )
