@@ -1,6 +1,7 @@
 """What every command shares: the settings, the database, and how listings are printed."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,8 @@ from rich.table import Table
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings, load_settings
 from pacs_agent.db import Database, upgrade
+
+PIPE_COLUMNS = 250
 
 Row = Mapping[str, Any]
 Command = Callable[..., Any]
@@ -56,8 +59,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 
 def console() -> Console:
-    """The terminal, for people."""
-    return Console(highlight=False)
+    """The terminal, for people; into a file or a pipe lines are long instead of folded."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
 
 
 def print_json(value: Any) -> None:

@@ -1,5 +1,9 @@
 """`serve`, `receive`, `work`, `web` and `db upgrade`: the agent's processes."""
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
 from pacs_agent import pipeline, receive, web
@@ -41,7 +45,9 @@ def print_addresses(agent: Agent) -> None:
 def receive_(agent: Agent) -> None:
     """Run the DICOM listener alone."""
     configure_log(agent.settings.log_level)
-    receive.run_receive(agent.settings)
+    dimse = agent.settings.dimse
+    with _port_to_bind(dimse.host, dimse.port, "dimse"):
+        receive.run_receive(agent.settings)
 
 
 @click.command()
@@ -57,10 +63,24 @@ def work(agent: Agent) -> None:
 def web_(agent: Agent) -> None:
     """Run the web server alone."""
     configure_log(agent.settings.log_level)
+    http = agent.settings.web
     try:
-        web.run_web(agent.settings)
+        with _port_to_bind(http.host, http.port, "web"):
+            web.run_web(agent.settings)
     except web.InsecureStart as error:
         raise click.UsageError(str(error)) from error
+
+
+@contextmanager
+def _port_to_bind(host: str, port: int, section: str) -> Iterator[None]:
+    """Says in words what is wrong with an address that cannot be bound; the process then ends with code 2."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES):
+            raise
+        advice = f"change {section}.host or {section}.port, or stop the other program"
+        raise click.UsageError(f"{host}:{port} cannot be bound: {error.strerror}; {advice}") from error
 
 
 @click.group()

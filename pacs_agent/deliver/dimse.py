@@ -1,5 +1,6 @@
 """Destinations of kind `dimse`: C-STORE SCU (PS3.4 B), confirmed by C-FIND at IMAGE level (PS3.4 C) where asked for."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar
@@ -8,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind, Verification
 
@@ -66,15 +68,11 @@ class DimseDestination:
         find = StudyRootQueryRetrieveInformationModelFind
         with self._association([build_context(find)]) as association:
             for one in objects:
-                yield (
-                    self._found(association, one) if association.accepted_contexts else _unknown(one, "no C-FIND there")
-                )
+                yield self._found(association, one)
 
     def probe(self) -> str:
         """C-ECHO. PS3.7 9.1.5."""
         with self._association([build_context(Verification)]) as association:
-            if not association.accepted_contexts:
-                raise Refused(f"{self.address} accepts the association but no C-ECHO")
             status = association.send_c_echo()
         if "Status" not in status:
             raise Unreachable(f"{self.address} did not answer a C-ECHO within {self.timeout_s:g} s")
@@ -83,7 +81,11 @@ class DimseDestination:
     @contextmanager
     def _association(self, contexts: list[PresentationContext]) -> Iterator[Association]:
         association = self._entity().associate(
-            self.address.host, self.address.port, contexts=contexts, ae_title=self.address.called_ae
+            self.address.host,
+            self.address.port,
+            contexts=contexts,
+            ae_title=self.address.called_ae,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
         )
         if not association.is_established:
             raise self._why_not(association)
@@ -102,11 +104,14 @@ class DimseDestination:
         return entity
 
     def _why_not(self, association: Association) -> Refused | Unreachable:
-        if not association.is_rejected:
-            return Unreachable(f"{self.address} did not accept an association: no answer, or it was aborted")
-        answer = association.acceptor.primitive
-        reason = f"{self.address} rejected the association ({answer.result_str}: {answer.reason_str})"
-        return Refused(reason) if answer.result == _REJECTED_PERMANENT else Unreachable(reason)
+        if association.is_rejected:
+            answer = association.acceptor.primitive
+            reason = f"{self.address} rejected the association ({answer.result_str}: {answer.reason_str})"
+            return Refused(reason) if answer.result == _REJECTED_PERMANENT else Unreachable(reason)
+        if rejected := association.rejected_contexts:  # pynetdicom aborts an association that leaves nothing to do
+            names = ", ".join(sorted({UID(context.abstract_syntax).name for context in rejected}))
+            return Refused(f"{self.address} rejected every presentation context offered: {names}")
+        return Unreachable(f"{self.address} did not accept an association: no answer, or it was aborted")
 
     def _store(self, association: Association, one: Outgoing, accepted: set[str | None]) -> Answer:
         if one.sop_class_uid not in accepted:
@@ -141,6 +146,11 @@ class DimseDestination:
         if last != 0:
             return _unknown(one, f"C-FIND was answered with 0x{last or 0:04X}")
         return Confirmation(one.sop_instance_uid, Whereabouts.ABSENT, "not found by C-FIND")
+
+
+def _send_at_once(event: Event) -> None:
+    """Without Nagle's algorithm: with it, each object waits 40 ms for the acknowledgement of its own last packet."""
+    event.assoc.dul.socket.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _contexts(objects: Sequence[Outgoing]) -> list[PresentationContext]:

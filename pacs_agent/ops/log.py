@@ -26,6 +26,7 @@ def configure_log(level: str = "info", *, readable: bool | None = None) -> None:
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # rooms say in their own words what failed
 
 
 def get_log(room: str) -> Any:

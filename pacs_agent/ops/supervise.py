@@ -14,8 +14,8 @@ from types import FrameType
 
 from pacs_agent.ops.log import get_log
 
-EARLY_S = 5.0
-"""A process that ends within this time of the first start was set up wrongly: it is not restarted."""
+SET_UP_WRONGLY = 2
+"""Exit code of a process that cannot work as it is set up: restarting it would not help."""
 LONGEST_WAIT_S = 30.0
 STOP_S = 20.0
 _PR_SET_PDEATHSIG = 1
@@ -24,7 +24,7 @@ log = get_log("supervise")
 
 
 class StartFailed(RuntimeError):
-    """A process ended right after its first start."""
+    """A process says that it cannot work as it is set up."""
 
 
 @dataclass
@@ -87,10 +87,9 @@ class Supervisor:
         self._stopping = True
 
     def _plan_restart(self, child: _Child) -> None:
+        if child.restarts == 0 and child.process.returncode == SET_UP_WRONGLY:
+            raise StartFailed(f"`pacs-agent {child.name}` cannot work as it is set up")
         now = time.monotonic()
-        if child.restarts == 0 and now - child.started_s < EARLY_S:
-            code = child.process.returncode
-            raise StartFailed(f"`pacs-agent {child.name}` ended with code {code} right after its start")
         lived_well = now - child.started_s > 2 * LONGEST_WAIT_S
         child.restarts = 1 if lived_well else child.restarts + 1
         wait_s = min(LONGEST_WAIT_S, 2.0 ** (child.restarts - 1))
