@@ -189,10 +189,10 @@ def _listed(content: Any) -> dict[str, Answer]:
     if isinstance(content, list):  # some services wrap the data set in an array
         content = content[0] if content else None
     for item in _items(content, _REFERENCED):
-        for uid in _values(item, _SOP_INSTANCE_UID):
+        for uid in _texts(item, _SOP_INSTANCE_UID):
             answers[uid] = answer_for(uid, next(iter(_numbers(item, _WARNING_REASON)), 0))
     for item in _items(content, _FAILED):  # may be there and empty: Orthanc
-        for uid in _values(item, _SOP_INSTANCE_UID):
+        for uid in _texts(item, _SOP_INSTANCE_UID):
             answers[uid] = answer_for(uid, next(iter(_numbers(item, _FAILURE_REASON)), 0xC000))
     return answers
 
@@ -207,6 +207,10 @@ def _values(content: Any, tag: str) -> list[Any]:
     element = content.get(tag) if isinstance(content, dict) else None
     values = element.get("Value") if isinstance(element, dict) else None
     return values if isinstance(values, list) else []
+
+
+def _texts(content: Any, tag: str) -> list[str]:
+    return [value for value in _values(content, tag) if isinstance(value, str)]
 
 
 def _numbers(content: Any, tag: str) -> list[int]:

@@ -24,13 +24,16 @@ class CountingPacs:
 
     ae_title = "COUNTING"
 
-    def __init__(self, *, classes: tuple[str, ...] = ALL_CLASSES, port: int | None = None) -> None:
+    def __init__(
+        self, *, classes: tuple[str, ...] = ALL_CLASSES, port: int | None = None, queries: bool = True
+    ) -> None:
         self.port = port or free_port()
-        self.classes = classes
+        self.classes = (*classes, StudyRootQueryRetrieveInformationModelFind) if queries else classes
         self.received: Counter[str] = Counter()
         self.stored: dict[str, Dataset] = {}
         self.status_of: Callable[[Dataset], int] = lambda _instance: 0x0000
         self.loses = False
+        self.aborts_after: int | None = None
         self.associations = 0
         self.offered: list[set[str]] = []
         self._server: Any = None
@@ -52,7 +55,7 @@ class CountingPacs:
         """Listens."""
         entity = AE(self.ae_title)
         entity.require_called_aet = True
-        for sop_class in (*self.classes, StudyRootQueryRetrieveInformationModelFind, Verification):
+        for sop_class in (*self.classes, Verification):
             entity.add_supported_context(sop_class)
         handlers = [
             (evt.EVT_C_STORE, self._store),
@@ -74,6 +77,8 @@ class CountingPacs:
 
     def _store(self, event: Any) -> int:
         instance = event.dataset
+        if self.aborts_after is not None and len(self.received) >= self.aborts_after:
+            event.assoc.abort()
         status = self.status_of(instance)
         with self._lock:
             self.received[instance.SOPInstanceUID] += 1

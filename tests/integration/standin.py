@@ -1,7 +1,7 @@
 """A worker process with a tiny pipeline, which can be made to kill itself in the middle of a step.
 
-Run as `python -m tests.integration.standin agent.yaml`. KILL_AT names the place and KILL_FLAG a file that, once there, says
-that the kill has happened.
+Run as `python -m tests.integration.standin agent.yaml`. KILL_AT names the place and KILL_FLAG a file that, once there,
+says that the kill has happened.
 """
 
 import os

@@ -37,6 +37,6 @@ class StandinWorker:
         self.kill()
 
     def kill(self) -> None:
-        """kill -9."""
+        """Ends the process as kill -9 does."""
         self.process.kill()
         self.process.wait()
