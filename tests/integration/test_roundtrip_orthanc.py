@@ -15,7 +15,7 @@ import pytest
 import requests
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage
 
-from tests.judges import judge
+from tests.judges import errors, judge_all
 from tests.peers import Agent, Orthanc, broken, echoscu, storescu
 from tests.peers.studies import CHEST_CT, PELVIS_MR, copies, phantom_study, real_study, study_uid
 
@@ -224,10 +224,10 @@ def _check_no_loop(hospital: Hospital, study: str, results: int = 2) -> None:
 
 
 def _judge(results: list[pydicom.Dataset], folder: Path) -> None:
-    for number, result in enumerate(results):
-        path = folder / f"result-{number}.dcm"
+    paths = [folder / f"result-{number}.dcm" for number in range(len(results))]
+    for path, result in zip(paths, results, strict=True):
         result.save_as(path)
-        assert judge(path) == []
+    assert {path.name: errors(verdicts) for path, verdicts in judge_all(paths).items()} == {p.name: [] for p in paths}
 
 
 def _refusal(document: pydicom.Dataset) -> str:

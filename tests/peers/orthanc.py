@@ -14,6 +14,10 @@ SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "orthanc"
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 
+class NotSent(RuntimeError):
+    """Orthanc could not send a resource. The text is its answer and the end of its log."""
+
+
 class Orthanc:
     """A running Orthanc. `with Orthanc(folder) as pacs:` starts it and stops it."""
 
@@ -116,8 +120,10 @@ class Orthanc:
         return sorted(jobs, key=lambda job: str(job["CreationTime"]))
 
     def send(self, resource: str, modality: str = "pacs-agent") -> None:
-        """Has Orthanc send a resource by C-STORE and waits. Raises requests.HTTPError when it was not taken."""
-        self._http.post(f"{self.url}/modalities/{modality}/store", data=resource, timeout=600).raise_for_status()
+        """Has Orthanc send a resource by C-STORE and waits. Raises NotSent with Orthanc's own words."""
+        answer = self._http.post(f"{self.url}/modalities/{modality}/store", data=resource, timeout=600)
+        if not answer.ok:
+            raise NotSent(answer.text + self.process.log_text[-2000:])
 
     def wait_for(self, count: int, timeout_s: float = 120, **query: str) -> list[str]:
         """Identifiers of at least `count` instances that match, as soon as they are there."""
