@@ -33,7 +33,7 @@ class Node:
         return str(names[0].get("CodeMeaning", "")) if names else ""
 
     def walk(self) -> Iterator["Node"]:
-        """This node and all under it, in document order."""
+        """The node itself and all under it, in document order."""
         yield self
         for child in self.children:
             yield from child.walk()

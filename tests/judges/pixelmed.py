@@ -15,7 +15,7 @@ JAR = Path("/usr/share/java/pixelmed.jar")
 _JVM = (
     "java",
     "-Xss16m",
-    "-XX:TieredStopAtLevel=1",
+    "-XX:+UseSerialGC",
     "-Djdk.xml.xpathTotalOpLimit=0",
     "-Djdk.xml.xpathExprOpLimit=0",
     "-Djdk.xml.xpathExprGrpLimit=0",
