@@ -4,6 +4,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from pacs_agent.archive.errors import StorageFailure
@@ -39,7 +40,8 @@ class DigestFiles:
             temporary.rename(target)
             _sync_folder(target.parent)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise StorageFailure(f"the archive's disk did not take an instance: {error.strerror or error}") from error
         return target
 

@@ -1,12 +1,14 @@
 """The facts of an instance that the index keeps, read from its data set."""
 
 import hashlib
+import struct
 import unicodedata
 from dataclasses import dataclass
 
 from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
@@ -43,6 +45,18 @@ INDEXED_TAGS = frozenset(
     )
 )
 """Every element that `instance_header` reads; a reader may skip all others."""
+
+UNREADABLE_VALUE = (
+    ArithmeticError,
+    AttributeError,
+    BytesLengthException,
+    LookupError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+"""What pydicom raises for a value whose bytes cannot be its VR."""
 
 _INTEGER_LIMIT = 2**31 - 1
 
@@ -188,5 +202,5 @@ def _element(data_set: Dataset, keyword: str) -> DataElement | None:
     """The decoded element, or None where it is missing or its bytes cannot be its VR (an IS of "1e400")."""
     try:
         return data_set.get(Tag(keyword))
-    except (ValueError, TypeError, OverflowError, NotImplementedError, LookupError, ArithmeticError):
+    except UNREADABLE_VALUE:
         return None

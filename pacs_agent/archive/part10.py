@@ -13,6 +13,7 @@ from pydicom.filereader import read_dataset, read_preamble
 from pydicom.filewriter import dcmwrite
 
 from pacs_agent import __version__
+from pacs_agent.archive.header import UNREADABLE_VALUE
 
 IMPLEMENTATION_CLASS_UID = "2.25.154683079342196430812957446178130273051"
 IMPLEMENTATION_VERSION_NAME = f"PACSAGENT_{__version__}"[:16]
@@ -51,7 +52,7 @@ def split_part10(part10: bytes) -> EncodedInstance:
         announced = {keyword: str(meta.get(keyword, "")) for keyword in _ANNOUNCED}
     except InvalidDicomError as error:
         raise NotPart10("no DICOM file: the prefix DICM is missing after 128 bytes; send a PS3.10 file") from error
-    except (ValueError, TypeError, EOFError, LookupError, NotImplementedError, AttributeError) as error:
+    except (EOFError, *UNREADABLE_VALUE) as error:
         raise NotPart10(f"file meta information cannot be read: {error}") from error
     if not announced["TransferSyntaxUID"]:
         raise NotPart10("file meta information names no Transfer Syntax UID (0002,0010)")

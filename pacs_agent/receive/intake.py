@@ -3,6 +3,8 @@
 import re
 from typing import NoReturn
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from pacs_agent.archive import (
     INDEXED_TAGS,
     STORAGE_SOP_CLASSES,
@@ -18,7 +20,7 @@ from pacs_agent.archive import (
     split_part10,
 )
 from pacs_agent.db import Database
-from pacs_agent.ops import Outcome, audit
+from pacs_agent.ops import Outcome, audit, get_log
 from pacs_agent.receive.elements import Undecodable, WalkedDataSet, walk_data_set
 from pacs_agent.receive.pixels import check_pixels
 from pacs_agent.receive.refusal import (
@@ -38,6 +40,9 @@ _IDENTITY = {
     0x0020000D: "StudyInstanceUID",
     0x0020000E: "SeriesInstanceUID",
 }
+
+
+log = get_log("receive")
 
 
 def is_uid(value: str) -> bool:
@@ -74,6 +79,14 @@ class Intake:
             self._refuse(refusal, encoded.sop_instance_uid, source)
 
     def _refuse(self, refusal: Refusal, subject: str, source: str) -> NoReturn:
+        """Audits and raises a refusal. A database that is gone is why some are refused: that must still be told."""
+        try:
+            self._audit(refusal, subject, source)
+        except SQLAlchemyError as error:
+            log.error("refusal not audited", source=source, reason=refusal.reason, error=type(error).__name__)
+        raise refusal
+
+    def _audit(self, refusal: Refusal, subject: str, source: str) -> None:
         with self._database.writing() as session:
             audit(
                 session,
@@ -85,7 +98,6 @@ class Intake:
                 reason=refusal.reason,
                 text=str(refusal),
             )
-        raise refusal
 
 
 def checked_header(encoded: EncodedInstance) -> InstanceHeader:
@@ -97,8 +109,8 @@ def checked_header(encoded: EncodedInstance) -> InstanceHeader:
         raise ClassNotSupported(f"transfer syntax {encoded.transfer_syntax_uid[:LONGEST_UID]!r} is not supported")
     try:
         walked = walk_data_set(encoded.data_set, encoded.transfer_syntax_uid)
-        _check_identity(walked, encoded)
-        check_pixels(walked, encoded.transfer_syntax_uid)
+        sop_class_uid = _checked_identity(walked, encoded)
+        check_pixels(walked, sop_class_uid, encoded.transfer_syntax_uid)
     except Undecodable as error:
         raise CannotUnderstand(f"the data set cannot be decoded: {error}") from error
     return instance_header(walked.header(INDEXED_TAGS), encoded.transfer_syntax_uid)
@@ -106,17 +118,20 @@ def checked_header(encoded: EncodedInstance) -> InstanceHeader:
 
 def _check_study(header: InstanceHeader, demanded: str | None) -> None:
     if demanded is not None and header.study.study_instance_uid != demanded:
-        raise IdentityMismatch(f"the instance is of study {header.study.study_instance_uid}, not of {demanded}")
+        raise IdentityMismatch(
+            f"the instance is of study {header.study.study_instance_uid}, not the one asked for, {demanded}"
+        )
 
 
-def _check_identity(walked: WalkedDataSet, encoded: EncodedInstance) -> None:
-    """PS3.4 B.2.3: the data set must be of the announced class and instance, and name its study and series."""
+def _checked_identity(walked: WalkedDataSet, encoded: EncodedInstance) -> str:
+    """The SOP class of a data set that is the instance announced (PS3.4 B.2.3) and names its study and series."""
     uids = {name: _uid(walked, tag, name) for tag, name in _IDENTITY.items()}
     for name, announced in (("SOPClassUID", encoded.sop_class_uid), ("SOPInstanceUID", encoded.sop_instance_uid)):
         if announced and uids[name] != announced:
             raise IdentityMismatch(f"{name} of the data set is {uids[name]}, announced was {announced[:LONGEST_UID]!r}")
     if uids["SOPClassUID"] not in STORAGE_SOP_CLASSES:
         raise ClassNotSupported(f"SOP class {uids['SOPClassUID']} is not supported")
+    return uids["SOPClassUID"]
 
 
 def _uid(walked: WalkedDataSet, tag: int, name: str) -> str:

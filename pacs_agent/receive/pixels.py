@@ -3,6 +3,7 @@
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
+from pacs_agent.archive import IMAGE_SOP_CLASSES, UNREADABLE_VALUE
 from pacs_agent.receive.elements import UNDEFINED_LENGTH, ElementSpan, Undecodable, WalkedDataSet
 
 _PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
@@ -20,13 +21,17 @@ _HTJ2K_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (201, 202,
 _ITEM_HEAD_BYTES = 8
 
 
-def check_pixels(walked: WalkedDataSet, transfer_syntax_uid: str) -> None:
-    """Raises Undecodable when pixel data are short, of another size than described, or not encoded as announced."""
-    for tag in (_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA):
-        span = walked.elements.get(tag)
-        if span is not None:
-            described = walked.header(frozenset(_DESCRIBED_BY))
-            _check_element(walked, tag, span, described, UID(transfer_syntax_uid))
+def check_pixels(walked: WalkedDataSet, sop_class_uid: str, transfer_syntax_uid: str) -> None:
+    """Raises Undecodable when pixel data are short, of another size than described, or not encoded as announced.
+
+    An image without pixel data was cut off just before them.
+    """
+    present = [tag for tag in (_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA) if tag in walked.elements]
+    if not present and sop_class_uid in IMAGE_SOP_CLASSES:
+        raise Undecodable("an image without pixel data")
+    for tag in present:
+        described = walked.header(frozenset(_DESCRIBED_BY))
+        _check_element(walked, tag, walked.elements[tag], described, UID(transfer_syntax_uid))
 
 
 def _check_element(walked: WalkedDataSet, tag: int, span: ElementSpan, described: Dataset, syntax: UID) -> None:
@@ -54,9 +59,16 @@ def _check_native(present_bytes: int, described: Dataset, bits_of_float: int | N
 def _frame_bits(described: Dataset, bits_of_float: int | None) -> int:
     pixels = _positive(described, "Rows") * _positive(described, "Columns")
     bits = bits_of_float or _positive(described, "BitsAllocated")
-    if described.get("PhotometricInterpretation") == "YBR_FULL_422":
+    if _photometric_interpretation(described) == "YBR_FULL_422":
         return pixels * bits * 2  # one pair of colour samples for two pixels, PS3.3 C.7.6.3.1.2
     return pixels * bits * _positive(described, "SamplesPerPixel", missing=1)
+
+
+def _photometric_interpretation(described: Dataset) -> str:
+    try:
+        return str(described.get("PhotometricInterpretation", ""))
+    except UNREADABLE_VALUE as error:
+        raise Undecodable("Photometric Interpretation cannot be read") from error
 
 
 def _check_fragments(walked: WalkedDataSet, span: ElementSpan, frames: int, syntax: UID) -> None:
@@ -89,7 +101,7 @@ def _positive(described: Dataset, keyword: str, missing: int | None = None) -> i
     try:
         value = described.get(keyword)
         number = missing if value is None else int(value)
-    except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
+    except UNREADABLE_VALUE as error:
         raise Undecodable(f"{keyword} is not a number") from error
     if number is None or number < 1:
         raise Undecodable(f"pixel data without a valid {keyword}")

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from werkzeug.exceptions import NotFound
 
 from pacs_agent.archive.archive import Archive
+from pacs_agent.archive.header import UNREADABLE_VALUE
 from pacs_agent.db import Instance
 
 BULK_DATA_BYTES = 1024
@@ -56,7 +57,10 @@ def _bulk_elements(data_set: Dataset, prefix: str) -> Iterator[tuple[str, DataEl
     """Every element that may become bulk data, with its path."""
     for key in data_set.keys():  # noqa: SIM118 (iterating a Dataset itself gives elements and stops at a broken one)
         path = f"{prefix}{key:08X}"
-        element = data_set[key]
+        try:
+            element = data_set[key]
+        except UNREADABLE_VALUE:
+            continue
         if element.VR == "SQ":
             for number, item in enumerate(element.value):
                 yield from _bulk_elements(item, f"{path}/{number}/")

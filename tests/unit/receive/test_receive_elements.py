@@ -1,0 +1,157 @@
+"""The strict walk: whole data sets pass, and nothing that is cut off, damaged or mislabelled does."""
+
+import contextlib
+import zlib
+from struct import pack
+
+import pydicom
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from pacs_agent.receive import elements
+from pacs_agent.receive.elements import Undecodable, walk_data_set
+from tests.unit.archive.made_instances import ct_slice, encoded
+
+EXPLICIT, IMPLICIT = str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)
+UNCOMPRESSED = [EXPLICIT, IMPLICIT, str(ExplicitVRBigEndian), str(DeflatedExplicitVRLittleEndian)]
+SLICE = encoded(ct_slice(size=4)).data_set
+
+
+def nested(depth: int, *, delimited: bool = False) -> Dataset:
+    data_set = ct_slice(size=4)
+    inner = Dataset()
+    inner.CodeValue = "1"
+    for _ in range(depth):
+        outer = Dataset()
+        outer.ConceptCodeSequence = Sequence([inner])
+        outer["ConceptCodeSequence"].is_undefined_length = delimited
+        inner.is_undefined_length_sequence_item = delimited
+        inner = outer
+    data_set.ProcedureCodeSequence = Sequence([inner])
+    return data_set
+
+
+@pytest.mark.parametrize("transfer_syntax_uid", UNCOMPRESSED)
+@pytest.mark.parametrize("delimited", [False, True])
+def test_whole_data_sets_pass_with_every_element(transfer_syntax_uid: str, delimited: bool) -> None:
+    data_set = nested(5, delimited=delimited)
+    sent = encoded(data_set, transfer_syntax_uid)
+    walked = walk_data_set(sent.data_set, transfer_syntax_uid)
+    assert set(walked.elements) == {int(element.tag) for element in data_set}
+    assert walked.header(frozenset(walked.elements))["PatientName"].value == "Doe^Jane"
+    span = walked.elements[0x7FE00010]
+    assert span.end - span.start == 32
+
+
+@pytest.mark.parametrize("transfer_syntax_uid", UNCOMPRESSED)
+def test_a_data_set_cut_off_anywhere_never_passes_as_whole(transfer_syntax_uid: str) -> None:
+    whole = encoded(nested(2, delimited=True), transfer_syntax_uid).data_set
+    elements_of_whole = set(walk_data_set(whole, transfer_syntax_uid).elements)
+    for length in range(len(whole)):
+        try:
+            walked = walk_data_set(whole[:length], transfer_syntax_uid)
+        except Undecodable:
+            continue
+        assert set(walked.elements) < elements_of_whole, "cut between two elements: fewer of them"
+        assert 0x7FE00010 not in walked.elements
+
+
+@pytest.mark.parametrize(
+    ("inside", "announced"),
+    [
+        (EXPLICIT, IMPLICIT),
+        (IMPLICIT, EXPLICIT),
+        *((EXPLICIT, other) for other in UNCOMPRESSED[2:]),
+        *((other, EXPLICIT) for other in UNCOMPRESSED[2:]),
+    ],
+)
+def test_another_transfer_syntax_inside_is_seen(inside: str, announced: str) -> None:
+    with pytest.raises(Undecodable):
+        walk_data_set(encoded(ct_slice(), inside).data_set, announced)
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\0", b"\0" * 7, b"<!DOCTYPE html><html></html>", b"\x7fELF" * 40])
+def test_what_is_no_data_set_is_refused(nothing: bytes) -> None:
+    for transfer_syntax_uid in UNCOMPRESSED:
+        with pytest.raises(Undecodable):
+            walk_data_set(nothing, transfer_syntax_uid)
+
+
+def test_padding_after_the_last_element_is_let_in() -> None:
+    assert walk_data_set(SLICE + b"\0", EXPLICIT).elements.keys() == walk_data_set(SLICE, EXPLICIT).elements.keys()
+
+
+def test_an_element_that_stands_twice_is_refused() -> None:
+    study = SLICE[: SLICE.index(b"\x20\x00\x0d\x00UI")]
+    twice = b"\x20\x00\x0d\x00UI\x04\x001.9\x00"
+    with pytest.raises(Undecodable, match=r"\(0020,000D\) stands twice"):
+        walk_data_set(study + twice + SLICE[len(study) :], EXPLICIT)
+
+
+def test_file_meta_information_has_no_place_in_a_data_set() -> None:
+    with pytest.raises(Undecodable, match="no place"):
+        walk_data_set(b"\x02\x00\x10\x00UI\x04\x001.9\x00" + SLICE, EXPLICIT)
+
+
+def test_deep_nesting_is_refused_before_it_exhausts_the_stack() -> None:
+    walk_data_set(encoded(nested(40)).data_set, EXPLICIT)
+    item = pack("<HH2sHL", 8, 0x0104, b"SQ", 0, 0xFFFFFFFF) + pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF)
+    with pytest.raises(Undecodable, match="deeper"):
+        walk_data_set(item * 10_000, EXPLICIT)
+
+
+def test_too_many_elements_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elements, "MOST_ELEMENTS", 10)
+    with pytest.raises(Undecodable, match="more than 10"):
+        walk_data_set(SLICE, EXPLICIT)
+
+
+def test_deflate_bomb_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elements, "LARGEST_INFLATED_BYTES", 1 << 20)
+    packer = zlib.compressobj(wbits=-15)
+    bomb = packer.compress(bytes(50 << 20)) + packer.flush()
+    with pytest.raises(Undecodable, match="larger than"):
+        walk_data_set(bomb, UNCOMPRESSED[3])
+
+
+def test_unknown_sequence_of_undefined_length_is_implicit_inside() -> None:
+    """PS3.5 6.2.2: UN of undefined length holds items in Implicit VR Little Endian."""
+    inner = pack("<HHL", 0x0008, 0x0100, 2) + b"1 "
+    item = pack("<HHL", 0xFFFE, 0xE000, len(inner)) + inner + pack("<HHL", 0xFFFE, 0xE0DD, 0)
+    private = pack("<HH2sHL", 0x0009, 0x1001, b"UN", 0, 0xFFFFFFFF) + item
+    assert 0x00091001 in walk_data_set(private, EXPLICIT).elements
+
+
+@given(st.integers(0, len(SLICE) - 1), st.binary(min_size=1, max_size=12), st.sampled_from(UNCOMPRESSED))
+def test_damage_is_walked_or_refused_and_walked_spans_lie_inside(position: int, damage: bytes, syntax: str) -> None:
+    damaged = SLICE[:position] + damage + SLICE[position + len(damage) :]
+    try:
+        walked = walk_data_set(damaged, syntax)
+    except Undecodable:
+        return
+    for span in walked.elements.values():
+        assert 0 <= span.start <= span.end <= len(walked.encoded)
+
+
+@given(st.binary(max_size=300), st.sampled_from(UNCOMPRESSED))
+def test_any_bytes_are_walked_or_refused(noise: bytes, syntax: str) -> None:
+    with contextlib.suppress(Undecodable):
+        walk_data_set(noise, syntax)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30))
+def test_header_says_what_pydicom_says(description: str) -> None:
+    sent = encoded(ct_slice(size=4, StudyDescription=description))
+    walked = walk_data_set(sent.data_set, EXPLICIT).header(frozenset({0x00080005, 0x00081030}))
+    read = pydicom.dcmread(DicomBytesIO(sent.data_set), force=True)
+    assert walked.get("StudyDescription") == read.get("StudyDescription")
