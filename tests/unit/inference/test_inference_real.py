@@ -1,0 +1,50 @@
+"""The shipped bundle on a real chest CT: it runs on all slices and its parts agree. Findings are judged elsewhere."""
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pacs_agent.config import REPOSITORY_BUNDLES, InferenceSettings
+from pacs_agent.imaging import OrderedSeries, choose_series, read_headers
+from pacs_agent.inference import EvidenceMethod, Reader, load_bundle
+
+pytestmark = pytest.mark.real_images
+
+FOLDERS = sorted(path.parent for path in REPOSITORY_BUNDLES.glob("*/manifest.json"))
+
+
+@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
+def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    settings = InferenceSettings(provider="cpu")
+    return Reader(load_bundle(request.param), settings, tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture(scope="module")
+def series(reader: Reader, shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> OrderedSeries:
+    folder = tmp_path_factory.mktemp("lidc")
+    with tarfile.open(shared_data / "ct_dicom" / "LIDC-IDRI-0001_CT.tar.xz", "r:xz") as tar:
+        tar.extractall(folder, filter="data")
+    chosen = choose_series(read_headers(sorted(folder.rglob("*.dcm"))), reader.bundle.accepts).chosen
+    assert chosen is not None
+    return chosen
+
+
+def test_a_real_chest_ct_is_read(reader: Reader, series: OrderedSeries) -> None:
+    encoding = reader.encode_missing(series)
+    assert (encoding.encoded, len(encoding.keys)) == (133, 133)
+    evidence = reader.weigh_evidence(series, encoding, EvidenceMethod.LEAVE_SLICES_OUT)
+    reading = reader.describe(series, encoding, reader.read(series, encoding), evidence)
+    assert len(reading.findings) == len(reading.sentences) == len(reader.bundle.labels)
+    assert all(0 < finding.probability < 1 for finding in reading.findings)
+    assert all(len(finding.slice_weights) == 133 for finding in reading.findings)
+    assert all(sentence.text.endswith(".") for sentence in (*reading.sentences, *reading.impression))
+
+
+def test_batches_do_not_change_the_reading(reader: Reader, series: OrderedSeries, tmp_path: Path) -> None:
+    few = series.model_copy(update={"slices": series.slices[60:71]})
+    one_by_one = Reader(reader.bundle, InferenceSettings(provider="cpu", batch_slices=1), tmp_path)
+    together = [token.token for token in reader.slice_tokens(few, reader.encode_missing(few))]
+    alone = [token.token for token in one_by_one.slice_tokens(few, one_by_one.encode_missing(few))]
+    np.testing.assert_allclose(alone, together, atol=1e-4)
