@@ -1,5 +1,7 @@
 """The study reader: Z-former, per-finding attention heads over slices, and resampler (`study_reader.onnx`)."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 
@@ -8,6 +10,14 @@ from models.msvlm.encoder import SliceHead
 from models.msvlm.preset import NetworkShape
 from models.msvlm.resampler import Resampler
 from models.msvlm.zformer import ZFormer, centred_z_mm
+
+
+class StudyFacts(NamedTuple):
+    """Slice logits [b, F, L], study logits [b, F], and the inputs of the resampler."""
+
+    slices: Tensor
+    study: Tensor
+    resampler_inputs: tuple[Tensor, ...]
 
 
 class FindingHeads(nn.Module):
@@ -68,13 +78,20 @@ class StudyReader(nn.Module):
         self, tokens: Tensor, z_mm: Tensor, plane: Tensor, sequence: Tensor, phase: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Slice logits [b, F, L], study logits [b, F], visual tokens [b, Q, k]."""
+        facts = self.facts(tokens, z_mm, plane, sequence, phase, mask)
+        return facts.slices, facts.study, self.resampler(*facts.resampler_inputs)
+
+    def facts(
+        self, tokens: Tensor, z_mm: Tensor, plane: Tensor, sequence: Tensor, phase: Tensor, mask: Tensor
+    ) -> "StudyFacts":
+        """Everything the resampler is made from."""
         z_mm, standard = centred_z_mm(z_mm, mask), self.standardise(tokens)
         features = self.zformer(standard, z_mm, plane, sequence, phase, mask)
         slices, attention, study = self.heads(tokens, features, mask)
         real = mask.to(torch.float32)[:, None, :]
         extent = (torch.sigmoid(slices) * real).sum(2) / real.sum(2).clamp(min=1.0)
         scores = torch.stack([study / 4.0, extent * 4.0], dim=2)
-        return slices, study, self.resampler(features, standard, z_mm, mask, attention, scores)
+        return StudyFacts(slices, study, (features, standard, z_mm, mask, attention, scores))
 
     def predict_masked(
         self, tokens: Tensor, z_mm: Tensor, hidden: Tensor, mask: Tensor
