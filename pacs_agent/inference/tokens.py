@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,20 @@ from numpy.typing import NDArray
 from pacs_agent.imaging import Slice
 
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+_UNREADABLE = (
+    EOFError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What zipfile and numpy raise on a damaged file, as found by flipping bits."""
 
 
 @dataclass(frozen=True, eq=False)
