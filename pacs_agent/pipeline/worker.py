@@ -115,8 +115,11 @@ class WorkerProcess:
         self._reaper.fail_lost_jobs()
 
     def _assemble(self) -> None:
-        for completion in complete_quiet_studies(self.database, self.archive, self._quiet):
+        completions = complete_quiet_studies(self.database, self.archive, self._quiet)
+        for completion in completions:
             log.info("study", study=completion.study_instance_uid, outcome=completion.summary)
+        if any(completion.jobs for completion in completions):
+            self._dispatcher.dispatch()
 
 
 def run_worker(settings: Settings) -> None:

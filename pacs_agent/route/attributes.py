@@ -74,9 +74,11 @@ def attributes_of_study(session: Session, archive: Archive, study_instance_uid: 
 def attributes_of_file(path: Path) -> StudyAttributes:
     """The attributes of a DICOM file, as if it were the whole study. Raises NoAttributes when it is not one."""
     try:
-        dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+        header = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
     except (InvalidDicomError, OSError, ValueError, EOFError, NotImplementedError) as error:
         raise NoAttributes(f"{path} cannot be read as a DICOM file: {error}") from error
+    if "SOPClassUID" not in header:
+        raise NoAttributes(f"{path} is no DICOM instance: it names no SOP class")
     return StudyAttributes({}, [path])
 
 

@@ -7,6 +7,7 @@ here, its name in _KINDS and a line in Condition.
 import math
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias
 
 import re2
@@ -16,7 +17,6 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
-    PrivateAttr,
     Tag,
     model_validator,
 )
@@ -116,22 +116,30 @@ class In(_AboutAttribute):
         return f"in {list(self.in_)}"
 
 
+def _compiled(pattern: str) -> Any:
+    """The pattern as RE2 understands it. Raises ValueError."""
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(pattern, options)
+    except re2.error as error:
+        reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
+        raise ValueError(f"{pattern!r} is not an RE2 pattern: {reason}") from error
+
+
+def _checked_pattern(pattern: str) -> str:
+    _compiled(pattern)
+    return pattern
+
+
 class Regex(_AboutAttribute):
     """The value contains a match. RE2 syntax: linear time, so no pattern and no value can hold the agent up."""
 
-    regex: str = Field(max_length=MAX_PATTERN_CHARACTERS)
-    _pattern: Any = PrivateAttr(None)
+    regex: Annotated[str, Field(max_length=MAX_PATTERN_CHARACTERS), AfterValidator(_checked_pattern)]
 
-    @model_validator(mode="after")
-    def _compile(self) -> "Regex":
-        options = re2.Options()
-        options.log_errors = False
-        try:
-            self._pattern = re2.compile(self.regex, options)
-        except re2.error as error:
-            reason = error.args[0].decode() if error.args and isinstance(error.args[0], bytes) else error
-            raise ValueError(f"{self.regex!r} is not an RE2 pattern: {reason}") from error
-        return self
+    @cached_property
+    def _pattern(self) -> Any:
+        return _compiled(self.regex)
 
     @override
     def satisfied_by(self, value: Value) -> bool:
@@ -239,21 +247,28 @@ _KINDS = ("all", "any", "not", "equals", "in", "regex", "range", "exists")
 
 
 def _kind_of(content: Any) -> str | None:
-    """The kind of a condition as written; None, which is refused, unless exactly one kind is named."""
-    names = set(content) if isinstance(content, dict) else {name.rstrip("_") for name in type(content).__annotations__}
+    """The tag of a condition, as written or as a model; None, which is refused, unless exactly one kind is named.
+
+    Tags hold a space, so that in the location of an error they are never taken for a name of the document.
+    """
+    names = (
+        set(content)
+        if isinstance(content, dict)
+        else {name.rstrip("_") for name in getattr(type(content), "__annotations__", ())}
+    )
     named = [kind for kind in _KINDS if kind in names]
-    return named[0] if len(named) == 1 else None
+    return f"kind {named[0]}" if len(named) == 1 else None
 
 
 Condition: TypeAlias = Annotated[
-    Annotated[All, Tag("all")]
-    | Annotated[AnyOf, Tag("any")]
-    | Annotated[Not, Tag("not")]
-    | Annotated[Equals, Tag("equals")]
-    | Annotated[In, Tag("in")]
-    | Annotated[Regex, Tag("regex")]
-    | Annotated[Range, Tag("range")]
-    | Annotated[Exists, Tag("exists")],
+    Annotated[All, Tag("kind all")]
+    | Annotated[AnyOf, Tag("kind any")]
+    | Annotated[Not, Tag("kind not")]
+    | Annotated[Equals, Tag("kind equals")]
+    | Annotated[In, Tag("kind in")]
+    | Annotated[Regex, Tag("kind regex")]
+    | Annotated[Range, Tag("kind range")]
+    | Annotated[Exists, Tag("kind exists")],
     Discriminator(
         _kind_of,
         custom_error_type="condition",

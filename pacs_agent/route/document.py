@@ -24,17 +24,12 @@ class Document:
     root: yaml.Node
 
     def place(self, location: Sequence[int | str]) -> tuple[int, str]:
-        """The line and the path of a part, or of the closest part around it.
-
-        A location may contain names that are not in the text (pydantic names the kind of a condition): they are
-        recognised by the next name, which is then a neighbour and not a child, and passed over.
-        """
+        """The line and the path of a part, or of the closest part around it; names not in the text are skipped."""
         node, path = self.root, ""
-        for name, following in zip(location, (*location[1:], 0), strict=False):
+        for name in location:
             child = _child(node, name)
-            if child is None or (_child(node, following) and not _child(child, following)):
-                continue
-            node, path = child, path + (f"[{name}]{_name_in(child)}" if isinstance(name, int) else f".{name}")
+            if child is not None:
+                node, path = child, path + (f"[{name}]{_name_in(child)}" if isinstance(name, int) else f".{name}")
         return _line(node), path.lstrip(".")
 
 
