@@ -1,6 +1,7 @@
 """`python -m tests.bench`: takes the figures, prints them, writes build/bench.json."""
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ PARTS = ("reception", "turnaround")
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the parts asked for."""
     asked = _arguments(arguments)
-    out = Console(highlight=False)
+    out = Console(highlight=False, width=None if sys.stdout.isatty() else 130)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=asked.folder) as name:
         folder = Path(name)
         report, files = _report(folder)

@@ -171,18 +171,23 @@ def _line(number: int, contender: Contender, associations: int, measured: Measur
 
 
 def _rows(taken: dict[tuple[str, int], list[Measured]], peer: Contender, associations: int, load: Load) -> list[Row]:
-    sent = f"{load.images} CT, {load.megabytes:.0f} MB, by dcmtk storescu over {associations} association(s)"
-    promises = f"Success means: ours {OURS.promise}, peer {peer.promise}, ceiling {CEILING.promise}"
+    what = (
+        f"reception of {load.images} CT ({load.megabytes:.0f} MB) sent by dcmtk storescu, from its start to its end, "
+    )
+    what += "to a fresh receiver each time; CPU is that of the receiving processes. Success means: "
+    what += "; ".join(f"{one.name}: {one.promise}" for one in (OURS, *PEERS, CEILING))
     series = {key: taken[key, associations] for key in (OURS.key, peer.key, CEILING.key)}
     speed = {key: [one.images_per_s for one in many] for key, many in series.items()}
     cpu = {key: [one.cpu_ms_per_image for one in many] for key, many in series.items()}
-    prefix = f"reception.{associations}.{peer.key}"
+    prefix, over = f"reception.{associations}.{peer.key}", f"{associations} association{'s' * (associations > 1)}"
     return [
-        _row(f"{prefix}.images_per_s", f"{sent}. {promises}", "images/s", "higher", peer, speed),
-        _row(f"{prefix}.cpu_ms", "the same: CPU of the receiving process per image", "ms", "lower", peer, cpu),
+        _row(f"{prefix}.images_per_s", f"reception, {over}", what, "images/s", "higher", peer, speed),
+        _row(f"{prefix}.cpu_ms", f"CPU per image, {over}", what, "ms", "lower", peer, cpu),
     ]
 
 
-def _row(id_: str, what: str, unit: str, better: str, peer: Contender, rounds: dict[str, list[float]]) -> Row:
+def _row(
+    id_: str, label: str, what: str, unit: str, better: str, peer: Contender, rounds: dict[str, list[float]]
+) -> Row:
     ours, theirs, ceiling = (median(rounds[key]) for key in (OURS.key, peer.key, CEILING.key))
-    return Row(id_, what, unit, better, ours, peer.name, theirs, ceiling, rounds)
+    return Row(id_, label, what, unit, better, ours, peer.name, theirs, ceiling, rounds)

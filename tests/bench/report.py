@@ -12,12 +12,13 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of ours beside a peer's. `what` says exactly what was timed, for both.
+    """One figure of ours beside a peer's. `label` names it; `what` says exactly what was timed, for both.
 
     `ours` and `peer_value` are medians over rounds; `ceiling` is what this machine can do at best, None where unknown.
     """
 
     id: str
+    label: str
     what: str
     unit: str
     better: str
@@ -61,6 +62,8 @@ def show(report: Report, out: Console) -> None:
     for title, facts in (("machine", report.machine), ("versions", report.versions), ("data", report.data)):
         out.print(f"[bold]{title}[/]  " + ", ".join(f"{name} {value}" for name, value in facts.items()))
     out.print(_table(report.rows))
+    for what in dict.fromkeys(row.what for row in report.rows):
+        out.print(f"[bold]timed[/]  {what}")
     for contender, steps in report.steps.items():
         listed = ", ".join(f"{name} {seconds:.2f}" for name, seconds in steps.items())
         out.print(f"[bold]steps of {contender}, seconds[/]  {listed}")
@@ -69,15 +72,15 @@ def show(report: Report, out: Console) -> None:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    table = Table(header_style="bold", show_lines=True)
-    table.add_column("what was timed", overflow="fold", ratio=1)
-    for column in ("unit", "peer", "ours", "peer's", "ours / peer", "ceiling"):
-        table.add_column(column, justify="left" if column in ("unit", "peer") else "right", no_wrap=column != "peer")
+    table = Table(header_style="bold")
+    for column in ("figure", "unit", "ours", "peer", "peer's", "ours / peer", "ceiling"):
+        table.add_column(column, justify="left" if column in ("figure", "unit", "peer") else "right")
     for row in rows:
-        style = "" if row.ratio is None else _style(row)
-        ratio = f"[{style}]{row.ratio:.2f}×[/]" if row.ratio is not None else "–"
+        ratio = "–" if row.ratio is None else f"[{_style(row)}]{row.ratio:.2f}×[/]"
         unit = f"{row.unit} {'↑' if row.better == 'higher' else '↓'}"
-        table.add_row(row.what, unit, row.peer, _number(row.ours), _number(row.peer_value), ratio, _number(row.ceiling))
+        table.add_row(
+            row.label, unit, _number(row.ours), row.peer, _number(row.peer_value), ratio, _number(row.ceiling)
+        )
     return table
 
 

@@ -177,20 +177,29 @@ def _forwarded(pacs: Orthanc, scp: StoreScp, study: Sequence[Path]) -> float:
 def _add_rows(report: Report, taken: dict[str, list[Turnaround]], forwarded: list[float], images: int) -> None:
     seconds = {name: [one.seconds for one in many] for name, many in taken.items()}
     ours = seconds["pacs-agent"]
-    clock = f"{images} CT, Orthanc as PACS: last image acknowledged → both result objects in the PACS, "
-    clock += f"less the quiet time of {QUIET_S:g} s. Ours: network on every slice, evidence, TID 1500 and text SR"
+    clock = (
+        f"turnaround of {images} CT: last image acknowledged → both result objects in Orthanc, less the quiet time of "
+    )
+    clock += f"{QUIET_S:g} s. pacs-agent: network on every slice, evidence, TID 1500 and text SR"
     if "dicom-ai-router" in seconds:
-        what = f"{clock}. Peer: no network, a threshold model; text SR and key image"
+        what = f"{clock}; dicom-ai-router: no network, a threshold on every slice, text SR and key image"
         report.rows.append(_row("turnaround.ai_router", what, ours, "dicom-ai-router", seconds["dicom-ai-router"]))
-    what = f"{clock}. Peer reads nothing: last image in Orthanc → whole study at a storescp, less StableAge; a floor"
-    report.rows.append(_row("turnaround.orthanc", what, ours, "Orthanc's Lua forwarding", forwarded))
+    what = (
+        f"{clock}; Orthanc alone reads nothing: last image in it → whole study at a storescp, less StableAge (a floor)"
+    )
+    report.rows.append(_row("turnaround.orthanc", what, ours, "Orthanc forwarding", forwarded))
     report.data["quiet time"] = f"{QUIET_S:g} s, not in the turnaround"
-    for name, many in taken.items():
-        names = dict.fromkeys(step for one in many for step in one.steps)
-        report.steps[name] = {"transit from Orthanc": median(one.transit_s for one in many)} | {
-            step: median(one.steps.get(step, 0.0) for one in many) for step in names
-        }
+    report.steps |= {name: _median_steps(many) for name, many in taken.items()}
+
+
+def _median_steps(many: list[Turnaround]) -> dict[str, float]:
+    names = dict.fromkeys(step for one in many for step in one.steps)
+    steps = {name: median(one.steps.get(name, 0.0) for one in many) for name in names}
+    return {"transit from Orthanc": median(one.transit_s for one in many), **steps}
 
 
 def _row(id_: str, what: str, ours: list[float], peer: str, theirs: list[float]) -> Row:
-    return Row(id_, what, "s", "lower", median(ours), peer, median(theirs), rounds={"ours": ours, peer: theirs})
+    rounds = {"ours": ours, peer: theirs}
+    return Row(
+        id_, "last image → result in PACS", what, "s", "lower", median(ours), peer, median(theirs), rounds=rounds
+    )

@@ -1,5 +1,6 @@
 """Studies to send: the real ones of ../shared/data, phantoms, and copies of a study under new UIDs."""
 
+import hashlib
 import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,13 +38,15 @@ def phantom_study(folder: Path, *, seed: int = 7, slices: int = 80, findings: Se
 def copies(files: Sequence[Path], folder: Path, count: int, *, label: str) -> list[Path]:
     """`count` instances made from a study: as often as needed the whole study again, each time under new UIDs.
 
-    The same `label` gives the same UIDs. Pixels and geometry stay as they are.
+    The same `label` gives the same UIDs. Geometry stays as it is; eight pixels of a corner change by at most 15, so that
+    nobody who remembers images by their pixels, as our token cache does, has seen a copy before.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for number, file in _repeated(files, count):
         dataset = pydicom.dcmread(file)
         relabel(dataset, f"{label}/{number}")
+        _mark_pixels(dataset)
         path = folder / f"{len(written):05d}.dcm"
         dataset.save_as(path)
         written.append(path)
@@ -56,6 +59,16 @@ def relabel(dataset: pydicom.Dataset, label: str) -> None:
         if keyword in dataset:
             setattr(dataset, keyword, generate_uid(entropy_srcs=[label, keyword, str(dataset[keyword].value)]))
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+
+
+def _mark_pixels(dataset: pydicom.Dataset) -> None:
+    """Writes a digest of the SOP Instance UID into the low four bits of the first eight pixels, where uncompressed."""
+    if dataset.file_meta.TransferSyntaxUID.is_compressed or dataset.get("BitsAllocated") != 16:
+        return
+    pixels = bytearray(dataset.PixelData)
+    for index, byte in enumerate(hashlib.sha256(dataset.SOPInstanceUID.encode()).digest()[:8]):
+        pixels[2 * index] = pixels[2 * index] & 0xF0 | byte & 0x0F
+    dataset.PixelData = bytes(pixels)
 
 
 def study_uid(files: Sequence[Path]) -> str:
