@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
-from pydicom.uid import ParametricMapStorage, RTDoseStorage, SegmentationStorage
+from pydicom.uid import UID, ParametricMapStorage, RTDoseStorage, SegmentationStorage
 
 from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.imaging.attributes import MalformedAttribute, text, whole_number
@@ -113,9 +113,11 @@ def _check_modality(headers: Sequence[HeaderFile], accepted: AcceptedInput) -> N
     if not modalities <= set(accepted.modalities):
         fault = f"the modality is {', '.join(sorted(modalities)) or 'not given'}; the model reads {wanted}"
         raise UnusableSeries(ReasonCode.WRONG_MODALITY, fault)
-    if others := {header.dataset.get("SOPClassUID") for header in headers} - SLICE_CLASSES:
-        names = ", ".join(sorted(getattr(uid, "name", str(uid)) for uid in others))
-        raise UnusableSeries(ReasonCode.WRONG_MODALITY, f"{names} is not a slice of {wanted}")
+    known = frozenset[str]().union(*(SLICE_CLASSES.get(modality, frozenset()) for modality in modalities))
+    if others := {text(header.dataset, "SOPClassUID") for header in headers} - known:
+        names = ", ".join(sorted(UID(uid).name for uid in others))
+        fault = f"{names} is no slice of modality {', '.join(sorted(modalities))}"
+        raise UnusableSeries(ReasonCode.WRONG_MODALITY, fault)
 
 
 def _check_body_part(header: HeaderFile, accepted: AcceptedInput) -> None:

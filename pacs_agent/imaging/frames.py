@@ -22,16 +22,12 @@ from pacs_agent.imaging.geometry import Orientation, Vector, is_orientation
 from pacs_agent.imaging.headers import HeaderFile
 from pacs_agent.imaging.refusal import ReasonCode, UnusableSeries
 
-ENHANCED = frozenset(
-    {
-        EnhancedCTImageStorage,
-        EnhancedMRImageStorage,
-        LegacyConvertedEnhancedCTImageStorage,
-        LegacyConvertedEnhancedMRImageStorage,
-    }
-)
-SLICE_CLASSES = ENHANCED | {CTImageStorage, MRImageStorage}
-"""SOP classes whose frames are slices with a place in the patient."""
+SLICE_CLASSES: dict[str, frozenset[str]] = {
+    "CT": frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage}),
+    "MR": frozenset({MRImageStorage, EnhancedMRImageStorage, LegacyConvertedEnhancedMRImageStorage}),
+}
+"""Modality → SOP classes whose frames are slices with a place in the patient."""
+ENHANCED = frozenset().union(*SLICE_CLASSES.values()) - {CTImageStorage, MRImageStorage}
 
 MAX_FRAMES = 20_000
 

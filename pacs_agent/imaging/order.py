@@ -33,7 +33,7 @@ def order_series(headers: Sequence[HeaderFile]) -> OrderedSeries:
     slices = tuple(_slice(frame, normal, turn) for frame in frames)
     check_gaps([one.z_mm for one in slices])
     check_tilt(frames)
-    return _series(frames[0].header, slices)
+    return _series(frames, slices)
 
 
 def _z_mm(frame: Frame, normal: NDArray[np.float64]) -> float:
@@ -60,14 +60,16 @@ def _slice(frame: Frame, normal: NDArray[np.float64], turn: Turn) -> Slice:
     )
 
 
-def _series(lowest: HeaderFile, slices: tuple[Slice, ...]) -> OrderedSeries:
+def _series(frames: Sequence[Frame], slices: tuple[Slice, ...]) -> OrderedSeries:
+    lowest = frames[0].header.dataset
+    references = {text(frame.header.dataset, "FrameOfReferenceUID") for frame in frames}
     return OrderedSeries(
-        study_instance_uid=text(lowest.dataset, "StudyInstanceUID"),
-        series_instance_uid=text(lowest.dataset, "SeriesInstanceUID"),
-        frame_of_reference_uid=text(lowest.dataset, "FrameOfReferenceUID"),
-        modality=text(lowest.dataset, "Modality"),
+        study_instance_uid=text(lowest, "StudyInstanceUID"),
+        series_instance_uid=text(lowest, "SeriesInstanceUID"),
+        frame_of_reference_uid=references.pop() if len(references) == 1 else "",
+        modality=text(lowest, "Modality"),
         plane=plane_of(slices[0].orientation),
-        description=text(lowest.dataset, "SeriesDescription"),
-        body_part=body_part_of(lowest.dataset),
+        description=text(lowest, "SeriesDescription"),
+        body_part=body_part_of(lowest),
         slices=slices,
     )

@@ -50,6 +50,7 @@ class OrderedSeries(_Frozen):
     study_instance_uid: str
     series_instance_uid: str
     frame_of_reference_uid: str
+    """Empty when the images name none, or each its own."""
     modality: str
     plane: Plane
     description: str

@@ -78,6 +78,7 @@ def test_the_reason_is_recorded_for_every_series() -> None:
     [
         (series(1, Modality="MR", SOPClassUID=MRImageStorage), ReasonCode.WRONG_MODALITY),
         (series(1, SOPClassUID=SecondaryCaptureImageStorage), ReasonCode.WRONG_MODALITY),
+        (series(1, SOPClassUID=MRImageStorage), ReasonCode.WRONG_MODALITY),
         (series(1, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), ReasonCode.LOCALIZER),
         (series(1, BodyPartExamined="HEAD"), ReasonCode.WRONG_BODY_PART),
         (series(1, BodyPartExamined=None, SeriesDescription="Brain thin"), ReasonCode.WRONG_BODY_PART),
@@ -86,7 +87,7 @@ def test_the_reason_is_recorded_for_every_series() -> None:
         (series(1, gap_mm=7.0), ReasonCode.WRONG_THICKNESS),
         (series(1, gap_mm=0.2, count=50), ReasonCode.WRONG_THICKNESS),
         (series(1, gap_mm=1.0, count=6), ReasonCode.TOO_SHORT),
-        (series(1, RescaleSlope="NaN"), ReasonCode.UNUSABLE_RESCALE),
+        (series(1, RescaleSlope=0), ReasonCode.UNUSABLE_RESCALE),
         ([], ReasonCode.NO_IMAGES),
     ],
 )

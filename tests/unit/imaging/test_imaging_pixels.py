@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from imaging_slices import AXIAL, ct_slice, gradient, saved, set_pixels
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -268,6 +268,13 @@ def test_a_deflate_bomb_is_refused_before_it_is_inflated(tmp_path: Path, monkeyp
     path.write_bytes(meta + deflater.compress(bytes(1 << 24)) + deflater.flush())
     with pytest.raises(UnusableSlice, match="inflates to more than"):
         read_headers([path])
+
+
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless])
+def test_the_codestreams_own_size(syntax: UID) -> None:
+    dataset = ct_slice(pixels=BODY)
+    dataset.compress(syntax)
+    assert codestream_size(get_frame(dataset.PixelData, 0, number_of_frames=1)) == BODY.shape
 
 
 @given(st.binary(max_size=64), st.sampled_from([b"", b"\xff\xd8", b"\xff\xd8\xff\xc0", b"\xff\x4f\xff\x51"]))
