@@ -60,14 +60,14 @@ def _uids(document: Dataset, root: Node) -> Iterator[str]:
 
 
 def _equipment(document: Dataset, root: Node) -> Iterator[str]:
-    items = [
-        item
+    processing = [
+        item.get("DeviceUID")
         for item in document.ContributingEquipmentSequence
         if code(item.PurposeOfReferenceCodeSequence[0]) == ("109102", "DCM")
     ]
-    observers = {node.item.UID for node in named(root, "121012")}
-    if len(items) != 1 or observers != {items[0].get("DeviceUID")}:
-        yield f"device observers {observers} and processing equipment {[item.get('DeviceUID') for item in items]} differ"
+    observers = [node.item.UID for node in named(root, "121012")]
+    if len(processing) != 1 or observers != processing:
+        yield f"device observers {observers} and processing equipment {processing} differ"
     if not all(document.get(keyword) for keyword in ("Manufacturer", "ManufacturerModelName", "SoftwareVersions")):
         yield "manufacturer, model name or software version is missing"
 

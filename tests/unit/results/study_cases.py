@@ -48,9 +48,7 @@ def _magnetic_resonance() -> Case:
 
 
 def _enhanced() -> Case:
-    return reading("present", series(40, frames=True)), headers(
-        1, SOPClassUID=EnhancedCTImageStorage, NumberOfFrames=40
-    )
+    return reading("present", series(9, frames=True)), headers(1, SOPClassUID=EnhancedCTImageStorage, NumberOfFrames=9)
 
 
 def _odd_values() -> Case:
@@ -129,9 +127,6 @@ def documents(case: str) -> dict[str, Dataset]:
         "ai_result": compose_ai_result(read, evidence, FACTS),
         "draft_report": compose_draft_report(read, evidence, FACTS),
         "no_result": compose_no_result(
-            Refusal("mixed_frames_of_reference", "two frames of reference: 1.2.3 and 1.2.4"),
-            evidence,
-            FACTS,
-            read.bundle,
+            Refusal("mixed_frames_of_reference", "two frames: 1.2.3 and 1.2.4"), evidence, FACTS, read.bundle
         ),
     }
