@@ -95,32 +95,26 @@ def open_sessions(bundle: Bundle, settings: InferenceSettings) -> Sessions:
     """
     if settings.provider == "cpu":
         return _open(bundle, settings.threads, "cpu", "")
-    missing = _cuda_missing()
-    if not missing:
-        sessions = _open(bundle, settings.threads, "cuda", "")
-        missing = _fell_back(sessions)
-        if not missing:
-            return sessions
-    if settings.provider == "cuda":
+    try:
+        return _open_cuda(bundle, settings.threads)
+    except ProviderUnavailable as missing:
+        if settings.provider == "auto":
+            return _open(bundle, settings.threads, "cpu", str(missing))
         remedy = "install the extra `gpu` and the NVIDIA driver, or set inference.provider to auto or cpu"
-        raise ProviderUnavailable(f"inference.provider is cuda, but {missing}; {remedy}")
-    return _open(bundle, settings.threads, "cpu", missing)
+        raise ProviderUnavailable(f"inference.provider is cuda, but {missing}; {remedy}") from missing
 
 
-def _cuda_missing() -> str:
-    """Why CUDA cannot be tried, or nothing."""
+def _open_cuda(bundle: Bundle, threads: int) -> Sessions:
+    """The graphs on the GPU. Raises ProviderUnavailable, also where onnxruntime fell back without an error."""
     if _NAMES["cuda"] not in onnxruntime.get_available_providers():
-        return f"this onnxruntime ({onnxruntime.__version__}) has no {_NAMES['cuda']}"
+        raise ProviderUnavailable(f"this onnxruntime ({onnxruntime.__version__}) has no {_NAMES['cuda']}")
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
-    return ""
-
-
-def _fell_back(sessions: Sessions) -> str:
-    """Why CUDA is not used after all, or nothing: onnxruntime itself falls back without an error."""
+    sessions = _open(bundle, threads, "cuda", "")
     graphs = (sessions.slice_encoder, sessions.study_reader, sessions.report_decoder)
-    on_cpu = [graph.name for graph in graphs if graph.provider != _NAMES["cuda"]]
-    return f"CUDA could not be started for {', '.join(on_cpu)} (driver or libraries missing)" if on_cpu else ""
+    if on_cpu := [graph.name for graph in graphs if graph.provider != _NAMES["cuda"]]:
+        raise ProviderUnavailable(f"CUDA could not be started for {', '.join(on_cpu)} (driver or libraries missing)")
+    return sessions
 
 
 def _open(bundle: Bundle, threads: int, provider: Provider, fallback: str) -> Sessions:
@@ -142,6 +136,8 @@ def _graph(bundle: Bundle, name: str, file: GraphFile, threads: int, provider: P
     try:
         session = onnxruntime.InferenceSession(bundle.read(file), options, providers=providers)
     except (*_ERRORS, ValueError) as error:
+        if provider == "cuda":  # whether the graph or the GPU is at fault shows when the CPU loads it
+            raise ProviderUnavailable(f"CUDA could not load {file.file}: {error}") from error
         raise BundleRefused(file.file, f"does not load: {error}", "export the model again") from error
     _check_names(name, file, session)
     return Graph(name, session)

@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import tiny_bundle
+from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
 from tiny_bundle import write_manifest
 
 from pacs_agent.config import InferenceSettings
@@ -46,6 +47,23 @@ def test_a_silent_fall_back_of_onnxruntime_is_noticed(bundle: Bundle, monkeypatc
     sessions = open_sessions(bundle, InferenceSettings(provider="auto"))
     assert sessions.provider == "cpu"
     assert "driver or libraries missing" in sessions.fallback
+
+
+@no_gpu
+def test_a_gpu_that_fails_to_start_is_told_from_a_broken_graph(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = onnxruntime.InferenceSession
+
+    def without_device(model: bytes, options: object, providers: list) -> object:
+        if providers[0][0] == "CUDAExecutionProvider":
+            raise RuntimeException("CUDA failure 100: no CUDA-capable device is detected")
+        return real(model, options, providers=providers)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *AVAILABLE])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", without_device)
+    with pytest.raises(ProviderUnavailable, match="no CUDA-capable device"):
+        open_sessions(bundle, InferenceSettings(provider="cuda"))
+    assert "no CUDA-capable device" in open_sessions(bundle, InferenceSettings(provider="auto")).fallback
 
 
 def test_a_graph_with_other_names_is_refused(bundle_folder: Path) -> None:
