@@ -172,9 +172,9 @@ def _line(number: int, contender: Contender, associations: int, measured: Measur
 
 def _rows(taken: dict[tuple[str, int], list[Measured]], peer: Contender, associations: int, load: Load) -> list[Row]:
     what = (
-        f"reception of {load.images} CT ({load.megabytes:.0f} MB) sent by dcmtk storescu, from its start to its end, "
+        f"reception of {load.images} CT ({load.megabytes:.0f} MB) sent by dcmtk storescu, from its start to its end; "
     )
-    what += "to a fresh receiver each time; CPU is that of the receiving processes. Success means: "
+    what += "a fresh receiver each time; CPU is that of the receiving processes. Success means: "
     what += "; ".join(f"{one.name}: {one.promise}" for one in (OURS, *PEERS, CEILING))
     series = {key: taken[key, associations] for key in (OURS.key, peer.key, CEILING.key)}
     speed = {key: [one.images_per_s for one in many] for key, many in series.items()}

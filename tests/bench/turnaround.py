@@ -177,16 +177,12 @@ def _forwarded(pacs: Orthanc, scp: StoreScp, study: Sequence[Path]) -> float:
 def _add_rows(report: Report, taken: dict[str, list[Turnaround]], forwarded: list[float], images: int) -> None:
     seconds = {name: [one.seconds for one in many] for name, many in taken.items()}
     ours = seconds["pacs-agent"]
-    clock = (
-        f"turnaround of {images} CT: last image acknowledged → both result objects in Orthanc, less the quiet time of "
-    )
-    clock += f"{QUIET_S:g} s. pacs-agent: network on every slice, evidence, TID 1500 and text SR"
+    clock = f"turnaround of {images} CT never seen before: last image acknowledged → both result objects in Orthanc, "
+    clock += f"less the quiet time of {QUIET_S:g} s. pacs-agent: network on every slice, evidence, TID 1500 and text SR"
     if "dicom-ai-router" in seconds:
         what = f"{clock}; dicom-ai-router: no network, a threshold on every slice, text SR and key image"
         report.rows.append(_row("turnaround.ai_router", what, ours, "dicom-ai-router", seconds["dicom-ai-router"]))
-    what = (
-        f"{clock}; Orthanc alone reads nothing: last image in it → whole study at a storescp, less StableAge (a floor)"
-    )
+    what = f"{clock}; Orthanc reads nothing: last image in it → whole study at a storescp, less StableAge (a floor)"
     report.rows.append(_row("turnaround.orthanc", what, ours, "Orthanc forwarding", forwarded))
     report.data["quiet time"] = f"{QUIET_S:g} s, not in the turnaround"
     report.steps |= {name: _median_steps(many) for name, many in taken.items()}

@@ -38,8 +38,8 @@ def phantom_study(folder: Path, *, seed: int = 7, slices: int = 80, findings: Se
 def copies(files: Sequence[Path], folder: Path, count: int, *, label: str) -> list[Path]:
     """`count` instances made from a study: as often as needed the whole study again, each time under new UIDs.
 
-    The same `label` gives the same UIDs. Geometry stays as it is; eight pixels of a corner change by at most 15, so that
-    nobody who remembers images by their pixels, as our token cache does, has seen a copy before.
+    The same `label` gives the same UIDs. Geometry stays; eight pixels of a corner change by at most 15, so that nobody
+    who remembers images by their pixels, as our token cache does, has seen a copy before.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
