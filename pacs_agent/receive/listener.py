@@ -1,7 +1,9 @@
 """The DICOM listener: a pynetdicom SCP whose decisions are made by policy, contexts, store and intake."""
 
 import socket
+import sys
 import threading
+from contextlib import suppress
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
@@ -59,6 +61,7 @@ class Listener:
             (evt.EVT_RELEASED, self._on_end),
             (evt.EVT_ABORTED, self._on_end),
             (evt.EVT_CONN_CLOSE, self._on_end),
+            (evt.EVT_CONN_CLOSE, _on_close_before_request),
         ]
         address = (self._settings.host, self._settings.port)
         self._server = self._ae.start_server(address, block=False, evt_handlers=handlers)
@@ -67,16 +70,24 @@ class Listener:
 
     def stop(self) -> None:
         """Takes no more associations, aborts those open, and gives the port back."""
-        if self._server is not None:
-            self._ae.shutdown()
-            self._server = None
+        if self._server is None:
+            return
+        self._server.shutdown()
+        self._server = None
+        for assoc in self._ae.active_associations:
+            if assoc.is_established:
+                assoc.abort()
+            else:
+                _hang_up(assoc)
 
     def _application_entity(self) -> AE:
         ae = AE(self._settings.ae_title)
         ae.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         ae.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         ae.maximum_pdu_size = MAXIMUM_PDU_BYTES
-        ae.maximum_associations = self._settings.max_associations
+        ae.maximum_associations = (
+            sys.maxsize
+        )  # ours is kept by the policy: pynetdicom's counts connections that are over
         ae.network_timeout = self._settings.network_timeout_s
         ae.acse_timeout = NEGOTIATION_TIMEOUT_S
         ae.dimse_timeout = self._settings.network_timeout_s
@@ -91,27 +102,34 @@ class Listener:
 
     def _on_request(self, event: Event) -> None:
         """Admits or rejects an association before pynetdicom negotiates it."""
-        assoc = event.assoc
-        request = self._request_of(assoc)
-        source = f"{request.calling_ae_title}@{request.address}"
-        verdict = self._judge(request)
+        assoc, primitive = event.assoc, event.assoc.requestor.primitive
+        tally = Tally(f"{primitive.calling_ae_title.strip()}@{assoc.requestor.address}")
+        verdict = self._judge(
+            Request(
+                calling_ae_title=primitive.calling_ae_title.strip(),
+                called_ae_title=primitive.called_ae_title.strip(),
+                address=assoc.requestor.address,
+                open_associations=self._opened(assoc, tally),
+            )
+        )
         if isinstance(verdict, Rejection):
-            self._audit_rejection(source, verdict)
+            self._closed(assoc)
+            self._audit_rejection(tally.source, verdict)
             assoc.acse.send_reject(verdict.result, verdict.source, verdict.diagnostic)
             assoc.kill()
-            return
-        assoc.acceptor.supported_contexts = supported_contexts(may_echo=verdict.may_echo, may_store=verdict.may_store)
-        with self._lock:
-            self._tallies[assoc] = Tally(source)
+        else:
+            rights = {"may_echo": verdict.may_echo, "may_store": verdict.may_store}
+            assoc.acceptor.supported_contexts = supported_contexts(**rights)
 
-    def _request_of(self, assoc: Association) -> Request:
-        primitive = assoc.requestor.primitive
-        return Request(
-            calling_ae_title=primitive.calling_ae_title.strip(),
-            called_ae_title=primitive.called_ae_title.strip(),
-            address=assoc.requestor.address,
-            open_associations=sum(1 for other in self._ae.active_associations if other.is_acceptor),
-        )
+    def _opened(self, assoc: Association, tally: Tally) -> int:
+        """Counts an association in, before it is judged, so that two at once cannot both be the last one allowed."""
+        with self._lock:
+            self._tallies[assoc] = tally
+            return len(self._tallies)
+
+    def _closed(self, assoc: Association) -> Tally | None:
+        with self._lock:
+            return self._tallies.pop(assoc, None)
 
     def _judge(self, request: Request) -> Admission | Rejection:
         """Without a database nobody can be known: rejected for now (PS3.8 9.3.4, transient)."""
@@ -130,8 +148,7 @@ class Listener:
 
     def _on_end(self, event: Event) -> None:
         """Writes the association's one audit line, whichever of its ends is noticed first."""
-        with self._lock:
-            tally = self._tallies.pop(event.assoc, None)
+        tally = self._closed(event.assoc)
         if tally is not None:
             self._audit_association(tally, released=event.event is evt.EVT_RELEASED or event.assoc.is_released)
 
@@ -168,3 +185,16 @@ class Listener:
                 )
         except SQLAlchemyError as error:
             log.error("rejection not audited", error=type(error).__name__)
+
+
+def _on_close_before_request(event: Event) -> None:
+    """Ends the wait for a request on a connection that is over; each port scan would hold a thread for its time-out."""
+    if event.assoc.requestor.primitive is None:
+        event.assoc.dul.to_user_queue.put(None)
+
+
+def _hang_up(assoc: Association) -> None:
+    connection = assoc.dul.socket
+    if connection is not None and connection.socket is not None:
+        with suppress(OSError):
+            connection.socket.shutdown(socket.SHUT_RDWR)
