@@ -18,6 +18,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+from models import phantoms
+from models.phantoms.dicom import write_series
 from pacs_agent import route
 from pacs_agent.cli.context import Agent
 from pacs_agent.cli.demo_report import print_report
@@ -110,13 +112,19 @@ def _port(preferred: int) -> int:
 
 
 def _phantom(out: Console, folder: Path, seed: int, slices: int, findings: str) -> tuple[list[Path], dict[str, Any]]:
-    from models import phantoms
-
-    wanted = tuple(key.strip() for key in findings.split(",") if key.strip())
-    out.print(f"[bold]1  A phantom chest CT[/], {slices} slices, seed {seed}, in {folder}")
-    phantom = phantoms.generate(seed, slices=slices, findings=wanted)
-    files = phantoms.write_series(phantom, folder)
+    """Writes a phantom as a CT series of 512 × 512; its files and its truth."""
+    wanted = [_finding(key.strip()) for key in findings.split(",") if key.strip()]
+    out.print(f"[bold]1  A phantom chest CT[/], {slices} slices of 512 × 512, seed {seed}, in {folder}")
+    files = write_series(phantoms.generate(seed, slices=slices, size_px=512, findings=wanted), folder)
     return files, json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+
+
+def _finding(key: str) -> phantoms.Finding:
+    try:
+        return phantoms.Finding(key)
+    except ValueError as error:
+        known = ", ".join(phantoms.FINDINGS)
+        raise click.UsageError(f"phantoms know no finding {key!r}; they know {known}") from error
 
 
 def _wait_until_up(agent: Agent, supervisor: Supervisor) -> None:

@@ -50,13 +50,14 @@ def _print_findings(out: Console, reading: StudyReading, truth: dict[str, Any]) 
 
 def _add_finding(table: Table, finding: FindingReading, truth: dict[str, Any], slices: int) -> None:
     present = bool(truth["labels"].get(finding.label.key))
+    first, last = _true_range(finding.label.key, truth)
     right = present == (finding.presence is Presence.PRESENT)
     mark = "[green]✓[/]" if right else "[red]✗[/]"
     shown = "[yellow]present[/]" if present else "[dim]absent[/]"
     strip = _strip(finding.slice_weights) if finding.presence is not Presence.ABSENT else ""
     table.add_row(finding.label.name, shown, f"{mark} {SAID[finding.presence]}", f"{finding.probability:.2f}", strip)
     if present:
-        table.add_row("", "", "", "", f"[green]{_truth_strip(truth['slices'][finding.label.key], slices)}[/]")
+        table.add_row("", "", "", "", f"[green]{_truth_strip(range(first, last + 1), slices)}[/]")
 
 
 def _strip(weights: tuple[float, ...]) -> str:
@@ -66,9 +67,15 @@ def _strip(weights: tuple[float, ...]) -> str:
     return "".join(BLOCKS[round(max(stretch) * (len(BLOCKS) - 1))] for stretch in stretches)
 
 
-def _truth_strip(indices: list[int], slices: int) -> str:
-    marked = set(indices)
-    return _strip(tuple(1.0 if i in marked else 0.0 for i in range(slices))).replace("█", "▔")
+def _true_range(key: str, truth: dict[str, Any]) -> tuple[int, int]:
+    """First and last slice of a finding; an empty range where it is absent or lies between two slices."""
+    return next(
+        ((row["first_slice"], row["last_slice"]) for row in truth["findings"] if row["finding"] == key), (0, -1)
+    )
+
+
+def _truth_strip(true_slices: range, slices: int) -> str:
+    return _strip(tuple(float(i in true_slices) for i in range(slices))).replace("█", "▔")
 
 
 def _print_text(out: Console, reading: StudyReading, truth: dict[str, Any]) -> None:
@@ -76,11 +83,11 @@ def _print_text(out: Console, reading: StudyReading, truth: dict[str, Any]) -> N
     out.print(" [red]– demo model, learned from phantoms, not for clinical use[/]" if reading.bundle.demo else "")
     out.print(escape("   " + " ".join(sentence.text for sentence in reading.sentences)))
     out.print(escape("   Impression: " + " ".join(sentence.text for sentence in reading.impression)))
-    out.print(f"[dim]   The phantom's own report: {escape(truth['report'])}[/]")
+    out.print(f"[dim]   The phantom's own report: {escape(' '.join(truth['report']))}[/]")
 
 
 def _print_objects(out: Console, agent: Agent, results: list[ResultObject], study_instance_uid: str) -> None:
-    root = f"http://{agent.settings.web.host}:{agent.settings.web.port}/dicom-web/studies/{study_instance_uid}"
-    out.print("\n[bold]6  Written into the archive[/] as DICOM Structured Reports, read back by DICOMweb from")
+    out.print("\n[bold]6  Written into the archive[/] as DICOM Structured Reports")
+    out.print(f"   http://{agent.settings.web.host}:{agent.settings.web.port}/dicom-web/studies/{study_instance_uid}")
     for result in results:
-        out.print(f"   {result.kind}: {root}/series/{result.series_instance_uid}/instances/{result.sop_instance_uid}")
+        out.print(f"     {result.kind.replace('_', ' '):<13} /series/{result.series_instance_uid}/metadata")
