@@ -60,6 +60,12 @@ class Deliveries:
         self._end(job_id, name, StepState.DONE, detail)
         return Attempted.DONE
 
+    def break_off(self, job_id: str, act: Act, destination: str, reason: str) -> Attempted:
+        """Ends a destination's part after an error that nobody expected."""
+        self.outbox.give_up(job_id, destination)
+        self._end(job_id, f"{act}:{destination}", StepState.FAILED, reason)
+        return Attempted.FAILED
+
     def settle(self, job_id: str, run: int) -> None:
         """Ends the job when every destination is through with it; called after each of them."""
         with self.database.writing() as session:

@@ -1,9 +1,10 @@
 """Pipeline `msvlm`: imaging, inference and results put together for models that read a series slice by slice."""
 
 import threading
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+
+from pydicom.dataset import Dataset
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
@@ -39,12 +40,13 @@ class MsVlm:
 
     def __init__(self, settings: Settings, _archive: Archive) -> None:
         self.settings = settings
+        self._installed = InstalledBundles((), ())
         self._readers: dict[str, Reader] = {}
         self._loading = threading.Lock()
 
     def select_series(self, job: JobFacts) -> Choice:
         """The first installed model that accepts a series of the study reads it."""
-        choices = [(bundle, _chosen(job, bundle)) for bundle in self._installed.bundles]
+        choices = [(bundle, _chosen(job, bundle)) for bundle in self._bundles()]
         if not choices:
             raise JobFailed(self._no_model())
         bundle, choice = max(choices, key=lambda one: _how_far(one[1]))
@@ -92,9 +94,11 @@ class MsVlm:
         return Documents(files, reading.model_dump(mode="json"))
 
     def compose_no_result(self, job: JobFacts, why: NothingToSay) -> Documents:
-        """The reason as a document; the first readable header stands for the study."""
-        asked = next((bundle for bundle in self._installed.bundles if bundle.digest == why.bundle), None)
-        evidence = [header.dataset for header in read_headers(job.images)]
+        """The reason as a document, about all images whose headers can be read."""
+        asked = next((bundle for bundle in self._bundles() if bundle.digest == why.bundle), None)
+        evidence = list(_readable(job.images))
+        if not evidence:
+            raise JobFailed(f"no header of the study can be read: {why.reason}") from why
         refusal = Refusal(why.code, why.reason)
         document = compose_no_result(refusal, evidence, _facts(job), asked.identity() if asked else None)
         return Documents((Document(ObjectKind.NO_RESULT, write_bytes(document)),))
@@ -108,9 +112,12 @@ class MsVlm:
         except ModelFailed as error:
             raise _failed(bundle, error) from error
 
-    @cached_property
-    def _installed(self) -> InstalledBundles:
-        return installed_bundles(self.settings.inference.bundles_dir)
+    def _bundles(self) -> tuple[Bundle, ...]:
+        """The installed models, looked for once; as long as there is none, at each job."""
+        with self._loading:
+            if not self._installed.bundles:
+                self._installed = installed_bundles(self.settings.inference.bundles_dir)
+            return self._installed.bundles
 
     def _no_model(self) -> str:
         refused = "; ".join(str(refusal) for refusal in self._installed.refused)
@@ -118,7 +125,7 @@ class MsVlm:
 
     def _selection(self, earlier: Earlier) -> tuple[Bundle, OrderedSeries]:
         digest, _, series = earlier["select_series"].partition("\n")
-        bundle = next((bundle for bundle in self._installed.bundles if bundle.digest == digest), None)
+        bundle = next((bundle for bundle in self._bundles() if bundle.digest == digest), None)
         if bundle is None:
             raise JobFailed(f"the model {digest[:12]} that was chosen for this job is not installed any more; rerun it")
         return bundle, OrderedSeries.model_validate_json(series)
@@ -141,6 +148,15 @@ def _chosen(job: JobFacts, bundle: Bundle) -> SeriesChoice:
 def _how_far(choice: SeriesChoice) -> float:
     """Orders the models' choices: one that can read, the first of them, before those whose refusal came late."""
     return choice.code.progress if choice.code else float("inf")
+
+
+def _readable(images: Iterable[Path]) -> Iterator[Dataset]:
+    """The headers that can be read: a broken one may be the very reason that nothing can be said."""
+    for path in images:
+        try:
+            yield from (header.dataset for header in read_headers([path]))
+        except UnusableImages:
+            continue
 
 
 def _selected(bundle: Bundle, series: OrderedSeries) -> str:

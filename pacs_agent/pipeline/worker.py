@@ -27,6 +27,7 @@ from pacs_agent.pipeline.workflow import register_queues, register_workflows
 
 WORKFLOW_VERSION = "1"
 """Version of the workflows' shape: only workers of the same take up unfinished jobs. Raise it with the shape."""
+UPKEEP_S = 30.0
 FENCED_EXIT_CODE = 75
 
 log = get_log("worker")
@@ -53,7 +54,8 @@ class WorkerProcess:
         self._reaper.reap()
         heartbeat_s, poll_s = self.settings.work.heartbeat_s, self.settings.assemble.poll_s
         self._every(heartbeat_s, self._beat, "heartbeat")
-        self._every(heartbeat_s, self._reap, "reaper")
+        self._every(heartbeat_s, self._reaper.reap, "reaper")
+        self._every(UPKEEP_S, self._keep_up, "upkeep")
         self._every(poll_s, self._assemble, "assemble")
         self._every(poll_s, self._dispatcher.dispatch, "dispatch")
         log.info("worker works", worker=self.heartbeat.executor_id)
@@ -110,9 +112,9 @@ class WorkerProcess:
             self.fenced = True
             self._stopping.set()
 
-    def _reap(self) -> None:
-        self._reaper.reap()
+    def _keep_up(self) -> None:
         self._reaper.fail_lost_jobs()
+        self._reaper.forget_ended()
 
     def _assemble(self) -> None:
         completions = complete_quiet_studies(self.database, self.archive, self._quiet)

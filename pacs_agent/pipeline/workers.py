@@ -56,6 +56,14 @@ class _Sight:
     since_s: float
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """Executor ids of the living, and the rows of the dead."""
+
+    living: frozenset[str]
+    dead: tuple[Worker, ...]
+
+
 class DeathWatch:
     """Tells dead workers from living ones.
 
@@ -70,21 +78,21 @@ class DeathWatch:
         self._host = host_identity()
         self._sights: dict[str, _Sight] = {}
 
-    def bury_dead(self, session: Session) -> list[str]:
-        """Marks dead workers as buried, in the caller's transaction; returns their executor ids."""
-        others = select(Worker).where(Worker.buried_at.is_(None), Worker.executor_id != self.executor_id)
-        workers = session.scalars(others.with_for_update()).all()
+    def look(self, session: Session, *, lock: bool = False) -> Sighting:
+        """Who lives, ourselves among them, and who is dead but not buried. `lock`: nobody else looks meanwhile."""
+        unburied = select(Worker).where(Worker.buried_at.is_(None)).order_by(Worker.executor_id)
+        workers = session.scalars(unburied.with_for_update() if lock else unburied).all()
         self._sights = {worker.executor_id: self._sight(worker) for worker in workers}
-        dead = [worker for worker in workers if self._is_dead(worker)]
-        for worker in dead:
-            worker.buried_at = utc_now()
-        return [worker.executor_id for worker in dead]
+        dead = tuple(worker for worker in workers if self._is_dead(worker))
+        return Sighting(frozenset(worker.executor_id for worker in workers if worker not in dead), dead)
 
     def _sight(self, worker: Worker) -> _Sight:
         known = self._sights.get(worker.executor_id)
         return known if known and known.seen_at == worker.seen_at else _Sight(worker.seen_at, self._monotonic())
 
     def _is_dead(self, worker: Worker) -> bool:
+        if worker.executor_id == self.executor_id:
+            return False
         if worker.host == self._host and not _is_alive(worker.pid):
             return True
         return self._monotonic() - self._sights[worker.executor_id].since_s > self.takeover_s

@@ -61,7 +61,12 @@ def register_workflows(steps: Steps, deliveries: Deliveries) -> Workflows:
     @DBOS.workflow(name="attempt")
     def attempt(job_id: str, run: int, act: str, destination: str, number: int) -> None:
         """Delivers or confirms once, and says what comes next."""
-        ended = _step(f"{act}:{destination}", deliveries.attempt, job_id, run, Act(act), destination, number)
+        try:
+            ended = _step(f"{act}:{destination}", deliveries.attempt, job_id, run, Act(act), destination, number)
+        except Exception as error:  # noqa: BLE001 (outermost of a delivery, as above)
+            reason = describe(_cause(error))
+            log.error("delivery failed", job=job_id, destination=destination, reason=reason)
+            ended = _step("break_off", deliveries.break_off, job_id, Act(act), destination, reason)
         if ended == Attempted.AGAIN:
             queue_attempt(job_id, run, Act(act), destination, number + 1, backoff_s(deliveries.settings, number))
         elif ended == Attempted.DONE and act == Act.DELIVER:

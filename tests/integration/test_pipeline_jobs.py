@@ -6,12 +6,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+from dbos import DBOS
 from pydicom.uid import BasicTextSRStorage
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from pacs_agent import pipeline
 from pacs_agent.assemble import force
-from pacs_agent.db import AuditEvent, DeliveryState, Job, JobState
+from pacs_agent.db import AuditEvent, DeliveryState, Job, JobState, Worker, utc_now
 from pacs_agent.pipeline import WorkerProcess
 from tests.integration.pacs import ALL_CLASSES, CountingPacs
 from tests.integration.standin import TinyStages
@@ -238,3 +239,59 @@ def test_the_workflow_tables_have_a_write_ahead_log(agent: AgentFolder, start: S
     start()
     with sqlite3.connect(agent.data_dir / "workflow.sqlite") as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_job_whose_workflow_is_gone_becomes_a_dead_letter(agent: AgentFolder, start: Starter) -> None:
+    agent.rule()
+    agent.receive("A", range(3))
+    reaper = start()._reaper
+    job = agent.wait_for_job("done")
+    with agent.database.writing() as session:
+        session.get_one(Job, job.id).state = JobState.RUNNING
+    until(lambda: not DBOS.list_workflows(status=["PENDING", "ENQUEUED"]))
+    reaper.fail_lost_jobs()
+    reaper.fail_lost_jobs()
+    assert agent.jobs()[0].state == JobState.FAILED
+    pipeline.rerun(agent.database, job.id, actor="test")
+    assert agent.wait_for_job("done", "failed").state == JobState.DONE
+
+
+def test_workflows_that_ended_are_forgotten(
+    agent: AgentFolder, start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.rule()
+    agent.receive("A", range(3))
+    reaper = start()._reaper
+    agent.wait_for_job("done")
+    assert reaper.forget_ended() == 0, "not at once"
+    monkeypatch.setattr("pacs_agent.pipeline.reaper.FORGET_AFTER_S", -60)
+    until(lambda: reaper.forget_ended() == 1)
+    assert DBOS.list_workflows() == []
+    assert agent.jobs()[0].state == JobState.DONE
+
+
+def test_an_error_nobody_expected_ends_only_that_delivery(
+    agent: AgentFolder, start: Starter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stumble(*_: object) -> None:
+        raise KeyError("surprise")
+
+    with CountingPacs() as pacs:
+        agent.destination("pacs", "dimse", pacs.settings)
+        agent.destination("odd", "stow", {"url": "http://127.0.0.1:9"})
+        monkeypatch.setattr("pacs_agent.deliver.stow.StowDestination.send", stumble)
+        agent.rule("odd", "pacs")
+        agent.receive("A", range(3))
+        start()
+        job = agent.wait_for_job("done", "failed")
+    assert "surprise" in job.error
+    assert len(pacs.stored) == 2
+    assert {state for _, state, _ in agent.deliveries("odd")} == {DeliveryState.UNREACHABLE}
+
+
+def test_a_worker_taken_for_dead_ends_by_itself(agent: AgentFolder, start: Starter) -> None:
+    worker = start()
+    with agent.database.writing() as session:
+        session.execute(update(Worker).values(buried_at=utc_now()))
+    assert worker._stopping.wait(10)
+    assert worker.fenced
