@@ -15,10 +15,14 @@ Rule = Callable[[Dataset, Node], Iterator[str]]
 
 def verdicts(path: Path) -> list[Verdict]:
     """What our rules say of a file."""
-    document = pydicom.dcmread(path)
+    return [Verdict("rules", Severity.ERROR, text) for text in complaints(pydicom.dcmread(path))]
+
+
+def complaints(document: Dataset) -> list[str]:
+    """What our rules say of a document that was read from a file."""
     rules = [*FOR_ALL, *(FOR_AI_RESULT if document.SOPClassUID == Comprehensive3DSRStorage else FOR_TEXT)]
     root = tree(document)
-    return [Verdict("rules", Severity.ERROR, text) for rule in rules for text in _complaints(rule, document, root)]
+    return [text for rule in rules for text in _complaints(rule, document, root)]
 
 
 def _complaints(rule: Rule, document: Dataset, root: Node) -> list[str]:

@@ -147,7 +147,7 @@ def test_evidence_that_names_another_slice_is_refused() -> None:
     read = reading()
     strong = read.findings[0].evidence[0].model_copy(update={"sop_instance_uid": "1.2.3"})
     wrong = read.findings[0].model_copy(update={"evidence": (strong,)})
-    with pytest.raises(UnusableEvidence, match="the reading says 1.2.3"):
+    with pytest.raises(UnusableEvidence, match=r"the reading says 1\.2\.3"):
         compose_ai_result(read.model_copy(update={"findings": (wrong,)}), headers(), FACTS)
 
 

@@ -1,0 +1,258 @@
+"""The DICOM conformance statement says what the code does: SOP classes, syntaxes, statuses, resources, documents."""
+
+import inspect
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+from pydicom.uid import UID, CTImageStorage
+
+from pacs_agent.archive import (
+    IMPLEMENTATION_CLASS_UID,
+    IMPLEMENTATION_VERSION_NAME,
+    STORAGE_SOP_CLASSES,
+    TRANSFER_SYNTAXES,
+    Archive,
+)
+from pacs_agent.archive.dicomweb import dicomweb_blueprint
+from pacs_agent.archive.dicomweb.attributes import ATTRIBUTES
+from pacs_agent.config import Settings
+from pacs_agent.db import Database
+from pacs_agent.deliver.kinds import KINDS
+from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
+from pacs_agent.inference.reading import (
+    BundleIdentity,
+    FindingLabel,
+    FindingReading,
+    Presence,
+    Sentence,
+    SliceEvidence,
+    StudyReading,
+)
+from pacs_agent.inference.reading import Code as ReadingCode
+from pacs_agent.receive import Intake
+from pacs_agent.receive import refusal as refusals
+from pacs_agent.receive.contexts import VERIFICATION_TRANSFER_SYNTAXES
+from pacs_agent.receive.listener import MAXIMUM_PDU_BYTES, NEGOTIATION_TIMEOUT_S
+from pacs_agent.results import (
+    DocumentFacts,
+    ObjectKind,
+    Predecessor,
+    Refusal,
+    codes,
+    compose_ai_result,
+    compose_draft_report,
+    compose_no_result,
+)
+from pacs_agent.results.document import SERIES_NUMBERS
+from pacs_agent.results.text import character_set
+
+STATEMENT = (Path(__file__).resolve().parents[2] / "docs" / "conformance.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    """The text under a heading of any depth, up to the next heading."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#|\Z)", STATEMENT, re.MULTILINE | re.DOTALL)
+    assert found, f"the statement has no section {title!r}"
+    return found.group(1)
+
+
+def rows(title: str) -> list[str]:
+    """The lines of the tables of a section, without their heads."""
+    lines = [line for line in section(title).splitlines() if line.startswith("|")]
+    ruled = [number for number, line in enumerate(lines) if set(line) <= set("|-")]
+    return [line for number, line in enumerate(lines) if number not in ruled and number + 1 not in ruled]
+
+
+def test_storage_sop_classes() -> None:
+    assert rows("3.1.2 SOP classes") == [
+        f"| Verification | {UID('1.2.840.10008.1.1')} |",
+        *(f"| {name} | {uid} |" for uid, name in STORAGE_SOP_CLASSES.items()),
+    ]
+
+
+def test_transfer_syntaxes() -> None:
+    assert rows("3.1.3 Transfer syntaxes") == [f"| {name} | {uid} |" for uid, name in TRANSFER_SYNTAXES.items()]
+    assert all(UID(uid).name in section("3.1.3 Transfer syntaxes") for uid in VERIFICATION_TRANSFER_SYNTAXES)
+
+
+def status_rows() -> Iterator[str]:
+    kinds = [each for _, each in inspect.getmembers(refusals, inspect.isclass) if issubclass(each, refusals.Refusal)]
+    for kind in sorted(kinds, key=lambda each: each.status):
+        if kind is not refusals.Refusal:
+            yield f"| 0x{kind.status:04X} | {kind.reason} | {inspect.getdoc(kind)} |"
+
+
+def test_statuses() -> None:
+    assert rows("3.1.4 Statuses of C-STORE")[2:] == list(status_rows())
+
+
+def test_association_limits() -> None:
+    settings = Settings().dimse
+    assert rows("3.1.1 Associations") == [
+        f"| AE title | {settings.ae_title} | `dimse.ae_title` |",
+        f"| TCP port | {settings.port} | `dimse.port` |",
+        f"| address | {settings.host} | `dimse.host` |",
+        f"| associations at a time | {settings.max_associations} | `dimse.max_associations` |",
+        f"| network and DIMSE time-out | {settings.network_timeout_s:g} s | `dimse.network_timeout_s` |",
+        f"| negotiation time-out | {NEGOTIATION_TIMEOUT_S:g} s | fixed |",
+        f"| maximum PDU length received | {MAXIMUM_PDU_BYTES} bytes | fixed |",
+        f"| implementation class UID | {IMPLEMENTATION_CLASS_UID} | fixed |",
+        f"| implementation version name | {IMPLEMENTATION_VERSION_NAME} | fixed |",
+    ]
+
+
+def _path(rule: str) -> str:
+    """A Flask rule in the notation of PS3.18."""
+    return re.sub(r"<(?:path:)?(\w+)>", r"{\1}", rule)
+
+
+def test_dicomweb_resources(database: Database, tmp_path: Path) -> None:
+    app = Flask("statement")
+    archive = Archive(database, tmp_path)
+    app.register_blueprint(dicomweb_blueprint(archive, Intake(database, archive)))
+    served = {
+        f"| {method} | `{_path(rule.rule)}` |"
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.endpoint != "static"
+    }
+    assert {row.rsplit("|", 2)[0] + "|" for row in rows("3.3.1 Resources")} == served
+
+
+def test_query_attributes() -> None:
+    assert rows("3.3.2 Search attributes") == [
+        f"| {each.keyword} | ({each.tag[:4]},{each.tag[4:]}) | {each.level.name.lower()} | {each.matching.value} |"
+        for each in ATTRIBUTES
+    ]
+
+
+def test_kinds_of_destination() -> None:
+    described = rows("3.2.1 Destinations")
+    assert [row.split("`")[1] for row in described] == list(KINDS)
+    for row, kind in zip(described, KINDS.values(), strict=True):
+        assert re.findall(r"`(\w+)`", row)[1:] == list(kind.settings_type.model_fields)
+
+
+@pytest.mark.parametrize("term", ["ISO_IR 192", "GB18030", "GBK", "ISO_IR 100", "ISO 2022 IR 87", "ISO 2022 IR 58"])
+def test_character_sets(term: str) -> None:
+    assert character_set(term) == term
+    assert f"`{term}`" in section("6 Character sets")
+
+
+# the documents we write
+
+
+def _documents() -> dict[ObjectKind, Dataset]:
+    """One document of each kind with everything an image can give it."""
+    header, reading, facts = _header(), _reading(), _facts()
+    return {
+        ObjectKind.AI_RESULT: compose_ai_result(reading, [header], facts),
+        ObjectKind.DRAFT_REPORT: compose_draft_report(reading, [header], facts),
+        ObjectKind.NO_RESULT: compose_no_result(Refusal("localizer", "only localizers"), [header], facts),
+    }
+
+
+def _header() -> Dataset:
+    header = Dataset()
+    header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, "1.2.3.1"
+    header.StudyInstanceUID, header.SeriesInstanceUID = "1.2.1", "1.2.2"
+    header.StudyDescription, header.Manufacturer, header.IssuerOfPatientID = "CT", "SCANNERS", "HOSP"
+    header.PatientIdentityRemoved, header.DeidentificationMethod = "YES", "basic"
+    header.IssuerOfPatientIDQualifiersSequence = [Dataset()]
+    header.IssuerOfAccessionNumberSequence = [Dataset()]
+    return header
+
+
+def _facts() -> DocumentFacts:
+    predecessors = tuple(Predecessor(kind, CTImageStorage, "1.2", "1.2.1", "1.4") for kind in ObjectKind)
+    return DocumentFacts(datetime(2026, 1, 2, tzinfo=UTC), "ab" * 32, predecessors)
+
+
+def _reading() -> StudyReading:
+    lung = ReadingCode(value="39607008", scheme="SCT", meaning="Lung")
+    one = Slice(
+        path=Path("a"),
+        sop_instance_uid="1.2.3.1",
+        sop_class_uid=CTImageStorage,
+        frame_number=None,
+        z_mm=0,
+        position_mm=(0, 0, 0),
+        orientation=(1, 0, 0, 0, 1, 0),
+        rows=1,
+        columns=1,
+        spacing_mm=(1, 1),
+        slope=1,
+        intercept=0,
+    )
+    finding = FindingReading(
+        label=FindingLabel(key="nodule", name="Nodule", code=lung, site=lung),
+        probability=0.9,
+        operating_point=0.5,
+        presence=Presence.PRESENT,
+        slice_weights=(1.0,),
+        evidence=(SliceEvidence(index=0, sop_instance_uid="1.2.3.1", frame_number=None, weight=1.0),),
+    )
+    series = OrderedSeries(
+        study_instance_uid="1.2.1",
+        series_instance_uid="1.2.2",
+        frame_of_reference_uid="1.2.4",
+        modality="CT",
+        plane=Plane.AXIAL,
+        description="",
+        body_part="CHEST",
+        slices=(one,),
+    )
+    bundle = BundleIdentity(
+        name="model",
+        version="1",
+        digest="ab",
+        device_uid="2.25.1",
+        manufacturer="maker",
+        intended_use="use",
+        training_data="data",
+        demo=False,
+    )
+    said = (Sentence(text="A nodule.", findings=("nodule",), positive=True),)
+    return StudyReading(bundle=bundle, series=series, findings=(finding,), sentences=said, impression=said)
+
+
+def test_created_documents() -> None:
+    expected = [
+        f"| {kind.value} | {UID(document.SOPClassUID).name} | {document.SOPClassUID} "
+        f"| TID {document.ContentTemplateSequence[0].TemplateIdentifier} | {SERIES_NUMBERS[kind]} |"
+        for kind, document in _documents().items()
+    ]
+    assert rows("8.1 Created documents") == expected
+
+
+def test_attributes_of_created_documents() -> None:
+    documents = _documents().values()
+    tags = sorted({element.tag for document in documents for element in document})
+    names = {element.tag: element.keyword for document in documents for element in document}
+    stated = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in rows("8.2 Attributes")]
+    assert stated == [(names[tag], f"({tag.group:04X},{tag.element:04X})") for tag in tags]
+
+
+def test_headings_of_text_documents() -> None:
+    headings = {
+        item.ConceptNameCodeSequence[0].CodeMeaning
+        for kind, document in _documents().items()
+        if kind is not ObjectKind.AI_RESULT
+        for item in document.ContentSequence
+        if item.ValueType == "CONTAINER"
+    }
+    assert headings == {row.split("|")[3].strip() for row in rows("8.4 Draft report and no result")}
+
+
+def test_local_codes() -> None:
+    local = [
+        code for code in vars(codes).values() if isinstance(code, Code) and code.scheme_designator == codes.LOCAL_SCHEME
+    ]
+    assert rows("8.5 Local codes") == [f"| {code.value} | {code.meaning} |" for code in local]
+    assert f"`{codes.LOCAL_SCHEME}`" in section("8.5 Local codes")
