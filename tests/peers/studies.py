@@ -27,11 +27,10 @@ def real_study(archive: Path, folder: Path) -> list[Path]:
 
 def phantom_study(folder: Path, *, seed: int = 7, slices: int = 80, findings: Sequence[str] = ()) -> list[Path]:
     """The files of a phantom chest CT; `findings` by key, none for a healthy one."""
-    from models import phantoms
+    from models.phantoms import generate
+    from models.phantoms.dicom import write_series
 
-    written: list[Path] = phantoms.write_series(
-        phantoms.generate(seed, slices=slices, findings=tuple(findings)), folder
-    )
+    written: list[Path] = write_series(generate(seed, slices=slices, findings=tuple(findings)), folder)
     return written
 
 
