@@ -33,6 +33,7 @@ class Attention(nn.Module):
         return self.output((weights @ values).transpose(1, 2).flatten(2))
 
     def forward(self, queries: Tensor, context: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The attended context [b, q, width]."""
         return self.attend(queries, *self.keys_values(context), bias)
 
 
@@ -52,6 +53,7 @@ class Block(nn.Module):
         self.norm_forward, self.feed_forward = nn.LayerNorm(width), FeedForward(width)
 
     def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The sequence [b, t, width] one layer on."""
         normed = self.norm_attention(x)
         x = x + self.attention(normed, normed, bias)
         return x + self.feed_forward(self.norm_forward(x))

@@ -35,65 +35,94 @@ def _figure_row(title: str, figure: dict[str, Any]) -> str:
 
 
 def _finding_row(name: str, code: str, row: dict[str, Any]) -> str:
-    return f"| {name} | {code} | {row['auroc']:.3f} | {row['pooled_auroc']:.3f} | {row['f1']:.3f} | {row['positives']} |"
+    return (
+        f"| {name} | {code} | {row['auroc']:.3f} | {row['pooled_auroc']:.3f} | {row['f1']:.3f} | {row['positives']} |"
+    )
 
 
 def _case(name: str, case: dict[str, Any]) -> list[str]:
     high = {key: p for key, p in case["probabilities"].items() if p >= 0.2}
     said = ", ".join(f"{key} {p:.2f}" for key, p in sorted(high.items(), key=lambda item: -item[1])) or "none"
     sentences = " ".join(case["report"])
-    return [f"- **{name}** (n = 1; known: {case['known']}). Probabilities of 0.2 and above: {said}.", f"  Text: “{sentences}”"]
+    return [
+        f"- **{name}** (n = 1; known: {case['known']}). Probabilities of 0.2 and above: {said}.",
+        f"  Text: “{sentences}”",
+    ]
+
+
+def _case_lines(cases: dict[str, Any]) -> list[str]:
+    lines = [line for name, case in cases.items() for line in _case(name, case)]
+    return lines or ["None were at hand when this card was written."]
+
+
+def _training(preset: Preset) -> list[str]:
+    amounts = preset.amounts
+    return [
+        "## Training data",
+        f"Phantoms of `models.phantoms` at {amounts.phantom_px} px: {amounts.encoder_phantoms} for the slice encoder",
+        f"({amounts.encoder_slices} slices of each), {amounts.reader_phantoms} whole ones for the reader, both for the",
+        f"decoder, {amounts.validation_phantoms} for calibration and operating points. Seed {preset.seed}, one run.",
+        "No patient image and no human-written report was used; the generator's masks do most of the teaching.",
+        "",
+    ]
+
+
+def _network(preset: Preset) -> list[str]:
+    network, grid = preset.network, preset.network.patch_grid
+    return [
+        "## Network",
+        f"Field {network.field_px} px of {network.pixel_mm} mm about the body's centre.",
+        f"Windows in HU: {', '.join(f'{low:.0f} to {high:.0f}' for low, high in network.windows_hu)}.",
+        f"Token width {network.token_width}, patch grid {grid} × {grid}, {network.visual_tokens} visual tokens.",
+        "Pre-processing (HU, crop, antialiased resampling, windows) is part of `slice_encoder.onnx`.",
+        "",
+    ]
+
+
+def _findings(figures: dict[str, Any]) -> list[str]:
+    rows = figures["per_finding"]
+    return [
+        "| finding | code | AUROC | AUROC of pooled slice logits | F1 | positives |",
+        "|---|---|---|---|---|---|",
+        *(
+            _finding_row(label.name, f"{label.code.value} {label.code.scheme}", rows[label.key.value])
+            for label in LABELS
+        ),
+        "",
+    ]
 
 
 def card_text(preset: Preset, figures: dict[str, Any]) -> str:
     """The card in Markdown."""
-    network, amounts = preset.network, preset.amounts
-    findings = [
-        _finding_row(label.name, f"{label.code.value} {label.code.scheme}", figures["per_finding"][label.key.value])
-        for label in LABELS
-    ]
-    cases = [line for name, case in figures["real_cases"].items() for line in _case(name, case)]
     lines = [
         f"# {preset.name} {preset.version}",
         "",
         WARNING,
         "",
         "## What it is",
-        "MS-VLM for chest CT in small: each axial slice becomes a token, a Z-former relates the slices by their z in mm,",
-        "attention heads score the findings, and a small decoder writes one sentence per finding. For demonstration and",
-        f"software tests. {WARNING}",
+        "MS-VLM for chest CT in small: each axial slice becomes a token, a Z-former relates the slices by their z in",
+        "mm, attention heads score the findings, and a small decoder writes one sentence per finding.",
+        f"For demonstration and software tests. {WARNING}",
         "",
-        "## Training data",
-        f"Phantoms of `models.phantoms`, generated at {amounts.phantom_px} px: {amounts.encoder_phantoms} for the slice encoder",
-        f"({amounts.encoder_slices} slices of each), {amounts.reader_phantoms} whole ones for the reader, these and the former",
-        f"for the decoder, {amounts.validation_phantoms} for calibration and operating points. Seed {preset.seed}, one run. No patient",
-        "image and no human-written report was used; the masks of the generator do most of the teaching.",
-        "",
-        "## Network",
-        f"Field {network.field_px} px of {network.pixel_mm} mm about the body's centre, windows {list(network.windows_hu)} HU,",
-        f"token width {network.token_width}, patch grid {network.patch_grid} × {network.patch_grid}, {network.visual_tokens} visual tokens.",
-        "Pre-processing (HU, crop, antialiased resampling, windows) is part of `slice_encoder.onnx`.",
-        "",
+        *_training(preset),
+        *_network(preset),
         f"## Figures on {figures['macro_auroc']['n']} unseen phantoms",
         f"{WARNING} Such figures say that simple phantoms are easy; they say nothing about patients.",
         "",
         "| figure | value | 95 % interval | n |",
         "|---|---|---|---|",
-        *[_figure_row(title, figures[key]) for title, key in CONTROLS],
+        *(_figure_row(title, figures[key]) for title, key in CONTROLS),
         "",
-        "| finding | code | AUROC | AUROC of pooled slice logits | F1 | positives |",
-        "|---|---|---|---|---|---|",
-        *findings,
-        "",
+        *_findings(figures),
         "## Real cases",
         "What the model says of single open-licence CTs. Case studies without reference labels; they measure nothing,",
         "and a model that has seen only phantoms is expected to be wrong on them.",
         "",
-        *(cases or ["None were at hand when this card was written."]),
+        *_case_lines(figures["real_cases"]),
         "",
         "## Limits",
-        "Adult thorax, axial CT only. Ten findings; everything else is invisible to it. Words for size, lobe and grade come",
-        "from the phantoms' own rules. One training run, one seed; no comparison with other encoders yet.",
+        "Adult thorax, axial CT only. Ten findings; everything else is invisible to it. Words for size, lobe and grade",
+        "come from the phantoms' own rules. One training run, one seed; no comparison with other encoders yet.",
         WARNING,
         "",
     ]

@@ -58,7 +58,8 @@ def field_slices(phantom: Phantom, preset: Preset) -> FieldSlices:
     hu = hounsfield_units(torch.from_numpy(phantom.hu), torch.ones(n), torch.zeros(n))
     centre, spacing = body_centre_px(hu), torch.full((n,), phantom.pixel_mm)
     rows, columns = (
-        triangle_weights(centre[:, axis], hu.shape[axis + 1], spacing, shape.field_px, shape.pixel_mm) for axis in (0, 1)
+        triangle_weights(centre[:, axis], hu.shape[axis + 1], spacing, shape.field_px, shape.pixel_mm)
+        for axis in (0, 1)
     )
     columns = columns.transpose(1, 2)
     patches = torch.zeros(n, len(FINDINGS), shape.patch_grid, shape.patch_grid)

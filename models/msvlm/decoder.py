@@ -75,4 +75,5 @@ class DecoderGraph(nn.Module):
     def forward(
         self, word: Tensor, visual_tokens: Tensor, past_keys: Tensor, past_values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the next word and the grown cache."""
         return self.decoder.step(word, visual_tokens, past_keys, past_values)

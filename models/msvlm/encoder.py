@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from models.msvlm.blocks import Block
-from models.msvlm.preset import NetworkShape
 from models.msvlm.preprocess import Windows, field_of_body, hounsfield_units
+from models.msvlm.preset import NetworkShape
 
 POOLS = 9
 """Pooled patch logits per finding: max, top-8 mean and log mean of the field, its left and its right half."""
@@ -37,11 +37,10 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = _convolution(channels, channels)
-        self.second = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels)
-        )
+        self.second = nn.Sequential(nn.Conv2d(channels, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Features of the same shape."""
         return torch.relu(x + self.second(self.first(x)))
 
 
@@ -78,6 +77,7 @@ class SliceHead(nn.Module):
         self.from_pools = nn.Parameter(torch.tensor([0.3, 0.4, 0.3] + [0.0] * 6).repeat(findings, 1))
 
     def forward(self, token: Tensor) -> Tensor:
+        """Slice logits [..., F] of tokens [..., d]."""
         pools = token[..., self.width :].unflatten(-1, (self.findings, POOLS))
         return self.from_class(token[..., : self.width]) + (pools * self.from_pools).sum(-1)
 
@@ -102,6 +102,7 @@ class SliceEncoder(nn.Module):
         nn.init.constant_(self.patch_fine.bias, -3.0)
 
     def forward(self, hu: Tensor) -> Encoded:
+        """Token, patch logits and slice logits of slices on the field, in HU."""
         fine = self.front(self.windows(hu))
         tokens = self.to_tokens(fine).flatten(2).transpose(1, 2) + self.positions
         x = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
@@ -126,6 +127,7 @@ class SliceEncoderGraph(nn.Module):
         self.encoder, self.shape = encoder, shape
 
     def forward(self, stored: Tensor, slope: Tensor, intercept: Tensor, spacing_mm: Tensor) -> tuple[Tensor, Tensor]:
+        """Token [n, d] and patch grid [n, F, g, g] of stored values [n, rows, columns]."""
         hu = hounsfield_units(stored, slope, intercept)
         encoded = self.encoder(field_of_body(hu, spacing_mm, self.shape.field_px, self.shape.pixel_mm))
         return encoded.token, encoded.patch_logits

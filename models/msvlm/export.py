@@ -7,6 +7,7 @@ Inputs and outputs of the graphs are those of `pacs_agent/inference/manifest.py`
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,6 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from pacs_agent.imaging.series import Plane
-from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, GraphFile, Graphs, Manifest
 from torch import Tensor, nn
 
 from models.msvlm.decoder import DecoderGraph
@@ -24,7 +23,10 @@ from models.msvlm.encoder import SliceEncoderGraph
 from models.msvlm.labels import LABELS
 from models.msvlm.network import Network, OperatingPoint, load_network
 from models.msvlm.preset import Preset
+from models.msvlm.runtime import session
 from models.msvlm.selftest import write_self_test
+from pacs_agent.imaging.series import Plane
+from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, GraphFile, Graphs, Manifest
 
 OPSET = 18
 MANUFACTURER = "PACS Agent project"
@@ -33,6 +35,22 @@ TRAINING_DATA = (
     "Procedurally generated thorax CT phantoms (models/phantoms) with generated masks, labels and reports. "
     "No patient image and no human-written report was used."
 )
+
+
+PARITY = 1e-4
+"""Largest error of a graph against the network it came from, in fp32."""
+
+
+@dataclass(frozen=True)
+class GraphDiffers(Exception):
+    """An exported graph does not compute what the network computes."""
+
+    file: str
+    output: str
+    error: float
+
+    def __str__(self) -> str:
+        return f"{self.file}: output {self.output} differs by {self.error:.2e} (allowed: {PARITY}); do not ship it"
 
 
 @dataclass(frozen=True)
@@ -94,9 +112,7 @@ def report_decoder_export(network: Network) -> GraphExport:
 
 def write_graph(export: GraphExport, folder: Path) -> GraphFile:
     """Exports one graph with its weights inside the file and gives its name and digest."""
-    shapes = {
-        name: {axis: torch.export.Dim.DYNAMIC for axis in export.dimensions.get(name, {})} for name in export.example
-    }
+    shapes = {name: dict.fromkeys(export.dimensions.get(name, {}), torch.export.Dim.DYNAMIC) for name in export.example}
     program = torch.onnx.export(
         export.module.eval(),
         tuple(export.example.values()),
@@ -109,8 +125,20 @@ def write_graph(export: GraphExport, folder: Path) -> GraphFile:
         verbose=False,
     )
     path = folder / export.file
-    onnx.save(_without_traces(program.model_proto), path)
+    onnx.save(_named(_without_traces(program.model_proto), export.dimensions), path)
+    check_parity(export, path)
     return graph_file(path)
+
+
+def check_parity(export: GraphExport, path: Path) -> None:
+    """Runs the written graph on the example. Raises GraphDiffers where it leaves the network by PARITY or more."""
+    with torch.no_grad():
+        expected = export.module(*export.example.values())
+    given = session(path).run(None, as_numpy(export.example))
+    for name, ours, theirs in zip(export.outputs, expected, given, strict=True):
+        error = float(np.abs(ours.numpy() - theirs).max())
+        if not error < PARITY:
+            raise GraphDiffers(export.file, name, error)
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -118,9 +146,22 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
-    for value in (*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer):
+    for value in (*model.graph.input, *model.graph.output, *model.graph.initializer):
         del value.metadata_props[:]
-    del model.graph.metadata_props[:], model.metadata_props[:]
+    del model.graph.metadata_props[:], model.metadata_props[:], model.graph.value_info[:]
+    return model
+
+
+def _named(model: onnx.ModelProto, dimensions: dict[str, dict[int, str]]) -> onnx.ModelProto:
+    """The exporter numbers free dimensions; here they get the names of `manifest.py`."""
+    names: dict[str, str] = {}
+    for value in model.graph.input:
+        for axis, name in dimensions.get(value.name, {}).items():
+            names[value.type.tensor_type.shape.dim[axis].dim_param] = name
+    for value in (*model.graph.input, *model.graph.output):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param:
+                dimension.dim_param = re.sub(r"s\d+", lambda found: names.get(found[0], found[0]), dimension.dim_param)
     return model
 
 

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from pacs_agent.inference.reading import Code
-
 from models.phantoms.findings import FINDINGS, Finding
+from pacs_agent.inference.reading import Code
 
 
 def _sct(value: str, meaning: str) -> Code:

@@ -69,5 +69,6 @@ class Windows(nn.Module):
         self.register_buffer("high", torch.tensor(high)[None, :, None, None], persistent=False)
 
     def forward(self, hu: Tensor) -> Tensor:
+        """Channels of a batch of slices."""
         share = (hu[:, None] - self.low) / (self.high - self.low)
         return share.clamp(0.0, 1.0) * 2.0 - 1.0

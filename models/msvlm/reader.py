@@ -93,9 +93,7 @@ class StudyReader(nn.Module):
         scores = torch.stack([study / 4.0, extent * 4.0], dim=2)
         return StudyFacts(slices, study, (features, standard, z_mm, mask, attention, scores))
 
-    def predict_masked(
-        self, tokens: Tensor, z_mm: Tensor, hidden: Tensor, mask: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def predict_masked(self, tokens: Tensor, z_mm: Tensor, hidden: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Masked embedding modelling: predicted and true standardised tokens [b, L, d].
 
         `hidden` [b, L] marks the slices replaced by the learned mask token (MS-VLM, stage 1).

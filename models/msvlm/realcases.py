@@ -72,7 +72,7 @@ def read_case(runtime: BundleRuntime, series: StoredSeries, known: str) -> dict[
 
 def read_real_cases(runtime: BundleRuntime) -> dict[str, Any]:
     """All cases that are there; none where the shared data are absent."""
-    readers = {name: series_of_archive for name in ARCHIVES} | {name: series_of_nifti for name in VOLUMES}
+    readers = dict.fromkeys(ARCHIVES, series_of_archive) | dict.fromkeys(VOLUMES, series_of_nifti)
     cases = {}
     for name, file in (ARCHIVES | VOLUMES).items():
         path = REAL_DATA / file

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from pacs_agent.inference.manifest import FindingEntry, Manifest
 
 from models.msvlm.tokenizer import END, NORMAL_TAG, Tokenizer, tag
+from pacs_agent.inference.manifest import FindingEntry, Manifest
 
 Floats = NDArray[np.float32]
 
@@ -47,9 +47,7 @@ def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
 class BundleRuntime:
     """The three graphs of a bundle folder."""
 
-    def __init__(
-        self, folder: Path, findings: Sequence[FindingEntry], max_words: int = 40, threads: int = 0
-    ) -> None:
+    def __init__(self, folder: Path, findings: Sequence[FindingEntry], max_words: int = 40, threads: int = 0) -> None:
         self.findings, self.max_words = tuple(findings), max_words
         self.tokenizer = Tokenizer.from_json((folder / "tokenizer.json").read_text())
         self.encoder = session(folder / "slice_encoder.onnx", threads)

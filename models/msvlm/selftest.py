@@ -1,7 +1,7 @@
 """The bundle's self-test: a tiny fixed study with what this model must say of it on every machine.
 
-`self_test/self_test.npz` holds `stored` int16 [L, rows, columns], `slope`, `intercept`, `spacing_mm` [2], `z_mm` [L] and
-the expected `probabilities` [F], `finding_logits` [F], `slice_weights` [F, L], `token_sums` [L] and `sentences`
+`self_test/self_test.npz` holds `stored` int16 [L, rows, columns], `slope`, `intercept`, `spacing_mm` [2], `z_mm` [L]
+and the expected `probabilities` [F], `finding_logits` [F], `slice_weights` [F, L], `token_sums` [L] and `sentences`
 (str [S], in the order of `tags` str [S]). Tolerance 1e-3; sentences must be equal.
 """
 
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from pacs_agent.inference.manifest import FindingEntry
 
 from models.msvlm.runtime import BundleRuntime, StoredSeries
+from pacs_agent.inference.manifest import FindingEntry
 
 FILE = "self_test.npz"
 SLICES, SIDE_PX = 8, 96

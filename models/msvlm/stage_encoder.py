@@ -44,14 +44,16 @@ class SliceSampler:
             for low, high in ((0.97, 1.03), (-15.0, 15.0), (0.0, 18.0))
         )
         hu = (hu + 1024.0) * gain - 1024.0 + offset + noise * torch.randn(hu.shape)
-        patches, slices = (torch.from_numpy(part[chosen]).float() / 255.0 for part in (self.slices.patches, self.slices.slices))
+        patches, slices = (
+            torch.from_numpy(part[chosen]).float() / 255.0 for part in (self.slices.patches, self.slices.slices)
+        )
         return hu.clamp(-1024.0, 3071.0), patches, slices
 
 
 def train_encoder(preset: Preset, encoder: SliceEncoder, paths: list[Path], cache: Path) -> SliceEncoder:
     """Trains in `preset.processes` processes and gives the trained encoder."""
     start, result = cache / "encoder-start.pt", cache / "encoder-end.pt"
-    meeting = cache / "encoder-meeting"
+    meeting = (cache / "encoder-meeting").resolve()
     meeting.unlink(missing_ok=True)
     torch.save(encoder.state_dict(), start)
     # glibc kept from handing large temporaries back to the kernel after every operation; read at process start.
@@ -98,9 +100,7 @@ def _steps(preset: Preset, encoder: SliceEncoder, sampler: SliceSampler, show: b
                 progress.console.print(f"step {step} loss {loss.item():.4f}")
 
 
-def _loss(
-    encoder: SliceEncoder, patch_loss: BalancedPatchLoss, hu: Tensor, patches: Tensor, slices: Tensor
-) -> Tensor:
+def _loss(encoder: SliceEncoder, patch_loss: BalancedPatchLoss, hu: Tensor, patches: Tensor, slices: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         encoded = encoder(hu)
     slice_loss = binary_cross_entropy_with_logits(encoded.slice_logits.float(), slices)

@@ -86,5 +86,5 @@ def random_batch(studies: Sequence[EncodedStudy], count: int, generator: torch.G
 
 def _dropped(length: int, generator: torch.Generator) -> Tensor:
     share = 0.67 + 0.33 * torch.rand(1, generator=generator).item()
-    count = max(int(round(share * length)), 1)
+    count = max(round(share * length), 1)
     return torch.randperm(length, generator=generator)[:count].sort().values

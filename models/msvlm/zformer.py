@@ -9,11 +9,11 @@ from models.msvlm.preset import NetworkShape
 WAVELENGTHS_MM = (8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
 Z_FEATURES = 2 * len(WAVELENGTHS_MM) + 1
 PLANES, SEQUENCES, PHASES = 4, 16, 8
-"""Sizes of the id tables. Plane ids follow `pacs_agent.imaging.series.Plane`; sequence 0 and phase 0 mean: not given."""
+"""Sizes of the id tables. Plane ids follow the order of `imaging.series.Plane`; sequence 0 and phase 0: not given."""
 
 
 def centred_z_mm(z_mm: Tensor, mask: Tensor) -> Tensor:
-    """z about the mean of the study's real slices [b, L]: where the scanner's zero lies tells nothing."""
+    """Z about the mean of the study's real slices [b, L]: where the scanner's zero lies tells nothing."""
     real = mask.to(torch.float32)
     mean = (z_mm * real).sum(1, keepdim=True) / real.sum(1, keepdim=True).clamp(min=1.0)
     return (z_mm - mean) * real
@@ -45,6 +45,7 @@ class ZFormer(nn.Module):
     def forward(
         self, tokens: Tensor, z_mm: Tensor, plane: Tensor, sequence: Tensor, phase: Tensor, mask: Tensor
     ) -> Tensor:
+        """Features of every place; those of padding mean nothing."""
         x = self.project(tokens) + self.position(z_features(z_mm))
         x = x + self.plane(plane) + self.sequence(sequence) + self.phase(phase)
         bias = key_bias(mask)

@@ -1,4 +1,4 @@
-"""Writes phantoms as DICOM: `python -m models.phantoms OUT_DIR --seed 7 --slices 90 --findings lung_nodule --size 512`."""
+"""Writes phantoms as DICOM: `python -m models.phantoms OUT_DIR --seed 7 --slices 90 --findings lung_nodule`."""
 
 from pathlib import Path
 

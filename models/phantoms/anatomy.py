@@ -1,4 +1,4 @@
-"""One person's thorax as numbers: lengths in mm, x to the left, y to the back, z to the head, z = 0 at the lung base."""
+"""One person's thorax as numbers: mm; x to the left, y to the back, z to the head, z = 0 at the lung base."""
 
 from dataclasses import dataclass
 

@@ -91,9 +91,7 @@ def body_axes_mm(level: Level, anatomy: Anatomy) -> tuple[float, float]:
     return wide, anatomy.cavity_y_mm + 0.55 * thick + 22.0 - 10.0 * shoulder
 
 
-def _paint_wall(
-    hu: Floats, region: NDArray[np.uint8], level: Level, anatomy: Anatomy, wobble: Floats
-) -> None:
+def _paint_wall(hu: Floats, region: NDArray[np.uint8], level: Level, anatomy: Anatomy, wobble: Floats) -> None:
     bx, by = body_axes_mm(level, anatomy)
     angle = np.arctan2(level.x, -level.y)
     ripple = sum(w * np.sin((k + 1) * angle + 7 * k + level.z / 90.0) for k, w in enumerate(wobble))
@@ -159,9 +157,7 @@ def diaphragm_mm(level: Level, anatomy: Anatomy) -> Floats:
     return np.maximum(side - 45.0 * lateral**2 - 62.0 * np.maximum(back, 0.0) ** 2 - 25.0 * back**2, -35.0)
 
 
-def _paint_lungs(
-    hu: Floats, region: NDArray[np.uint8], level: Level, anatomy: Anatomy, inside: Mask
-) -> Mask:
+def _paint_lungs(hu: Floats, region: NDArray[np.uint8], level: Level, anatomy: Anatomy, inside: Mask) -> Mask:
     if level.cavity_mm[0] == 0.0:
         return inside
     below = inside & (level.z < diaphragm_mm(level, anatomy))
@@ -177,9 +173,7 @@ def _paint_lungs(
     return lung
 
 
-def _paint_abdomen(
-    hu: Floats, region: NDArray[np.uint8], level: Level, anatomy: Anatomy, below: Mask
-) -> None:
+def _paint_abdomen(hu: Floats, region: NDArray[np.uint8], level: Level, anatomy: Anatomy, below: Mask) -> None:
     region[below] = Region.BELOW_DIAPHRAGM
     hu[below] = FAT_HU
     enhanced = 0.2 * anatomy.contrast_hu
@@ -225,9 +219,7 @@ def heart_radius(level: Level, anatomy: Anatomy) -> tuple[Floats, Floats, Floats
     return np.sqrt(u**2 + v**2 + ((level.z - cz) / c) ** 2), u, v
 
 
-def _paint_heart(
-    hu: Floats, region: NDArray[np.uint8], level: Level, anatomy: Anatomy, inside: Mask
-) -> None:
+def _paint_heart(hu: Floats, region: NDArray[np.uint8], level: Level, anatomy: Anatomy, inside: Mask) -> None:
     cz, c = anatomy.heart_centre_mm[2], anatomy.heart_axes_mm[2]
     mean_axis = float(np.mean(anatomy.heart_axes_mm))
     fluid = anatomy.pericardial_fluid_mm / mean_axis
@@ -242,7 +234,12 @@ def _paint_heart(
     heart = room & (radius < 1.0)
     hu[heart] = 48.0 + 0.22 * anatomy.contrast_hu
     w = (level.z - cz) / c
-    chambers = ((0.25, 0.22, -0.1, 0.45), (0.15, -0.45, 0.0, 0.42), (-0.45, 0.35, 0.35, 0.38), (-0.55, -0.25, 0.2, 0.36))
+    chambers = (
+        (0.25, 0.22, -0.1, 0.45),
+        (0.15, -0.45, 0.0, 0.42),
+        (-0.45, 0.35, 0.35, 0.38),
+        (-0.55, -0.25, 0.2, 0.36),
+    )
     for cu, cv, cw, size in chambers:
         chamber = (u - cu) ** 2 + (v - cv) ** 2 + (w - cw) ** 2 < size**2
         hu[heart & chamber] = anatomy.blood_hu

@@ -48,7 +48,9 @@ def _ripple(box: Box, centre: Point, seed: int) -> Floats:
     waves = np.zeros(np.broadcast_shapes(box.x.shape, box.y.shape, box.z.shape), np.float32)
     for _ in range(4):
         kx, ky, kz = rng.normal(0.0, 0.22, 3)
-        waves += np.sin(kx * (box.x - centre[0]) + ky * (box.y - centre[1]) + kz * (box.z - centre[2]) + rng.uniform(0, 6))
+        waves += np.sin(
+            kx * (box.x - centre[0]) + ky * (box.y - centre[1]) + kz * (box.z - centre[2]) + rng.uniform(0, 6)
+        )
     return waves / 2.0
 
 

@@ -251,7 +251,11 @@ def _draw_hernia(draw: Draughtsman) -> Drawn:
     number, grade = draw.grade(Finding.HIATAL_HERNIA)
     anatomy, size = draw.anatomy, draw.uniform((15.0, 21.0), (26.0, 38.0), grade=number)
     axes = (size * draw.uniform((1.0, 1.35)), size * 0.85, size * draw.uniform((0.95, 1.2)))
-    centre = (draw.uniform((-4.0, 10.0)), anatomy.spine_y_mm - 20.0 * anatomy.scale - 0.7 * axes[1], 22.0 + 0.7 * axes[2])
+    centre = (
+        draw.uniform((-4.0, 10.0)),
+        anatomy.spine_y_mm - 20.0 * anatomy.scale - 0.7 * axes[1],
+        22.0 + 0.7 * axes[2],
+    )
     return [HiatalHernia(centre, axes, draw.uniform((0.1, 0.9)))], Truth(Finding.HIATAL_HERNIA, grade)
 
 

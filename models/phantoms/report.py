@@ -33,9 +33,7 @@ def write_report(truths: Sequence[Truth], rng: np.random.Generator) -> tuple[Tru
     return findings + (impression or (TrueSentence("impression", None, _choose(NORMAL_IMPRESSION, rng)),))
 
 
-def _finding_sentence(
-    finding: Finding, there: Mapping[Finding, Truth], rng: np.random.Generator
-) -> TrueSentence:
+def _finding_sentence(finding: Finding, there: Mapping[Finding, Truth], rng: np.random.Generator) -> TrueSentence:
     if finding in there:
         text = _fill(_choose(WORDINGS[finding].present, rng), there[finding])
         return TrueSentence("present", finding, text)

@@ -6,7 +6,6 @@ import numpy as np
 
 from models.phantoms.canvas import Canvas, Floats, Region, smooth_field
 
-
 _STRUCTURE_HU = np.array([14.0 if region in (1, 2) else 5.0 * (region > 0) for region in Region], np.float32)
 
 

@@ -82,7 +82,7 @@ def generate(
 
 
 def slice_positions(anatomy: Anatomy, count: int, rng: np.random.Generator) -> Floats:
-    """z of the slices: from below the lung bases to above the apices."""
+    """Z of the slices: from below the lung bases to above the apices."""
     low, high = -rng.uniform(36.0, 85.0), anatomy.height_mm * rng.uniform(1.03, 1.12)
     return np.linspace(low, high, count, dtype=np.float32)
 
