@@ -2,9 +2,9 @@
 
 import hmac
 import ipaddress
-import signal
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -19,6 +19,7 @@ from pacs_agent.archive.dicomweb import dicomweb_blueprint
 from pacs_agent.config import Settings, WebSettings
 from pacs_agent.db import Database, Study
 from pacs_agent.ops import get_log
+from pacs_agent.ops.stopping import stop_signal
 from pacs_agent.receive import Intake
 
 MEBIBYTE = 1 << 20
@@ -88,17 +89,12 @@ def run_web(settings: Settings) -> None:
 
     Raises InsecureStart, or OSError when the address cannot be bound.
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
     database = Database(settings.sqlalchemy_url)
-    try:
+    with closing(database), stop_signal() as signal:
         server = WebServer(settings, database, Archive(database, settings.data_dir / "archive"))
         server.start()
-        stop.wait()
+        signal.wait()
         server.stop()
-    finally:
-        database.close()
 
 
 def check_secure(settings: WebSettings) -> None:

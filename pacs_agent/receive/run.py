@@ -1,11 +1,11 @@
 """The listener as a process of its own."""
 
-import signal
-import threading
+from contextlib import closing
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.db import Database
+from pacs_agent.ops.stopping import stop_signal
 from pacs_agent.receive.listener import Listener
 
 
@@ -14,16 +14,11 @@ def run_receive(settings: Settings) -> None:
 
     Raises OSError when the address cannot be bound.
     """
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
     database = Database(settings.sqlalchemy_url)
     archive = Archive(database, settings.data_dir / "archive")
     archive.sweep()
-    listener = Listener(settings, database, archive)
-    listener.start()
-    try:
-        stop.wait()
-    finally:
+    with closing(database), stop_signal() as signal:
+        listener = Listener(settings, database, archive)
+        listener.start()
+        signal.wait()
         listener.stop()
-        database.close()
