@@ -11,7 +11,7 @@ from pacs_agent.db import Job, JobStep, ResultObject
 from pacs_agent.inference import FindingReading, Presence, StudyReading
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
-STRIP_CELLS = 32
+STRIP_CELLS = 24
 SAID = {Presence.PRESENT: "[yellow]present[/]", Presence.UNCERTAIN: "uncertain", Presence.ABSENT: "[dim]absent[/]"}
 
 
@@ -41,7 +41,7 @@ def _print_findings(out: Console, reading: StudyReading, truth: dict[str, Any]) 
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in ("finding", "truth", "model", "probability"):
         table.add_column(column, justify="right" if column == "probability" else "left")
-    table.add_column("evidence by slice, feet → head (truth below)")
+    table.add_column("evidence, feet → head\n(truth below)", no_wrap=True, min_width=STRIP_CELLS)
     for finding in reading.findings:
         _add_finding(table, finding, truth, len(reading.series.slices))
     out.print()
