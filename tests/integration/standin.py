@@ -20,7 +20,9 @@ from pacs_agent.config import Settings, load_settings
 from pacs_agent.deliver import KINDS, Answer, Confirmation, DimseDestination, Outgoing
 from pacs_agent.ops import configure_log
 from pacs_agent.pipeline import Choice, Document, Documents, JobFacts, NothingToSay, WorkerProcess
+from pacs_agent.pipeline import worker as worker_module
 from pacs_agent.pipeline.stages import Earlier, Progress
+from pacs_agent.pipeline.steps import Steps
 from pacs_agent.results import write_bytes
 from pacs_agent.results.uids import derived_uid
 
@@ -133,10 +135,25 @@ def fragile_archive(archive: Archive) -> Archive:
     return archive
 
 
+class FragileSteps(Steps):
+    """Steps that kill the worker right after the job's state changed."""
+
+    def begin(self, job_id: str, run: int) -> bool:
+        begun = super().begin(job_id, run)
+        die_once("begun")
+        return begun
+
+    def hand_over(self, job_id: str, run: int) -> list[str]:
+        destinations = super().hand_over(job_id, run)
+        die_once("handed_over")
+        return destinations
+
+
 def main() -> None:
     """Runs the worker until it is killed."""
     configure_log("info", readable=False)
     KINDS["dimse"] = FragileDimse
+    worker_module.Steps = FragileSteps  # type: ignore[misc]
     worker = WorkerProcess(load_settings(Path(sys.argv[1])), {"tiny": TinyStages})
     fragile_archive(worker.archive)
     worker.run()
