@@ -18,7 +18,7 @@ from pacs_agent.results.codes import (
     procedure,
 )
 from pacs_agent.results.content import container, opening, text
-from pacs_agent.results.document import Frame, document
+from pacs_agent.results.document import Envelope, document
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, UnusableEvidence
 from pacs_agent.results.image_library import image_library
 from pacs_agent.results.measurement_group import measurement_group
@@ -36,7 +36,7 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
     if not reading.findings:
         raise UnusableEvidence("the reading has no findings; where nothing can be said, compose a no-result")
     author = author_of(reading.bundle, facts)
-    frame = Frame(
+    envelope = Envelope(
         kind=ObjectKind.AI_RESULT,
         sop_class_uid=Comprehensive3DSRStorage,
         uids=reading_uids(ObjectKind.AI_RESULT, reading, facts),
@@ -45,7 +45,7 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
         author=author,
         facts=facts,
     )
-    return document(frame, _content(reading, author))
+    return document(envelope, _content(reading, author))
 
 
 def reading_uids(kind: ObjectKind, reading: StudyReading, facts: DocumentFacts) -> DocumentUids:

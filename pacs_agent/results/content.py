@@ -81,11 +81,7 @@ def document_reference(instance: InstanceReference, relationship: str) -> Compos
 def opening(author: Author, procedure: Code) -> list[ContentItem]:
     """Language, observer and procedure, with which every content tree begins. TID 1204, 1001 to 1004, 121058."""
     device = DeviceObserverIdentifyingAttributes(
-        uid=author.device_uid,
-        name=author.name,
-        manufacturer_name=author.manufacturer,
-        model_name=author.name,
-        serial_number=author.version,
+        uid=author.device_uid, name=author.name, manufacturer_name=author.manufacturer, model_name=author.name
     )
     observer = ObserverContext(CodedConcept.from_code(DEVICE), device)
     return [

@@ -38,7 +38,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Frame:
+class Envelope:
     """Everything of a document but its content tree."""
 
     kind: ObjectKind
@@ -51,49 +51,49 @@ class Frame:
     facts: DocumentFacts
 
 
-def document(frame: Frame, root: ContainerContentItem) -> Dataset:
-    """The data set of a document: its frame around a content tree, in a character set that holds all its text."""
+def document(envelope: Envelope, root: ContainerContentItem) -> Dataset:
+    """The data set of a document: its envelope around a content tree, in a character set that holds all its text."""
     dataset = Dataset()
-    copy_patient_and_study(frame.header, dataset)
-    _add_identity(dataset, frame)
-    _add_series(dataset, frame)
-    _add_equipment(dataset, frame)
-    _add_flags(dataset, frame)
-    _add_references(dataset, frame)
+    copy_patient_and_study(envelope.header, dataset)
+    _add_identity(dataset, envelope)
+    _add_series(dataset, envelope)
+    _add_equipment(dataset, envelope)
+    _add_flags(dataset, envelope)
+    _add_references(dataset, envelope)
     for element in root:
         dataset.add(element)
     _add_coding_schemes(dataset, local_schemes(root))
-    settle_character_set(dataset, frame.header.get("SpecificCharacterSet"))
+    settle_character_set(dataset, envelope.header.get("SpecificCharacterSet"))
     return dataset
 
 
-def _add_identity(dataset: Dataset, frame: Frame) -> None:
+def _add_identity(dataset: Dataset, envelope: Envelope) -> None:
     """SOP Common module, PS3.3 C.12.1."""
-    dataset.SOPClassUID = frame.sop_class_uid
-    dataset.SOPInstanceUID = frame.uids.sop_instance_uid
-    dataset.InstanceCreationDate, dataset.InstanceCreationTime = _date_and_time(frame.facts.composed_at)
+    dataset.SOPClassUID = envelope.sop_class_uid
+    dataset.SOPInstanceUID = envelope.uids.sop_instance_uid
+    dataset.InstanceCreationDate, dataset.InstanceCreationTime = _date_and_time(envelope.facts.composed_at)
     dataset.InstanceNumber = 1
 
 
-def _add_series(dataset: Dataset, frame: Frame) -> None:
+def _add_series(dataset: Dataset, envelope: Envelope) -> None:
     """SR Document Series module, PS3.3 C.17.1. The agent knows no performed procedure step of its own."""
     dataset.Modality = "SR"
-    dataset.SeriesInstanceUID = frame.uids.series_instance_uid
-    dataset.SeriesNumber = SERIES_NUMBERS[frame.kind]
-    dataset.SeriesDate, dataset.SeriesTime = _date_and_time(frame.facts.composed_at)
-    dataset.SeriesDescription = frame.author.series_description(TITLES[frame.kind])
+    dataset.SeriesInstanceUID = envelope.uids.series_instance_uid
+    dataset.SeriesNumber = SERIES_NUMBERS[envelope.kind]
+    dataset.SeriesDate, dataset.SeriesTime = _date_and_time(envelope.facts.composed_at)
+    dataset.SeriesDescription = envelope.author.series_description(TITLES[envelope.kind])
     dataset.ReferencedPerformedProcedureStepSequence = []
 
 
-def _add_equipment(dataset: Dataset, frame: Frame) -> None:
+def _add_equipment(dataset: Dataset, envelope: Envelope) -> None:
     """General Equipment module and Contributing Equipment Sequence, PS3.3 C.7.5.1 and C.12.1."""
-    author = frame.author
+    author = envelope.author
     dataset.Manufacturer = author.manufacturer
     dataset.ManufacturerModelName = author.name
     dataset.DeviceSerialNumber = author.device_uid
     dataset.SoftwareVersions = author.software_versions
-    processing = _equipment_item(author, frame.facts.composed_at)
-    dataset.ContributingEquipmentSequence = [processing, *_scanner_items(frame.header)]
+    processing = _equipment_item(author, envelope.facts.composed_at)
+    dataset.ContributingEquipmentSequence = [processing, *_scanner_items(envelope.header)]
 
 
 def _equipment_item(author: Author, at: datetime) -> Dataset:
@@ -121,22 +121,22 @@ def _scanner_items(header: Dataset) -> list[Dataset]:
     return [item]
 
 
-def _add_flags(dataset: Dataset, frame: Frame) -> None:
+def _add_flags(dataset: Dataset, envelope: Envelope) -> None:
     """SR Document General module, PS3.3 C.17.2. Only a named person can make a document verified."""
     dataset.CompletionFlag = "COMPLETE"
     dataset.VerificationFlag = "UNVERIFIED"
     dataset.PreliminaryFlag = "PRELIMINARY"
-    dataset.ContentDate, dataset.ContentTime = _date_and_time(frame.facts.composed_at)
+    dataset.ContentDate, dataset.ContentTime = _date_and_time(envelope.facts.composed_at)
     dataset.PerformedProcedureCodeSequence = []
 
 
-def _add_references(dataset: Dataset, frame: Frame) -> None:
+def _add_references(dataset: Dataset, envelope: Envelope) -> None:
     """What the document rests on and what it takes the place of, PS3.3 C.17.2."""
-    if frame.evidence:
-        dataset.CurrentRequestedProcedureEvidenceSequence = hierarchical_references(frame.evidence)
+    if envelope.evidence:
+        dataset.CurrentRequestedProcedureEvidenceSequence = hierarchical_references(envelope.evidence)
     previous = [
         InstanceReference(p.study_instance_uid, p.series_instance_uid, p.sop_class_uid, p.sop_instance_uid)
-        for p in replaced_by(frame.kind, frame.facts)
+        for p in replaced_by(envelope.kind, envelope.facts)
     ]
     if previous:
         dataset.PredecessorDocumentsSequence = hierarchical_references(previous)

@@ -20,7 +20,7 @@ from pacs_agent.results.codes import (
     regional_procedure,
 )
 from pacs_agent.results.content import CONTAINS, INFERRED_FROM, container, document_reference, image, opening, text
-from pacs_agent.results.document import Frame, document
+from pacs_agent.results.document import Envelope, document
 from pacs_agent.results.facts import DocumentFacts, ObjectKind
 from pacs_agent.results.narrative import evidence_slices, finding_texts, impression_texts
 from pacs_agent.results.sources import InstanceReference, references_of
@@ -33,7 +33,7 @@ def compose_draft_report(reading: StudyReading, evidence: Sequence[Dataset], fac
     """
     author = author_of(reading.bundle, facts)
     ai_result = ai_result_reference(reading, facts)
-    frame = Frame(
+    envelope = Envelope(
         kind=ObjectKind.DRAFT_REPORT,
         sop_class_uid=BasicTextSRStorage,
         uids=reading_uids(ObjectKind.DRAFT_REPORT, reading, facts),
@@ -42,7 +42,7 @@ def compose_draft_report(reading: StudyReading, evidence: Sequence[Dataset], fac
         author=author,
         facts=facts,
     )
-    return document(frame, _content(reading, author, ai_result))
+    return document(envelope, _content(reading, author, ai_result))
 
 
 def _content(reading: StudyReading, author: Author, ai_result: InstanceReference) -> ContainerContentItem:

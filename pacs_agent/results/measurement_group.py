@@ -32,6 +32,7 @@ from pacs_agent.results.codes import (
 )
 from pacs_agent.results.content import INFERRED_FROM
 from pacs_agent.results.facts import UnusableEvidence
+from pacs_agent.results.sources import source_slice
 from pacs_agent.results.text import clean
 from pacs_agent.results.uids import tracking_uid
 
@@ -95,12 +96,7 @@ def _presence(finding: FindingReading) -> QualitativeEvaluation:
 
 def _slice_evidence(evidence: SliceEvidence, series: OrderedSeries) -> Measurement:
     """The weight of one slice, inferred from that slice. TID 300 with TID 320."""
-    source = series.slices[evidence.index]
-    if (source.sop_instance_uid, source.frame_number) != (evidence.sop_instance_uid, evidence.frame_number):
-        raise UnusableEvidence(
-            f"slice {evidence.index} is {source.sop_instance_uid} frame {source.frame_number}, "
-            f"the reading says {evidence.sop_instance_uid} frame {evidence.frame_number}"
-        )
+    source = source_slice(evidence, series)
     frames = None if source.frame_number is None else [source.frame_number]
     return Measurement(
         name=SLICE_EVIDENCE,

@@ -9,6 +9,7 @@ from pacs_agent.imaging.series import Slice
 from pacs_agent.inference.reading import FindingReading, Presence, Sentence, StudyReading
 from pacs_agent.results.codes import BEST_ILLUSTRATION, FINDING, IMPRESSION, concept
 from pacs_agent.results.content import INFERRED_FROM, coded, image, text
+from pacs_agent.results.sources import source_slice
 
 
 def finding_texts(reading: StudyReading) -> list[TextContentItem]:
@@ -35,10 +36,10 @@ def _grounds(sentence: Sentence, reading: StudyReading) -> list[ContentItem]:
 
 def evidence_slices(findings: Sequence[FindingReading], reading: StudyReading) -> list[Slice]:
     """The slices on which findings rest that are not absent, each once, strongest of each finding first."""
-    indices = [
-        evidence.index
+    slices = [
+        source_slice(evidence, reading.series)
         for finding in findings
         if finding.presence is not Presence.ABSENT
         for evidence in finding.evidence
     ]
-    return [reading.series.slices[index] for index in dict.fromkeys(indices)]
+    return list({(each.sop_instance_uid, each.frame_number): each for each in slices}.values())

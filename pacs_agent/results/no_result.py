@@ -20,7 +20,7 @@ from pacs_agent.results.codes import (
     regional_procedure,
 )
 from pacs_agent.results.content import coded, container, opening, text
-from pacs_agent.results.document import Frame, document
+from pacs_agent.results.document import Envelope, document
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, Refusal
 from pacs_agent.results.sources import references
 from pacs_agent.results.uids import document_uids
@@ -38,7 +38,7 @@ def compose_no_result(
     header = evidence[0]
     author = author_of(bundle, facts)
     said = (refusal.code, refusal.reason)
-    frame = Frame(
+    envelope = Envelope(
         kind=ObjectKind.NO_RESULT,
         sop_class_uid=BasicTextSRStorage,
         uids=document_uids(ObjectKind.NO_RESULT, str(header.StudyInstanceUID), author.model_digest, repr(said), facts),
@@ -47,7 +47,7 @@ def compose_no_result(
         author=author,
         facts=facts,
     )
-    return document(frame, _content(refusal, author, _procedure_of(header)))
+    return document(envelope, _content(refusal, author, _procedure_of(header)))
 
 
 def _procedure_of(header: Dataset) -> Code:

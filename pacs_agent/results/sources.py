@@ -6,7 +6,8 @@ from itertools import groupby
 
 from pydicom.dataset import Dataset
 
-from pacs_agent.imaging.series import OrderedSeries
+from pacs_agent.imaging.series import OrderedSeries, Slice
+from pacs_agent.inference.reading import SliceEvidence
 from pacs_agent.results.facts import UnusableEvidence
 
 
@@ -19,6 +20,11 @@ class InstanceReference:
     sop_class_uid: str
     sop_instance_uid: str
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all four UIDs are known."""
+        return all((self.study_instance_uid, self.series_instance_uid, self.sop_class_uid, self.sop_instance_uid))
+
 
 def references(evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
     """The instances behind headers, each once, in their order. Headers without the four UIDs are left out.
@@ -29,7 +35,7 @@ def references(evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
     if len(studies) != 1 or "" in studies:
         raise UnusableEvidence(f"the headers are of the studies {sorted(studies)}; give headers of one study")
     found = dict.fromkeys(_reference(header) for header in evidence)
-    return tuple(reference for reference in found if reference.series_instance_uid and reference.sop_instance_uid)
+    return tuple(reference for reference in found if reference.is_complete)
 
 
 def references_of(series: OrderedSeries, evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
@@ -46,6 +52,19 @@ def references_of(series: OrderedSeries, evidence: Sequence[Dataset]) -> tuple[I
     if missing:
         raise UnusableEvidence(f"{len(missing)} slices have no header, the first is {min(missing)}; give them all")
     return found
+
+
+def source_slice(evidence: SliceEvidence, series: OrderedSeries) -> Slice:
+    """The slice a finding rests on. Raises UnusableEvidence when the series has another slice there, or none."""
+    slices = series.slices[evidence.index : evidence.index + 1] if evidence.index >= 0 else ()
+    if [(each.sop_instance_uid, each.frame_number) for each in slices] == [
+        (evidence.sop_instance_uid, evidence.frame_number)
+    ]:
+        return slices[0]
+    raise UnusableEvidence(
+        f"the reading rests on {evidence.sop_instance_uid}, frame {evidence.frame_number}, as slice {evidence.index}; "
+        f"the series of {len(series.slices)} slices has another image there, or none"
+    )
 
 
 def _reference(header: Dataset) -> InstanceReference:

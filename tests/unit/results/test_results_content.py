@@ -1,14 +1,26 @@
 """What the documents say, item by item."""
 
 import time
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
 
 import pytest
+from highdicom.sr import Comprehensive3DSR
+from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 from study_readings import FACTS, FRAME_OF_REFERENCE_UID, finding, headers, reading, series
 
 from pacs_agent.inference.reading import Presence
-from pacs_agent.results import Refusal, UnusableEvidence, compose_ai_result, compose_draft_report, compose_no_result
+from pacs_agent.results import (
+    Refusal,
+    UnusableEvidence,
+    compose_ai_result,
+    compose_draft_report,
+    compose_no_result,
+    write_bytes,
+)
 from tests.judges.content_tree import Node, named, tree
 
 
@@ -143,12 +155,27 @@ def test_a_probability_that_is_none_is_refused(probability: float) -> None:
         compose_ai_result(read.model_copy(update={"findings": (wrong,)}), headers(), FACTS)
 
 
-def test_evidence_that_names_another_slice_is_refused() -> None:
+@pytest.mark.parametrize("change", [{"sop_instance_uid": "1.2.3"}, {"index": 4}, {"index": -1}, {"frame_number": 1}])
+@pytest.mark.parametrize("compose", [compose_ai_result, compose_draft_report])
+def test_evidence_that_names_another_slice_is_refused(compose: Callable[..., Dataset], change: dict[str, Any]) -> None:
     read = reading()
-    strong = read.findings[0].evidence[0].model_copy(update={"sop_instance_uid": "1.2.3"})
+    strong = read.findings[0].evidence[0].model_copy(update=change)
     wrong = read.findings[0].model_copy(update={"evidence": (strong,)})
-    with pytest.raises(UnusableEvidence, match=r"the reading says 1\.2\.3"):
-        compose_ai_result(read.model_copy(update={"findings": (wrong,)}), headers(), FACTS)
+    with pytest.raises(UnusableEvidence, match="another image there, or none"):
+        compose(read.model_copy(update={"findings": (wrong,)}), headers(), FACTS)
+
+
+def test_highdicom_reads_the_ai_result() -> None:
+    read = reading("present", series(12), findings_read=9)
+    written = dcmread(BytesIO(write_bytes(compose_ai_result(read, headers(12), FACTS))))
+    groups = Comprehensive3DSR.from_dataset(written).content.get_image_measurement_groups()
+    assert [group.tracking_identifier for group in groups] == [each.label.key for each in read.findings]
+    for group, expected in zip(groups, read.findings, strict=True):
+        probability, *weights = group.get_measurements()
+        assert probability.value == pytest.approx(100 * expected.probability)
+        assert [weight.referenced_images[0].referenced_sop_instance_uid for weight in weights] == [
+            each.sop_instance_uid for each in expected.evidence
+        ]
 
 
 def test_nine_findings_on_three_hundred_slices_are_composed_quickly() -> None:
