@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
 from pacs_agent.db import Database, Job, JobState
-from pacs_agent.pipeline.workflow import Workflows, queue_study
+from pacs_agent.pipeline.workflow import Story, queue_study
 
 _BEFORE_ITS_OBJECTS = (JobState.QUEUED, JobState.RUNNING)
 
@@ -12,9 +12,9 @@ _BEFORE_ITS_OBJECTS = (JobState.QUEUED, JobState.RUNNING)
 class Dispatcher:
     """Starts the workflow of every queued job. Any number may run: a job has one workflow whoever starts it."""
 
-    def __init__(self, database: Database, workflows: Workflows) -> None:
+    def __init__(self, database: Database, story: Story) -> None:
         self.database = database
-        self.workflows = workflows
+        self.story = story
         self._handed_over: set[tuple[str, int]] = set()
 
     def dispatch(self) -> int:
@@ -34,6 +34,6 @@ class Dispatcher:
             jobs = {(job.id, job.run): job for job in session.scalars(waiting)}
         new = [key for key in jobs if key not in self._handed_over]
         for key in new:
-            queue_study(self.workflows, jobs[key])
+            queue_study(self.story, jobs[key])
         self._handed_over = set(jobs)
         return len(new)

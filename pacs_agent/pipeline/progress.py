@@ -53,6 +53,21 @@ def reading_step(database: Database, job_id: str, run: int, name: str) -> Iterat
 
     Raises JobStopped when the job may not go on, JobFailed when the step has killed its worker too often.
     """
+    _begin_reading_step(database, job_id, run, name)
+    try:
+        yield
+    except JobStopped:
+        raise
+    except NothingToSay as why:
+        _end_reading_step(database, job_id, name, StepState.DONE, why.reason)
+        raise
+    except Exception as error:
+        _end_reading_step(database, job_id, name, StepState.FAILED, describe(error))
+        raise
+    _end_reading_step(database, job_id, name, StepState.DONE)
+
+
+def _begin_reading_step(database: Database, job_id: str, run: int, name: str) -> None:
     with database.writing() as session:
         check_running(session, job_id, run)
         step = begin_step(session, job_id, name)
@@ -61,21 +76,13 @@ def reading_step(database: Database, job_id: str, run: int, name: str) -> Iterat
             raise JobFailed(
                 f"{name} began {MAX_STARTS} times and never ended; something in this study stops the worker"
             )
-    try:
-        yield
-    except JobStopped:
-        raise
-    except NothingToSay as why:
-        with database.writing() as session:
-            end_step(session, job_id, name, StepState.DONE, why.reason)
-        raise
-    except Exception as error:
-        with database.writing() as session:
-            end_step(session, job_id, name, StepState.FAILED, describe(error))
-        raise
+
+
+def _end_reading_step(database: Database, job_id: str, name: str, state: StepState, detail: str = "") -> None:
     with database.writing() as session:
-        end_step(session, job_id, name, StepState.DONE)
-        session.execute(update(Job).where(Job.id == job_id).values(progress=STEP_ENDS[name]))
+        end_step(session, job_id, name, state, detail)
+        if state == StepState.DONE:
+            session.execute(update(Job).where(Job.id == job_id).values(progress=STEP_ENDS[name]))
 
 
 class StepProgress:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
 from pacs_agent.assemble import image_digests, input_digest
-from pacs_agent.db import Database, Job, JobState, JobStep, ResultObject, StepState, utc_now
+from pacs_agent.db import Database, Job, JobState, ResultObject, StepState, utc_now
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
 from pacs_agent.pipeline.progress import StepProgress, reading_step
@@ -88,14 +88,14 @@ class Steps:
             job = session.get(Job, job_id, with_for_update=True)
             if job is not None and job.run == run and job.state in (JobState.QUEUED, JobState.RUNNING):
                 fail_job(session, job, reason)
+                _close_steps(job, reason)
 
     def stop(self, job_id: str, run: int) -> None:
         """Closes the rows of steps that were cut off by a cancellation."""
         with self.database.writing() as session:
-            open_steps = (StepState.RUNNING, StepState.WAITING)
-            query = select(JobStep).join(JobStep.job).where(JobStep.job_id == job_id, JobStep.state.in_(open_steps))
-            for step in session.scalars(query.where(Job.state == JobState.CANCELED)):
-                step.state, step.detail, step.finished_at = StepState.FAILED, "canceled", utc_now()
+            job = session.get_one(Job, job_id, with_for_update=True)
+            if job.run == run and job.state == JobState.CANCELED:
+                _close_steps(job, "canceled")
 
     def _stages(self, job_id: str) -> Stages:
         with self.database.reading() as session:
@@ -143,6 +143,13 @@ def fail_job(session: Session, job: Job, reason: str) -> None:
 def cancel_job(job: Job, reason: str) -> None:
     """Cancels a job in the caller's transaction."""
     job.state, job.error, job.finished_at = JobState.CANCELED, reason, utc_now()
+
+
+def _close_steps(job: Job, detail: str) -> None:
+    """No step of a job that has ended may seem to run."""
+    for step in job.steps:
+        if step.state in (StepState.RUNNING, StepState.WAITING):
+            step.state, step.detail, step.finished_at = StepState.FAILED, detail, utc_now()
 
 
 def _job(session: Session, job_id: str, run: int) -> Job:

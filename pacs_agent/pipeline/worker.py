@@ -23,7 +23,7 @@ from pacs_agent.pipeline.registry import PIPELINES
 from pacs_agent.pipeline.stages import StagesFactory
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.pipeline.workers import DeathWatch, Heartbeat
-from pacs_agent.pipeline.workflow import register_queues, register_workflows
+from pacs_agent.pipeline.workflow import Story, register_queues
 
 WORKFLOW_VERSION = "1"
 """Version of the workflows' shape: only workers of the same take up unfinished jobs. Raise it with the shape."""
@@ -85,8 +85,8 @@ class WorkerProcess:
         stages = {name: make(self.settings, self.archive) for name, make in self._pipelines.items()}
         outbox = Outbox(self.database, self.archive, self.settings)
         steps = Steps(self.database, self.archive, stages)
-        workflows = register_workflows(steps, Deliveries(self.database, outbox, self.settings.deliver))
-        self._dispatcher = Dispatcher(self.database, workflows)
+        story = Story(steps, Deliveries(self.database, outbox, self.settings.deliver))
+        self._dispatcher = Dispatcher(self.database, story)
         watch = DeathWatch(self.heartbeat.executor_id, self.settings.work.takeover_s)
         self._reaper = Reaper(self.database, watch)
         DBOS.launch()

@@ -6,7 +6,6 @@ two attempts nothing runs: the next one lies in the queue with its delay.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
@@ -31,69 +30,81 @@ _TRANSIENT = (OperationalError, StorageFailure, ConnectionError, TimeoutError)
 log = get_log("pipeline")
 
 
-@dataclass(frozen=True)
-class Workflows:
-    """The registered workflows. `study` takes (job id, run), `attempt` (job id, run, act, destination, number)."""
+class Story:
+    """The two workflows, registered with DBOS when made: make it once, before DBOS is launched.
 
-    study: Callable[[str, int], None]
-    attempt: Callable[[str, int, str, str, int], None]
+    `study` takes (job id, run), `attempt` (job id, run, act, destination, number).
+    """
 
+    def __init__(self, steps: Steps, deliveries: Deliveries) -> None:
+        self.steps = steps
+        self.deliveries = deliveries
+        self.study = _registered("study", self._study)
+        self.attempt = _registered("attempt", self._attempt)
 
-def register_workflows(steps: Steps, deliveries: Deliveries) -> Workflows:
-    """Registers the workflows with DBOS; to be called once before it is launched."""
-
-    @DBOS.workflow(name="study")
-    def study(job_id: str, run: int) -> None:
+    def _study(self, job_id: str, run: int) -> None:
         """Reads a study and hands its objects to delivery."""
         try:
-            if _step("begin", steps.begin, job_id, run):
-                _read(steps, job_id, run)
-            for destination in _step("hand_over", steps.hand_over, job_id, run):
-                queue_attempt(job_id, run, Act.DELIVER, destination, 1)
-            _step("settle", deliveries.settle, job_id, run)
+            if _step("begin", self.steps.begin, job_id, run):
+                self._read(job_id, run)
+            for destination in _step("hand_over", self.steps.hand_over, job_id, run):
+                self._queue_attempt(job_id, run, Act.DELIVER, destination, 1)
+            _step("settle", self.deliveries.settle, job_id, run)
         except JobStopped:
-            _step("stop", steps.stop, job_id, run)
+            _step("stop", self.steps.stop, job_id, run)
         except Exception as error:  # noqa: BLE001 (outermost of a job: whatever it was, the job must not seem to run)
             reason = describe(_cause(error))
-            log.error("job failed", job=job_id, reason=reason)
-            _step("fail", steps.fail, job_id, run, reason)
+            log.error("job failed", job=job_id, reason=reason, exc_info=error)
+            _step("fail", self.steps.fail, job_id, run, reason)
 
-    @DBOS.workflow(name="attempt")
-    def attempt(job_id: str, run: int, act: str, destination: str, number: int) -> None:
-        """Delivers or confirms once, and says what comes next."""
+    def _read(self, job_id: str, run: int) -> None:
+        """From the images to archived objects: what the model says, or why nothing can be said."""
+        steps, earlier = self.steps, dict[str, str]()
         try:
-            ended = _step(f"{act}:{destination}", deliveries.attempt, job_id, run, Act(act), destination, number)
+            earlier["select_series"] = _step("select_series", steps.select_series, job_id, run)
+            earlier["encode_missing"] = _step("encode_missing", steps.encode_missing, job_id, run, earlier)
+            earlier["read_study"] = _step("read_study", steps.read_study, job_id, run, earlier)
+            earlier["weigh_evidence"] = _step("weigh_evidence", steps.weigh_evidence, job_id, run, earlier)
+            _step("compose", steps.compose, job_id, run, earlier)
+        except NothingToSay as why:
+            _step("no_result", steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
+
+    def _attempt(self, job_id: str, run: int, act: str, destination: str, number: int) -> None:
+        """Delivers or confirms once, and says what comes next."""
+        ended = self._attempted(job_id, run, Act(act), destination, number)
+        if ended == Attempted.AGAIN:
+            delay_s = backoff_s(self.deliveries.settings, number)
+            self._queue_attempt(job_id, run, Act(act), destination, number + 1, delay_s)
+        elif ended == Attempted.DONE and act == Act.DELIVER:
+            self._queue_attempt(job_id, run, Act.CONFIRM, destination, 1)
+        else:
+            _step("settle", self.deliveries.settle, job_id, run)
+
+    def _attempted(self, job_id: str, run: int, act: Act, destination: str, number: int) -> Attempted:
+        try:
+            ended = _step(f"{act}:{destination}", self.deliveries.attempt, job_id, run, act, destination, number)
         except Exception as error:  # noqa: BLE001 (outermost of a delivery, as above)
             reason = describe(_cause(error))
-            log.error("delivery failed", job=job_id, destination=destination, reason=reason)
-            ended = _step("break_off", deliveries.break_off, job_id, Act(act), destination, reason)
-        if ended == Attempted.AGAIN:
-            queue_attempt(job_id, run, Act(act), destination, number + 1, backoff_s(deliveries.settings, number))
-        elif ended == Attempted.DONE and act == Act.DELIVER:
-            queue_attempt(job_id, run, Act.CONFIRM, destination, 1)
-        else:
-            _step("settle", deliveries.settle, job_id, run)
+            log.error("delivery failed", job=job_id, destination=destination, reason=reason, exc_info=error)
+            ended = _step("break_off", self.deliveries.break_off, job_id, act, destination, reason)
+        return Attempted(ended)
 
-    def queue_attempt(job_id: str, run: int, act: Act, destination: str, number: int, delay_s: float = 0) -> None:
+    def _queue_attempt(
+        self, job_id: str, run: int, act: Act, destination: str, number: int, delay_s: float = 0
+    ) -> None:
         workflow_id = f"{study_workflow_id(job_id, run)}:{act}:{destination}:{number}"
         options = SetEnqueueOptions(queue_partition_key=destination, delay_seconds=delay_s or None)
         with SetWorkflowID(workflow_id), options:
-            DBOS.enqueue_workflow(DELIVERY_QUEUE, attempt, job_id, run, str(act), destination, number)
-
-    return Workflows(study, attempt)
+            DBOS.enqueue_workflow(DELIVERY_QUEUE, self.attempt, job_id, run, str(act), destination, number)
 
 
-def _read(steps: Steps, job_id: str, run: int) -> None:
-    """From the images to archived objects: what the model says, or why nothing can be said."""
-    earlier: dict[str, str] = {}
-    try:
-        earlier["select_series"] = _step("select_series", steps.select_series, job_id, run)
-        earlier["encode_missing"] = _step("encode_missing", steps.encode_missing, job_id, run, earlier)
-        earlier["read_study"] = _step("read_study", steps.read_study, job_id, run, earlier)
-        earlier["weigh_evidence"] = _step("weigh_evidence", steps.weigh_evidence, job_id, run, earlier)
-        _step("compose", steps.compose, job_id, run, earlier)
-    except NothingToSay as why:
-        _step("no_result", steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
+def _registered(name: str, function: Callable[..., None]) -> Callable[..., None]:
+    """A function of an object as a workflow: DBOS knows it by its name, so it is found again after a restart."""
+
+    def workflow(*arguments: Any) -> None:
+        function(*arguments)
+
+    return DBOS.workflow(name=name)(workflow)
 
 
 def study_workflow_id(job_id: str, run: int) -> str:
@@ -101,10 +112,10 @@ def study_workflow_id(job_id: str, run: int) -> str:
     return job_id if run == 1 else f"{job_id}.{run}"
 
 
-def queue_study(workflows: Workflows, job: Job) -> None:
+def queue_study(story: Story, job: Job) -> None:
     """Puts a job into the reading queue by its priority; a job that is there already is left as it is."""
     with SetWorkflowID(study_workflow_id(job.id, job.run)), SetEnqueueOptions(priority=max(1, job.priority)):
-        DBOS.enqueue_workflow(READING_QUEUE, workflows.study, job.id, job.run)
+        DBOS.enqueue_workflow(READING_QUEUE, story.study, job.id, job.run)
 
 
 def register_queues(concurrency: int) -> None:

@@ -1,5 +1,7 @@
 """Running jobs again, canceling them, waiting between attempts."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +10,8 @@ from pacs_agent.config import DeliverSettings
 from pacs_agent.db import Database, Job, JobState, JobStep, Patient, StepState, Study
 from pacs_agent.pipeline import JobStateError, cancel, rerun
 from pacs_agent.pipeline.delivery import backoff_s
+from pacs_agent.pipeline.errors import JobFailed, JobStopped
+from pacs_agent.pipeline.progress import MAX_STARTS, STEP_ENDS, StepProgress, reading_step
 from pacs_agent.pipeline.workflow import study_workflow_id
 
 
@@ -63,3 +67,38 @@ def test_the_wait_doubles_up_to_its_limit(attempt: int, first_s: float, longest_
 
 def test_each_run_is_a_workflow_of_its_own() -> None:
     assert (study_workflow_id("job", 1), study_workflow_id("job", 3)) == ("job", "job.3")
+
+
+def test_a_step_that_keeps_killing_its_worker_is_given_up(database: Database) -> None:
+    job_id = _job(database, JobState.RUNNING)
+
+    def begin_and_die() -> None:
+        with suppress(SystemExit), reading_step(database, job_id, 1, "encode_missing"):
+            raise SystemExit
+
+    for _ in range(MAX_STARTS):
+        begin_and_die()
+    with pytest.raises(JobFailed, match="encode_missing"):
+        begin_and_die()
+
+
+@pytest.mark.parametrize(("state", "run"), [(JobState.CANCELED, 1), (JobState.RUNNING, 2), (JobState.FAILED, 1)])
+def test_a_step_of_another_run_or_an_ended_job_does_nothing(database: Database, state: JobState, run: int) -> None:
+    job_id = _job(database, state)
+    with pytest.raises(JobStopped), reading_step(database, job_id, run, "read_study"):
+        pytest.fail("the step must not begin")
+
+
+def test_progress_moves_within_its_step_and_notices_a_cancellation(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = _job(database, JobState.RUNNING)
+    monkeypatch.setattr("pacs_agent.pipeline.progress.REPORT_EVERY_S", 0)
+    progress = StepProgress(database, job_id, 1, "encode_missing")
+    progress(1, 2)
+    with database.reading() as session:
+        halfway = session.get_one(Job, job_id).progress
+    assert STEP_ENDS["select_series"] < halfway < STEP_ENDS["encode_missing"]
+    cancel(database, job_id, actor="someone")
+    with pytest.raises(JobStopped):
+        progress(2, 2)
