@@ -23,6 +23,7 @@ from pacs_agent.archive.dicomweb import dicomweb_blueprint
 from pacs_agent.archive.dicomweb.attributes import ATTRIBUTES
 from pacs_agent.config import Settings
 from pacs_agent.db import Database
+from pacs_agent.deliver.answer import Verdict, verdict_of
 from pacs_agent.deliver.kinds import KINDS
 from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
 from pacs_agent.inference.reading import (
@@ -39,6 +40,7 @@ from pacs_agent.receive import Intake
 from pacs_agent.receive import refusal as refusals
 from pacs_agent.receive.contexts import VERIFICATION_TRANSFER_SYNTAXES
 from pacs_agent.receive.listener import MAXIMUM_PDU_BYTES, NEGOTIATION_TIMEOUT_S
+from pacs_agent.receive.store import NOT_AUTHORISED, SUCCESS
 from pacs_agent.results import (
     DocumentFacts,
     ObjectKind,
@@ -89,7 +91,17 @@ def status_rows() -> Iterator[str]:
 
 
 def test_statuses() -> None:
-    assert rows("3.1.4 Statuses of C-STORE")[2:] == list(status_rows())
+    success, not_authorised, *refused = rows("3.1.4 Statuses of C-STORE")
+    assert success.startswith(f"| 0x{SUCCESS:04X} |")
+    assert not_authorised.startswith(f"| 0x{NOT_AUTHORISED:04X} |")
+    assert refused == list(status_rows())
+
+
+def test_meaning_of_answers() -> None:
+    stated = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in rows("3.2.2 Storage as SCU")]
+    assert stated
+    assert stated == [(status, str(verdict_of(int(status, 16)))) for status, _ in stated]
+    assert {verdict for _, verdict in stated} == set(Verdict)
 
 
 def test_association_limits() -> None:
