@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import IMAGE_SOP_CLASSES
 from pacs_agent.db import Instance, Job, JobState, Origin, Series, Study, utc_now
+from pacs_agent.ops import Outcome, audit
 from pacs_agent.route import Decision, Rule
 
 
@@ -77,7 +78,7 @@ def _write_job(session: Session, study: Study, order: _Order, digest: str) -> st
     )
     session.add(job)
     if earlier is not None and earlier.state == JobState.QUEUED:
-        _drop(earlier, job)
+        _drop(session, earlier, job)
     return job.id
 
 
@@ -86,8 +87,9 @@ def _latest_job(session: Session, study: Study, pipeline: str) -> Job | None:
     return session.scalar(earlier.order_by(Job.created_at.desc(), Job.id).limit(1).with_for_update())
 
 
-def _drop(earlier: Job, job: Job) -> None:
+def _drop(session: Session, earlier: Job, job: Job) -> None:
     """A job that has not begun would read a study that is no longer whole."""
-    earlier.state = JobState.CANCELED
+    earlier.state, earlier.finished_at = JobState.CANCELED, utc_now()
     earlier.error = f"superseded by job {job.id} before it began: more images came"
-    earlier.finished_at = utc_now()
+    reason = earlier.error
+    audit(session, actor="agent", action="job.canceled", outcome=Outcome.SUCCESS, subject=earlier.id, reason=reason)

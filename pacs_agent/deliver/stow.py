@@ -130,6 +130,8 @@ class StowDestination:
                 raise Refused(f"{self.address}: the certificate is not trusted ({error})") from error
             except requests.RequestException as error:
                 raise Unreachable(f"{self.address} cannot be reached: {type(error).__name__}") from error
+            except OSError as error:  # requests says so of certificates that are not there
+                raise Refused(f"{self.address}: ca_file {self.address.ca_file} cannot be read") from error
         self._raise_for(response)
         return response.status_code, _json(content)
 

@@ -33,8 +33,7 @@ def cancel(database: Database, job_id: str, *, actor: str) -> None:
     """
     with database.writing() as session:
         job = _job(session, job_id, _CANCELABLE, "canceled")
-        cancel_job(job, f"canceled by {actor}")
-        audit(session, actor=actor, action="job.canceled", outcome=Outcome.SUCCESS, subject=job_id)
+        cancel_job(session, job, f"canceled by {actor}", actor=actor)
 
 
 def _job(session: Session, job_id: str, states: tuple[JobState, ...], what: str) -> Job:

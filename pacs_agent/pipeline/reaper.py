@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from dbos import DBOS, WorkflowStatus
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from pacs_agent.db import Database, Job, JobState, Worker, utc_now
@@ -17,6 +17,7 @@ from pacs_agent.pipeline.workflow import study_workflow_id
 _ACTIVE = ["PENDING", "ENQUEUED", "DELAYED"]
 _ENDED = ["SUCCESS", "ERROR", "CANCELLED"]
 FORGET_AFTER_S = 3600.0
+FORGET_WORKERS_AFTER_S = 7 * 24 * 3600.0
 FORGET_AT_ONCE = 500
 
 log = get_log("reaper")
@@ -63,10 +64,13 @@ class Reaper:
         return failed
 
     def forget_ended(self) -> int:
-        """Deletes workflows that ended a while ago, at most a few hundred; returns how many.
+        """Deletes workflows that ended a while ago, at most a few hundred, and workers long buried; counts workflows.
 
         What they leave for people is in the jobs, their steps and the audit trail.
         """
+        long_ago = utc_now() - timedelta(seconds=FORGET_WORKERS_AFTER_S)
+        with self.database.writing() as session:
+            session.execute(delete(Worker).where(Worker.buried_at < long_ago))
         before = (utc_now() - timedelta(seconds=FORGET_AFTER_S)).isoformat()
         ended = DBOS.list_workflows(
             status=_ENDED, completed_before=before, limit=FORGET_AT_ONCE, load_input=False, load_output=False

@@ -14,6 +14,8 @@ from pacs_agent.pipeline.progress import StepProgress, reading_step
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages
 from pacs_agent.results import ObjectKind, Predecessor
 
+OVERTAKEN = "more images came before it was read; the study is read again when it is complete"
+
 
 class Steps:
     """The steps of reading, for the workflow to call in order."""
@@ -107,7 +109,7 @@ class Steps:
             digests = image_digests(session, job.study_pk)
             overtaken = input_digest(digests) != job.input_digest
             if overtaken:
-                cancel_job(job, "more images came before it was read; the study is read again when it is complete")
+                cancel_job(session, job, OVERTAKEN)
             else:
                 facts = self._known_facts(session, job, digests)
         if overtaken:
@@ -140,9 +142,10 @@ def fail_job(session: Session, job: Job, reason: str) -> None:
     audit(session, actor="agent", action="job.failed", outcome=Outcome.SERIOUS_FAILURE, subject=job.id, reason=reason)
 
 
-def cancel_job(job: Job, reason: str) -> None:
-    """Cancels a job in the caller's transaction."""
+def cancel_job(session: Session, job: Job, reason: str, *, actor: str = "agent") -> None:
+    """Cancels a job, with an audit line, in the caller's transaction."""
     job.state, job.error, job.finished_at = JobState.CANCELED, reason, utc_now()
+    audit(session, actor=actor, action="job.canceled", outcome=Outcome.SUCCESS, subject=job.id, reason=reason)
 
 
 def _close_steps(job: Job, detail: str) -> None:

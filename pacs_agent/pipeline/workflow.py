@@ -52,7 +52,7 @@ class Story:
             _step("settle", self.deliveries.settle, job_id, run)
         except JobStopped:
             _step("stop", self.steps.stop, job_id, run)
-        except Exception as error:  # noqa: BLE001 (outermost of a job: whatever it was, the job must not seem to run)
+        except Exception as error:  # outermost of a job: whatever it was, the job must not seem to run
             reason = describe(_cause(error))
             log.error("job failed", job=job_id, reason=reason, exc_info=error)
             _step("fail", self.steps.fail, job_id, run, reason)
@@ -83,7 +83,7 @@ class Story:
     def _attempted(self, job_id: str, run: int, act: Act, destination: str, number: int) -> Attempted:
         try:
             ended = _step(f"{act}:{destination}", self.deliveries.attempt, job_id, run, act, destination, number)
-        except Exception as error:  # noqa: BLE001 (outermost of a delivery, as above)
+        except Exception as error:  # outermost of a delivery, as above
             reason = describe(_cause(error))
             log.error("delivery failed", job=job_id, destination=destination, reason=reason, exc_info=error)
             ended = _step("break_off", self.deliveries.break_off, job_id, act, destination, reason)

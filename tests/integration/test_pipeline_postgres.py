@@ -41,6 +41,7 @@ def test_a_killed_workers_job_is_taken_over_by_the_other(postgres_url: str, tmp_
                 until(lambda: doomed.process.poll() is not None or agent.jobs()[-1].state == "done")
             for index in range(study):
                 assert agent.wait_for_job("done", "failed", index=index).state == "done"
+    assert len(agent.jobs()) == study, "both looked at each study, one completed it"
     assert len(pacs.stored) == 2 * study
     assert not {uid for uid, count in pacs.received.items() if count > 1}
     assert len(_living(agent)) == 1

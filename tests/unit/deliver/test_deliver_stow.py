@@ -169,6 +169,12 @@ def test_a_missing_secret_refuses_and_sends_nothing(service: Service, two_object
     assert not service.asked
 
 
+def test_a_missing_certificate_file_is_named(two_objects: list[Outgoing]) -> None:
+    address = StowAddress(url="https://127.0.0.1:9/dicom-web", ca_file="/nowhere/ca.pem")
+    with pytest.raises(Refused, match=r"/nowhere/ca\.pem"):
+        list(StowDestination(address, 1).send(two_objects))
+
+
 def test_an_endless_answer_is_cut_off(
     service: Service, two_objects: list[Outgoing], monkeypatch: pytest.MonkeyPatch
 ) -> None:
