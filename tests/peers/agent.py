@@ -130,10 +130,11 @@ class Agent:
         }
 
     def _ready(self) -> bool:
-        if self._subcommand == "receive":
-            return answers(self.port)
+        """True when the listener answers, and with `serve` the web server, a process of its own, as well."""
+        if not answers(self.port):
+            return False
         try:
-            return requests.get(f"{self.url}/readyz", timeout=5).ok
+            return self._subcommand == "receive" or requests.get(f"{self.url}/readyz", timeout=5).ok
         except requests.RequestException:
             return False
 
