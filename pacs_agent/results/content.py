@@ -15,6 +15,7 @@ from highdicom.sr import (
     ObserverContext,
     TextContentItem,
 )
+from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 
 from pacs_agent.imaging.series import Slice
@@ -34,13 +35,15 @@ INFERRED_FROM = "INFERRED FROM"
 
 
 def container(
-    name: Code, items: Iterable[ContentItem], relationship: str | None = CONTAINS, template: str | None = None
+    name: Code, items: Iterable[Dataset], relationship: str | None = CONTAINS, template: str | None = None
 ) -> ContainerContentItem:
     """A heading with what stands under it."""
     item = ContainerContentItem(
         name=name, is_content_continuous=False, template_id=template, relationship_type=relationship
     )
-    item.ContentSequence = list(items)
+    item.add_new(
+        "ContentSequence", "SQ", list(items)
+    )  # past highdicom's index of names, which costs a third of the time
     return item
 
 
@@ -57,7 +60,7 @@ def coded(name: Code, value: Code, relationship: str = CONTAINS) -> CodeContentI
     return CodeContentItem(name=name, value=value, relationship_type=relationship)
 
 
-def image(name: Code | CodedConcept, source: Slice, relationship: str) -> ImageContentItem:
+def image(name: Code, source: Slice, relationship: str) -> ImageContentItem:
     """A reference to a slice: an instance, or a frame of a multi-frame one. PS3.3 10.3."""
     return ImageContentItem(
         name=name,

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
-from highdicom.sr import CodedConcept, ContainerContentItem, ContentItem, UIDRefContentItem
+from highdicom.sr import ContainerContentItem, ContentItem, ImageContentItem, UIDRefContentItem
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from pacs_agent.imaging.series import OrderedSeries, Slice
 from pacs_agent.results.codes import (
@@ -25,9 +28,29 @@ def image_library(series: OrderedSeries) -> ContainerContentItem:
         descriptors.append(
             UIDRefContentItem(FRAME_OF_REFERENCE, series.frame_of_reference_uid, relationship_type=_HAS_ACQ_CONTEXT)
         )
-    source = CodedConcept.from_code(SOURCE)  # one for all entries: a code item of its own for each costs half the time
-    entries = [image(source, each, CONTAINS) for each in _instances(series.slices)]
+    entries = _entries(_instances(series.slices))
     return container(IMAGE_LIBRARY, [container(IMAGE_LIBRARY_GROUP, [*descriptors, *entries])])
+
+
+def _entries(slices: Iterable[Slice]) -> Iterable[Dataset]:
+    """One IMAGE item an instance. All share the elements that are alike: a series may have thousands."""
+    shared: dict[BaseTag, DataElement] = {}
+    for each in slices:
+        shared = shared or _alike(image(SOURCE, each, CONTAINS))
+        entry = Dataset(dict(shared))
+        entry.ReferencedSOPSequence = [_reference(each)]
+        yield entry
+
+
+def _alike(entry: ImageContentItem) -> dict[BaseTag, DataElement]:
+    return {element.tag: element for element in entry if element.keyword != "ReferencedSOPSequence"}
+
+
+def _reference(source: Slice) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = source.sop_class_uid
+    item.ReferencedSOPInstanceUID = source.sop_instance_uid
+    return item
 
 
 def _instances(slices: Iterable[Slice]) -> Iterable[Slice]:
@@ -36,4 +59,4 @@ def _instances(slices: Iterable[Slice]) -> Iterable[Slice]:
     for each in slices:
         if each.sop_instance_uid not in seen:
             seen.add(each.sop_instance_uid)
-            yield each if each.frame_number is None else each.model_copy(update={"frame_number": None})
+            yield each

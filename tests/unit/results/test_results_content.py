@@ -186,4 +186,4 @@ def test_nine_findings_on_three_hundred_slices_are_composed_quickly() -> None:
         compose_ai_result(read, evidence, FACTS)
         return time.process_time() - started
 
-    assert min(seconds() for _ in range(5)) < 0.15
+    assert min(seconds() for _ in range(8)) < 0.15
