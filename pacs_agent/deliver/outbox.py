@@ -57,14 +57,14 @@ class Outbox:
         stored = self._objects(job_id, destination, (DeliveryState.STORED,))
         if not stored:
             return "confirmed before"
-        texts = set()
-        for found in self._open(destination).confirm(stored):
-            if found.whereabouts is Whereabouts.ABSENT:
-                raise NotThere(f"{destination} accepted {found.sop_instance_uid} but does not have it: {found.text}")
+        confirmations = list(self._open(destination).confirm(stored))
+        for found in confirmations:
             if found.whereabouts is Whereabouts.THERE:
                 self._mark(destination, found.sop_instance_uid, DeliveryState.CONFIRMED, found.text)
-            texts.add(found.text)
-        return "; ".join(sorted(texts))
+        absent = [found.sop_instance_uid for found in confirmations if found.whereabouts is Whereabouts.ABSENT]
+        if absent:
+            raise NotThere(f"{destination} accepted {', '.join(absent)} but does not have it")
+        return "; ".join(sorted({found.text for found in confirmations}))
 
     def give_up(self, job_id: str, destination: str) -> None:
         """Marks what was not taken as unreachable: nobody will try again on their own."""

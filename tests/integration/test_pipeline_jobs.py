@@ -1,6 +1,8 @@
 """Jobs from their beginning to each of their ends, by a worker in this process with a tiny model."""
 
+import socket
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -65,6 +67,22 @@ def test_a_destination_that_is_down_holds_up_nobody_and_gets_everything_later(
                 assert agent.wait_for_job("done", "failed", index=index).state == JobState.DONE
             assert len(back.stored) == 4
     assert set(back.received.values()) == {1}
+
+
+def test_a_destination_that_hangs_holds_up_only_itself(agent: AgentFolder, start: Starter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, CountingPacs() as pacs:
+        agent.destination("hangs", "dimse", {**pacs.settings, "port": silent.getsockname()[1]})
+        agent.destination("pacs", "dimse", pacs.settings)
+        agent.rule("hangs", "pacs")
+        for number in range(4):
+            agent.receive(f"study {number}", range(number + 1))
+        start()
+        started_s = time.monotonic()
+        until(lambda: len(pacs.stored) == 8)
+        assert time.monotonic() - started_s < 2 * agent.settings.deliver.timeout_s, "not one time-out after the other"
+        assert not {state for _, state, _ in agent.deliveries("hangs")} & {DeliveryState.STORED}
+        for job in agent.jobs():
+            pipeline.cancel(agent.database, job.id, actor="test")
 
 
 def test_a_destination_that_stays_down_is_a_dead_letter_until_rerun(agent: AgentFolder, start: Starter) -> None:
