@@ -172,7 +172,7 @@ def _image_type() -> str:
 
 def _pieces(parts: Iterator[Part], media_type: str, count: int) -> Response:
     """Parts as multipart, or the only part by itself where the client asks for that."""
-    if count == 1 and not next(wanted(request)).multipart:
+    if count == 1 and not wanted(request)[0].multipart:
         part = next(parts)
         return Response(part.body, content_type=part.content_type)
     return multipart_response(parts, media_type)

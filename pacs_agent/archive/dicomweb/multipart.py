@@ -7,7 +7,8 @@ from typing import IO
 
 from flask import Response
 from werkzeug.exceptions import BadRequest
-from werkzeug.http import parse_options_header
+
+from pacs_agent.archive.dicomweb.accept import MULTIPART, media_type_of
 
 CHUNK_BYTES = 1 << 18
 LONGEST_PART_HEADER_BYTES = 8192
@@ -40,9 +41,9 @@ def _encoded(parts: Iterable[Part], boundary: str) -> Iterator[bytes]:
 
 def boundary_of(content_type: str) -> bytes:
     """The boundary that a Content-Type header names. Raises BadRequest when it is not multipart or names none."""
-    media_type, options = parse_options_header(content_type)
+    media_type, options = media_type_of(content_type)
     boundary = options.get("boundary", "")
-    if media_type != "multipart/related" or not 1 <= len(boundary) <= 70 or not boundary.isascii():
+    if media_type != MULTIPART or not 1 <= len(boundary) <= 70 or not boundary.isascii():
         raise BadRequest("Content-Type must be multipart/related with a boundary of at most 70 characters")
     return boundary.encode()
 
