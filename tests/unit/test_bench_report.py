@@ -1,0 +1,39 @@
+"""The benchmark's report: a ratio is ours divided by the peer's, and nothing is invented where nothing was measured."""
+
+import json
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench.report import Report, Row, show
+
+
+def _row(ours: float | None, theirs: float | None) -> Row:
+    return Row("reception.1.x", "reception", "what was timed", "images/s", "higher", ours, "a peer", theirs, 500.0)
+
+
+def test_ratio_is_ours_by_the_peers() -> None:
+    assert _row(50, 200).ratio == 0.25
+
+
+def test_no_ratio_without_a_measurement() -> None:
+    assert _row(None, 200).ratio is None
+    assert _row(50, None).ratio is None
+
+
+def test_written_json_names_machine_versions_and_every_row(tmp_path: Path) -> None:
+    report = Report({"cores": "2"}, {"python": "3.11"}, {"study": "phantom"}, [_row(50, 200)])
+    report.write(tmp_path / "build" / "bench.json")
+    written = json.loads((tmp_path / "build" / "bench.json").read_text())
+    assert (written["machine"], written["versions"]) == ({"cores": "2"}, {"python": "3.11"})
+    expected = {"id": "reception.1.x", "what": "what was timed", "ours": 50, "peer": "a peer", "peer_value": 200}
+    assert expected.items() <= written["rows"][0].items()
+    assert (written["rows"][0]["ratio"], written["rows"][0]["ceiling"]) == (0.25, 500)
+
+
+def test_table_says_what_was_timed() -> None:
+    out = Console(file=StringIO(), width=120)
+    show(Report({}, {}, {}, [_row(50, 200)], notes=["one peer was left out"]), out)
+    shown = out.file.getvalue()  # type: ignore[attr-defined]
+    assert all(text in shown for text in ("what was timed", "0.25×", "a peer", "one peer was left out"))
