@@ -18,7 +18,7 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skips what this machine cannot run, each with a message."""
     real_images = pytest.mark.skip(reason="the real images of ../shared/data are not on this machine")
-    missing = [name for name in ("Orthanc", "storescu", "dciodvfy") if shutil.which(name) is None]
+    missing = [name for name in ("Orthanc", "dsrdump", "dciodvfy") if shutil.which(name) is None]
     peers = pytest.mark.skip(reason=f"no {', '.join(missing)} on this machine: deploy/peers.sh installs them as root")
     for item in items:
         if item.get_closest_marker("real_images") and not SHARED_DATA.is_dir():

@@ -24,7 +24,7 @@ from pacs_agent import route
 from pacs_agent.cli.context import Agent
 from pacs_agent.cli.demo_report import print_report
 from pacs_agent.cli.send import send_files
-from pacs_agent.cli.serve import print_addresses
+from pacs_agent.cli.serve import PROCESSES, config_arguments, print_addresses
 from pacs_agent.db import Job, JobState, Peer, Study
 from pacs_agent.deliver import ScuAddress
 from pacs_agent.ops.listening import answers_dicom, answers_http
@@ -62,7 +62,7 @@ def demo(once: bool, seed: int, slices: int, findings: str, folder: Path, pictur
     out = Console(highlight=False, record=picture is not None, width=118 if picture else None)
     agent = _fresh_agent(folder)
     files, truth = _phantom(out, folder / "phantom", seed, slices, findings)
-    supervisor = Supervisor(("receive", "work", "web"), ("--config", str(agent.config)))
+    supervisor = Supervisor(PROCESSES, config_arguments(agent))
     supervisor.start()
     try:
         _wait_until_up(agent, supervisor)

@@ -1,15 +1,45 @@
-"""The group of all commands; each subject is a file beside this one."""
+"""The group of all commands. Each subject is a file beside this one, and is loaded when one of its commands is used."""
 
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from pacs_agent import __version__
-from pacs_agent.cli import demo, doctor, models, peers, rules, send, serve, studies
 from pacs_agent.cli.context import Agent
 
+SUBJECTS = {
+    "serve": ("serve", "db"),
+    "receive": ("receive",),
+    "work": ("work",),
+    "web": ("web",),
+    "demo": ("demo",),
+    "send": ("send",),
+    "listings": ("studies", "jobs", "job", "audit"),
+    "control": ("force", "rerun", "cancel"),
+    "peers": ("peer", "destination"),
+    "rules": ("rules",),
+    "models": ("model",),
+    "doctor": ("doctor",),
+}
+"""File of each command. A listing must not wait for the workflow engine, nor the listener for the model."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _BySubject(click.Group):
+    """Loads a command's file when the command is asked for."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return sorted(name for names in SUBJECTS.values() for name in names)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        subject = next((subject for subject, names in SUBJECTS.items() if name in names), None)
+        if subject is None:
+            return None
+        commands: tuple[click.Command, ...] = import_module(f"pacs_agent.cli.{subject}").COMMANDS
+        return next(command for command in commands if command.name == name)
+
+
+@click.group(cls=_BySubject, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="pacs-agent")
 @click.option(
     "--config",
@@ -21,8 +51,3 @@ from pacs_agent.cli.context import Agent
 def main(context: click.Context, config: Path | None) -> None:
     """AI reading of CT and MR studies inside a hospital's own PACS."""
     context.obj = Agent(config)
-
-
-for subject in (serve, demo, send, studies, peers, rules, models, doctor):
-    for command in subject.COMMANDS:
-        main.add_command(command)

@@ -29,8 +29,14 @@ def setting_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
         yield f"| `{prefix}{name}` | {default} | {field.description} |"
 
 
+def commands_of(group: click.Group) -> dict[str, click.Command]:
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in sorted(group.list_commands(context))}
+    return {name: command for name, command in found.items() if command is not None}
+
+
 def command_rows(group: click.Group, prefix: str = "") -> Iterator[str]:
-    for name, command in sorted(group.commands.items()):
+    for name, command in commands_of(group).items():
         if isinstance(command, click.Group):
             yield from command_rows(command, f"{prefix}{name} ")
             continue
@@ -72,9 +78,9 @@ def resolve(words: list[str]) -> bool:
     for word in words:
         if not isinstance(command, click.Group):
             return True
-        if word not in command.commands:
+        if word not in (known := commands_of(command)):
             return False
-        command = command.commands[word]
+        command = known[word]
     return True
 
 

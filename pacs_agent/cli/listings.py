@@ -1,4 +1,4 @@
-"""`studies`, `force`, `jobs`, `job`, `rerun`, `cancel`, `audit`: what came in and what became of it."""
+"""`studies`, `jobs`, `job`, `audit`: what came in and what became of it."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ from rich.markup import escape
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from pacs_agent import assemble, pipeline
 from pacs_agent.cli.context import Agent, Row, console, json_option, local_time, pass_agent, print_json, print_rows
 from pacs_agent.db import (
     AuditEvent,
@@ -68,18 +67,6 @@ def _study_row(session: Session, study: Study) -> Row:
         "job": newest.id if newest else None,
         "job_state": newest.state if newest else None,
     }
-
-
-@click.command()
-@click.argument("study_instance_uid")
-@pass_agent
-def force(agent: Agent, study_instance_uid: str) -> None:
-    """Take a study as complete now, without waiting for its quiet time."""
-    try:
-        completion = assemble.force(agent.database, agent.archive, study_instance_uid, actor="command line")
-    except assemble.UnknownStudy as error:
-        raise click.ClickException(str(error)) from error
-    console().print(f"{study_instance_uid}: {escape(completion.summary)}")
 
 
 @click.command()
@@ -202,30 +189,6 @@ def _print_job(facts: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("job_id")
-@pass_agent
-def rerun(agent: Agent, job_id: str) -> None:
-    """Run a failed or canceled job again. What it has made already stays; what is delivered is not sent twice."""
-    _act(pipeline.rerun, agent, job_id, "queued again")
-
-
-@click.command()
-@click.argument("job_id")
-@pass_agent
-def cancel(agent: Agent, job_id: str) -> None:
-    """Cancel a job that is queued or running. Nothing more of it is delivered."""
-    _act(pipeline.cancel, agent, job_id, "canceled")
-
-
-def _act(act: Any, agent: Agent, job_id: str, done: str) -> None:
-    try:
-        act(agent.database, job_id, actor="command line")
-    except pipeline.JobStateError as error:
-        raise click.ClickException(str(error)) from error
-    console().print(f"{job_id}: {done}")
-
-
-@click.command()
 @click.option("--action", help="Only this action, for example instance.refused.")
 @limit_option
 @json_option
@@ -241,4 +204,4 @@ def audit(agent: Agent, action: str | None, limit: int, as_json: bool) -> None:
     print_rows(rows, as_json=as_json, columns=fields, empty="The audit trail is empty.")
 
 
-COMMANDS = (studies, force, jobs, job, rerun, cancel, audit)
+COMMANDS = (studies, jobs, job, audit)

@@ -1,0 +1,24 @@
+"""`web`: the web server as a process."""
+
+import click
+
+from pacs_agent.cli.context import Agent, pass_agent
+from pacs_agent.cli.ports import port_to_bind
+from pacs_agent.ops import configure_log
+from pacs_agent.web import InsecureStart, run_web
+
+
+@click.command()
+@pass_agent
+def web(agent: Agent) -> None:
+    """Run the web server alone."""
+    configure_log(agent.settings.log_level)
+    _ = agent.database  # at this version
+    try:
+        with port_to_bind(agent.settings.web.host, agent.settings.web.port, "web"):
+            run_web(agent.settings)
+    except InsecureStart as error:
+        raise click.UsageError(str(error)) from error
+
+
+COMMANDS = (web,)
