@@ -90,10 +90,10 @@ def run_web(settings: Settings) -> None:
     Raises InsecureStart, or OSError when the address cannot be bound.
     """
     database = Database(settings.sqlalchemy_url)
-    with closing(database), stop_signal() as signal:
+    with closing(database), stop_signal() as stopping:
         server = WebServer(settings, database, Archive(database, settings.data_dir / "archive"))
         server.start()
-        signal.wait()
+        stopping.wait()
         server.stop()
 
 

@@ -1,29 +1,41 @@
 """Waiting for the signal that ends a process."""
 
 import signal
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
-STOP_SIGNALS = frozenset((signal.SIGTERM, signal.SIGINT))
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopSignal:
-    """SIGTERM or SIGINT, while they are held back."""
+    """SIGTERM or SIGINT, as bytes that arrive at a socket."""
+
+    def __init__(self, arrivals: socket.socket) -> None:
+        self._arrivals = arrivals
 
     def wait(self) -> None:
         """Returns when a stop signal came, even if it came before."""
-        signal.sigwait(STOP_SIGNALS)
+        while self._arrivals.recv(1)[0] not in STOP_SIGNALS:
+            pass
 
 
 @contextmanager
 def stop_signal() -> Iterator[StopSignal]:
-    """Holds back SIGTERM and SIGINT in this thread, and in those it starts, so that `wait` can take them.
+    """Takes over SIGTERM and SIGINT, so that `wait` sees each of them. Call from the main thread.
 
-    Enter before threads are started. A handler that sets an event is not enough: it may run just before the main thread
-    begins to wait for ever.
+    A handler that sets an event is not enough: the kernel may give the signal to another thread (numpy starts some),
+    and a main thread that waits for an event without a time-out is then never woken to run the handler. The byte of
+    `signal.set_wakeup_fd` is written by whichever thread the signal hits.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    try:
-        yield StopSignal()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    arrivals, wakeup = socket.socketpair()
+    wakeup.setblocking(False)
+    with closing(arrivals), closing(wakeup):
+        before_fd = signal.set_wakeup_fd(wakeup.fileno())
+        before = {number: signal.signal(number, lambda _number, _frame: None) for number in STOP_SIGNALS}
+        try:
+            yield StopSignal(arrivals)
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(before_fd)

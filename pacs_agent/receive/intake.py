@@ -1,7 +1,9 @@
 """The one door by which instances come in, for C-STORE and STOW-RS: identity, wholeness, then the archive."""
 
 import re
-from typing import NoReturn
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -77,6 +79,14 @@ class Intake:
             self._refuse(OutOfResources(str(error)), encoded.sop_instance_uid, source)
         except Refusal as refusal:
             self._refuse(refusal, encoded.sop_instance_uid, source)
+
+    def audit_request(self, source: str, receipts: Sequence[Receipt], refused: int) -> None:
+        """Writes the one audit line of a STOW-RS request, as an association has one."""
+        counts = Counter(receipt.outcome.value for receipt in receipts)
+        detail: dict[str, Any] = {"instances": len(receipts), "refused": refused, **counts}
+        outcome = Outcome.MINOR_FAILURE if refused else Outcome.SUCCESS
+        with self._database.writing() as session:
+            audit(session, actor=source, action="stow", outcome=outcome, **detail)
 
     def _refuse(self, refusal: Refusal, subject: str, source: str) -> NoReturn:
         """Audits and raises a refusal. A database that is gone is why some are refused: that must still be told."""

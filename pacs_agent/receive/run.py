@@ -17,8 +17,8 @@ def run_receive(settings: Settings) -> None:
     database = Database(settings.sqlalchemy_url)
     archive = Archive(database, settings.data_dir / "archive")
     archive.sweep()
-    with closing(database), stop_signal() as signal:
+    with closing(database), stop_signal() as stopping:
         listener = Listener(settings, database, archive)
         listener.start()
-        signal.wait()
+        stopping.wait()
         listener.stop()

@@ -15,10 +15,11 @@ from dicomweb_client.api import DICOMwebClient
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from sqlalchemy import select
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings, WebSettings
-from pacs_agent.db import Database, upgrade
+from pacs_agent.db import AuditEvent, Database, upgrade
 from pacs_agent.web import InsecureStart, WebServer, check_secure
 from tests.unit.archive.made_instances import ct_slice, encoded, part10, text_report
 
@@ -142,7 +143,7 @@ def test_rendered_frame_shows_the_window(client: DICOMwebClient) -> None:
     assert Image.open(BytesIO(jpeg)).format == "JPEG"
 
 
-def test_one_bad_part_fails_alone(url: str) -> None:
+def test_one_bad_part_fails_alone(url: str, database: Database) -> None:
     good, bad = part10(ct_slice(1)), part10(ct_slice(2))[:-50]
     response = requests.post(f"{url}/dicom-web/studies", data=multipart(good, bad), headers=MULTIPART)
     answer = Dataset.from_json(response.json())
@@ -151,6 +152,9 @@ def test_one_bad_part_fails_alone(url: str) -> None:
     assert [(item.ReferencedSOPInstanceUID, item.FailureReason) for item in answer.FailedSOPSequence] == [
         (ct_slice(2).SOPInstanceUID, 0xC000)
     ]
+    with database.reading() as session:
+        (line,) = session.scalars(select(AuditEvent).where(AuditEvent.action == "stow"))
+    assert (line.actor, line.detail) == ("STOW-RS@127.0.0.1", {"instances": 1, "refused": 1, "stored": 1})
 
 
 @pytest.mark.parametrize("part", [b"<html>", b"", b"\0" * 1000])

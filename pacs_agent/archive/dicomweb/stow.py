@@ -43,9 +43,12 @@ def store_parts(intake: Intake, request: Request, source: str, study: str | None
     """
     receipts: list[Receipt] = []
     failures: list[Failed] = []
-    for part in _dicom_parts(request):
-        outcome = _store_part(intake, part.body, source, study)
-        (receipts if isinstance(outcome, Receipt) else failures).append(outcome)  # type: ignore[arg-type]
+    try:
+        for part in _dicom_parts(request):
+            outcome = _store_part(intake, part.body, source, study)
+            (receipts if isinstance(outcome, Receipt) else failures).append(outcome)  # type: ignore[arg-type]
+    finally:
+        intake.audit_request(source, receipts, len(failures))
     return StoreAnswer(_status(receipts, failures), _answer(receipts, failures, base_url))
 
 
