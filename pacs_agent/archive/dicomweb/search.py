@@ -74,17 +74,21 @@ def _count_studies(session: Session, rows: Sequence[Row]) -> None:
     modalities = defaultdict(list)
     for pk, modality in session.execute(select(Series.study_pk, Series.modality).where(of_page).distinct()):
         modalities[pk].append(modality)
-    series_of, instances_of = (dict(session.execute(each).tuples().all()) for each in (series, instances))
+    series_of, instances_of = (_counts(session, each) for each in (series, instances))
     for row in rows:
         row["NumberOfStudyRelatedSeries"] = series_of.get(row["pk"], 0)
         row["NumberOfStudyRelatedInstances"] = instances_of.get(row["pk"], 0)
         row["ModalitiesInStudy"] = sorted(filter(None, modalities[row["pk"]]))
 
 
+def _counts(session: Session, counted: Any) -> dict[int, int]:
+    return {pk: count for pk, count in session.execute(counted)}  # noqa: C416 (rows are no pairs to a type checker)
+
+
 def _count_series(session: Session, rows: Sequence[Row]) -> None:
     of_page = Instance.series_pk.in_([row["pk"] for row in rows])
     counted = select(Instance.series_pk, func.count(Instance.id)).where(of_page).group_by(Instance.series_pk)
-    instances_of = dict(session.execute(counted).tuples().all())
+    instances_of = _counts(session, counted)
     for row in rows:
         row["NumberOfSeriesRelatedInstances"] = instances_of.get(row["pk"], 0)
 
