@@ -52,6 +52,7 @@ def listening_process(data_dir: Path, port: int) -> subprocess.Popen[bytes]:
 def send_until_cut(port: int, first: int, acknowledged: list[str]) -> None:
     """Sends slices until the peer is gone; notes each one that was answered with Success."""
     ae = AE("SENDER")
+    ae.acse_timeout = ae.dimse_timeout = 3
     ae.add_requested_context(CT)
     association = ae.associate("127.0.0.1", port, ae_title="PACSAGENT")
     for number in range(first, first + 1000):
