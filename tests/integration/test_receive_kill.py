@@ -96,10 +96,13 @@ def test_process_ends_cleanly_on_sigterm(tmp_path: Path, port: int) -> None:
     held = AE("SENDER")
     held.add_requested_context(CT)
     association = held.associate("127.0.0.1", port, ae_title="PACSAGENT")
-    with socket.create_connection(("127.0.0.1", port)) as silent:
-        silent.sendall(b"\1\0\0")
-        process.terminate()
-        assert process.wait(20) == 0
+    try:
+        with socket.create_connection(("127.0.0.1", port)) as silent:
+            silent.sendall(b"\1\0\0")
+            process.terminate()
+            assert process.wait(20) == 0
+    finally:
+        process.kill()
     assert not association.is_released
 
 
