@@ -83,7 +83,7 @@ class WorkSettings(_Section):
 class DeliverSettings(_Section):
     """Delivery of results."""
 
-    attempts: int = Field(8, ge=1, description="attempts on a network error before the dead letters")
+    attempts: int = Field(300, ge=1, description="attempts on a network error before the dead letters; 300 is two days")
     backoff_s: float = Field(2, gt=0, description="wait after the first failed attempt; doubles each time")
     backoff_max_s: float = Field(600, gt=0, description="longest wait between two attempts")
     timeout_s: float = Field(30, gt=0, description="time limit of one connection or response")

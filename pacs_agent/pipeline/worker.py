@@ -29,6 +29,7 @@ WORKFLOW_VERSION = "1"
 """Version of the workflows' shape: only workers of the same take up unfinished jobs. Raise it with the shape."""
 UPKEEP_S = 30.0
 FENCED_EXIT_CODE = 75
+WAKE_S = 0.5
 
 log = get_log("worker")
 
@@ -63,7 +64,8 @@ class WorkerProcess:
     def run(self) -> None:
         """Works until `stop` is called, or until others have taken this worker for dead."""
         self.start()
-        self._stopping.wait()
+        while not self._stopping.wait(WAKE_S):
+            pass  # an endless wait is not woken when the kernel gives the signal to another thread
 
     def stop(self, patience_s: float = 0) -> None:
         """Ends the work. A job that is running longer than the patience goes on elsewhere, or at the next start."""

@@ -3,6 +3,7 @@
 import configparser
 from pathlib import Path
 
+import click
 import pytest
 
 UNITS = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
@@ -21,9 +22,11 @@ def test_unit_starts_a_command_of_the_agent(path: Path) -> None:
     from pacs_agent.cli import main
 
     program, option, _, *subcommand = _unit(path)["Service"]["ExecStart"].split()
-    group = main
+    command: click.Command | None = main
     for word in subcommand:
-        group = group.commands[word]  # type: ignore[attr-defined]
+        assert isinstance(command, click.Group)
+        command = command.get_command(click.Context(command), word)
+    assert command is not None
     assert program.endswith("/pacs-agent")
     assert option in main.params[0].opts + main.params[1].opts
 
