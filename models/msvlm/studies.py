@@ -52,7 +52,8 @@ def encode_studies(encoder: SliceEncoder, paths: Sequence[Path], title: str) -> 
     for path in track(paths, f"slice tokens: {title}"):
         case = load_study(path)
         hu = torch.from_numpy(case.field.hu).float()
-        tokens = torch.cat([encoder(part).token for part in hu.split(32)])
+        with torch.autocast("cpu", torch.bfloat16):
+            tokens = torch.cat([encoder(part).token.float() for part in hu.split(32)])
         slices = torch.from_numpy(case.field.slices).float() / 255.0
         labels = torch.from_numpy(case.labels)
         studies.append(EncodedStudy(tokens, torch.from_numpy(case.field.z_mm), slices, labels, case.sentences))

@@ -54,8 +54,16 @@ def trained_encoder(run: Run) -> Network:
 
 def encoded_splits(run: Run, network: Network) -> dict[str, list[EncodedStudy]]:
     """Slice tokens of the splits that later stages learn from."""
-    names = [split for split in SPLITS if split != "test"]
-    return {name: encode_studies(network.encoder, render_split(run.preset, name, run.cache), name) for name in names}
+    return {name: _encoded(run, network, name) for name in SPLITS if name != "test"}
+
+
+def _encoded(run: Run, network: Network, split: str) -> list[EncodedStudy]:
+    cached = run.stage(f"tokens-{split}")
+    if cached.is_file():
+        return [EncodedStudy(**study) for study in torch.load(cached, weights_only=True)]
+    studies = encode_studies(network.encoder, render_split(run.preset, split, run.cache), split)
+    torch.save([vars(study) for study in studies], cached)
+    return studies
 
 
 def trained_reader(run: Run, network: Network, splits: dict[str, list[EncodedStudy]]) -> Network:
