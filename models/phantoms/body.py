@@ -135,7 +135,7 @@ def _paint_ribs(hu: Floats, level: Level, anatomy: Anatomy) -> None:
     rows, columns = np.nonzero(shell)
     x, y = level.x[0, columns], level.y[rows, 0]
     lean = np.cos(np.arctan2(np.abs(x), y))
-    phase = (level.z + 48.0 * (1.0 - lean)) / anatomy.rib_pitch_mm + anatomy.rib_phase + 0.5 * (x > 0) * 0.1
+    phase = (level.z + 48.0 * (1.0 - lean)) / anatomy.rib_pitch_mm + anatomy.rib_phase + 0.05 * (x > 0)
     rib = np.cos(2.0 * np.pi * phase)
     front = lean < -0.78
     core = (rib > 0.55) & (np.abs(level.wall_mm[rows, columns] - 5.75) < 2.4)

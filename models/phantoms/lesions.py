@@ -104,10 +104,10 @@ class Consolidation:
             radius = _ellipsoid_radius(box, self.centre, self.axes) + 0.16 * _ripple(box, self.centre, self.seed)
             share = np.clip((1.08 - radius) / 0.25, 0.0, 1.0) * lung
             canvas.blend(box, 0.95 * share, 35.0 + 0.12 * anatomy.contrast_hu)
-            self._paint_bronchi(canvas, share)
+            self._paint_bronchi(canvas)
             canvas.mark(self.finding, box, share > 0.5)
 
-    def _paint_bronchi(self, canvas: Canvas, _share: Floats) -> None:
+    def _paint_bronchi(self, canvas: Canvas) -> None:
         rng = np.random.default_rng(self.seed + 1)
         for _ in range(7):
             way = rng.standard_normal(3) * np.array(self.axes) * 0.5

@@ -58,6 +58,7 @@ def assert_parity(export, graph, inputs):
         assert np.abs(ours.numpy() - theirs).max() < PARITY
 
 
+@pytest.mark.slow
 def test_slice_encoder_graph_computes_the_network_for_any_size(network, tmp_path):
     export, graph = exported(slice_encoder_export, network, tmp_path)
     names = [(i.name, i.shape) for i in graph.get_inputs()]
@@ -72,6 +73,7 @@ def test_slice_encoder_graph_computes_the_network_for_any_size(network, tmp_path
         assert_parity(export, graph, inputs)
 
 
+@pytest.mark.slow
 def test_study_reader_graph_computes_the_network_for_any_number_of_slices(network, tmp_path):
     export, graph = exported(study_reader_export, network, tmp_path)
     for b, length in ((1, 1), (3, 40)):
@@ -84,6 +86,7 @@ def test_study_reader_graph_computes_the_network_for_any_number_of_slices(networ
         assert_parity(export, graph, inputs)
 
 
+@pytest.mark.slow
 def test_report_decoder_graph_starts_from_an_empty_cache_and_equals_whole_sentences(network, tmp_path):
     _, graph = exported(report_decoder_export, network, tmp_path)
     shape = network.preset.network

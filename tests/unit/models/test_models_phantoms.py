@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from models.msvlm.extract import findings_of_report
 from models.phantoms import FINDINGS, Finding, generate
 from models.phantoms.plan import draw_case
+from models.phantoms.report import write_report
 
 ALL = frozenset(FINDINGS)
 
@@ -47,8 +48,6 @@ def test_a_normal_phantom_has_no_mask_and_says_so():
 @given(st.integers(0, 2**32))
 def test_the_report_states_exactly_the_findings_that_are_there(seed):
     case = draw_case(seed)
-    from models.phantoms.report import write_report
-
     sentences = write_report(case.truths, np.random.default_rng(seed))
     stated = findings_of_report(sentence.text for sentence in sentences if sentence.kind != "impression")
     assert stated == case.findings

@@ -11,6 +11,7 @@ from models.msvlm.preprocess import (  # noqa: E402
     hounsfield_units,
     triangle_weights,
 )
+from models.msvlm.realcases import ARCHIVES, REAL_DATA, series_of_archive  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -95,3 +96,21 @@ def test_windows_run_from_minus_one_to_one():
     channels = Windows(((-160.0, 240.0), (-1350.0, 150.0)))(torch.tensor([[[-2000.0, 40.0, 3000.0]]]))
     assert channels[0, 0, 0].tolist() == pytest.approx([-1.0, 0.0, 1.0])
     assert channels.shape == (1, 2, 1, 3)
+
+
+@pytest.mark.real_images
+def test_the_field_of_a_real_chest_is_centred_on_it():
+    path = REAL_DATA / ARCHIVES["LIDC-IDRI-0001"]
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not beside the project")
+    series = series_of_archive(path)
+    stored = torch.from_numpy(series.stored[40:110:10])
+    n = len(stored)
+    hu = hounsfield_units(stored, torch.full((n,), series.slope), torch.full((n,), series.intercept))
+    field = field_of_body(hu, torch.tensor([series.spacing_mm] * n), 160, 2.0)
+    offset_px = torch.arange(160) - 79.5
+    tissue = (field > -300).float()
+    down = (tissue * offset_px[:, None]).sum((1, 2)) / tissue.sum((1, 2))
+    across = (tissue * offset_px[None]).sum((1, 2)) / tissue.sum((1, 2))
+    assert float(across.abs().max()) * 2.0 < 15.0
+    assert float(down.abs().max()) * 2.0 < 30.0
