@@ -51,8 +51,7 @@ def _print_findings(out: Console, reading: StudyReading, truth: dict[str, Any]) 
 def _add_finding(table: Table, finding: FindingReading, truth: dict[str, Any], slices: int) -> None:
     present = bool(truth["labels"].get(finding.label.key))
     first, last = _true_range(finding.label.key, truth)
-    right = present == (finding.presence is Presence.PRESENT)
-    mark = "[green]✓[/]" if right else "[red]✗[/]"
+    mark = _mark(present, finding.presence)
     shown = "[yellow]present[/]" if present else "[dim]absent[/]"
     strip = _strip(finding.slice_weights) if finding.presence is not Presence.ABSENT else ""
     table.add_row(finding.label.name, shown, f"{mark} {SAID[finding.presence]}", f"{finding.probability:.2f}", strip)
@@ -65,6 +64,13 @@ def _strip(weights: tuple[float, ...]) -> str:
     cells = min(STRIP_CELLS, len(weights))
     stretches = [weights[i * len(weights) // cells : (i + 1) * len(weights) // cells] for i in range(cells)]
     return "".join(BLOCKS[round(max(stretch) * (len(BLOCKS) - 1))] for stretch in stretches)
+
+
+def _mark(present: bool, said: Presence) -> str:
+    """Right, wrong, or left open."""
+    if said is Presence.UNCERTAIN:
+        return "?"
+    return "[green]✓[/]" if present == (said is Presence.PRESENT) else "[red]✗[/]"
 
 
 def _true_range(key: str, truth: dict[str, Any]) -> tuple[int, int]:
