@@ -7,7 +7,13 @@ prove they are on disk, files and headers, DICOMweb (`archive.dicomweb`). What m
 
 from pacs_agent.archive.archive import Archive
 from pacs_agent.archive.errors import ArchiveError, ContentConflict, NotArchived, StorageFailure
-from pacs_agent.archive.header import INDEXED_TAGS, UNREADABLE_VALUE, InstanceHeader, instance_header
+from pacs_agent.archive.header import (
+    INDEXED_TAGS,
+    UNREADABLE_FILE,
+    UNREADABLE_VALUE,
+    InstanceHeader,
+    instance_header,
+)
 from pacs_agent.archive.part10 import (
     IMPLEMENTATION_CLASS_UID,
     IMPLEMENTATION_VERSION_NAME,
@@ -26,6 +32,7 @@ __all__ = [
     "INDEXED_TAGS",
     "STORAGE_SOP_CLASSES",
     "TRANSFER_SYNTAXES",
+    "UNREADABLE_FILE",
     "UNREADABLE_VALUE",
     "Archive",
     "ArchiveError",

@@ -3,12 +3,13 @@
 import hashlib
 import struct
 import unicodedata
+import zlib
 from dataclasses import dataclass
 
 from pydicom import config
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
@@ -57,6 +58,9 @@ UNREADABLE_VALUE = (
     struct.error,
 )
 """What pydicom raises for a value whose bytes cannot be its VR."""
+
+UNREADABLE_FILE = (*UNREADABLE_VALUE, InvalidDicomError, EOFError, OSError, RecursionError, zlib.error)
+"""What pydicom raises for a malformed file; it has no error of its own for this."""
 
 _INTEGER_LIMIT = 2**31 - 1
 

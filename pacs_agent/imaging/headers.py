@@ -1,37 +1,20 @@
 """Headers of files: everything but the pixel data, read within limits."""
 
-import struct
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from pacs_agent.archive import UNREADABLE_FILE
 from pacs_agent.imaging.refusal import UnusableSlice
 
 MAX_FILE_BYTES = 2 << 30
 MAX_INFLATED_BYTES = 1 << 30
 _CHUNK_BYTES = 1 << 20
-
-PARSE_ERRORS = (
-    InvalidDicomError,
-    BytesLengthException,
-    AttributeError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom raises on malformed input; it has no error of its own for this."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +55,7 @@ def read_file(path: Path, *, pixels: bool) -> Dataset:
         return dcmread(path, stop_before_pixels=not pixels)
     except UnusableSlice:
         raise
-    except PARSE_ERRORS as error:
+    except UNREADABLE_FILE as error:
         raise UnusableSlice("", f"{path.name} cannot be read as DICOM: {error}") from error
 
 

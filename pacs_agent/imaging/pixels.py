@@ -11,18 +11,19 @@ from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.utils import iter_pixels
 
+from pacs_agent.archive import UNREADABLE_FILE
 from pacs_agent.imaging.attributes import whole_number
 from pacs_agent.imaging.codestream import codestream_size
 from pacs_agent.imaging.frames import Frame, frame_count, frames_of, int16_shift
 from pacs_agent.imaging.geometry import turn_between
-from pacs_agent.imaging.headers import PARSE_ERRORS, HeaderFile, read_file
+from pacs_agent.imaging.headers import HeaderFile, read_file
 from pacs_agent.imaging.refusal import UnusableImages, UnusableSlice
 from pacs_agent.imaging.series import OrderedSeries, Slice
 
 MAX_PIXELS = 8192 * 8192
 """Largest slice decoded; a CT or MR slice has at most 2048 × 2048 today."""
 
-_DECODE_ERRORS = (*PARSE_ERRORS, IndexError, MemoryError, RuntimeError)
+_DECODE_ERRORS = (*UNREADABLE_FILE, IndexError, MemoryError, RuntimeError)
 
 
 def read_slices(series: OrderedSeries, indices: Iterable[int] | None = None) -> Iterator[NDArray[np.int16]]:

@@ -1,38 +1,18 @@
 """The attributes of a study that rules ask about, from the index where it has them and else from the files' headers."""
 
-import struct
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pacs_agent.archive import Archive
+from pacs_agent.archive import UNREADABLE_FILE, Archive
 from pacs_agent.db import Instance, Origin, Series, Study
 from pacs_agent.route.conditions import Value
 from pacs_agent.route.errors import NoAttributes
 from pacs_agent.route.keywords import NUMERIC_VRS
-
-_UNREADABLE = (
-    InvalidDicomError,
-    BytesLengthException,
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What pydicom raises on malformed input; it has no error of its own for this."""
 
 _INDEXED = {
     "StudyInstanceUID": Study.study_instance_uid,
@@ -94,7 +74,7 @@ def attributes_of_file(path: Path) -> StudyAttributes:
     """The attributes of a DICOM file, as if it were the whole study. Raises NoAttributes when it is not one."""
     try:
         header = dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
-    except _UNREADABLE as error:
+    except UNREADABLE_FILE as error:
         raise NoAttributes(f"{path} cannot be read as a DICOM file: {error}") from error
     if "SOPClassUID" not in header:
         raise NoAttributes(f"{path} is no DICOM instance: it names no SOP class")
@@ -105,7 +85,7 @@ def _headers(files: Iterable[Path], keywords: list[str]) -> Iterator[Dataset]:
     for path in files:
         try:
             yield dcmread(path, stop_before_pixels=True, specific_tags=[*keywords, "SpecificCharacterSet"])
-        except _UNREADABLE as error:
+        except UNREADABLE_FILE as error:
             raise NoAttributes(f"{path.name} in the archive cannot be read: {error}") from error
 
 
@@ -125,7 +105,7 @@ def _values(header: Dataset, keyword: str) -> list[Value]:
         if element.VR in NUMERIC_VRS:
             return [float(value) for value in values if value not in (None, "")]
         return [str(value).strip("\0 ") for value in values if value is not None]
-    except _UNREADABLE:
+    except UNREADABLE_FILE:
         return []
 
 

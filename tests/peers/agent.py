@@ -5,14 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import requests
 import yaml
 
-from tests.peers.running import RunningProcess, answers, free_port, until
+from tests.peers.running import RunningProcess, Server, answers, free_port, until
 
-STOP_S = 40
 ENDED = {"done", "no_result", "failed", "canceled"}
 
 
@@ -20,36 +19,24 @@ class CommandFailed(RuntimeError):
     """A command of `pacs-agent` ended with another code than 0. The text is what it printed."""
 
 
-class Agent:
+class Agent(Server):
     """A running `pacs-agent`. `subcommand` is serve, or receive for the listener alone."""
 
+    name = "pacs-agent"
     ae_title = "PACSAGENT"
+    stop_s = 40
 
     def __init__(self, folder: Path, *, subcommand: str = "serve", quiet_s: float = 1.0, **sections: Any) -> None:
         """`sections` are further sections of agent.yaml, for example deliver={"attempts": 2}."""
+        super().__init__()
         self.folder = folder
         self.port = free_port()
         self.http_port = free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"
         self._subcommand = subcommand
-        self._process: RunningProcess | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._config = folder / "agent.yaml"
         self._config.write_text(yaml.safe_dump(self._settings(quiet_s) | sections))
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def process(self) -> RunningProcess:
-        """The process; started."""
-        if self._process is None:
-            raise RuntimeError("the agent has not been started: use it in a with statement")
-        return self._process
 
     @property
     def config(self) -> Path:
@@ -59,16 +46,9 @@ class Agent:
     def start(self) -> None:
         """Starts the agent and waits until it is ready."""
         command = [sys.executable, "-m", "pacs_agent", "--config", self._config, self._subcommand]
-        self._process = RunningProcess("pacs-agent", command, self.folder / "agent.log", environment=_environment())
-        self._process.wait_until(self._ready, timeout_s=90)
-
-    def stop(self) -> int:
-        """Stops the agent as systemd would. Gives its exit code; its data stay in its folder."""
-        if self._process is None:
-            return 0
-        code = self._process.stop(STOP_S)
-        self._process = None
-        return code
+        log = self.folder / "agent.log"
+        self._running.append(RunningProcess(self.name, command, log, environment=_environment()))
+        self.process.wait_until(self._ready, timeout_s=90)
 
     def run(self, *arguments: str | Path) -> str:
         """What a command prints. Raises CommandFailed."""

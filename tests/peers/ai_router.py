@@ -12,11 +12,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
-from tests.peers.running import Missing, RunningProcess, answers, free_port
+from tests.peers.running import Missing, RunningProcess, Server, answers, free_port
 
 VERSION = "0.3.0"
 ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-peers"
@@ -24,35 +24,22 @@ INSTALL_TIMEOUT_S = 300
 RECEIVE_ONLY_QUIET_S = 86400.0
 
 
-class AiRouter:
+class AiRouter(Server):
     """A running dicom-ai-router. With `pacs` it reads chest CT and returns objects there; without, it only receives."""
 
+    name = "dicom-ai-router"
     ae_title = "AIROUTER"
 
     def __init__(
         self, folder: Path, *, pacs: tuple[str, int] | None = None, quiet_s: float = RECEIVE_ONLY_QUIET_S
     ) -> None:
         """`pacs` is (AE title, port) of where its results go."""
+        super().__init__()
         self.folder = folder
         self.port = free_port()
         self._pacs = pacs
         self._quiet_s = quiet_s
         self._model_port = free_port()
-        self._running: list[RunningProcess] = []
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def process(self) -> RunningProcess:
-        """The router's process; started."""
-        if not self._running:
-            raise RuntimeError("dicom-ai-router has not been started: use it in a with statement")
-        return self._running[-1]
 
     @staticmethod
     def version() -> str:
@@ -72,11 +59,6 @@ class AiRouter:
         except BaseException:
             self.stop()
             raise
-
-    def stop(self) -> None:
-        """Stops the router and its model server."""
-        while self._running:
-            self._running.pop().stop()
 
     def count(self) -> int:
         """Instances stored."""

@@ -6,9 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
-from tests.peers.running import WITHOUT_NAGLE, RunningProcess, answers, executable, free_port
+from tests.peers.running import WITHOUT_NAGLE, RunningProcess, Server, answers, executable, free_port
 
 LARGEST_PDU = "131072"  # dcmtk's own limit
 
@@ -22,31 +21,18 @@ class Sent:
     output: str
 
 
-class StoreScp:
+class StoreScp(Server):
     """A running storescp, tuned: no Nagle, largest PDU, bytes written as received, a process for each association."""
 
+    name = "storescp"
     ae_title = "STORESCP"
 
     def __init__(self, folder: Path, *, syntax: str = "+x=") -> None:
         """`syntax` is storescp's preference of transfer syntaxes; "+xa" accepts all."""
+        super().__init__()
         self.folder = folder
         self.port = free_port()
         self._syntax = syntax
-        self._process: RunningProcess | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def process(self) -> RunningProcess:
-        """The process; started."""
-        if self._process is None:
-            raise RuntimeError("storescp has not been started: use it in a with statement")
-        return self._process
 
     @staticmethod
     def version() -> str:
@@ -62,14 +48,8 @@ class StoreScp:
         images.mkdir(parents=True, exist_ok=True)
         options = ["--fork", "+B", "-pdu", LARGEST_PDU, self._syntax, "-aet", self.ae_title, "-od", images]
         command = [executable("storescp", "dcmtk"), *options, str(self.port)]
-        self._process = RunningProcess("storescp", command, self.folder / "storescp.log")
-        self._process.wait_until(lambda: answers(self.port))
-
-    def stop(self) -> None:
-        """Stops storescp; what it received stays in its folder."""
-        if self._process:
-            self._process.stop()
-            self._process = None
+        self._running.append(RunningProcess(self.name, command, self.folder / "storescp.log"))
+        self.process.wait_until(lambda: answers(self.port))
 
     @property
     def images_dir(self) -> Path:

@@ -4,11 +4,11 @@ import json
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import requests
 
-from tests.peers.running import RunningProcess, executable, free_port, until
+from tests.peers.running import RunningProcess, Server, executable, free_port, until
 
 SHIPPED = Path(__file__).resolve().parents[2] / "deploy" / "orthanc"
 DICOMWEB_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -18,13 +18,15 @@ class NotSent(RuntimeError):
     """Orthanc could not send a resource. The text is its answer and the end of its log."""
 
 
-class Orthanc:
+class Orthanc(Server):
     """A running Orthanc. `with Orthanc(folder) as pacs:` starts it and stops it."""
 
+    name = "Orthanc"
     ae_title = "ORTHANC"
 
     def __init__(self, folder: Path, *, stable_age_s: int = 1) -> None:
         """A study without a new image for `stable_age_s` is stable, and is sent on where `route_to` says."""
+        super().__init__()
         self.folder = folder
         self.port = free_port()
         self.http_port = free_port()
@@ -32,21 +34,6 @@ class Orthanc:
         self.dicomweb_url = f"{self.url}/dicom-web"
         self._configuration = self._configured(stable_age_s)
         self._http = requests.Session()
-        self._process: RunningProcess | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    @property
-    def process(self) -> RunningProcess:
-        """The process; started."""
-        if self._process is None:
-            raise RuntimeError("Orthanc has not been started: use it in a with statement")
-        return self._process
 
     @staticmethod
     def version() -> str:
@@ -67,14 +54,9 @@ class Orthanc:
         self.folder.mkdir(parents=True, exist_ok=True)
         file = self.folder / "orthanc.json"
         file.write_text(json.dumps(self._configuration, indent=1))
-        self._process = RunningProcess("Orthanc", [program, file], self.folder / "orthanc.log", folder=self.folder)
-        self._process.wait_until(self._ready)
-
-    def stop(self) -> None:
-        """Stops Orthanc; its images stay in its folder."""
-        if self._process:
-            self._process.stop()
-            self._process = None
+        log = self.folder / "orthanc.log"
+        self._running.append(RunningProcess(self.name, [program, file], log, folder=self.folder))
+        self.process.wait_until(self._ready)
 
     def upload(self, files: Iterable[Path | bytes]) -> int:
         """Puts Part 10 files into Orthanc by REST. Gives how many; raises requests.HTTPError when one is refused."""

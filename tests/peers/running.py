@@ -7,9 +7,10 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import psutil
 
@@ -145,3 +146,36 @@ class RunningProcess:
             return
         finally:
             self._child.wait()
+
+
+class Server(ABC):
+    """A peer made of one process or several: `with` starts and stops it. What it wrote stays in its folder."""
+
+    name: ClassVar[str]
+    stop_s: ClassVar[float] = 15
+
+    def __init__(self) -> None:
+        self._running: list[RunningProcess] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def process(self) -> RunningProcess:
+        """The process started last, which is the one that the peer is named for."""
+        if not self._running:
+            raise RuntimeError(f"{self.name} has not been started: use it in a with statement")
+        return self._running[-1]
+
+    @abstractmethod
+    def start(self) -> None:
+        """Starts all processes, each kept in `_running`, and returns when they are ready."""
+
+    def stop(self) -> int:
+        """Stops all processes, the last one first. Gives its exit code; 0 when none was running."""
+        codes = [self._running.pop().stop(self.stop_s) for _ in range(len(self._running))]
+        return codes[0] if codes else 0
