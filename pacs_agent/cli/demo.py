@@ -4,6 +4,7 @@ A phantom chest CT with known findings is sent by C-STORE to a freshly set up ag
 """
 
 import json
+import re
 import shutil
 import socket
 import time
@@ -71,7 +72,7 @@ def demo(once: bool, seed: int, slices: int, findings: str, folder: Path, pictur
         job_id = _watch(out, agent, supervisor, truth["study_instance_uid"])
         print_report(out, agent, job_id, truth, seconds=time.monotonic() - last_image_s)
         if picture:
-            out.save_svg(str(picture), title="make demo")
+            _save_picture(out, picture)
         if not once:
             _stay(out, agent, supervisor)
     except StartFailed as error:
@@ -184,6 +185,12 @@ def _stand(agent: Agent, study_instance_uid: str) -> _Stand:
             return _Stand(None, 0, "waiting for the quiet time", ended=False)
         doing = job.steps[-1].name if job.steps else "waiting for a worker"
         return _Stand(job.id, 100 * job.progress, doing, ended=job.state in ENDED)
+
+
+def _save_picture(out: Console, picture: Path) -> None:
+    """What was shown, as a picture that loads nothing from elsewhere: rich would name fonts on another host."""
+    svg = out.export_svg(title="make demo")
+    picture.write_text(re.sub(r"@font-face \{.*?\}", "", svg, flags=re.DOTALL), encoding="utf-8")
 
 
 def _stay(out: Console, agent: Agent, supervisor: Supervisor) -> None:

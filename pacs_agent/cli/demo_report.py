@@ -10,7 +10,7 @@ from pacs_agent.cli.context import Agent
 from pacs_agent.db import Job, JobStep, ResultObject
 from pacs_agent.inference import FindingReading, Presence, StudyReading
 
-BLOCKS = " ▁▂▃▄▅▆▇█"
+BLOCKS = "·▁▂▃▄▅▆▇█"
 STRIP_CELLS = 24
 SAID = {Presence.PRESENT: "[yellow]present[/]", Presence.UNCERTAIN: "uncertain", Presence.ABSENT: "[dim]absent[/]"}
 

@@ -1,0 +1,73 @@
+"""`pacs-agent demo` as a newcomer runs it: real processes, the shipped model, a phantom the model has never seen."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+import yaml
+
+pytestmark = pytest.mark.slow
+FINDINGS = "pleural_effusion,pericardial_effusion"
+
+
+def demo_command(folder: Path, *arguments: str) -> Sequence[str]:
+    options = ("--folder", str(folder), "--slices", "70", "--findings", FINDINGS, *arguments)
+    return [sys.executable, "-m", "pacs_agent", "demo", *options]
+
+
+def test_once_shows_the_truth_and_the_report_and_ends_by_itself(tmp_path: Path) -> None:
+    picture = tmp_path / "demo.svg"
+    ended = subprocess.run(
+        demo_command(tmp_path / "demo", "--once", "--picture", str(picture)),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    shown = ended.stdout
+    assert "70 images acknowledged" in shown
+    for name in ("Pleural effusion", "Pericardial effusion"):
+        line = next(line for line in shown.splitlines() if line.startswith(name))
+        assert "✓ present" in line, line
+    assert "not for clinical use" in shown
+    assert "ai result" in shown
+    assert "draft report" in shown
+    elsewhere = re.findall(r"url\((?!#)", picture.read_text(encoding="utf-8"))
+    assert not elsewhere, "the picture loads something from another host"
+
+
+def test_without_once_the_agent_stays_and_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
+    process = subprocess.Popen(demo_command(tmp_path / "demo"), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "keeps running" in line:
+                break
+        settings = yaml.safe_load((tmp_path / "demo" / "agent.yaml").read_text())
+        assert requests.get(f"http://127.0.0.1:{settings['web']['port']}/readyz", timeout=10).status_code == 200
+        children = psutil.Process(process.pid).children(recursive=True)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert not any(child.is_running() for child in children)
+    for section in ("dimse", "web"):
+        with socket.create_server(("127.0.0.1", settings[section]["port"])):
+            pass
+
+
+def test_an_unknown_finding_is_refused_with_those_that_are_known(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pacs_agent", "demo", "--once", "--folder", str(tmp_path), "--findings", "gout"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 2
+    assert "pleural_effusion" in ended.stderr
