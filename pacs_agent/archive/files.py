@@ -14,18 +14,24 @@ STALE_AFTER_S = 3600.0
 
 
 class DigestFiles:
-    """The folder of the archive's files, `<root>/aa/bb/<digest>.dcm`. Safe for any number of threads and processes."""
+    """The folder of the archive's files, `<root>/aa/<digest>.dcm`. Safe for any number of threads and processes.
+
+    All 256 folders are made, and their names synced, before the first file: making one costs two more syncs, which no
+    image should wait for, and a file in a folder whose name another process has not synced yet could be lost.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._incoming = root / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        for folder in (self._incoming, *(root / f"{byte:02x}" for byte in range(256))):
+            folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(root)
 
     def path(self, digest: str) -> Path:
         """Where the file of a digest is, or would be. Raises ValueError for anything but 64 hexadecimal digits."""
         if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
             raise ValueError(f"{digest!r} is not a SHA-256 digest in hexadecimal")
-        return self.root / digest[:2] / digest[2:4] / f"{digest}.dcm"
+        return self.root / digest[:2] / f"{digest}.dcm"
 
     def write(self, digest: str, pieces: Iterable[bytes]) -> Path:
         """Puts a file in its place. On return its bytes and its name are on disk.
@@ -36,7 +42,6 @@ class DigestFiles:
         temporary = self._incoming / f"{uuid.uuid4().hex}.part"
         try:
             _write_synced(temporary, pieces)
-            self._make_folder(target.parent)
             temporary.rename(target)
             _sync_folder(target.parent)
         except OSError as error:
@@ -66,14 +71,6 @@ class DigestFiles:
         except OSError:
             return False
         return True
-
-    def _make_folder(self, folder: Path) -> None:
-        """Makes aa/bb; a new folder's name is synced in its parent, or a crash could lose it with the file in it."""
-        if folder.is_dir():
-            return
-        folder.mkdir(parents=True, exist_ok=True)
-        _sync_folder(folder.parent)
-        _sync_folder(self.root)
 
 
 def _write_synced(path: Path, pieces: Iterable[bytes]) -> None:
