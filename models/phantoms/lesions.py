@@ -19,8 +19,6 @@ from models.phantoms.canvas import (
 )
 from models.phantoms.findings import Finding, Side
 
-FLUID_HU = 12.0
-
 
 class Lesion(Protocol):
     """A finding's shape."""

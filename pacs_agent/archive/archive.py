@@ -87,10 +87,7 @@ class Archive:
             if receipt is not None:
                 return receipt
             if not written:
-                head = part10_head(
-                    entry.header.sop_class_uid, entry.header.sop_instance_uid, encoded.transfer_syntax_uid
-                )
-                self.files.write(entry.digest, (head, encoded.data_set))
+                self.files.write(entry.digest, (_head(entry.header), encoded.data_set))
                 written = True
             try:
                 return self._index(entry)
@@ -165,6 +162,7 @@ def _audit_quarantine(session: Session, entry: index.Entry, reason: str) -> None
 
 
 def _head(header: InstanceHeader) -> bytes:
+    """The head of the archive's own file; its UIDs are those of the data set, which were checked."""
     return part10_head(header.sop_class_uid, header.sop_instance_uid, header.transfer_syntax_uid)
 
 

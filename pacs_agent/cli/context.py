@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,6 +13,7 @@ import click
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import Select
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings, load_settings
@@ -21,7 +22,6 @@ from pacs_agent.db import Database, upgrade
 PIPE_COLUMNS = 250
 
 Row = Mapping[str, Any]
-Command = Callable[..., Any]
 
 
 @dataclass
@@ -76,6 +76,12 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, columns: Iterable[str], em
         console().print(empty)
     else:
         console().print(_table(rows, list(columns)))
+
+
+def rows_of(database: Database, query: Select[Any], fields: Sequence[str]) -> list[Row]:
+    """The named fields of every row that a query finds."""
+    with database.reading() as session:
+        return [{field: getattr(row, field) for field in fields} for row in session.scalars(query)]
 
 
 def local_time(at: datetime | None) -> str:

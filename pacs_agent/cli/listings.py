@@ -7,7 +7,17 @@ from rich.markup import escape
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, selectinload
 
-from pacs_agent.cli.context import Agent, Row, console, json_option, local_time, pass_agent, print_json, print_rows
+from pacs_agent.cli.context import (
+    Agent,
+    Row,
+    console,
+    json_option,
+    local_time,
+    pass_agent,
+    print_json,
+    print_rows,
+    rows_of,
+)
 from pacs_agent.db import (
     AuditEvent,
     Delivery,
@@ -199,8 +209,7 @@ def audit(agent: Agent, action: str | None, limit: int, as_json: bool) -> None:
     if action:
         query = query.where(AuditEvent.action == action)
     fields = ("at", "actor", "action", "outcome", "subject", "detail")
-    with agent.database.reading() as session:
-        rows = [{field: getattr(event, field) for field in fields} for event in session.scalars(query)]
+    rows = rows_of(agent.database, query, fields)
     print_rows(rows, as_json=as_json, columns=fields, empty="The audit trail is empty.")
 
 

@@ -23,15 +23,11 @@ def model_list(agent: Agent, as_json: bool) -> None:
     """List the bundles installed, also those that are refused, with the reason."""
     folder = agent.settings.inference.bundles_dir
     print_rows(
-        [_bundle_row(path) for path in _bundle_folders(folder)],
+        [_bundle_row(path) for path in inference.bundle_folders(folder)],
         as_json=as_json,
         columns=("name", "version", "state", "modalities", "findings", "demo"),
         empty=f"No bundle in {folder}. Train the demo one: make train",
     )
-
-
-def _bundle_folders(folder: Path) -> list[Path]:
-    return sorted(path.parent for path in folder.glob("*/manifest.json"))
 
 
 def _bundle_row(folder: Path) -> dict[str, Any]:
@@ -73,7 +69,8 @@ def model_show(agent: Agent, name: str, as_json: bool) -> None:
 
 
 def _bundle(agent: Agent, name: str) -> inference.Bundle:
-    folders = [path for path in _bundle_folders(agent.settings.inference.bundles_dir) if path.name.startswith(name)]
+    installed = inference.bundle_folders(agent.settings.inference.bundles_dir)
+    folders = [path for path in installed if path.name.startswith(name)]
     if not folders:
         raise click.ClickException(f"no bundle {name!r}; `pacs-agent model list` shows those installed")
     try:

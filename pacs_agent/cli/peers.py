@@ -6,7 +6,7 @@ import click
 from sqlalchemy import select
 
 from pacs_agent import deliver
-from pacs_agent.cli.context import Agent, console, json_option, pass_agent, print_rows
+from pacs_agent.cli.context import Agent, console, json_option, pass_agent, print_rows, rows_of
 from pacs_agent.config import check_ae_title
 from pacs_agent.db import Destination, Peer
 from pacs_agent.ops import Outcome, audit
@@ -25,8 +25,7 @@ def peer() -> None:
 def peer_list(agent: Agent, as_json: bool) -> None:
     """List the peers."""
     fields = ("ae_title", "host", "may_store", "may_echo", "enabled")
-    with agent.database.reading() as session:
-        rows = [{field: getattr(row, field) for field in fields} for row in session.scalars(select(Peer))]
+    rows = rows_of(agent.database, select(Peer), fields)
     empty = "No peer yet. Add one: pacs-agent peer add AE_TITLE --host IP"
     print_rows(rows, as_json=as_json, columns=fields, empty=empty)
 
@@ -75,8 +74,7 @@ def destination() -> None:
 def destination_list(agent: Agent, as_json: bool) -> None:
     """List the destinations. Secrets are named by their environment variable, never stored."""
     fields = ("name", "kind", "settings", "enabled")
-    with agent.database.reading() as session:
-        rows = [{field: getattr(row, field) for field in fields} for row in session.scalars(select(Destination))]
+    rows = rows_of(agent.database, select(Destination), fields)
     empty = "No destination yet. Results stay in the agent's own archive."
     print_rows(rows, as_json=as_json, columns=fields, empty=empty)
 

@@ -4,7 +4,7 @@ In: a bundle's folder and an OrderedSeries. Out: a StudyReading. May fail: Bundl
 model must not run here, ModelFailed when it stopped or gave no meaning, and imaging's UnusableSlice.
 """
 
-from pacs_agent.inference.bundle import Bundle, InstalledBundles, installed_bundles, load_bundle
+from pacs_agent.inference.bundle import Bundle, InstalledBundles, bundle_folders, installed_bundles, load_bundle
 from pacs_agent.inference.encode import Encoding
 from pacs_agent.inference.evidence import EvidenceMethod
 from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, Manifest
@@ -46,6 +46,7 @@ __all__ = [
     "Sentence",
     "SliceEvidence",
     "StudyReading",
+    "bundle_folders",
     "installed_bundles",
     "load_bundle",
     "self_test",

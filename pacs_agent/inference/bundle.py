@@ -87,10 +87,15 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest, digest, _read_tokenizer(folder, manifest))
 
 
+def bundle_folders(bundles_dir: Path) -> list[Path]:
+    """The folders that claim to be bundles, by name; none when the folder does not exist."""
+    return sorted(path.parent for path in bundles_dir.glob(f"*/{MANIFEST}"))
+
+
 def installed_bundles(bundles_dir: Path) -> InstalledBundles:
     """All bundles in a folder of bundles, by name; none when the folder does not exist."""
     loaded, refused = [], []
-    for folder in sorted(path.parent for path in bundles_dir.glob(f"*/{MANIFEST}")):
+    for folder in bundle_folders(bundles_dir):
         try:
             loaded.append(load_bundle(folder))
         except BundleRefused as error:

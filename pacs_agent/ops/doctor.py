@@ -105,7 +105,7 @@ def _port(name: str, host: str, port: int, answers: Callable[[str, int], bool], 
 
 
 def _models(settings: Settings, _database: Database) -> Iterator[Check]:
-    folders = sorted(path.parent for path in settings.inference.bundles_dir.glob("*/manifest.json"))
+    folders = inference.bundle_folders(settings.inference.bundles_dir)
     if not folders:
         advice = "copy one there, or train the demo one: make train"
         yield Check(name="models", grade=Grade.BAD, found=f"none in {settings.inference.bundles_dir}", advice=advice)

@@ -20,9 +20,3 @@ def checked_keyword(keyword: str) -> str:
     if tag < _FIRST_DATA_SET_TAG or not {vr} & (NUMERIC_VRS | _TEXT_VRS):
         raise ValueError(f"{keyword} has no value that a rule can compare (value representation {vr})")
     return keyword
-
-
-def is_numeric(keyword: str) -> bool:
-    """Whether the attribute's values are numbers."""
-    tag = tag_for_keyword(keyword)
-    return tag is not None and dictionary_VR(tag) in NUMERIC_VRS
