@@ -20,7 +20,8 @@ class NetworkShape(_Frozen):
 
     windows_hu: tuple[tuple[float, float], ...]
     pixel_mm: float
-    field_px: int
+    field_px: tuple[int, int]
+    """Rows and columns of the field."""
     front_channels: tuple[int, ...]
     encoder_width: int
     encoder_heads: int
@@ -40,14 +41,15 @@ class NetworkShape(_Frozen):
         return len(FINDINGS)
 
     @property
-    def patch_grid(self) -> int:
-        """g, patches along a side of the field, at the stride of the convolutional front."""
-        return self.field_px // 2 ** len(self.front_channels)
+    def patch_grid(self) -> tuple[int, int]:
+        """Rows and columns of patches on the field, at the stride of the convolutional front."""
+        stride = 2 ** len(self.front_channels)
+        return self.field_px[0] // stride, self.field_px[1] // stride
 
     @property
     def token_width(self) -> int:
-        """d: [CLS] and nine pooled patch logits per finding."""
-        return self.encoder_width + 9 * self.findings
+        """d: [CLS], and per finding nine pooled patch logits and where its strongest patches lie (row, column)."""
+        return self.encoder_width + 11 * self.findings
 
     @property
     def visual_tokens(self) -> int:

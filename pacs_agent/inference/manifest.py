@@ -1,20 +1,24 @@
 """The manifest of a model bundle: what the model accepts, says and consists of.
 
 Graphs of a bundle of task "report" and their inputs and outputs (n slices, b studies or sentences, L slices of a
-study, d token width, F findings, g patch grid, Q visual tokens of width k, V words, t past words, e layers, m heads of
-width a):
+study, d token width, F findings, gr × gc patch grid, A attributes, Q visual tokens of width k, V words, t past words,
+e layers, m heads of width a):
 
 slice_encoder.onnx   stored int16 [n, rows, columns], slope f32 [n], intercept f32 [n], spacing_mm f32 [n, 2]
-                     → token f32 [n, d], patch_grid f32 [n, F, g, g] (logits over the square field the graph cropped)
+                     → token f32 [n, d], patch_grid f32 [n, F, gr, gc] (logits over the field that the graph cropped),
+                       field_centre_px f32 [n, 2] (row, column of the stored slice at which the field's centre lies)
 study_reader.onnx    tokens f32 [b, L, d], z_mm f32 [b, L], plane i64 [b, L], sequence i64 [b, L], phase i64 [b, L],
                      mask bool [b, L] (true = a slice is there)
-                     → finding_logits f32 [b, F], slice_weights f32 [b, F, L] in [0, 1], visual_tokens f32 [b, Q, k]
+                     → finding_logits f32 [b, F], slice_weights f32 [b, F, L] in [0, 1],
+                       slice_attention f32 [b, F, L] (sums to 1 over slices), attribute_logits f32 [b, F, A],
+                       visual_tokens f32 [b, Q, k]
 report_decoder.onnx  word i64 [b, 1], visual_tokens f32 [b, Q, k], past_keys f32 [e, b, m, t, a], past_values (same)
                      → logits f32 [b, V], keys f32 [e, b, m, t + 1, a], values (same)
 
-A sentence is decoded from its tag, `<present:KEY>`, `<absent:KEY>` or `<impression:KEY>`, word by word until `<end>`;
-all sentences of a report are one batch. No tag, no sentence: what may be said is fixed by the scores, how it is said by
-the decoder.
+A sentence is decoded from its prompt, four words given one after the other: its tag `<present:KEY>`, `<absent:KEY>`,
+`<uncertain:KEY>` or `<impression:KEY>`, then place, grade and count as the reader's attribute heads say, `<none>` where
+one does not apply. From there word by word until `<end>`; all sentences of a report are one batch. No tag, no sentence;
+no attribute, no such word: what may be said is fixed by the scores, how it is said by the decoder.
 """
 
 from typing import Annotated, Literal
@@ -46,6 +50,12 @@ class FindingEntry(_Frozen):
     operating_point: float = Field(gt=0, lt=1)
     uncertain_from: float = Field(gt=0, lt=1)
     """Below: absent. From here to the operating point: uncertain. From the operating point: present."""
+    applies: frozenset[Literal["side", "lobe", "grade", "count"]] = frozenset()
+    """Which attributes are said of it."""
+    grades: tuple[str, ...] = ()
+    """The words for grade 0, 1 and 2, for the panel and for coded results."""
+    points: dict[Literal["side", "lobe"], float] = {}
+    """The logit from which a side or a lobe is said; 0 where it is not given."""
 
 
 class GraphFile(_Frozen):
@@ -78,10 +88,13 @@ class Manifest(_Frozen):
     accepts: AcceptedInput
     windows_hu: tuple[tuple[float, float], ...]
     pixel_mm: float
-    field_px: int
+    field_px: tuple[int, int]
+    """Rows and columns of the field about the body's centre."""
     token_width: int
-    patch_grid: int
+    patch_grid: tuple[int, int]
     findings: tuple[FindingEntry, ...]
+    attributes: tuple[str, ...] = ()
+    """Names of the attribute axis: "side:right", "lobe:left lower lobe", "grade:0", "count:few"."""
     graphs: Graphs
     tokenizer: GraphFile
     self_test: GraphFile

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from pacs_agent.imaging.series import OrderedSeries
+from pacs_agent.inference.attributes import Attributes
 
 
 class _Frozen(BaseModel):
@@ -52,6 +53,7 @@ class FindingReading(_Frozen):
     probability: float
     operating_point: float
     presence: Presence
+    attributes: Attributes = Attributes()
     slice_weights: tuple[float, ...]
     evidence: tuple[SliceEvidence, ...]
     """The strongest slices, strongest first; empty when absent."""
