@@ -56,7 +56,7 @@ def _case_lines(cases: dict[str, Any]) -> list[str]:
 
 
 def _training(preset: Preset) -> list[str]:
-    amounts = preset.amounts
+    amounts = preset.data
     return [
         "## Training data",
         f"Phantoms of `models.phantoms` at {amounts.phantom_px} px: {amounts.encoder_phantoms} for the slice encoder",

@@ -198,7 +198,7 @@ def evaluate(folder: Path, network: Network, seeds: Sequence[int]) -> dict[str, 
     """All of evaluation.json."""
     runtime = BundleRuntime.open(folder)
     points = np.array([entry.operating_point for entry in runtime.findings])
-    size = network.preset.amounts.phantom_px
+    size = network.preset.data.phantom_px
     outcomes = [measure(runtime, network, generate(seed, size_px=size)) for seed in track(seeds, "evaluation")]
     return {
         **score_figures(outcomes, points),

@@ -40,14 +40,14 @@ def _draw(
 def train_decoder(network: Network, studies: Sequence[EncodedStudy]) -> float:
     """Trains resampler and decoder; gives the last loss."""
     preset, generator = network.preset, torch.Generator().manual_seed(network.preset.seed + 4)
-    amounts, sentences = preset.amounts, [sentence_words(network.tokenizer, study) for study in studies]
+    amounts, sentences = preset.decoder, [sentence_words(network.tokenizer, study) for study in studies]
     parameters = [*network.reader.resampler.parameters(), *network.decoder.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=amounts.decoder_rate, weight_decay=0.02)
+    optimiser = torch.optim.AdamW(parameters, lr=amounts.rate, weight_decay=0.02)
     pad_number, mean = network.tokenizer.number[PAD], 0.0
-    for step in track(range(amounts.decoder_steps), "decoder"):
-        set_rate(optimiser, amounts.decoder_rate, step, amounts.decoder_steps)
+    for step in track(range(amounts.steps), "decoder"):
+        set_rate(optimiser, amounts.rate, step, amounts.steps)
         chosen = torch.randint(len(studies), (STUDIES_PER_STEP,), generator=generator).tolist()
-        words, rows = _draw(sentences, chosen, amounts.decoder_batch, generator)
+        words, rows = _draw(sentences, chosen, amounts.batch, generator)
         visual = visual_tokens(network, random_batch_of(studies, chosen, generator))
         loss = sentence_loss(network.decoder(words[:, :-1], visual[rows]), words, pad_number)
         optimiser.zero_grad()

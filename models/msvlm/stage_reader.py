@@ -34,11 +34,11 @@ def train_masked(preset: Preset, reader: StudyReader, studies: Sequence[EncodedS
     """Masked embedding modelling; gives the loss of every step."""
     generator = torch.Generator().manual_seed(preset.seed + 2)
     parts = [*reader.zformer.parameters(), *reader.predict_token.parameters(), reader.mask_token]
-    optimiser = torch.optim.AdamW(parts, lr=preset.amounts.reader_rate, weight_decay=0.02)
+    optimiser = torch.optim.AdamW(parts, lr=preset.findings.rate, weight_decay=0.02)
     losses = []
-    for step in track(range(preset.amounts.masked_steps), "masked embeddings"):
-        set_rate(optimiser, preset.amounts.reader_rate, step, preset.amounts.masked_steps)
-        batch = random_batch(studies, preset.amounts.reader_batch, generator)
+    for step in track(range(preset.masked.steps), "masked embeddings"):
+        set_rate(optimiser, preset.findings.rate, step, preset.masked.steps)
+        batch = random_batch(studies, preset.findings.batch, generator)
         hidden = span_mask(batch.mask, MASKED_SHARE, generator)
         loss = masked_embedding_loss(*reader.predict_masked(batch.tokens, batch.z_mm, hidden, batch.mask), hidden)
         _step(optimiser, loss, parts)
@@ -68,7 +68,7 @@ def train_findings(
     """Finding classification; keeps the weights with the lowest validation loss, the start included, and gives it."""
     generator = torch.Generator().manual_seed(preset.seed + 3)
     skip, rest = list(reader.heads.skip.parameters()), [*reader.zformer.parameters(), *_head_parameters(reader)]
-    rate, steps = preset.amounts.reader_rate, preset.amounts.reader_steps
+    rate, steps = preset.findings.rate, preset.findings.steps
     optimiser = torch.optim.AdamW(rest, lr=rate, weight_decay=0.05)
     slow = torch.optim.AdamW(skip, lr=rate * SKIP_RATE, weight_decay=0.0)
     held = pad(validation)
@@ -77,7 +77,7 @@ def train_findings(
         set_rate(optimiser, rate, step, steps)
         set_rate(slow, rate * SKIP_RATE, step, steps)
         slow.zero_grad()
-        loss = reading_loss(reader, random_batch(studies, preset.amounts.reader_batch, generator))
+        loss = reading_loss(reader, random_batch(studies, preset.findings.batch, generator))
         _step(optimiser, loss, rest)
         slow.step()
         if (step + 1) % CHECK_EVERY == 0 and (now := _held_loss(reader, held)) < best:
