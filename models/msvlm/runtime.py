@@ -4,15 +4,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from models.msvlm.tokenizer import END, NORMAL_TAG, Tokenizer, tag
-from pacs_agent.inference.manifest import FindingEntry, Manifest
+from pacs_agent.inference.attributes import Attributes, attributes_of, prompt
+from pacs_agent.inference.manifest import FindingEntry, Manifest, Precision
 
 Floats = NDArray[np.float32]
+Prompt = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
@@ -27,46 +30,73 @@ class StoredSeries:
 
 
 @dataclass(frozen=True)
+class Encoding:
+    """Slice tokens [L, d], patch grids [L, F, gr, gc], and where the field's centre lies [L, 2] (row, column)."""
+
+    tokens: Floats
+    grids: Floats
+    centres_px: Floats
+
+
+@dataclass(frozen=True)
 class Reading:
-    """Finding logits [F], probabilities [F], slice weights [F, L], visual tokens [Q, k]."""
+    """What the reader says of a study.
+
+    Finding logits and probabilities [F], slice weights and attention [F, L], attribute logits [F, A] with the
+    attributes said of each finding, and the visual tokens [Q, k] from which the decoder speaks.
+    """
 
     logits: Floats
     probabilities: Floats
     slice_weights: Floats
+    slice_attention: Floats
+    attribute_logits: Floats
+    attributes: tuple[Attributes, ...]
     visual_tokens: Floats
 
 
-def session(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """A CPU session on one graph."""
+def session(path: Path, threads: int = 0, providers: Sequence[str] = ("CPUExecutionProvider",)) -> Any:
+    """An onnxruntime session on one graph, by default on the CPU."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(path, options, providers=list(providers))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle's folder, its files unchecked."""
+    return Manifest.model_validate(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+
+
+def variants_of(folder: Path) -> tuple[Precision, ...]:
+    """The precisions in which a bundle has its slice encoder, fp32 first."""
+    return "fp32", *sorted(read_manifest(folder).variants)
 
 
 class BundleRuntime:
-    """The three graphs of a bundle folder."""
+    """The three graphs of a bundle folder, the slice encoder in one of its precisions."""
 
-    def __init__(self, folder: Path, findings: Sequence[FindingEntry], max_words: int = 40, threads: int = 0) -> None:
-        self.findings, self.max_words = tuple(findings), max_words
-        self.tokenizer = Tokenizer.from_json((folder / "tokenizer.json").read_text())
-        self.encoder = session(folder / "slice_encoder.onnx", threads)
-        self.reader = session(folder / "study_reader.onnx", threads)
-        self.decoder = session(folder / "report_decoder.onnx", threads)
+    def __init__(self, folder: Path, manifest: Manifest, variant: Precision = "fp32", threads: int = 0) -> None:
+        graphs = manifest.graphs
+        encoder = graphs.slice_encoder if variant == "fp32" else manifest.variants[variant]
+        self.manifest, self.variant = manifest, variant
+        self.findings: tuple[FindingEntry, ...] = manifest.findings
+        self.tokenizer = Tokenizer.from_json((folder / manifest.tokenizer.file).read_text(encoding="utf-8"))
+        self.encoder = session(folder / encoder.file, threads)
+        self.reader = session(folder / graphs.study_reader.file, threads)
+        self.decoder = session(folder / graphs.report_decoder.file, threads)
 
     @classmethod
-    def open(cls, folder: Path, threads: int = 0) -> "BundleRuntime":
-        """The bundle as its manifest describes it."""
-        manifest = Manifest.model_validate(json.loads((folder / "manifest.json").read_text()))
-        return cls(folder, manifest.findings, manifest.max_words, threads)
+    def open(cls, folder: Path, threads: int = 0, variant: Precision = "fp32") -> "BundleRuntime":
+        """The bundle as its manifest describes it. Raises KeyError for a variant that it does not have."""
+        return cls(folder, read_manifest(folder), variant, threads)
 
-    def encode(self, series: StoredSeries, batch: int = 16) -> tuple[Floats, Floats]:
-        """Slice tokens [L, d] and patch grids [L, F, g, g]."""
+    def encode(self, series: StoredSeries, batch: int = 16) -> Encoding:
+        """Everything that the slice encoder says of each slice."""
         parts = [self._encode(series, start, start + batch) for start in range(0, len(series.stored), batch)]
-        tokens, grids = zip(*parts, strict=True)
-        return np.concatenate(tokens), np.concatenate(grids)
+        return Encoding(*(np.concatenate(values) for values in zip(*parts, strict=True)))
 
-    def _encode(self, series: StoredSeries, start: int, stop: int) -> tuple[Floats, Floats]:
+    def _encode(self, series: StoredSeries, start: int, stop: int) -> list[Floats]:
         stored = series.stored[start:stop]
         n = len(stored)
         inputs = {
@@ -75,11 +105,11 @@ class BundleRuntime:
             "intercept": np.full(n, series.intercept, np.float32),
             "spacing_mm": np.tile(np.asarray(series.spacing_mm, np.float32), (n, 1)),
         }
-        token, grid = self.encoder.run(None, inputs)
-        return token, grid
+        outputs: list[Floats] = self.encoder.run(["token", "patch_grid", "field_centre_px"], inputs)
+        return outputs
 
     def read(self, tokens: Floats, z_mm: Floats) -> Reading:
-        """The findings of a study from its slice tokens."""
+        """The findings of a study from its slice tokens [L, d]."""
         length = len(tokens)
         ids = np.zeros((1, length), np.int64)
         inputs = {
@@ -90,49 +120,87 @@ class BundleRuntime:
             "phase": ids,
             "mask": np.ones((1, length), bool),
         }
-        logits, weights, visual = self.reader.run(None, inputs)
-        return Reading(logits[0], self.probabilities(logits[0]), weights[0], visual[0])
+        names = ["finding_logits", "slice_weights", "slice_attention", "attribute_logits", "visual_tokens"]
+        logits, weights, attention, attributes, visual = (values[0] for values in self.reader.run(names, inputs))
+        return Reading(
+            logits=logits,
+            probabilities=self.probabilities(logits),
+            slice_weights=weights,
+            slice_attention=attention,
+            attribute_logits=attributes,
+            attributes=self.attributes(attributes),
+            visual_tokens=visual,
+        )
 
     def probabilities(self, logits: Floats) -> Floats:
         """Calibrated probabilities: sigmoid(scale × logit + bias), per finding."""
         scale, bias = (np.array([getattr(entry, name) for entry in self.findings]) for name in ("scale", "bias"))
         return (1.0 / (1.0 + np.exp(-(scale * logits + bias)))).astype(np.float32)
 
-    def tags(self, probabilities: Floats) -> list[str]:
-        """First words of the report's sentences: every finding in order, then the impression."""
-        tags, present = [], []
-        for entry, probability in zip(self.findings, probabilities, strict=True):
-            kind = _presence(entry, float(probability))
-            tags.append(tag(kind, entry.key))
+    def attributes(self, logits: Floats) -> tuple[Attributes, ...]:
+        """What is said of each finding beside its presence, from attribute logits [F, A]."""
+        names = self.manifest.attributes
+        rows = zip(self.findings, logits.tolist(), strict=True)
+        return tuple(attributes_of(names, row, entry.applies, entry.points) for entry, row in rows)
+
+    def prompts(self, reading: Reading) -> list[Prompt]:
+        """The prompts of the report's sentences: every finding in order, then the impression.
+
+        An absent finding has no place, grade or count.
+        """
+        said, present = [], []
+        for entry, p, attributes in zip(self.findings, reading.probabilities, reading.attributes, strict=True):
+            kind = presence(entry, float(p))
+            said.append(prompt(tag(kind, entry.key), Attributes() if kind == "absent" else attributes))
             if kind == "present":
-                present.append(tag("impression", entry.key))
-        return tags + (present or [NORMAL_TAG])
+                present.append(prompt(tag("impression", entry.key), attributes))
+        return said + (present or [prompt(NORMAL_TAG, Attributes())])
 
-    def report(self, reading: Reading) -> list[str]:
-        """The sentences of the report."""
-        return self.decode(self.tags(reading.probabilities), reading.visual_tokens)
+    def report(self, reading: Reading) -> list[tuple[str, str]]:
+        """The sentences of the report, each with the tag that licenses it."""
+        prompts = self.prompts(reading)
+        sentences = self.decode(prompts, reading.visual_tokens)
+        return [(words[0], sentence) for words, sentence in zip(prompts, sentences, strict=True)]
 
-    def decode(self, tags: Sequence[str], visual_tokens: Floats) -> list[str]:
-        """One sentence per tag, word by word until its end, all as one batch."""
-        b = len(tags)
-        shape = self.decoder.get_inputs()[2].shape
-        cache = np.zeros((shape[0], b, shape[2], 0, shape[4]), np.float32)
-        keys, values = cache, cache
-        word = np.array([[self.tokenizer.number[first]] for first in tags], np.int64)
-        visual = np.repeat(visual_tokens[None], b, axis=0)
-        words: list[NDArray[np.int64]] = []
+    def decode(self, prompts: Sequence[Sequence[str]], visual_tokens: Floats) -> list[str]:
+        """One sentence per prompt (all of one length), word by word until its end, all as one batch."""
+        step = _DecoderSteps(self.decoder, visual_tokens, len(prompts))
+        numbers = np.array([[self.tokenizer.number[word] for word in words] for words in prompts], np.int64)
+        for column in numbers.T:
+            word = step.next(column)
         end = self.tokenizer.number[END]
-        done = np.zeros(b, bool)
-        while len(words) < self.max_words and not done.all():
-            inputs = {"word": word, "visual_tokens": visual, "past_keys": keys, "past_values": values}
-            logits, keys, values = self.decoder.run(None, inputs)
-            word = logits.argmax(1)[:, None].astype(np.int64)
-            done |= word[:, 0] == end
-            words.append(word[:, 0])
-        return [self.tokenizer.decode(numbers) for numbers in np.stack(words, axis=1)]
+        words, ended = [word], word == end
+        while len(words) < self.manifest.max_words and not ended.all():
+            words.append(step.next(words[-1]))
+            ended |= words[-1] == end
+        return [self.tokenizer.decode(row) for row in np.stack(words, axis=1)]
 
 
-def _presence(entry: FindingEntry, probability: float) -> str:
+class _DecoderSteps:
+    """The decoder with its growing key/value cache, for a batch of sentences on one study."""
+
+    def __init__(self, decoder: Any, visual_tokens: Floats, batch: int) -> None:
+        past = next(one for one in decoder.get_inputs() if one.name == "past_keys")
+        self._decoder = decoder
+        self._visual = np.repeat(visual_tokens[None], batch, axis=0)
+        self._keys = np.zeros((past.shape[0], batch, past.shape[2], 0, past.shape[4]), np.float32)
+        self._values = self._keys
+
+    def next(self, word: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The likeliest next words [b] after the words [b]."""
+        inputs = {
+            "word": word[:, None],
+            "visual_tokens": self._visual,
+            "past_keys": self._keys,
+            "past_values": self._values,
+        }
+        logits, self._keys, self._values = self._decoder.run(["logits", "keys", "values"], inputs)
+        likeliest: NDArray[np.int64] = logits.argmax(1).astype(np.int64)
+        return likeliest
+
+
+def presence(entry: FindingEntry, probability: float) -> str:
+    """What is said of a finding at a probability: "present", "uncertain" or "absent"."""
     if probability >= entry.operating_point:
         return "present"
     return "uncertain" if probability >= entry.uncertain_from else "absent"

@@ -19,6 +19,10 @@ A sentence is decoded from its prompt, four words given one after the other: its
 `<uncertain:KEY>` or `<impression:KEY>`, then place, grade and count as the reader's attribute heads say, `<none>` where
 one does not apply. From there word by word until `<end>`; all sentences of a report are one batch. No tag, no sentence;
 no attribute, no such word: what may be said is fixed by the scores, how it is said by the decoder.
+
+The slice encoder, where nearly all time goes, may also lie there in int8 and fp16 (`variants`), with the inputs and
+outputs of the fp32 one. `manifest.sig` beside the manifest signs its bytes (`signature.py`); the manifest names the
+digest of every other file, and a file that it does not name is refused.
 """
 
 from typing import Annotated, Literal
@@ -28,10 +32,27 @@ from pydantic import BaseModel, ConfigDict, Field
 from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.inference.reading import Code
 
-__all__ = ["AcceptedInput", "FindingEntry", "GraphFile", "Graphs", "Manifest"]
+__all__ = [
+    "AcceptedInput",
+    "FindingEntry",
+    "GraphFile",
+    "Graphs",
+    "Grounding",
+    "Manifest",
+    "Precision",
+    "ReducedPrecision",
+    "Variant",
+]
+
+SCHEMA_VERSION = 2
+"""2: rectangular field and patch grid, attributes, signature, variants. Bundles of version 1 must be exported again."""
+
+ReducedPrecision = Literal["int8", "fp16"]
+Precision = Literal["fp32", "int8", "fp16"]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+DocumentName = Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*/)?[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
 class _Frozen(BaseModel):
@@ -65,6 +86,32 @@ class GraphFile(_Frozen):
     sha256: Sha256
 
 
+class Document(_Frozen):
+    """A file for people or programs that no graph needs: card, figures, plots. At most one folder deep."""
+
+    file: DocumentName
+    sha256: Sha256
+
+
+class Variant(GraphFile):
+    """A slice encoder of lower precision, and what it was measured to cost in AUROC (negative: it gained)."""
+
+    made: str
+    """How it was made, for people."""
+    macro_auroc_loss: float | None = None
+    worst_auroc_loss: float | None = None
+    """Loss of the finding that loses most. Both are None until an evaluation has measured them."""
+
+
+class Grounding(GraphFile):
+    """The grounding test: labelled studies, and by how much the right study must beat a wrong one and a blank one.
+
+    The figure is the F1 of findings said present against the study's labels, over all studies and findings together.
+    """
+
+    margin: float = Field(gt=0, lt=1)
+
+
 class Graphs(_Frozen):
     """The three graphs of a reading model."""
 
@@ -76,7 +123,7 @@ class Graphs(_Frozen):
 class Manifest(_Frozen):
     """`manifest.json` of a bundle of task "report"."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     task: Literal["report"]
     name: str
     version: str
@@ -96,7 +143,14 @@ class Manifest(_Frozen):
     attributes: tuple[str, ...] = ()
     """Names of the attribute axis: "side:right", "lobe:left lower lobe", "grade:0", "count:few"."""
     graphs: Graphs
+    variants: dict[ReducedPrecision, Variant] = {}
+    """The slice encoder in other precisions."""
     tokenizer: GraphFile
     self_test: GraphFile
+    """Lies in the folder `self_test`, as does the grounding test."""
+    grounding: Grounding | None = None
+    """A bundle without it can be read and shown, but not activated."""
+    documents: tuple[Document, ...] = ()
+    """Every other file of the bundle."""
     max_words: int = 40
     """Longest sentence in words."""
