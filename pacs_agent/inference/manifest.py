@@ -30,7 +30,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.imaging.accept import AcceptedInput
-from pacs_agent.inference.reading import Code
+from pacs_agent.inference.reading import Code, EvidenceMethod
 
 __all__ = [
     "AcceptedInput",
@@ -77,6 +77,8 @@ class FindingEntry(_Frozen):
     """The words for grade 0, 1 and 2, for the panel and for coded results."""
     points: dict[Literal["side", "lobe"], float] = {}
     """The logit from which a side or a lobe is said; 0 where it is not given."""
+    concern: int = Field(default=0, ge=0, le=3)
+    """How soon it wants attention; the impression names the highest first. 0: no matter."""
 
 
 class GraphFile(_Frozen):
@@ -142,6 +144,10 @@ class Manifest(_Frozen):
     findings: tuple[FindingEntry, ...]
     attributes: tuple[str, ...] = ()
     """Names of the attribute axis: "side:right", "lobe:left lower lobe", "grade:0", "count:few"."""
+    evidence_method: EvidenceMethod = EvidenceMethod.SLICE_WEIGHTS
+    """How slice evidence is found: the method that the evaluation measured as best."""
+    blank_token: tuple[float, ...] = ()
+    """The token that stands for a slice without content when slices are left out; empty: they are masked."""
     graphs: Graphs
     variants: dict[ReducedPrecision, Variant] = {}
     """The slice encoder in other precisions."""

@@ -37,13 +37,28 @@ class Presence(StrEnum):
     ABSENT = "absent"
 
 
+class EvidenceMethod(StrEnum):
+    """How slice evidence is found."""
+
+    SLICE_WEIGHTS = "slice_weights"
+    """The model's own weight of each slice."""
+    LEAVE_SLICES_OUT = "leave_slices_out"
+    """How far the finding's score falls without a slice and those around it."""
+    ATTENTION = "attention"
+    """How much the finding's score attends to a slice."""
+
+
 class SliceEvidence(_Frozen):
-    """A slice on which a finding rests."""
+    """A slice on which a finding rests, and where in it the finding is strongest."""
 
     index: int
     sop_instance_uid: str
     frame_number: int | None
     weight: float
+    peak_px: tuple[float, float] | None = None
+    """Row and column, in the layout of the Slice; whole numbers are centres of pixels. None: not known."""
+    peak_mm: tuple[float, float, float] | None = None
+    """The same point in the patient coordinate system. PS3.3 C.7.6.2.1.1."""
 
 
 class FindingReading(_Frozen):
@@ -52,8 +67,13 @@ class FindingReading(_Frozen):
     label: FindingLabel
     probability: float
     operating_point: float
+    uncertain_from: float | None = None
+    """From here to the operating point the finding is uncertain. None in readings made before this was kept."""
     presence: Presence
     attributes: Attributes = Attributes()
+    """What is said of it; empty when absent."""
+    grade: str = ""
+    """The word for its grade; empty when it has none."""
     slice_weights: tuple[float, ...]
     evidence: tuple[SliceEvidence, ...]
     """The strongest slices, strongest first; empty when absent."""
@@ -65,6 +85,8 @@ class Sentence(_Frozen):
     text: str
     findings: tuple[str, ...]
     positive: bool
+    fixed: bool = False
+    """Written by the agent: the decoder came to no end, or its words were not what the scores say."""
 
 
 class BundleIdentity(_Frozen):
@@ -89,6 +111,8 @@ class StudyReading(_Frozen):
     findings: tuple[FindingReading, ...]
     sentences: tuple[Sentence, ...]
     impression: tuple[Sentence, ...]
+    evidence_method: EvidenceMethod | None = None
+    """How the slice weights were found. None in readings made before this was kept."""
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding. Raises KeyError for a label this model does not know."""
