@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ class Region(IntEnum):
     BELOW_DIAPHRAGM = 5
     WALL = 6
     PLEURAL_FLUID = 7
+    AIRWAY = 8
+    """Lumen of trachea and main bronchi."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ class Canvas:
     hu: Floats
     region: NDArray[np.uint8]
     masks: dict[Finding, NDArray[np.bool_]] = field(default_factory=dict)
+
+    @cached_property
+    def scratch(self) -> Floats:
+        """One 0 per voxel; who writes to it sets it back to 0."""
+        return np.zeros(self.hu.size, np.float32)
 
     @classmethod
     def empty(cls, grid: Grid) -> "Canvas":

@@ -61,7 +61,7 @@ class Phantom:
 def generate(
     seed: int,
     slices: int | None = None,
-    size_px: int = 256,
+    size_px: int = 224,
     findings: Iterable[Finding] | None = None,
     kept_slices: int | None = None,
 ) -> Phantom:
