@@ -3,6 +3,7 @@
 The front is what makes small findings learnable at this size; see the measured recipe in the model card.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,15 +11,15 @@ from torch import Tensor, nn
 
 from models.msvlm.blocks import Block
 from models.msvlm.preprocess import Windows, field_of_body, hounsfield_units
-from models.msvlm.preset import NetworkShape
+from models.msvlm.preset import PLACES, POOLS, NetworkShape
 
-POOLS = 9
-"""Pooled patch logits per finding: max, top-8 mean and log mean of the field, its left and its right half."""
 TOP_PATCHES = 8
+CONVOLUTIONAL_STRIDE = 2
+"""Field pixels of a transformer token along one side, in patches of the convolutional front."""
 
 
 class Encoded(NamedTuple):
-    """Slice token [n, d], patch logits [n, F, g, g], slice logits [n, F]."""
+    """Slice token [n, d], patch logits [n, F, gr, gc], slice logits [n, F]."""
 
     token: Tensor
     patch_logits: Tensor
@@ -55,7 +56,7 @@ class Front(nn.Sequential):
 
 
 def pool_patch_logits(patch_logits: Tensor) -> Tensor:
-    """Patch logits [n, F, g, g] → [n, F, 9], of the field, of its image-left and of its image-right half."""
+    """Patch logits [n, F, gr, gc] → [n, F, 9], of the field, of its image-left and of its image-right half."""
     half = patch_logits.shape[3] // 2
     parts = (patch_logits, patch_logits[..., :half], patch_logits[..., half:])
     return torch.cat([_pool(part.flatten(2)) for part in parts], dim=2)
@@ -63,27 +64,50 @@ def pool_patch_logits(patch_logits: Tensor) -> Tensor:
 
 def _pool(logits: Tensor) -> Tensor:
     top = torch.topk(logits, TOP_PATCHES, dim=2).values
-    log_mean = torch.logsumexp(logits, dim=2) - float(torch.log(torch.tensor(float(logits.shape[2]))))
+    log_mean = torch.logsumexp(logits, dim=2) - math.log(logits.shape[2])
     return torch.stack([top[:, :, 0], top.mean(2), log_mean], dim=2)
+
+
+def patch_place(patch_logits: Tensor) -> Tensor:
+    """Row and column [n, F, 2] in [-1, 1] of the soft maximum of patch logits [n, F, gr, gc]; 0 is the field's centre.
+
+    With it the reader can follow a structure from slice to slice: a vessel runs on, a nodule ends.
+    """
+    rows, columns = patch_logits.shape[2:]
+    weights = torch.softmax(patch_logits.flatten(2), dim=2).unflatten(2, (rows, columns))
+    return torch.stack([weights.sum(3) @ _centres(rows, weights), weights.sum(2) @ _centres(columns, weights)], dim=2)
+
+
+def _centres(count: int, like: Tensor) -> Tensor:
+    return (torch.arange(count, dtype=like.dtype, device=like.device) * 2.0 + 1.0) / count - 1.0
+
+
+def slice_token(class_token: Tensor, patch_logits: Tensor) -> Tensor:
+    """Token [n, d]: [CLS], then per finding its nine pools, its row and its column."""
+    per_finding = torch.cat([pool_patch_logits(patch_logits), patch_place(patch_logits)], dim=2)
+    return torch.cat([class_token, per_finding.flatten(1)], dim=1)
 
 
 class SliceHead(nn.Module):
     """Slice logits [n, F] from a token: linear in [CLS] plus each finding's own weights on its pooled logits."""
 
-    def __init__(self, width: int, findings: int) -> None:
+    def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
-        self.width, self.findings = width, findings
-        self.from_class = nn.Linear(width, findings)
-        self.from_pools = nn.Parameter(torch.tensor([0.3, 0.4, 0.3] + [0.0] * 6).repeat(findings, 1))
+        self.width, self.findings, self.pooled = shape.encoder_width, shape.findings, shape.patch_pools
+        self.from_class = nn.Linear(self.width, self.findings)
+        self.from_pools = nn.Parameter(torch.tensor([0.3, 0.4, 0.3] + [0.0] * 6).repeat(self.findings, 1))
 
     def forward(self, token: Tensor) -> Tensor:
         """Slice logits [..., F] of tokens [..., d]."""
-        pools = token[..., self.width :].unflatten(-1, (self.findings, POOLS))
-        return self.from_class(token[..., : self.width]) + (pools * self.from_pools).sum(-1)
+        logits = self.from_class(token[..., : self.width])
+        if not self.pooled:
+            return logits
+        per_finding = token[..., self.width :].unflatten(-1, (self.findings, POOLS + PLACES))
+        return logits + (per_finding[..., :POOLS] * self.from_pools).sum(-1)
 
 
 class SliceEncoder(nn.Module):
-    """HU on the field [n, field_px, field_px] → `Encoded`."""
+    """HU on the field [n, field rows, field columns] → `Encoded`."""
 
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
@@ -92,13 +116,14 @@ class SliceEncoder(nn.Module):
         self.front = Front(len(shape.windows_hu), front)
         self.to_tokens = nn.Conv2d(front[-1], width, 3, 2, 1)
         self.class_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.positions = nn.Parameter(torch.randn(1, (shape.patch_grid // 2) ** 2, width) * 0.02)
+        self.coarse_grid = shape.patch_grid[0] // CONVOLUTIONAL_STRIDE, shape.patch_grid[1] // CONVOLUTIONAL_STRIDE
+        self.positions = nn.Parameter(torch.randn(1, self.coarse_grid[0] * self.coarse_grid[1], width) * 0.02)
         self.blocks = nn.ModuleList(Block(width, shape.encoder_heads) for _ in range(shape.encoder_blocks))
         self.norm = nn.LayerNorm(width)
         self.patch_fine = nn.Conv2d(front[-1], shape.findings, 1)
-        self.patch_coarse = nn.Linear(width, shape.findings * 4)
-        self.slice_head = SliceHead(width, shape.findings)
-        self.grid, self.findings = shape.patch_grid, shape.findings
+        self.patch_coarse = nn.Linear(width, shape.findings * CONVOLUTIONAL_STRIDE**2)
+        self.slice_head = SliceHead(shape)
+        self.patch_pools = shape.patch_pools
         nn.init.constant_(self.patch_fine.bias, -3.0)
 
     def forward(self, hu: Tensor) -> Encoded:
@@ -110,24 +135,31 @@ class SliceEncoder(nn.Module):
             x = block(x)
         x = self.norm(x)
         patch_logits = self.patch_fine(fine) + self._coarse_logits(x[:, 1:])
-        token = torch.cat([x[:, 0], pool_patch_logits(patch_logits).flatten(1)], dim=1)
+        token = slice_token(x[:, 0], patch_logits) if self.patch_pools else x[:, 0]
         return Encoded(token, patch_logits, self.slice_head(token))
 
     def _coarse_logits(self, tokens: Tensor) -> Tensor:
-        half = self.grid // 2
-        logits = self.patch_coarse(tokens).transpose(1, 2).unflatten(2, (half, half))
-        return nn.functional.pixel_shuffle(logits, 2)
+        logits = self.patch_coarse(tokens).transpose(1, 2).unflatten(2, self.coarse_grid)
+        return nn.functional.pixel_shuffle(logits, CONVOLUTIONAL_STRIDE)
+
+
+def new_encoder(shape: NetworkShape) -> nn.Module:
+    """An untrained slice encoder of the kind that the preset names: HU on the field → `Encoded`."""
+    return SliceEncoder(shape)
 
 
 class SliceEncoderGraph(nn.Module):
-    """`slice_encoder.onnx`: stored values, slope, intercept, spacing → token, patch grid. See `manifest.py`."""
+    """`slice_encoder.onnx`: stored values, slope, intercept, spacing → token, patch grid, centre. See `manifest.py`."""
 
-    def __init__(self, encoder: SliceEncoder, shape: NetworkShape) -> None:
+    def __init__(self, encoder: nn.Module, shape: NetworkShape) -> None:
         super().__init__()
         self.encoder, self.shape = encoder, shape
 
-    def forward(self, stored: Tensor, slope: Tensor, intercept: Tensor, spacing_mm: Tensor) -> tuple[Tensor, Tensor]:
-        """Token [n, d] and patch grid [n, F, g, g] of stored values [n, rows, columns]."""
+    def forward(
+        self, stored: Tensor, slope: Tensor, intercept: Tensor, spacing_mm: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Token [n, d], patch grid [n, F, gr, gc], field centre [n, 2] of stored values [n, rows, columns]."""
         hu = hounsfield_units(stored, slope, intercept)
-        encoded = self.encoder(field_of_body(hu, spacing_mm, self.shape.field_px, self.shape.pixel_mm))
-        return encoded.token, encoded.patch_logits
+        field, centre_px = field_of_body(hu, spacing_mm, self.shape.field_px, self.shape.pixel_mm)
+        encoded = self.encoder(field)
+        return encoded.token, encoded.patch_logits, centre_px

@@ -18,14 +18,20 @@ class BalancedPatchLoss(nn.Module):
         self.momentum = momentum
         self.register_buffer("mass", torch.full((findings,), 8.0))
 
-    def forward(self, logits: Tensor, share: Tensor) -> Tensor:
-        """Logits and soft targets [n, F, g, g] → scalar."""
+    def forward(self, logits: Tensor, share: Tensor, located: Tensor) -> Tensor:
+        """Logits and soft targets [n, F, gr, gc], and whether a finding's patches are known [n, F] → scalar."""
+        weight = located.to(logits.dtype)[:, :, None, None]
         with torch.no_grad():
-            mass = share.sum((0, 2, 3))
-            self.mass.lerp_(mass, 1.0 - self.momentum)
-        weight = (share - torch.sigmoid(logits)).abs().detach() ** FOCAL_POWER
+            self.mass.lerp_((share * weight).sum((0, 2, 3)), 1.0 - self.momentum)
+            weight = weight * (share - torch.sigmoid(logits)).abs() ** FOCAL_POWER
         loss = binary_cross_entropy_with_logits(logits, share, reduction="none") * weight
         return (loss.sum((0, 2, 3)) / self.mass.clamp(min=1.0)).mean()
+
+
+def known_only(loss: Tensor, known: Tensor) -> Tensor:
+    """Mean of a loss over the places where the target is known; both of one shape."""
+    weight = known.to(loss.dtype)
+    return (loss * weight).sum() / weight.sum().clamp(min=1.0)
 
 
 def masked_embedding_loss(predicted: Tensor, true: Tensor, hidden: Tensor) -> Tensor:

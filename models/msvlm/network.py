@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from models.msvlm.decoder import ReportDecoder
-from models.msvlm.encoder import SliceEncoder
+from models.msvlm.encoder import new_encoder
 from models.msvlm.preset import Preset
 from models.msvlm.reader import StudyReader
 from models.msvlm.tokenizer import Tokenizer
@@ -29,12 +30,12 @@ class Network:
 
     preset: Preset
     tokenizer: Tokenizer
-    encoder: SliceEncoder
+    encoder: nn.Module
     reader: StudyReader
     decoder: ReportDecoder
     points: tuple[OperatingPoint, ...] = field(default_factory=lambda: tuple(OperatingPoint() for _ in FINDINGS))
 
-    def parts(self) -> dict[str, torch.nn.Module]:
+    def parts(self) -> dict[str, nn.Module]:
         """The trainable parts by name."""
         return {"encoder": self.encoder, "reader": self.reader, "decoder": self.decoder}
 
@@ -50,7 +51,7 @@ def new_network(preset: Preset) -> Network:
     torch.manual_seed(preset.seed)
     tokenizer, shape = Tokenizer.of_wordings(), preset.network
     decoder = ReportDecoder(shape, len(tokenizer.words))
-    return Network(preset, tokenizer, SliceEncoder(shape), StudyReader(shape), decoder)
+    return Network(preset, tokenizer, new_encoder(shape), StudyReader(shape), decoder)
 
 
 def save_network(network: Network, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Stored pixel values → window channels on a square field of fixed size in mm, in operations that export to ONNX.
+"""Stored pixel values → window channels on a rectangular field of fixed size in mm, in operations that export to ONNX.
 
 One truth for training, CPU, GPU and Triton: the exported slice encoder begins with these functions.
 """
@@ -51,12 +51,26 @@ def triangle_weights(centre_px: Tensor, count: int, spacing_mm: Tensor, field_px
     return weights / torch.maximum(weights.sum(2, keepdim=True), 0.5 * support_px)
 
 
-def field_of_body(hu: Tensor, spacing_mm: Tensor, field_px: int, pixel_mm: float) -> Tensor:
-    """HU on the square field around the body [n, field_px, field_px]; `spacing_mm` [n, 2] between rows, columns."""
+def field_weights(
+    centre_px: Tensor, size_px: tuple[int, int], spacing_mm: Tensor, field_px: tuple[int, int], pixel_mm: float
+) -> tuple[Tensor, Tensor]:
+    """Matrices [n, field rows, rows] and [n, columns, field columns] that resample an image onto the field.
+
+    `centre_px` [n, 2] row and column of the field's centre, `spacing_mm` [n, 2] between rows and between columns.
+    """
+    rows = triangle_weights(centre_px[:, 0], size_px[0], spacing_mm[:, 0], field_px[0], pixel_mm)
+    columns = triangle_weights(centre_px[:, 1], size_px[1], spacing_mm[:, 1], field_px[1], pixel_mm)
+    return rows, columns.transpose(1, 2)
+
+
+def field_of_body(hu: Tensor, spacing_mm: Tensor, field_px: tuple[int, int], pixel_mm: float) -> tuple[Tensor, Tensor]:
+    """HU on the field around the body [n, field rows, field columns], and where its centre lies in the image [n, 2].
+
+    `spacing_mm` [n, 2] between rows and between columns; the centre is row and column in pixels.
+    """
     centre = body_centre_px(hu)
-    rows = triangle_weights(centre[:, 0], hu.shape[1], spacing_mm[:, 0], field_px, pixel_mm)
-    columns = triangle_weights(centre[:, 1], hu.shape[2], spacing_mm[:, 1], field_px, pixel_mm)
-    return rows @ (hu - AIR_HU) @ columns.transpose(1, 2) + AIR_HU
+    rows, columns = field_weights(centre, (hu.shape[1], hu.shape[2]), spacing_mm, field_px, pixel_mm)
+    return rows @ (hu - AIR_HU) @ columns + AIR_HU, centre
 
 
 class Windows(nn.Module):

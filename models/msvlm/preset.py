@@ -160,7 +160,10 @@ class UnknownPreset(Exception):
 
 
 def load_preset(name: str) -> Preset:
-    """The preset of that name, or of the folder of that path. Raises UnknownPreset, ValidationError for a wrong field."""
+    """The preset of that name, or of that folder.
+
+    Raises UnknownPreset, and ValidationError for a wrong field.
+    """
     folder = PRESETS / name if (PRESETS / name).is_dir() else Path(name)
     if not (folder / "bundle.yaml").is_file():
         raise UnknownPreset(name)

@@ -1,37 +1,61 @@
 """Whole studies as slice tokens, padded into batches for the reader and the decoder."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 from rich.progress import track
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.msvlm.cases import load_study
-from models.msvlm.encoder import SliceEncoder
+from models.datasets.cache import Shard, stream
+from models.datasets.fields import FieldStudy
+from models.msvlm.distributed import device
+from models.phantoms.report import TrueSentence
+
+_SENTENCES = TypeAdapter(tuple[TrueSentence, ...])
+ENCODER_BATCH = 32
 
 
 @dataclass(frozen=True)
 class EncodedStudy:
-    """Tokens [L, d], z in mm [L], slice targets [L, F] in [0, 1], labels [F], sentences as (tag, words)."""
+    """A study of L slices as its tokens, with what is known of it."""
 
     tokens: Tensor
+    """[L, d]."""
     z_mm: Tensor
+    """[L]."""
     slices: Tensor
+    """Share of each finding in each slice [L, F], in [0, 1]; means nothing where the finding is not located."""
     labels: Tensor
-    sentences: tuple[tuple[str, str], ...]
+    """[F], 0 or 1; means nothing where the label is not known."""
+    known: Tensor
+    """Whether a label is known [F]."""
+    located: Tensor
+    """Whether the slices of a finding are known [F]."""
+    attributes: Tensor
+    """[F, A], 0 or 1, in the order of ATTRIBUTE_NAMES."""
+    attributes_known: Tensor
+    """Which groups of attributes are known [F, 4], in the order of ATTRIBUTE_GROUPS."""
+    sentences: tuple[TrueSentence, ...]
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class StudyBatch:
-    """Studies padded to one length; `mask` is true where a slice is there."""
+    """Studies padded to one length [b, L, …]; `mask` is true where a slice is there. Otherwise as EncodedStudy."""
 
     tokens: Tensor
     z_mm: Tensor
     mask: Tensor
     slices: Tensor
     labels: Tensor
+    known: Tensor
+    located: Tensor
+    attributes: Tensor
+    attributes_known: Tensor
 
     @property
     def ids(self) -> Tensor:
@@ -45,47 +69,93 @@ class StudyBatch:
 
 
 @torch.no_grad()
-def encode_studies(encoder: SliceEncoder, paths: Sequence[Path], title: str) -> list[EncodedStudy]:
-    """Slice tokens of cached phantoms."""
-    encoder.eval().to(memory_format=torch.channels_last)
-    studies = []
-    for path in track(paths, f"slice tokens: {title}"):
-        case = load_study(path)
-        hu = torch.from_numpy(case.field.hu).float()
-        with torch.autocast("cpu", torch.bfloat16):
-            tokens = torch.cat([encoder(part).token.float() for part in hu.split(32)])
-        slices = torch.from_numpy(case.field.slices).float() / 255.0
-        labels = torch.from_numpy(case.labels)
-        studies.append(EncodedStudy(tokens, torch.from_numpy(case.field.z_mm), slices, labels, case.sentences))
+def encode_studies(encoder: nn.Module, shards: Sequence[Shard], title: str) -> list[EncodedStudy]:
+    """Slice tokens of rendered studies."""
+    encoder.eval().to(device(), memory_format=torch.channels_last)
+    studies = [
+        encode_study(encoder, study) for shard in track(shards, f"slice tokens: {title}") for study in stream([shard])
+    ]
+    encoder.cpu()
     return studies
+
+
+@torch.no_grad()
+def encode_study(encoder: nn.Module, study: FieldStudy) -> EncodedStudy:
+    """Slice tokens of one study, by an encoder in inference mode."""
+    place = next(encoder.parameters()).device
+    hu = torch.from_numpy(study.slices["hu"].copy())
+    with torch.autocast(place.type, torch.bfloat16):
+        tokens = [encoder(part.to(place).float()).token.float().cpu() for part in hu.split(ENCODER_BATCH)]
+    facts = study.facts
+    return EncodedStudy(
+        tokens=torch.cat(tokens),
+        z_mm=torch.from_numpy(study.slices["z_mm"].copy()),
+        slices=torch.from_numpy(study.slices["slices"].copy()).float() / 255.0,
+        labels=torch.from_numpy(facts.label_targets()),
+        known=torch.from_numpy(facts.known()),
+        located=torch.from_numpy(facts.located_known()),
+        attributes=torch.from_numpy(facts.attribute_targets()),
+        attributes_known=torch.from_numpy(facts.attributes_known()),
+        sentences=facts.sentences,
+        source=facts.source,
+    )
+
+
+def save_studies(studies: Iterable[EncodedStudy], path: Path) -> None:
+    """Writes encoded studies; first to a temporary name, so a cut run leaves no half."""
+    rows = [
+        {**{f.name: getattr(study, f.name) for f in fields(study)}, "sentences": _SENTENCES.dump_json(study.sentences)}
+        for study in studies
+    ]
+    draft = path.with_suffix(".part")
+    torch.save(rows, draft)
+    draft.replace(path)
+
+
+def load_studies(path: Path) -> list[EncodedStudy]:
+    """The studies of `save_studies`."""
+    rows = torch.load(path, weights_only=True)
+    return [EncodedStudy(**{**row, "sentences": _SENTENCES.validate_json(row["sentences"])}) for row in rows]
 
 
 def pad(studies: Sequence[EncodedStudy], keep: Sequence[Tensor] | None = None) -> StudyBatch:
     """A batch of studies; `keep` names the slices to take of each."""
     keep = keep or [torch.arange(len(study.tokens)) for study in studies]
 
-    def padded(parts: list[Tensor]) -> Tensor:
+    def padded(name: str) -> Tensor:
+        parts = [getattr(study, name)[k] for study, k in zip(studies, keep, strict=True)]
         return torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
 
+    def stacked(name: str) -> Tensor:
+        return torch.stack([getattr(study, name) for study in studies])
+
+    lengths = torch.tensor([len(k) for k in keep])
     return StudyBatch(
-        tokens=padded([study.tokens[k] for study, k in zip(studies, keep, strict=True)]),
-        z_mm=padded([study.z_mm[k] for study, k in zip(studies, keep, strict=True)]),
-        mask=padded([torch.ones(len(k), dtype=torch.bool) for k in keep]),
-        slices=padded([study.slices[k] for study, k in zip(studies, keep, strict=True)]),
-        labels=torch.stack([study.labels for study in studies]),
+        tokens=padded("tokens"),
+        z_mm=padded("z_mm"),
+        mask=torch.arange(int(lengths.max()))[None] < lengths[:, None],
+        slices=padded("slices"),
+        labels=stacked("labels"),
+        known=stacked("known"),
+        located=stacked("located"),
+        attributes=stacked("attributes"),
+        attributes_known=stacked("attributes_known"),
     )
 
 
 def random_batch(studies: Sequence[EncodedStudy], count: int, generator: torch.Generator) -> StudyBatch:
-    """Random studies, each with up to a third of its slices dropped and its z stretched by up to 5 %."""
-    chosen = [studies[i] for i in torch.randint(len(studies), (count,), generator=generator).tolist()]
-    keep = [_dropped(len(study.tokens), generator) for study in chosen]
-    batch = pad(chosen, keep)
-    stretch = 0.95 + 0.1 * torch.rand(count, 1, generator=generator)
-    return StudyBatch(batch.tokens, batch.z_mm * stretch, batch.mask, batch.slices, batch.labels)
+    """Random studies as `varied` gives them."""
+    chosen = torch.randint(len(studies), (count,), generator=generator).tolist()
+    return varied([studies[i] for i in chosen], generator)
 
 
-def _dropped(length: int, generator: torch.Generator) -> Tensor:
+def varied(studies: Sequence[EncodedStudy], generator: torch.Generator) -> StudyBatch:
+    """These studies, each with up to a third of its slices dropped and its z stretched by up to 5 %."""
+    batch = pad(studies, [_some(len(study.tokens), generator) for study in studies])
+    stretch = 0.95 + 0.1 * torch.rand(len(studies), 1, generator=generator)
+    return StudyBatch(**{**vars(batch), "z_mm": batch.z_mm * stretch})
+
+
+def _some(length: int, generator: torch.Generator) -> Tensor:
     share = 0.67 + 0.33 * torch.rand(1, generator=generator).item()
-    count = max(round(share * length), 1)
-    return torch.randperm(length, generator=generator)[:count].sort().values
+    return torch.randperm(length, generator=generator)[: max(math.ceil(share * length), 1)].sort().values

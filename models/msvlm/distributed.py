@@ -1,0 +1,102 @@
+"""One training run in several processes: started by `torchrun`, or by itself where the preset asks for it.
+
+Every process computes the mean gradient of all (one exchange per step), so that all hold the same weights. On CPUs two
+one-thread processes are twice as fast as one process with two threads.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+PATIENCE = timedelta(hours=12)
+"""How long a process waits for another that renders or trains a stage of its own."""
+QUICK_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296", "OMP_NUM_THREADS": "1"}
+"""Keeps glibc from handing large temporaries back to the kernel after every operation; read at process start."""
+
+
+def launched() -> bool:
+    """Whether `torchrun` (or what sets its environment) has started this process beside others."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+
+
+def rank() -> int:
+    """Number of this process; 0 leads and writes files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def world_size() -> int:
+    """Number of processes."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def device() -> torch.device:
+    """The accelerator of this process, or the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """Within: the processes that `torchrun` started can exchange gradients. Nothing where it did not."""
+    if not launched():
+        yield
+        return
+    if device().type == "cuda":
+        torch.cuda.set_device(device())
+    dist.init_process_group("nccl" if device().type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+def in_processes(work: Callable[..., None], arguments: Sequence[Any], processes: int, meeting: Path) -> None:
+    """Runs `work(*arguments)` in all processes: in those of `torchrun`, or in as many new ones on the CPU.
+
+    A single process on an accelerator needs no others. `meeting` is a file through which new processes find each other.
+    """
+    if launched() or device().type == "cuda":
+        work(*arguments)
+        return
+    meeting.unlink(missing_ok=True)
+    os.environ.update(QUICK_MEMORY)
+    torch.multiprocessing.spawn(
+        _new_process, args=(work, tuple(arguments), processes, meeting.resolve()), nprocs=processes, join=True
+    )
+
+
+def _new_process(number: int, work: Callable[..., None], arguments: tuple[Any, ...], count: int, meeting: Path) -> None:
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=number, world_size=count, timeout=PATIENCE)
+    work(*arguments)
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def average(tensors: Sequence[Tensor]) -> None:
+    """Replaces floating-point tensors by their mean over the processes, in one exchange."""
+    if world_size() == 1:
+        return
+    floats = [tensor for tensor in tensors if tensor.is_floating_point()]
+    flat = torch.cat([tensor.reshape(-1) for tensor in floats])
+    dist.all_reduce(flat)
+    flat /= world_size()
+    for tensor, part in zip(floats, flat.split([tensor.numel() for tensor in floats]), strict=True):
+        tensor.copy_(part.view_as(tensor))
+
+
+def lead_first(work: Callable[[], Any]) -> Any:
+    """Runs `work` in the leading process, then in the others, which find in the cache what it made."""
+    if rank() == 0:
+        result = work()
+    if world_size() > 1:
+        dist.barrier()
+    return result if rank() == 0 else work()
