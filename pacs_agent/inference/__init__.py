@@ -4,14 +4,16 @@ In: a bundle's folder and an OrderedSeries. Out: a StudyReading. May fail: Bundl
 model must not run here, ModelFailed when it stopped or gave no meaning, and imaging's UnusableSlice.
 """
 
+from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.bundle import Bundle, InstalledBundles, bundle_folders, installed_bundles, load_bundle
 from pacs_agent.inference.encode import Encoding
-from pacs_agent.inference.evidence import EvidenceMethod
+from pacs_agent.inference.heat import Heat
 from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, Manifest
 from pacs_agent.inference.reader import EvidenceWeights, RawReading, Reader
 from pacs_agent.inference.reading import (
     BundleIdentity,
     Code,
+    EvidenceMethod,
     FindingLabel,
     FindingReading,
     Presence,
@@ -24,6 +26,7 @@ from pacs_agent.inference.self_test import SelfTestReport, self_test
 
 __all__ = [
     "AcceptedInput",
+    "Attributes",
     "Bundle",
     "BundleIdentity",
     "BundleRefused",
@@ -34,6 +37,7 @@ __all__ = [
     "FindingEntry",
     "FindingLabel",
     "FindingReading",
+    "Heat",
     "InferenceError",
     "InstalledBundles",
     "Manifest",

@@ -6,12 +6,22 @@ evaluation and the agent use it alike.
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pacs_agent.inference.places import names_other_place
+
+Kind = Literal["side", "lobe"]
+
 NONE = "none"
-_SIDES = re.compile(r"\b(right|left|bilateral|both)\b")
-_LOBES = re.compile(r"\b(right|left) (upper|middle|lower) lobe\b|\b(upper|lower) lobes\b|\blingula\b")
+_COUNTS = {
+    "one": re.compile(r"\b(single|solitary)\b"),
+    "few": re.compile(r"\b(few|couple|two|three|four)\b"),
+    "many": re.compile(r"\b(numerous|many|innumerable|countless)\b"),
+    "several": re.compile(r"\b(multiple|several)\b"),
+}
+_COUNTS_SAID_OF = {"one": {"one"}, "few": {"few", "several"}, "many": {"many", "several"}}
 
 
 class Attributes(BaseModel):
@@ -29,6 +39,12 @@ class Attributes(BaseModel):
     """"one", "few" (two to four) or "many"."""
 
     @property
+    def all_sides(self) -> tuple[str, ...]:
+        """The sides, those of its lobes included: right first."""
+        known = {*self.sides, *(lobe.split()[0] for lobe in self.lobes)}
+        return tuple(side for side in ("right", "left") if side in known)
+
+    @property
     def place(self) -> str:
         """The place in the fewest words: a lobe, a pair of lobes, a side, "bilateral", or "none"."""
         if len(self.lobes) == 1:
@@ -36,8 +52,8 @@ class Attributes(BaseModel):
         levels = {lobe.split()[1] for lobe in self.lobes}
         if len({lobe.split()[0] for lobe in self.lobes}) == 2 and levels in ({"upper"}, {"lower"}):
             return f"{levels.pop()} lobes"
-        sides = set(self.sides) | {lobe.split()[0] for lobe in self.lobes}
-        return "bilateral" if len(sides) == 2 else sides.pop() if sides else NONE
+        sides = self.all_sides
+        return "bilateral" if len(sides) == 2 else sides[0] if sides else NONE
 
 
 PLACES = (
@@ -73,7 +89,7 @@ def prompt_words() -> tuple[str, ...]:
 
 
 def attributes_of(
-    names: Sequence[str], logits: Sequence[float], applies: frozenset[str], points: Mapping[str, float]
+    names: Sequence[str], logits: Sequence[float], applies: frozenset[str], points: Mapping[Kind, float]
 ) -> Attributes:
     """Attributes from the logits of one finding [A], named as in the manifest.
 
@@ -83,38 +99,31 @@ def attributes_of(
     of_kind: dict[str, list[tuple[str, float]]] = {"side": [], "lobe": [], "grade": [], "count": []}
     for name, logit in zip(names, logits, strict=True):
         kind, value = name.split(":", 1)
-        of_kind[kind].append((value, logit))
-    lobes = _chosen(of_kind["lobe"], points.get("lobe", 0.0)) if "lobe" in applies else ()
-    sides = tuple(dict.fromkeys(lobe.split()[0] for lobe in lobes))
-    if not lobes and "side" in applies:
-        sides = _chosen(of_kind["side"], points.get("side", 0.0))
-    grade = int(_strongest(of_kind["grade"])) if "grade" in applies else None
-    count = _strongest(of_kind["count"]) if "count" in applies else None
-    return Attributes(sides=sides, lobes=lobes, grade=grade, count=count)
+        if kind in applies:
+            of_kind[kind].append((value, logit))
+    lobes = _chosen(of_kind["lobe"], points.get("lobe", 0.0))
+    sides = tuple(dict.fromkeys(lobe.split()[0] for lobe in lobes)) or _chosen(of_kind["side"], points.get("side", 0.0))
+    grade, count = _strongest(of_kind["grade"]), _strongest(of_kind["count"])
+    return Attributes(sides=sides, lobes=lobes, grade=None if grade is None else int(grade), count=count)
 
 
 def _chosen(values: Sequence[tuple[str, float]], point: float) -> tuple[str, ...]:
-    return tuple(value for value, logit in values if logit >= point) or (_strongest(values),)
+    """The values from the point on, at least the strongest where there is any."""
+    chosen = tuple(value for value, logit in values if logit >= point)
+    return chosen or tuple(value for value in [_strongest(values)] if value is not None)
 
 
-def _strongest(values: Sequence[tuple[str, float]]) -> str:
-    return max(values, key=lambda value: value[1])[0]
+def _strongest(values: Sequence[tuple[str, float]]) -> str | None:
+    return max(values, key=lambda value: value[1])[0] if values else None
 
 
 def contradicts(text: str, attributes: Attributes) -> bool:
-    """Whether a sentence names a side or a lobe that its attributes do not."""
-    lower = text.lower()
-    sides = {side for lobe in attributes.lobes for side in lobe.split()[:1]} | set(attributes.sides)
-    said = {"right", "left"} if re.search(r"\b(bilateral|both)\b", lower) else set()
-    said |= {match[1] for match in _SIDES.finditer(lower)} & {"right", "left"}
-    if not said <= sides:
-        return True
-    return any(not _supported(match[0], attributes.lobes) for match in _LOBES.finditer(lower))
+    """Whether a sentence names a side, a lobe or, of what is counted, a number that its attributes do not."""
+    return names_other_place(text, attributes.all_sides, attributes.lobes) or _names_other_count(text, attributes.count)
 
 
-def _supported(words: str, lobes: tuple[str, ...]) -> bool:
-    if words == "lingula":
-        return "left upper lobe" in lobes
-    if words.endswith("lobes"):
-        return {f"right {words[:-1]}", f"left {words[:-1]}"} <= set(lobes)
-    return words in lobes
+def _names_other_count(text: str, count: str | None) -> bool:
+    if count is None:
+        return False
+    said = {name for name, words in _COUNTS.items() if words.search(text.lower())}
+    return not said <= _COUNTS_SAID_OF[count]

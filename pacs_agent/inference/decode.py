@@ -1,4 +1,4 @@
-"""Sentences from tags and visual tokens: greedy, word by word with a key/value cache, all sentences as one batch."""
+"""Sentences from prompts and visual tokens: greedy, word by word with a key/value cache, all sentences as one batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,43 +11,61 @@ from pacs_agent.inference.refusal import ModelFailed
 from pacs_agent.inference.sessions import Graph
 from pacs_agent.inference.tokenizer import Tokenizer
 
+Words = NDArray[np.int64]
+"""Numbers of words [b], one for each sentence."""
+
 
 @dataclass(frozen=True)
 class Spoken:
-    """What the decoder says after one tag, and whether it came to an end: what did not is no sentence."""
+    """What the decoder says after one prompt, and whether it came to an end: what did not is no sentence."""
 
     text: str
     ended: bool
 
 
 def decode_sentences(
-    decoder: Graph, tokenizer: Tokenizer, tags: Sequence[str], visual_tokens: Floats, max_words: int
+    decoder: Graph, tokenizer: Tokenizer, prompts: Sequence[Sequence[str]], visual_tokens: Floats, max_words: int
 ) -> list[Spoken]:
-    """What is said after each tag, in at most `max_words` words. `visual_tokens` [Q, k]. Raises ModelFailed."""
-    if not tags:
+    """What is said after each prompt (all of one length), in at most `max_words` words. `visual_tokens` [Q, k].
+
+    Raises ModelFailed for a prompt that the vocabulary does not have, and when the decoder stops.
+    """
+    if not prompts:
         return []
-    first = np.array([[tokenizer.tags[tag]] for tag in tags], np.int64)
-    numbers = _decode(decoder, first, visual_tokens, tokenizer.end, max_words)
+    try:
+        given = np.array([tokenizer.numbers(prompt) for prompt in prompts], np.int64)
+    except KeyError as error:
+        raise ModelFailed(decoder.name, f"the vocabulary has no word {error}") from error
+    numbers = _continued(_Decoder(decoder, visual_tokens, len(prompts)), given, tokenizer.end, max_words)
     return [Spoken(tokenizer.sentence(row), tokenizer.end in row) for row in numbers.tolist()]
 
 
-def _decode(
-    decoder: Graph, first: NDArray[np.int64], visual_tokens: Floats, end: int, max_words: int
-) -> NDArray[np.int64]:
-    """Numbers of the words after the first ones [b, 1], shape [b, at most max_words]; stops once all have ended."""
-    batch = len(first)
-    visual = np.broadcast_to(visual_tokens, (batch, *visual_tokens.shape))
-    keys: Floats = _empty_cache(decoder, batch)
-    values = keys
-    spoken = [first]
-    ended = np.zeros(batch, np.bool_)
-    while len(spoken) <= max_words and not ended.all():
-        past = {"past_keys": keys, "past_values": values}
-        outputs = decoder.run({"word": spoken[-1], "visual_tokens": visual, **past})
-        keys, values = outputs["keys"], outputs["values"]
-        spoken.append(outputs["logits"].argmax(axis=1).astype(np.int64)[:, None])
-        ended |= spoken[-1][:, 0] == end
-    return np.concatenate(spoken[1:], axis=1) if len(spoken) > 1 else np.empty((batch, 0), np.int64)
+def _continued(decoder: "_Decoder", given: Words, end: int, max_words: int) -> Words:
+    """Numbers of the words after the prompts [b, p], shape [b, at most max_words]; stops once all have ended."""
+    for words in given.T:
+        word = decoder.next(words)
+    spoken, ended = [word], word == end
+    while len(spoken) < max_words and not ended.all():
+        spoken.append(decoder.next(spoken[-1]))
+        ended |= spoken[-1] == end
+    return np.stack(spoken, axis=1)
+
+
+class _Decoder:
+    """The decoder with its growing cache, for b sentences on one study."""
+
+    def __init__(self, graph: Graph, visual_tokens: Floats, batch: int) -> None:
+        self._graph = graph
+        self._visual = np.broadcast_to(visual_tokens, (batch, *visual_tokens.shape))
+        self._keys = self._values = _empty_cache(graph, batch)
+
+    def next(self, words: Words) -> Words:
+        """The likeliest words [b] after the words [b]."""
+        past = {"past_keys": self._keys, "past_values": self._values}
+        outputs = self._graph.run({"word": words[:, None], "visual_tokens": self._visual, **past})
+        self._keys, self._values = outputs["keys"], outputs["values"]
+        likeliest: Words = outputs["logits"].argmax(axis=1).astype(np.int64)
+        return likeliest
 
 
 def _empty_cache(decoder: Graph, batch: int) -> Floats:

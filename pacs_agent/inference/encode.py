@@ -67,10 +67,11 @@ def encode_slices(encoder: Graph, slices: Sequence[EncoderInput]) -> list[SliceT
             "spacing_mm": np.array([one.slice.spacing_mm for one in slices], np.float32),
         }
     )
-    tokens, grids = outputs["token"], outputs["patch_grid"]
-    if len(tokens) != len(slices) or len(grids) != len(slices):
-        raise ModelFailed(encoder.name, f"{len(tokens)} tokens and {len(grids)} grids for {len(slices)} slices")
-    return [slice_token(token, grid) for token, grid in zip(tokens, grids, strict=True)]
+    tokens, grids, centres = outputs["token"], outputs["patch_grid"], outputs["field_centre_px"]
+    counts = len(tokens), len(grids), len(centres)
+    if set(counts) != {len(slices)}:
+        raise ModelFailed(encoder.name, f"{counts} tokens, grids and centres for {len(slices)} slices")
+    return [slice_token(*of_slice) for of_slice in zip(tokens, grids, centres, strict=True)]
 
 
 def _encode_into(cache: TokenCache, encoder: Graph, slices: Sequence[EncoderInput]) -> int:

@@ -1,76 +1,100 @@
-"""Which slices a finding rests on: two methods behind one signature, and the strongest slices of either."""
+"""Which slices a finding rests on: methods behind one signature, and the strongest slices of any of them."""
 
 from collections.abc import Callable, Sequence
-from enum import StrEnum
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs_agent.imaging import OrderedSeries
 from pacs_agent.inference.read import Floats, StudyOutputs, StudyTokens, read_masked
-from pacs_agent.inference.reading import SliceEvidence
+from pacs_agent.inference.reading import EvidenceMethod
 from pacs_agent.inference.sessions import Graph
 
 KEY_SLICES = 3
 """Slices named for a finding."""
-LEFT_OUT_RADIUS = 1
-"""Neighbours on each side that are left out with a slice: alone, its neighbours would speak for it."""
-BATCH_STUDIES = 16
+WINDOW_MM = 10.0
+"""Extent of what is left out at once: alone, a slice's neighbours would speak for it."""
+MAX_WINDOWS = 128
+"""Most passes of the reader for one study; between them the weights are interpolated."""
+BATCH_STUDIES = 8
 
 
-class EvidenceMethod(StrEnum):
-    """How slice evidence is found."""
+@dataclass(frozen=True, eq=False)
+class ReadStudy:
+    """A study with what the reader says of it. `blank` [d]: the token that stands for nothing, None: the mask does."""
 
-    SLICE_WEIGHTS = "slice_weights"
-    LEAVE_SLICES_OUT = "leave_slices_out"
+    reader: Graph
+    tokens: StudyTokens
+    outputs: StudyOutputs
+    blank: Floats | None = None
 
 
-EvidenceFunction = Callable[[Graph, StudyTokens, StudyOutputs], Floats]
-"""From the reader, a study and its reading to weights [F, L] in [0, 1]."""
+EvidenceFunction = Callable[[ReadStudy], Floats]
+"""From a study to weights [F, L] in [0, 1]."""
 
 
-def slice_weights(reader: Graph, study: StudyTokens, outputs: StudyOutputs) -> Floats:
+def slice_weights(study: ReadStudy) -> Floats:
     """The model's own weights of the slices, [F, L]; costs nothing."""
-    return outputs.slice_weights
+    return np.clip(study.outputs.slice_weights, 0, 1)
 
 
-def leave_slices_out(reader: Graph, study: StudyTokens, outputs: StudyOutputs) -> Floats:
-    """How much each finding's logit falls without a slice and its neighbours, as a share of the largest fall, [F, L].
+def attention(study: ReadStudy) -> Floats:
+    """How much each finding attends to each slice, as a share of the slice it attends to most, [F, L]."""
+    return _shares(study.outputs.slice_attention)
 
-    Occlusion on cached tokens: L passes of the reader, in batches. A finding that never falls has no evidence (zeros).
-    Raises ModelFailed.
+
+def leave_slices_out(study: ReadStudy) -> Floats:
+    """How much each finding's logit falls without the slices about a place, as a share of the largest fall, [F, L].
+
+    Occlusion on cached tokens: a pass of the reader for each slice, of a long study for each of MAX_WINDOWS places. A
+    finding that never falls has no evidence (zeros). Raises ModelFailed.
     """
-    masks = _left_out(len(study.tokens))
-    batches = [masks[start : start + BATCH_STUDIES] for start in range(0, len(masks), BATCH_STUDIES)]
-    without = np.concatenate([read_masked(reader, study, batch)["finding_logits"] for batch in batches])
-    falls = np.maximum(outputs.finding_logits - without, 0).T
-    largest = falls.max(axis=1, keepdims=True)
-    shares: Floats = np.divide(falls, largest, out=np.zeros_like(falls), where=largest > 0)
-    return shares
+    z_mm = study.tokens.z_mm.astype(np.float64)
+    places_mm, left_out = _windows(z_mm)
+    batches = np.array_split(left_out, -(-len(left_out) // BATCH_STUDIES))
+    without = np.concatenate([_logits_without(study, batch) for batch in batches])
+    falls = _shares(np.maximum(study.outputs.finding_logits - without, 0).T)
+    return np.stack([np.interp(z_mm, places_mm, row) for row in falls]).astype(np.float32)
 
 
 EVIDENCE: dict[EvidenceMethod, EvidenceFunction] = {
     EvidenceMethod.SLICE_WEIGHTS: slice_weights,
     EvidenceMethod.LEAVE_SLICES_OUT: leave_slices_out,
+    EvidenceMethod.ATTENTION: attention,
 }
 
 
-def strongest(weights: Sequence[float], series: OrderedSeries, count: int = KEY_SLICES) -> tuple[SliceEvidence, ...]:
+def strongest(weights: Sequence[float], count: int = KEY_SLICES) -> list[int]:
     """The slices of largest weight, strongest first, of equal ones the lower first; none without any weight."""
     order = sorted(range(len(weights)), key=lambda index: (-weights[index], index))
-    return tuple(_evidence(index, weights[index], series) for index in order[:count] if weights[index] > 0)
+    return [index for index in order[:count] if weights[index] > 0]
 
 
-def _left_out(length: int) -> NDArray[np.bool_]:
-    """Row i sees all slices but i and its neighbours, [L, L]; a study too short for that loses slice i alone."""
-    places = np.arange(length)
-    radius = LEFT_OUT_RADIUS if length > 2 * LEFT_OUT_RADIUS + 1 else 0
-    seen: NDArray[np.bool_] = np.abs(places[:, None] - places[None, :]) > radius
-    return seen if length > 1 else np.ones((1, 1), np.bool_)
+def _logits_without(study: ReadStudy, left_out: NDArray[np.bool_]) -> Floats:
+    """Finding logits [b, F] of the versions of a study that lack the slices marked in `left_out` [b, L]."""
+    reader, tokens = study.reader, study.tokens
+    if study.blank is None:
+        return read_masked(reader, tokens, ~left_out)["finding_logits"]
+    blanked = np.where(left_out[:, :, None], study.blank, tokens.tokens)
+    return read_masked(reader, tokens, np.ones_like(left_out), blanked)["finding_logits"]
 
 
-def _evidence(index: int, weight: float, series: OrderedSeries) -> SliceEvidence:
-    one = series.slices[index]
-    return SliceEvidence(
-        index=index, sop_instance_uid=one.sop_instance_uid, frame_number=one.frame_number, weight=weight
-    )
+def _windows(z_mm: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Places [W] and the slices that lie about each [W, L]: within WINDOW_MM, and the nearest one in any case.
+
+    A window never holds more than half of the study: of a short one the nearest slice alone is left out.
+    """
+    length = len(z_mm)
+    places = z_mm if length <= MAX_WINDOWS else np.linspace(z_mm[0], z_mm[-1], MAX_WINDOWS)
+    extent = max(WINDOW_MM, (places[-1] - places[0]) / max(len(places) - 1, 1)) if length > MAX_WINDOWS else WINDOW_MM
+    far_mm = np.abs(places[:, None] - z_mm[None, :])
+    nearest = np.arange(length)[None, :] == far_mm.argmin(axis=1)[:, None]
+    left_out = (far_mm <= extent / 2 + 1e-3) | nearest
+    return places, np.where(left_out.sum(axis=1, keepdims=True) * 2 > length, nearest & (length > 1), left_out)
+
+
+def _shares(values: Floats) -> Floats:
+    """Each row as shares of its largest value; a row without any stays zero."""
+    largest = values.max(axis=1, keepdims=True)
+    shares: Floats = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)
+    return shares

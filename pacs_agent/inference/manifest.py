@@ -52,6 +52,8 @@ Precision = Literal["fp32", "int8", "fp16"]
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
+_LOBE = r"(right (upper|middle|lower)|left (upper|lower)) lobe"
+AttributeName = Annotated[str, Field(pattern=rf"^(side:(right|left)|lobe:{_LOBE}|grade:[012]|count:(one|few|many))$")]
 DocumentName = Annotated[str, Field(pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*/)?[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 
 
@@ -142,7 +144,7 @@ class Manifest(_Frozen):
     token_width: int
     patch_grid: tuple[int, int]
     findings: tuple[FindingEntry, ...]
-    attributes: tuple[str, ...] = ()
+    attributes: tuple[AttributeName, ...] = ()
     """Names of the attribute axis: "side:right", "lobe:left lower lobe", "grade:0", "count:few"."""
     evidence_method: EvidenceMethod = EvidenceMethod.SLICE_WEIGHTS
     """How slice evidence is found: the method that the evaluation measured as best."""

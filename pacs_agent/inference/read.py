@@ -1,4 +1,4 @@
-"""Slice tokens become a reading: finding logits, slice weights and the visual tokens the decoder speaks from."""
+"""Slice tokens become a reading: logits of findings and attributes, slice weights, and the decoder's visual tokens."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,8 @@ PLANE_IDS = {plane: number for number, plane in enumerate(Plane)}
 """Number of each plane, as trained."""
 SEQUENCE_NOT_GIVEN = 0
 PHASE_NOT_GIVEN = 0
+_ROUNDING = 1e-3
+"""How far a float32 sum of shares may lie from 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +30,16 @@ class StudyTokens:
 
 @dataclass(frozen=True, eq=False)
 class StudyOutputs:
-    """What the reader says of one study: finding logits [F], slice weights [F, L] in [0, 1], visual tokens [Q, k]."""
+    """What the reader says of one study.
+
+    Finding logits [F], slice weights [F, L] in [0, 1], slice attention [F, L] that sums to 1 over slices, attribute
+    logits [F, A], visual tokens [Q, k].
+    """
 
     finding_logits: Floats
     slice_weights: Floats
+    slice_attention: Floats
+    attribute_logits: Floats
     visual_tokens: Floats
 
 
@@ -43,20 +51,30 @@ def study_tokens(series: OrderedSeries, tokens: Floats) -> StudyTokens:
 
 def read_study(reader: Graph, study: StudyTokens) -> StudyOutputs:
     """The reading of a study from all of its slices. Raises ModelFailed."""
-    whole = np.ones((1, len(study.tokens)), np.bool_)
-    outputs = read_masked(reader, study, whole)
-    weights = outputs["slice_weights"][0]
-    if weights.min(initial=0.0) < 0 or weights.max(initial=0.0) > 1:
-        raise ModelFailed(reader.name, f"slice weights run from {weights.min()} to {weights.max()}, not from 0 to 1")
-    return StudyOutputs(outputs["finding_logits"][0], weights, outputs["visual_tokens"][0])
+    outputs = read_masked(reader, study, np.ones((1, len(study.tokens)), np.bool_))
+    read = StudyOutputs(
+        finding_logits=outputs["finding_logits"][0],
+        slice_weights=outputs["slice_weights"][0],
+        slice_attention=outputs["slice_attention"][0],
+        attribute_logits=outputs["attribute_logits"][0],
+        visual_tokens=outputs["visual_tokens"][0],
+    )
+    _check(reader.name, read, len(study.tokens))
+    return read
 
 
-def read_masked(reader: Graph, study: StudyTokens, mask: NDArray[np.bool_]) -> dict[str, Floats]:
-    """The reader's outputs for b versions of a study, each seeing the slices where its row of `mask` [b, L] is true."""
+def read_masked(
+    reader: Graph, study: StudyTokens, mask: NDArray[np.bool_], tokens: Floats | None = None
+) -> dict[str, Floats]:
+    """The reader's outputs for b versions of a study, each seeing the slices where its row of `mask` [b, L] is true.
+
+    `tokens` [b, L, d] where the versions differ in them too. Raises ModelFailed.
+    """
     copies, length = mask.shape
-    outputs = reader.run(
+    same = np.broadcast_to(study.tokens, (copies, *study.tokens.shape))
+    return reader.run(
         {
-            "tokens": np.broadcast_to(study.tokens, (copies, *study.tokens.shape)),
+            "tokens": same if tokens is None else tokens,
             "z_mm": np.broadcast_to(study.z_mm, (copies, length)),
             "plane": np.full((copies, length), study.plane, np.int64),
             "sequence": np.full((copies, length), SEQUENCE_NOT_GIVEN, np.int64),
@@ -64,6 +82,15 @@ def read_masked(reader: Graph, study: StudyTokens, mask: NDArray[np.bool_]) -> d
             "mask": mask,
         }
     )
-    if outputs["slice_weights"].shape != (*outputs["finding_logits"].shape, length):
-        raise ModelFailed(reader.name, f"slice weights have shape {outputs['slice_weights'].shape} for {length} slices")
-    return outputs
+
+
+def _check(name: str, read: StudyOutputs, length: int) -> None:
+    """Refuses outputs that do not fit the study or mean nothing."""
+    findings = len(read.finding_logits)
+    for kind, values in (("weights", read.slice_weights), ("attention", read.slice_attention)):
+        if values.shape != (findings, length):
+            raise ModelFailed(name, f"slice {kind} of shape {values.shape} for {findings} findings and {length} slices")
+        if values.min(initial=0.0) < 0 or values.max(initial=0.0) > 1 + _ROUNDING:
+            raise ModelFailed(name, f"slice {kind} from {values.min()} to {values.max()}, not from 0 to 1")
+    if np.abs(read.slice_attention.sum(axis=1) - 1).max(initial=0.0) > _ROUNDING * length:
+        raise ModelFailed(name, "slice attention does not sum to 1 over the slices")

@@ -86,7 +86,7 @@ class Sentence(_Frozen):
     findings: tuple[str, ...]
     positive: bool
     fixed: bool = False
-    """Written by the agent: the decoder came to no end, or its words were not what the scores say."""
+    """Written by the agent, because the decoder came to no end, said what the scores do not, or was not asked."""
 
 
 class BundleIdentity(_Frozen):

@@ -1,20 +1,23 @@
 """The words of a report decoder: `tokenizer.json`, plain JSON."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from pacs_agent.inference.attributes import prompt_words
+
 
 class Tokenizer(BaseModel):
-    """The vocabulary; the position of a word is its number. A sentence runs from its tag to `end`."""
+    """The vocabulary; the position of a word is its number. A sentence runs from its prompt to `end`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: Literal[1]
     words: tuple[str, ...]
     tags: dict[str, int]
-    """First words of sentences, such as `<present:lung_nodule>`, and their numbers."""
+    """Words of prompts, such as `<present:lung_nodule>` or `<grade:1>`, and their numbers. They are never written."""
     end: int
     pad: int
     no_space_before: tuple[str, ...]
@@ -27,22 +30,26 @@ class Tokenizer(BaseModel):
         return self
 
     def missing_tags(self, findings: Iterable[str]) -> list[str]:
-        """Tags that sentences on these findings (keys) need and the vocabulary does not have."""
+        """Words of prompts that sentences on these findings (keys) need and the vocabulary does not have."""
         needed = [tag(kind, key) for key in findings for kind in ("present", "absent", "impression")]
-        return [name for name in needed if name not in self.tags]
+        return [name for name in (*needed, *prompt_words()) if name not in self.tags]
+
+    def numbers(self, prompt: Sequence[str]) -> list[int]:
+        """The numbers of a prompt's words. Raises KeyError for a word that is none of a prompt."""
+        return [self.tags[word] for word in prompt]
 
     def sentence(self, numbers: Sequence[int]) -> str:
         """Words as a written sentence, up to the first end: marks without a space before them, a capital first."""
         upto = list(numbers).index(self.end) if self.end in numbers else len(numbers)
-        spoken = [self.words[number] for number in numbers[:upto] if not self._is_silent(number)]
-        text = " ".join(spoken)
+        text = " ".join(self.words[number] for number in numbers[:upto] if number not in self._silent)
         for mark in self.no_space_before:
             text = text.replace(f" {mark}", mark)
         return text[:1].upper() + text[1:]
 
-    def _is_silent(self, number: int) -> bool:
-        """Padding and tags are never written."""
-        return number == self.pad or self.words[number] in self.tags
+    @cached_property
+    def _silent(self) -> frozenset[int]:
+        """Padding and the words of prompts."""
+        return frozenset({self.pad, *self.tags.values()})
 
 
 def tag(kind: Literal["present", "absent", "uncertain", "impression"], key: str) -> str:

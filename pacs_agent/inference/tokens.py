@@ -33,18 +33,23 @@ _UNREADABLE = (
 
 @dataclass(frozen=True, eq=False)
 class SliceToken:
-    """What the encoder says of one slice: its token [d] and, per finding, a grid of patch logits [F, g, g].
+    """What the encoder says of one slice.
 
-    The token is kept in float32, so that a reading from the cache is the reading; the grid, only looked at, in float16.
+    Its token [d]; per finding a grid of patch logits [F, gr, gc]; and where the field that the grid covers has its
+    centre [2], as row and column of the slice. Token and centre are kept in float32, so that a reading from the cache
+    is the reading; the grid, only looked at, in float16.
     """
 
     token: NDArray[np.float32]
     patch_grid: NDArray[np.float16]
+    field_centre_px: NDArray[np.float32]
 
 
-def slice_token(token: NDArray[np.float32], patch_grid: NDArray[np.float32]) -> SliceToken:
+def slice_token(
+    token: NDArray[np.float32], patch_grid: NDArray[np.float32], field_centre_px: NDArray[np.float32]
+) -> SliceToken:
     """A token as it is kept; logits beyond float16 are clipped, they mean certainty anyway."""
-    return SliceToken(token, np.clip(patch_grid, -_FLOAT16_MAX, _FLOAT16_MAX).astype(np.float16))
+    return SliceToken(token, np.clip(patch_grid, -_FLOAT16_MAX, _FLOAT16_MAX).astype(np.float16), field_centre_px)
 
 
 def token_key(stored: NDArray[np.int16], one: Slice) -> str:
@@ -67,7 +72,7 @@ class TokenCache:
         """The token of a key, or None when there is none or its file is damaged (it is then encoded again)."""
         try:
             with np.load(self._path(key), allow_pickle=False) as file:
-                found = SliceToken(file["token"], file["patch_grid"])
+                found = SliceToken(file["token"], file["patch_grid"], file["field_centre_px"])
         except _UNREADABLE:
             return None
         return found if self._is_whole(found) else None
@@ -79,7 +84,7 @@ class TokenCache:
         handle, draft = tempfile.mkstemp(dir=path.parent, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez(file, token=token.token, patch_grid=token.patch_grid)
+                np.savez(file, **vars(token))
             Path(draft).replace(path)
         finally:
             Path(draft).unlink(missing_ok=True)
@@ -89,6 +94,12 @@ class TokenCache:
 
     def _is_whole(self, found: SliceToken) -> bool:
         """Whether a token is one that this model's encoder may have given."""
-        kept_as = found.token.dtype == np.float32 and found.patch_grid.dtype == np.float16
-        shaped = found.token.shape == self._token_shape and found.patch_grid.shape == self._grid_shape
-        return kept_as and shaped and bool(np.isfinite(found.token).all() and np.isfinite(found.patch_grid).all())
+        wanted = (
+            (found.token, np.float32, self._token_shape),
+            (found.patch_grid, np.float16, self._grid_shape),
+            (found.field_centre_px, np.float32, (2,)),
+        )
+        return all(
+            values.dtype == dtype and values.shape == shape and bool(np.isfinite(values).all())
+            for values, dtype, shape in wanted
+        )

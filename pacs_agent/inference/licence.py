@@ -1,0 +1,89 @@
+"""What the scores of one finding allow a sentence to say, and in what a sentence goes beyond it.
+
+The decoder chooses words; this decides whether they may leave the agent. A wrong refusal costs a fixed sentence in the
+place of a fluent one, so every rule errs on that side.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pacs_agent.inference.attributes import Attributes, contradicts
+from pacs_agent.inference.places import names_other_place
+from pacs_agent.inference.reading import Presence
+
+_DENIAL = re.compile(
+    r"\b(no|not|none|nor|neither|never|without|absent|absence|negative|free of|normal|unremarkable|clear|"
+    r"cannot|excluded|ruled out|resolved|inconspicuous)\b"
+)
+_DOUBT = re.compile(
+    r"\b(possible|possibly|may|might|could|cannot be (?:excluded|ruled out)|not excluded|questionable|equivocal|"
+    r"uncertain|suspected|suspicion|suggest\w*|borderline|upper limit|indeterminate|doubtful|probabl[ey]|likely)\b"
+)
+_NUMBER = re.compile(r"\d|\b(mm|cm|millimet(?:re|er)s?|centimet(?:re|er)s?|hu|hounsfield)\b")
+
+
+class Fault(StrEnum):
+    """Why a sentence may not be written."""
+
+    EMPTY = "empty"
+    NO_END = "no_end"
+    PRESENCE = "presence"
+    """It denies what is present, asserts what is absent, or is sure of what is uncertain."""
+    ATTRIBUTES = "attributes"
+    """It names another side, lobe or count."""
+    GRADE = "grade"
+    FINDING = "finding"
+    """It names another finding."""
+    NUMBER = "number"
+    """A number in a report comes from a measurement, and the decoder has none."""
+    WORD = "word"
+    """A word that no sentence of its kind has."""
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What may be said of a finding. `others`: names of the findings that the sentence is not about."""
+
+    presence: Presence
+    attributes: Attributes
+    grades: tuple[str, ...]
+    others: tuple[str, ...]
+
+    def fault(self, text: str) -> Fault | None:
+        """The first rule that a sentence breaks."""
+        lower = text.lower()
+        if not lower.strip(" ."):
+            return Fault.EMPTY
+        if _NUMBER.search(lower):
+            return Fault.NUMBER
+        if not self._says_presence(lower):
+            return Fault.PRESENCE
+        if self._names_other_attributes(lower):
+            return Fault.ATTRIBUTES
+        if self._names_other_grade(lower):
+            return Fault.GRADE
+        return Fault.FINDING if any(_has_words(lower, name) for name in self.others) else None
+
+    def _says_presence(self, text: str) -> bool:
+        doubts, denies = bool(_DOUBT.search(text)), bool(_DENIAL.search(text))
+        if self.presence is Presence.UNCERTAIN:
+            return doubts
+        return denies and not doubts if self.presence is Presence.ABSENT else not denies
+
+    def _names_other_attributes(self, text: str) -> bool:
+        """Of what is absent only both sides may be named: that it is not on one hints that it is on the other."""
+        if self.presence is Presence.ABSENT:
+            sides = {side for side in ("right", "left") if _has_words(text, side)}
+            return len(sides) == 1 or names_other_place(text, ("right", "left"), ())
+        return contradicts(text, self.attributes)
+
+    def _names_other_grade(self, text: str) -> bool:
+        if self.attributes.grade is None or self.attributes.grade >= len(self.grades):
+            return False
+        own = self.grades[self.attributes.grade]
+        return any(_has_words(text, word) for word in self.grades if word != own) and not _has_words(text, own)
+
+
+def _has_words(text: str, words: str) -> bool:
+    return bool(words) and re.search(rf"\b{re.escape(words.lower())}\b", text) is not None
