@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from models.msvlm.blocks import Attention, FeedForward, key_bias
+from models.msvlm.blocks import Attention, FeedForward
 from models.msvlm.preset import NetworkShape
 from models.msvlm.zformer import Z_FEATURES, z_features
+from models.phantoms.findings import ATTRIBUTE_NAMES
 
 
 class Resampler(nn.Module):
@@ -17,7 +18,7 @@ class Resampler(nn.Module):
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__()
         width = shape.visual_width
-        facts = shape.reader_width + shape.token_width + Z_FEATURES + 2
+        facts = shape.reader_width + shape.token_width + Z_FEATURES + 2 + len(ATTRIBUTE_NAMES)
         self.from_finding = nn.Sequential(nn.Linear(facts, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
         self.finding = nn.Parameter(torch.randn(shape.findings, width) * 0.02)
         self.queries = nn.Parameter(torch.randn(1, shape.zone_queries, width) * 0.02)
@@ -26,13 +27,15 @@ class Resampler(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(
-        self, features: Tensor, tokens: Tensor, z_mm: Tensor, mask: Tensor, attention: Tensor, scores: Tensor
+        self, features: Tensor, tokens: Tensor, z_mm: Tensor, log_span: Tensor, attention: Tensor, scores: Tensor
     ) -> Tensor:
-        """`attention` [b, F, L] over slices; `scores` [b, F, 2] finding logit and mean slice probability."""
+        """`log_span` [b, L] of `relation.py`; `attention` [b, F, L]; `scores` [b, F, 2 + A] finding logit, extent and
+        attribute logits.
+        """
         place = z_features((attention * z_mm[:, None]).sum(2))
         facts = torch.cat([attention @ features, attention @ tokens, place, scores], dim=2)
         findings = self.from_finding(facts) + self.finding
         zones = self.queries.expand(features.shape[0], -1, -1)
-        zones = zones + self.attention(zones, features, key_bias(mask))
+        zones = zones + self.attention(zones, features, log_span[:, None, None, :])
         zones = zones + self.feed_forward(self.norm_forward(zones))
         return self.norm(torch.cat([findings, zones], dim=1))
