@@ -1,46 +1,15 @@
-"""What is said of a study: probabilities become presence, presence becomes sentences, each with what licenses it."""
+"""What is said of each finding: scores become a probability, presence, attributes and evidence."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pacs_agent.inference.attributes import NONE, Attributes, prompt
-from pacs_agent.inference.decode import Spoken
-from pacs_agent.inference.licence import Fault, Licence
-from pacs_agent.inference.manifest import FindingEntry
-from pacs_agent.inference.reading import FindingReading, Presence, Sentence
-from pacs_agent.inference.tokenizer import Tokenizer, tag
-
-NOTHING_PRESENT = "None of the findings that this model looks for was rated present."
-POSSIBLE = "Possible: "
-_COUNTS = {"one": "one", "few": "a few", "many": "many"}
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A sentence to be spoken: its prompt, what stands before it, what it may say, and what is written otherwise."""
-
-    prompt: tuple[str, ...]
-    prefix: str
-    licence: Licence
-    instead: str
-    finding: str
-
-    def fault(self, spoken: Spoken) -> Fault | None:
-        """Why what the decoder says may not be written; None when it may."""
-        if not spoken.ended:
-            return Fault.NO_END
-        return Fault.EMPTY if not spoken.text else self.licence.fault(self.prefix + spoken.text)
-
-    def sentence(self, spoken: Spoken) -> Sentence:
-        """The sentence as it stands in the report."""
-        fixed = self.fault(spoken) is not None
-        return Sentence(
-            text=self.instead if fixed else self.prefix + spoken.text,
-            findings=(self.finding,),
-            positive=self.licence.presence is not Presence.ABSENT,
-            fixed=fixed,
-        )
+from pacs_agent.imaging import OrderedSeries
+from pacs_agent.inference.attributes import Attributes, attributes_of
+from pacs_agent.inference.evidence import strongest
+from pacs_agent.inference.heat import Field, heat_of
+from pacs_agent.inference.manifest import FindingEntry, Manifest
+from pacs_agent.inference.reading import FindingLabel, FindingReading, Presence, SliceEvidence
+from pacs_agent.inference.tokens import SliceToken
 
 
 def probability(entry: FindingEntry, logit: float) -> float:
@@ -62,78 +31,62 @@ def grade_word(entry: FindingEntry, attributes: Attributes) -> str:
     return entry.grades[grade] if grade is not None and grade < len(entry.grades) else ""
 
 
-def finding_statements(
-    findings: Sequence[FindingReading], entries: Sequence[FindingEntry], tokenizer: Tokenizer
-) -> list[Statement]:
-    """One statement on each finding, in the order of the manifest."""
-    return [_finding_statement(*each, entries, tokenizer) for each in zip(findings, entries, strict=True)]
+def finding_reading(
+    manifest: Manifest,
+    number: int,
+    logit: float,
+    attribute_logits: Sequence[float],
+    slice_weights: Sequence[float],
+    evidence: tuple[SliceEvidence, ...],
+) -> FindingReading:
+    """The reading of finding `number` from its logit, its attribute logits [A] and the weights of the slices [L].
+
+    `evidence` and attributes are kept of what is not absent. No attribute logits: a reading from before they were kept.
+    """
+    entry = manifest.findings[number]
+    p = probability(entry, logit)
+    presence = presence_of(entry, p)
+    stated = presence is not Presence.ABSENT
+    said = Attributes()
+    if stated and attribute_logits:
+        said = attributes_of(manifest.attributes, attribute_logits, entry.applies, entry.points)
+    return FindingReading(
+        label=label_of(entry),
+        probability=p,
+        operating_point=entry.operating_point,
+        uncertain_from=entry.uncertain_from,
+        presence=presence,
+        attributes=said,
+        grade=grade_word(entry, said),
+        slice_weights=tuple(slice_weights),
+        evidence=evidence if stated else (),
+    )
 
 
-def impression_statements(findings: Sequence[FindingReading], entries: Sequence[FindingEntry]) -> list[Statement]:
-    """One statement on each finding that is present: of most concern first, of equal concern the more marked."""
-    present = [each for each in zip(findings, entries, strict=True) if each[0].presence is Presence.PRESENT]
-    present.sort(key=lambda each: (-each[1].concern, -(each[0].attributes.grade or 0)))
-    return [
-        _statement("impression", "", reading, entry, entries, f"{_described(reading)}.") for reading, entry in present
-    ]
+def key_slices(
+    number: int, weights: Sequence[float], series: OrderedSeries, tokens: Sequence[SliceToken], field: Field
+) -> tuple[SliceEvidence, ...]:
+    """The slices on which finding `number` rests most, each with the point at which it is strongest there."""
+    return tuple(
+        _key_slice(number, index, weights[index], series, tokens[index], field) for index in strongest(weights)
+    )
 
 
-def impression_without_words(findings: Sequence[FindingReading]) -> tuple[Sentence, ...]:
-    """The part of the impression that needs no decoder: that nothing is present, and what is possible."""
-    said = [_nothing_present(findings)] if not _those(findings, Presence.PRESENT) else []
-    uncertain = _those(findings, Presence.UNCERTAIN)
-    if uncertain:
-        names = ", ".join(_lower_first(reading.label.name) for reading in uncertain)
-        keys = tuple(reading.label.key for reading in uncertain)
-        said.append(Sentence(text=f"{POSSIBLE}{names}.", findings=keys, positive=True, fixed=True))
-    return tuple(said)
+def label_of(entry: FindingEntry) -> FindingLabel:
+    """The finding by its name and codes."""
+    return FindingLabel(key=entry.key, name=entry.name, code=entry.code, site=entry.site)
 
 
-def _nothing_present(findings: Sequence[FindingReading]) -> Sentence:
-    """Licensed by all findings."""
-    keys = tuple(reading.label.key for reading in findings)
-    return Sentence(text=NOTHING_PRESENT, findings=keys, positive=False, fixed=True)
-
-
-def _those(findings: Sequence[FindingReading], presence: Presence) -> list[FindingReading]:
-    return [reading for reading in findings if reading.presence is presence]
-
-
-def _finding_statement(
-    reading: FindingReading, entry: FindingEntry, entries: Sequence[FindingEntry], tokenizer: Tokenizer
-) -> Statement:
-    name = reading.label.name
-    if reading.presence is Presence.ABSENT:
-        return _statement("absent", "", reading, entry, entries, f"{name}: not seen.")
-    if reading.presence is Presence.PRESENT:
-        return _statement("present", "", reading, entry, entries, f"{name}: present{_details(reading)}.")
-    uncertain = f"{name}: uncertain{_details(reading)}."
-    if tag("uncertain", entry.key) in tokenizer.tags:
-        return _statement("uncertain", "", reading, entry, entries, uncertain)
-    return _statement("present", POSSIBLE, reading, entry, entries, uncertain)
-
-
-def _statement(
-    kind: str, prefix: str, reading: FindingReading, entry: FindingEntry, entries: Sequence[FindingEntry], instead: str
-) -> Statement:
-    others = tuple(other.name for other in entries if other.key != entry.key)
-    licence = Licence(reading.presence, reading.attributes, entry.grades, others)
-    words = prompt(f"<{kind}:{entry.key}>", reading.attributes)
-    return Statement(words, prefix, licence, instead, entry.key)
-
-
-def _described(reading: FindingReading) -> str:
-    return f"{reading.label.name}{_details(reading)}"
-
-
-def _details(reading: FindingReading) -> str:
-    """Count, grade and places after commas, as in ", a few, small, right upper lobe"."""
-    said = reading.attributes
-    sides = "both sides" if len(said.all_sides) == 2 else said.place
-    places = said.lobes or (() if sides == NONE else (sides,))
-    details = (_COUNTS.get(said.count or "", ""), reading.grade, *places)
-    return "".join(f", {detail}" for detail in details if detail)
-
-
-def _lower_first(name: str) -> str:
-    return name[:1].lower() + name[1:]
+def _key_slice(
+    number: int, index: int, weight: float, series: OrderedSeries, token: SliceToken, field: Field
+) -> SliceEvidence:
+    one = series.slices[index]
+    heat = heat_of(token, number, one, field)
+    return SliceEvidence(
+        index=index,
+        sop_instance_uid=one.sop_instance_uid,
+        frame_number=one.frame_number,
+        weight=weight,
+        peak_px=heat.peak_px,
+        peak_mm=heat.peak_mm,
+    )

@@ -1,6 +1,5 @@
 """The steps of reading one study, each repeatable, each with a small result that the workflow can keep as JSON."""
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -8,36 +7,17 @@ from pydantic import BaseModel, ConfigDict
 
 from pacs_agent.config import InferenceSettings
 from pacs_agent.imaging import OrderedSeries
-from pacs_agent.inference.attributes import Attributes, attributes_of
 from pacs_agent.inference.bundle import Bundle
-from pacs_agent.inference.decode import decode_sentences
-from pacs_agent.inference.describe import (
-    Statement,
-    finding_statements,
-    grade_word,
-    impression_statements,
-    impression_without_words,
-    presence_of,
-    probability,
-)
+from pacs_agent.inference.describe import finding_reading, key_slices
 from pacs_agent.inference.encode import Encoding, Progress, encode_missing
-from pacs_agent.inference.evidence import EVIDENCE, ReadStudy, strongest
+from pacs_agent.inference.evidence import EVIDENCE, ReadStudy
 from pacs_agent.inference.heat import Field, Heat, heat_of
 from pacs_agent.inference.read import Floats, StudyOutputs, StudyTokens, read_study, study_tokens
-from pacs_agent.inference.reading import (
-    EvidenceMethod,
-    FindingReading,
-    Presence,
-    Sentence,
-    SliceEvidence,
-    StudyReading,
-)
+from pacs_agent.inference.reading import EvidenceMethod, FindingReading, StudyReading
 from pacs_agent.inference.refusal import ModelFailed
+from pacs_agent.inference.report import write_report
 from pacs_agent.inference.sessions import open_sessions
 from pacs_agent.inference.tokens import SliceToken, TokenCache
-from pacs_agent.ops import get_log
-
-_log = get_log("inference")
 
 
 class _Frozen(BaseModel):
@@ -100,17 +80,17 @@ class Reader:
         self, series: OrderedSeries, encoding: Encoding, raw: RawReading, evidence: EvidenceWeights
     ) -> StudyReading:
         """The findings with their evidence, and the sentences of the draft report. Raises ModelFailed."""
-        tokens, entries = self.slice_tokens(series, encoding), self.bundle.manifest.findings
+        tokens = self.slice_tokens(series, encoding)
         findings = self._findings(series, raw, evidence, tokens)
-        said = finding_statements(findings, entries, self.bundle.tokenizer)
-        summary = impression_statements(findings, entries)
-        spoken = self._speak([*said, *summary], self._outputs(_study(series, tokens)).visual_tokens)
+        visual_tokens = self._outputs(_study(series, tokens)).visual_tokens
+        bundle, decoder = self.bundle, self.sessions.report_decoder
+        report = write_report(findings, bundle.manifest, bundle.tokenizer, decoder, visual_tokens)
         return StudyReading(
-            bundle=self.bundle.identity(),
+            bundle=bundle.identity(),
             series=series,
             findings=findings,
-            sentences=spoken[: len(said)],
-            impression=(*spoken[len(said) :], *impression_without_words(findings)),
+            sentences=report.sentences,
+            impression=report.impression,
             evidence_method=evidence.method,
         )
 
@@ -149,65 +129,13 @@ class Reader:
     def _findings(
         self, series: OrderedSeries, raw: RawReading, evidence: EvidenceWeights, tokens: list[SliceToken]
     ) -> tuple[FindingReading, ...]:
-        return tuple(
-            self._finding(number, series, raw, weights, tokens)
-            for number, weights in zip(range(len(self.bundle.labels)), evidence.weights, strict=True)
-        )
-
-    def _finding(
-        self, number: int, series: OrderedSeries, raw: RawReading, weights: tuple[float, ...], tokens: list[SliceToken]
-    ) -> FindingReading:
-        entry = self.bundle.manifest.findings[number]
-        p = probability(entry, raw.finding_logits[number])
-        presence = presence_of(entry, p)
-        stated = presence is not Presence.ABSENT
-        attributes = self._attributes(number, raw) if stated else Attributes()
-        key_slices = strongest(weights) if stated else []
-        return FindingReading(
-            label=self.bundle.labels[number],
-            probability=p,
-            operating_point=entry.operating_point,
-            uncertain_from=entry.uncertain_from,
-            presence=presence,
-            attributes=attributes,
-            grade=grade_word(entry, attributes),
-            slice_weights=weights,
-            evidence=tuple(self._evidence(number, index, series, weights, tokens) for index in key_slices),
-        )
-
-    def _attributes(self, number: int, raw: RawReading) -> Attributes:
-        """What the heads say of a finding; nothing in a reading that was kept before they were."""
-        if not raw.attribute_logits:
-            return Attributes()
         manifest = self.bundle.manifest
-        entry, logits = manifest.findings[number], raw.attribute_logits[number]
-        return attributes_of(manifest.attributes, logits, entry.applies, entry.points)
-
-    def _evidence(
-        self, number: int, index: int, series: OrderedSeries, weights: tuple[float, ...], tokens: list[SliceToken]
-    ) -> SliceEvidence:
-        one = series.slices[index]
-        heat = heat_of(tokens[index], number, one, self._field)
-        return SliceEvidence(
-            index=index,
-            sop_instance_uid=one.sop_instance_uid,
-            frame_number=one.frame_number,
-            weight=weights[index],
-            peak_px=heat.peak_px,
-            peak_mm=heat.peak_mm,
+        attributes = raw.attribute_logits or ((),) * len(manifest.findings)
+        of_each = zip(raw.finding_logits, attributes, evidence.weights, strict=True)
+        return tuple(
+            finding_reading(manifest, number, *scores, key_slices(number, scores[-1], series, tokens, self._field))
+            for number, scores in enumerate(of_each)
         )
-
-    def _speak(self, statements: list[Statement], visual_tokens: Floats) -> tuple[Sentence, ...]:
-        """The decoder's words for each statement, all in one batch; what the scores do not license is replaced."""
-        prompts = [statement.prompt for statement in statements]
-        words = decode_sentences(
-            self.sessions.report_decoder, self.bundle.tokenizer, prompts, visual_tokens, self.bundle.manifest.max_words
-        )
-        spoken = list(zip(statements, words, strict=True))
-        faults = [fault for statement, said in spoken if (fault := statement.fault(said)) is not None]
-        if faults:
-            _log.warning("sentences replaced", model=self.bundle.manifest.name, of=len(spoken), faults=Counter(faults))
-        return tuple(statement.sentence(said) for statement, said in spoken)
 
 
 def _study(series: OrderedSeries, tokens: list[SliceToken]) -> StudyTokens:
