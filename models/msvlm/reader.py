@@ -46,9 +46,7 @@ class StudyReader(nn.Module):
     def forward(
         self, tokens: Tensor, z_mm: Tensor, plane: Tensor, sequence: Tensor, phase: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Finding logits [b, F], slice weights [b, F, L] in [0, 1], slice attention [b, F, L], attribute logits
-        [b, F, A], visual tokens [b, Q, k].
-        """
+        """Finding logits [b, F], slice weights [b, F, L] in [0, 1], attention, attributes, visual tokens."""
         facts = self.facts(tokens, z_mm, plane, sequence, phase, mask)
         slices, attention, study, attributes = facts.concluded
         weights = torch.sigmoid(slices) * mask[:, None, :].to(torch.float32)

@@ -1,4 +1,4 @@
-"""What the reader is held to: findings of the study, findings by slice, and attributes of the findings that are there."""
+"""What the reader is held to: findings of the study, findings by slice, attributes of the findings that are there."""
 
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy

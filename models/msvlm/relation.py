@@ -57,12 +57,14 @@ def centred_z_mm(z_mm: Tensor, mask: Tensor) -> Tensor:
 
 def log_span(geometry: StudyGeometry) -> Tensor:
     """What a softmax over slices adds to its scores, so that it integrates over mm; hides padding [b, L]."""
-    return torch.log(geometry.span_mm.clamp(min=1e-3)) + (geometry.span_mm <= 0.0).to(torch.float32) * BLOCKED
+    nothing = torch.le(geometry.span_mm, 0.0).to(torch.float32)
+    return torch.log(geometry.span_mm.clamp(min=1e-3)) + nothing * BLOCKED
 
 
 def neighbours(geometry: StudyGeometry, offset_mm: float, width_mm: float) -> Tensor:
-    """Weights [b, L, L] with which row i sees what lies `offset_mm` above slice i; a row sums to 1, to 0 where nothing
-    lies there.
+    """Weights [b, L, L] with which slice i sees what lies `offset_mm` above it.
+
+    A row sums to 1, to 0 where nothing lies there.
     """
     kernel = torch.exp(-0.5 * ((geometry.apart_mm - offset_mm) / width_mm) ** 2)
     kernel = kernel * geometry.related.to(torch.float32) * geometry.span_mm[:, None, :]
@@ -104,12 +106,13 @@ class LocalRelation(nn.Module):
     def forward(self, tokens: Tensor, logits: Tensor, geometry: StudyGeometry) -> Tensor:
         """The streams of every slice."""
         own = torch.cat([self.numbers(tokens), 0.3 * logits[..., None]], dim=3)
-        return self.second(torch.relu(self.first(torch.cat([own, self._along(own, geometry)], dim=3))))
+        streams: Tensor = self.second(torch.relu(self.first(torch.cat([own, self._along(own, geometry)], dim=3))))
+        return streams
 
     def numbers(self, tokens: Tensor) -> Tensor:
         """Pooled logits and place of each finding [b, L, F, 11], standardised."""
-        flat = tokens[..., self.class_width :] if self.from_class is None else self.from_class(tokens)
-        return flat.unflatten(2, (self.findings, OWN - 1))
+        flat: Tensor = tokens[..., self.class_width :] if self.from_class is None else self.from_class(tokens)
+        return flat.view(*flat.shape[:2], self.findings, OWN - 1)
 
     def _along(self, own: Tensor, geometry: StudyGeometry) -> Tensor:
         """Differences of the followed numbers to those at each offset, and how far the place moved [b, L, F, ·]."""
@@ -118,7 +121,7 @@ class LocalRelation(nn.Module):
         for offset in (0.0, *OFFSETS_MM):
             weights = neighbours(geometry, offset, _width_mm(offset))
             there = weights @ flat - weights.sum(2, keepdim=True) * flat
-            change = there.unflatten(2, (self.findings, FOLLOWED))
+            change = there.view(followed.shape)
             moved = torch.sqrt(change[..., 3:5].square().sum(3, keepdim=True) + 1e-4)
             parts += [change, moved]
         return torch.cat(parts, dim=3)

@@ -29,8 +29,9 @@ class Resampler(nn.Module):
     def forward(
         self, features: Tensor, tokens: Tensor, z_mm: Tensor, log_span: Tensor, attention: Tensor, scores: Tensor
     ) -> Tensor:
-        """`log_span` [b, L] of `relation.py`; `attention` [b, F, L]; `scores` [b, F, 2 + A] finding logit, extent and
-        attribute logits.
+        """Visual tokens from `log_span` [b, L] (see `relation.py`), `attention` [b, F, L] and `scores` [b, F, 2 + A].
+
+        Scores are finding logit, extent and attribute logits.
         """
         place = z_features((attention * z_mm[:, None]).sum(2))
         facts = torch.cat([attention @ features, attention @ tokens, place, scores], dim=2)
@@ -38,4 +39,5 @@ class Resampler(nn.Module):
         zones = self.queries.expand(features.shape[0], -1, -1)
         zones = zones + self.attention(zones, features, log_span[:, None, None, :])
         zones = zones + self.feed_forward(self.norm_forward(zones))
-        return self.norm(torch.cat([findings, zones], dim=1))
+        visual: Tensor = self.norm(torch.cat([findings, zones], dim=1))
+        return visual

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,8 @@ from models.msvlm.augment import other_scans
 from models.msvlm.curves import Curves
 from models.msvlm.distributed import device
 from models.msvlm.heads import Concluded
-from models.msvlm.losses import masked_embedding_loss, span_mask
 from models.msvlm.loop import set_rate
+from models.msvlm.losses import masked_embedding_loss, span_mask
 from models.msvlm.preset import Preset, StageSettings
 from models.msvlm.progress import stage_progress
 from models.msvlm.reader import StudyReader
@@ -68,7 +68,8 @@ def train_masked(
     def loss_of() -> Tensor:
         batch = _placed(other_scans(studies, settings.batch, std, generator))
         hidden = span_mask(batch.mask.cpu(), settings.share, generator).to(device())
-        return masked_embedding_loss(*reader.predict_masked(batch.tokens, batch.z_mm, hidden, batch.mask), hidden)
+        predicted, true = reader.predict_masked(batch.tokens, batch.z_mm, hidden, batch.mask)
+        return masked_embedding_loss(predicted, true, hidden)
 
     with _recorded("masked", settings, folder) as record:
         losses = [record(step, loss) for step, loss in _steps(settings, [optimiser], parameters, loss_of)]
@@ -91,7 +92,8 @@ def train_findings(
     reader.to(device()).train()
     std = reader.token_std.cpu()
     optimisers, parameters = _optimisers(reader, settings.rate)
-    averaged = AveragedModel(reader, multi_avg_fn=get_ema_multi_avg_fn(1.0 - 1.0 / AVERAGED_STEPS))
+    running_mean = get_ema_multi_avg_fn(1.0 - 1.0 / AVERAGED_STEPS)  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(reader, multi_avg_fn=running_mean)
     best, kept = held_loss(reader, validation).total, copy.deepcopy(reader.state_dict())
 
     def loss_of() -> Tensor:
@@ -104,7 +106,7 @@ def train_findings(
             if (step + 1) % CHECK_EVERY:
                 record(step, loss)
                 continue
-            held = held_loss(averaged.module, validation)
+            held = held_loss(cast(StudyReader, averaged.module), validation)
             record(step, loss, validation=held.findings, attributes=held.attributes)
             if held.total < best:
                 best, kept = held.total, copy.deepcopy(averaged.module.state_dict())

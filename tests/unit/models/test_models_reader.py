@@ -22,6 +22,7 @@ from models.phantoms.findings import ATTRIBUTE_NAMES, FINDINGS  # noqa: E402
 
 pytestmark = pytest.mark.train
 F, A = len(FINDINGS), len(ATTRIBUTE_NAMES)
+STAGES = ("masked", "findings")
 SMALL = {"encoder_width": 8, "reader_width": 16, "reader_heads": 2, "reader_blocks": 1, "visual_width": 16}
 
 
