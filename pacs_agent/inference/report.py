@@ -132,7 +132,7 @@ def _finding_statement(
 def _statement(
     kind: str, prefix: str, reading: FindingReading, entry: FindingEntry, entries: Sequence[FindingEntry], instead: str
 ) -> Statement:
-    others = tuple(other.name for other in entries if other.key != entry.key)
+    others = tuple(other.name for other in entries if other.name.lower() not in entry.name.lower())
     licence = Licence(reading.presence, reading.attributes, entry.grades, others)
     words = prompt(f"<{kind}:{entry.key}>", reading.attributes)
     return Statement(words, prefix, licence, instead, entry.key)
