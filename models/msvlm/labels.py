@@ -1,15 +1,28 @@
-"""The label table of the model: names and codes of the findings. Codes: docs of CT-RATE findings in SNOMED CT."""
+"""The label table of the model: names and codes of the 18 findings.
+
+SNOMED CT and DCM codes as in PS3.16; what no standard scheme names has a code of our local scheme.
+"""
 
 from dataclasses import dataclass
 
 from models.phantoms.findings import FINDINGS, Finding
 from pacs_agent.inference.reading import Code
+from pacs_agent.results.codes import LOCAL_SCHEME
 
 
 def _sct(value: str, meaning: str) -> Code:
     return Code(value=value, scheme="SCT", meaning=meaning)
 
 
+def _dcm(value: str, meaning: str) -> Code:
+    return Code(value=value, scheme="DCM", meaning=meaning)
+
+
+def _local(value: str, meaning: str) -> Code:
+    return Code(value=value, scheme=LOCAL_SCHEME, meaning=meaning)
+
+
+THORAX = _sct("816094009", "Thorax")
 LUNG = _sct("39607008", "Lung")
 PLEURA = _sct("3120008", "Pleura")
 HEART = _sct("80891009", "Heart")
@@ -20,7 +33,7 @@ DIAPHRAGM = _sct("5798000", "Diaphragm")
 
 @dataclass(frozen=True)
 class Label:
-    """What a finding is called, its code (CID-free SNOMED CT) and where it sits."""
+    """What a finding is called, its code and where it sits."""
 
     key: Finding
     name: str
@@ -29,11 +42,29 @@ class Label:
 
 
 LABELS: tuple[Label, ...] = (
+    Label(Finding.MEDICAL_MATERIAL, "Medical material", _sct("49062001", "Device"), THORAX),
     Label(Finding.LUNG_NODULE, "Lung nodule", _sct("786838002", "Lung nodule"), LUNG),
+    Label(Finding.LUNG_OPACITY, "Lung opacity", _dcm("112001", "Opacity"), LUNG),
     Label(Finding.CONSOLIDATION, "Consolidation", _sct("95436008", "Consolidation"), LUNG),
     Label(Finding.ATELECTASIS, "Atelectasis", _sct("46621007", "Atelectasis"), LUNG),
+    Label(Finding.FIBROTIC_SEQUELA, "Pulmonary fibrotic sequela", _sct("51615001", "Fibrosis of lung"), LUNG),
     Label(Finding.EMPHYSEMA, "Emphysema", _sct("87433001", "Emphysema"), LUNG),
+    Label(
+        Finding.MOSAIC_ATTENUATION,
+        "Mosaic attenuation pattern",
+        _dcm("112130", "Mosaic pattern"),
+        LUNG,
+    ),
+    Label(Finding.SEPTAL_THICKENING, "Interlobular septal thickening", _dcm("112114", "Septal line(s)"), LUNG),
+    Label(Finding.BRONCHIECTASIS, "Bronchiectasis", _sct("12295008", "Bronchiectasis"), LUNG),
+    Label(
+        Finding.PERIBRONCHIAL_THICKENING,
+        "Peribronchial thickening",
+        _local("PERIBRONCHIAL_THICKENING", "Peribronchial thickening"),
+        LUNG,
+    ),
     Label(Finding.PLEURAL_EFFUSION, "Pleural effusion", _sct("60046008", "Pleural effusion"), PLEURA),
+    Label(Finding.LYMPHADENOPATHY, "Lymphadenopathy", _sct("30746006", "Lymphadenopathy"), THORAX),
     Label(Finding.CARDIOMEGALY, "Cardiomegaly", _sct("8186001", "Cardiomegaly"), HEART),
     Label(Finding.PERICARDIAL_EFFUSION, "Pericardial effusion", _sct("373945007", "Pericardial effusion"), HEART),
     Label(

@@ -15,6 +15,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from models.phantoms.plan import Truth
 from models.phantoms.thorax import Phantom
+from models.phantoms.wording import spoken
 
 INTERCEPT_HU = -1024
 ACQUIRED = "20260105"
@@ -163,9 +164,7 @@ def _finding(phantom: Phantom, truth: Truth, uids: SeriesUids) -> dict[str, obje
     first, last = phantom.slice_ranges.get(truth.finding, (0, -1))
     return {
         "finding": truth.finding.value,
-        "grade": truth.grade,
-        "place": truth.place,
-        "side": truth.sides,
+        **spoken(truth.attributes).model_dump(mode="json"),
         "first_slice": first,
         "last_slice": last,
         "sop_instance_uids": list(uids.slices[first : last + 1]),

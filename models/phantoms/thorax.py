@@ -10,8 +10,8 @@ from models.phantoms.anatomy import Anatomy
 from models.phantoms.body import paint_body
 from models.phantoms.canvas import Canvas, Floats, Grid
 from models.phantoms.findings import FINDINGS, Finding
-from models.phantoms.lesions import Lesion
-from models.phantoms.plan import TAKES_ROOM, Case, Truth, draw_case
+from models.phantoms.lesions import Layer
+from models.phantoms.plan import Case, Truth, draw_case
 from models.phantoms.report import TrueSentence, write_report
 from models.phantoms.texture import Scan, draw_scan, finish
 from models.phantoms.tree import grow, paint_tree
@@ -108,18 +108,17 @@ def paint(case: Case, grid: Grid) -> Canvas:
     """Body, then what takes room from the lungs, vessels, and what lies in the lungs."""
     canvas = Canvas.empty(grid)
     paint_body(canvas, case.anatomy)
-    early = [lesion for lesion in case.lesions if _before_vessels(lesion)]
-    for lesion in early:
-        lesion.paint(canvas, case.anatomy)
+    _paint_layer(canvas, case, Layer.BODY)
     paint_tree(canvas, case.anatomy, grow(case.anatomy))
-    for lesion in case.lesions:
-        if lesion not in early:
-            lesion.paint(canvas, case.anatomy)
+    _paint_layer(canvas, case, Layer.LUNG)
+    _paint_layer(canvas, case, Layer.METAL)
     return canvas
 
 
-def _before_vessels(lesion: Lesion) -> bool:
-    return lesion.finding in TAKES_ROOM - {Finding.CONSOLIDATION} or lesion.finding == Finding.EMPHYSEMA
+def _paint_layer(canvas: Canvas, case: Case, layer: Layer) -> None:
+    for lesion in case.lesions:
+        if lesion.layer == layer:
+            lesion.paint(canvas, case.anatomy)
 
 
 def _phantom(case: Case, canvas: Canvas, scan: Scan, rng: np.random.Generator) -> Phantom:

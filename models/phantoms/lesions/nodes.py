@@ -1,0 +1,48 @@
+"""Lymph nodes of mediastinum, hila and axillae."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.phantoms.anatomy import Anatomy
+from models.phantoms.canvas import Canvas, Point, Region
+from models.phantoms.findings import Finding
+from models.phantoms.lesions.lesion import Layer
+from models.phantoms.lesions.shapes import ellipsoid_share, mark, ripple
+
+
+@dataclass(frozen=True)
+class Node:
+    """A lymph node; half axes in mm. Its short axis is twice the smaller of the first two."""
+
+    centre: Point
+    axes: Point
+    hu: float
+    fatty: bool
+    """With a fatty hilum, as healthy nodes often have."""
+    seed: int
+    finding: Finding | None = Finding.LYMPHADENOPATHY
+    layer: Layer = Layer.LUNG
+
+    def z_range(self, anatomy: Anatomy) -> tuple[float, float]:
+        """See Lesion."""
+        return self.centre[2] - self.axes[2], self.centre[2] + self.axes[2]
+
+    def paint(self, canvas: Canvas, anatomy: Anatomy) -> None:
+        """See Lesion."""
+        with canvas.around(self.centre, 1.3 * max(self.axes) + 2.0) as box:
+            if box is None:
+                return
+            lumps = 0.08 * ripple(box, self.centre, self.seed, 1.5 * max(self.axes))
+            # A node lies in fat: it takes the room of fat and lung, never that of an organ, a vessel or bone.
+            part, region = canvas.hu[box.index], canvas.region[box.index]
+            soft = (part < 15.0) & (part > -300.0) & (region != Region.HEART)
+            room = soft | canvas.lungs(box)
+            share = ellipsoid_share(box, self.centre, self.axes, lumps) * (room & (region != Region.OUTSIDE))
+            canvas.blend(box, share, self.hu + 0.2 * anatomy.contrast_hu)
+            if self.fatty:
+                a, b, c = (0.4 * axis for axis in self.axes)
+                x, y, z = self.centre
+                hilum = ellipsoid_share(box, (x + 0.3 * a, y, z), (a, b, c)) * (share > 0.5)
+                canvas.blend(box, hilum, np.float32(-80.0))
+            mark(canvas, self.finding, box, share > 0.4)
