@@ -18,7 +18,6 @@ from models.msvlm.losses import BalancedPatchLoss, known_only
 from models.msvlm.preset import Preset
 from models.msvlm.slice_augment import vary
 
-
 SLICE_WEIGHT = 2.0
 ACCELERATOR_READERS = 4
 

@@ -1,0 +1,106 @@
+"""A training run on disk: where its stages, curves and rendered studies lie, and what each depends on."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from models.datasets.cache import Shard, StudySource, render
+from models.datasets.phantoms import PhantomSource
+from models.msvlm.distributed import lead_first
+from models.msvlm.network import Network
+from models.msvlm.preset import Preset
+
+ENCODER_SIZES = {
+    *("encoder", "windows_hu", "pixel_mm", "field_px", "front_channels", "patch_px"),
+    *("encoder_width", "encoder_heads", "encoder_blocks", "patch_pools"),
+}
+DECODER_SIZES = {"decoder_heads", "decoder_blocks", "max_words"}
+NOT_CONTENT = {"checkpoint_every"}
+"""Settings that change nothing in the result."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A preset, the cache in which it is trained, and the folder for its bundle."""
+
+    preset: Preset
+    cache: Path
+    out: Path
+
+    @property
+    def folder(self) -> Path:
+        """Checkpoints, curves and results of this preset's stages."""
+        return self.cache / self.preset.name
+
+    @property
+    def model(self) -> Path:
+        """The finished network."""
+        return self.folder / "model.pt"
+
+    def file(self, stage: str) -> Path:
+        """The result of a stage under the present settings."""
+        return self.folder / f"{stage}-{self.digest(stage)}.pt"
+
+    def digest(self, stage: str) -> str:
+        """Short digest of the settings of this stage and of those before it."""
+        settings = stage_settings(self.preset)
+        until = list(settings)[: list(settings).index(stage) + 1]
+        text = json.dumps([settings[name] for name in until], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def sources(self, split: str) -> list[StudySource]:
+        """The studies of a split."""
+        return [PhantomSource.of_split(self.preset.data, split)]
+
+    def shards(self, split: str) -> list[Shard]:
+        """The rendered studies of a split; the leading process renders what is missing."""
+        return lead_first(lambda: self._rendered(split))
+
+    def _rendered(self, split: str) -> list[Shard]:
+        shape, processes = self.preset.network, self.preset.processes
+        return [shard for source in self.sources(split) for shard in render(source, shape, self.cache, processes)]
+
+    def save(self, stage: str, network: Network, parts: Sequence[str]) -> None:
+        """Keeps the parts that a stage trained; first under a temporary name, so a cut run leaves no half."""
+        path = self.file(stage)
+        draft = path.with_suffix(".draft")
+        torch.save({name: network.parts()[name].state_dict() for name in parts}, draft)
+        draft.replace(path)
+
+    def load(self, stage: str, network: Network) -> None:
+        """Puts what a stage trained into the network."""
+        for name, state in torch.load(self.file(stage), weights_only=True, map_location="cpu").items():
+            network.parts()[name].load_state_dict(state)
+
+    def forget(self, stage: str) -> None:
+        """Removes the results and the checkpoint of a stage."""
+        for path in (*self.folder.glob(f"{stage}-*.pt"), *self.folder.glob(f"{stage}.jsonl")):
+            path.unlink()
+
+
+def stage_settings(preset: Preset) -> dict[str, dict[str, Any]]:
+    """What each stage depends on beside the stages before it, in their order."""
+
+    def section(name: str) -> dict[str, Any]:
+        settings: dict[str, Any] = getattr(preset, name).model_dump(mode="json", exclude=NOT_CONTENT)
+        return settings
+
+    def sizes(names: set[str]) -> dict[str, Any]:
+        return preset.network.model_dump(mode="json", include=names)
+
+    reader_sizes = preset.network.model_fields_set - ENCODER_SIZES - DECODER_SIZES
+    data = section("data")
+    of_encoder = {name: value for name, value in data.items() if name.startswith("encoder") or name == "phantom_px"}
+    return {
+        "selfsup": {"seed": preset.seed, "data": of_encoder, **sizes(ENCODER_SIZES), "selfsup": section("selfsup")},
+        "encoder": {"implanted": preset.data.implanted, "encoder": section("encoder")},
+        "tokens": {name: value for name, value in data.items() if name.startswith(("reader", "validation"))},
+        "masked": {**sizes(reader_sizes), "masked": section("masked")},
+        "findings": {"findings": section("findings")},
+        "decoder": {**sizes(DECODER_SIZES), "decoder": section("decoder")},
+    }

@@ -1,0 +1,137 @@
+"""The stages of a training run, in order; each takes the network on from where the one before left it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+import torch
+import torch.distributed as dist
+from rich.console import Console
+
+from models.msvlm.distributed import rank, world_size
+from models.msvlm.network import Network, new_network, save_network
+from models.msvlm.run import Run
+from models.msvlm.stage_encoder import train_encoder
+from models.msvlm.stage_selfsup import train_selfsup
+from models.msvlm.studies import EncodedStudy, encode_studies, load_studies, save_studies
+
+console = Console()
+
+
+@dataclass(frozen=True)
+class RunStage:
+    """A stage of a run. One that trains no parts keeps nothing and runs every time."""
+
+    name: str
+    work: Callable[[Run, Network], None]
+    parts: tuple[str, ...] = ()
+    """Parts of the network that it trains."""
+    shared: bool = False
+    """Whether all processes of a distributed run work on it; otherwise the leading one does."""
+
+
+def _selfsup(run: Run, network: Network) -> None:
+    train_selfsup(run.preset, network.encoder, run.shards("encoder"), run.folder)
+
+
+def _encoder(run: Run, network: Network) -> None:
+    train_encoder(run.preset, network.encoder, run.shards("encoder"), run.folder)
+
+
+def encoded(run: Run, network: Network, split: str) -> list[EncodedStudy]:
+    """Slice tokens of a split by the trained encoder; kept on disk."""
+    path = run.file("tokens").with_suffix(f".{split}.pt")
+    if not path.is_file():
+        save_studies(encode_studies(network.encoder, run.shards(split), split), path)
+    return load_studies(path)
+
+
+def _tokens(run: Run, network: Network) -> None:
+    for split in ("reader", "validation"):
+        encoded(run, network, split)
+
+
+def _masked(run: Run, network: Network) -> None:
+    from models.msvlm.stage_reader import start_from_encoder, train_masked
+
+    studies = encoded(run, network, "reader")
+    start_from_encoder(network.reader, network.encoder, studies)
+    train_masked(run.preset, network.reader, studies, run.folder)
+
+
+def _findings(run: Run, network: Network) -> None:
+    from models.msvlm.stage_reader import train_findings
+
+    studies, validation = encoded(run, network, "reader"), encoded(run, network, "validation")
+    best = train_findings(run.preset, network.reader, studies, validation, run.folder)
+    console.print(f"findings: validation loss {best:.4f}")
+
+
+def _decoder(run: Run, network: Network) -> None:
+    from models.msvlm.stage_decoder import train_decoder
+
+    loss = train_decoder(network, encoded(run, network, "reader"), run.folder)
+    console.print(f"decoder: loss {loss:.4f}")
+
+
+def _calibration(run: Run, network: Network) -> None:
+    from models.msvlm.calibrate import calibrate, study_logits
+
+    studies = encoded(run, network, "validation")
+    labels = torch.stack([study.labels for study in studies]).double().numpy()
+    network.points = calibrate(study_logits(network.reader.eval(), studies), labels)
+    save_network(network.eval(), run.model)
+
+
+def _bundle(run: Run, network: Network) -> None:
+    from models.msvlm.export import write_bundle
+
+    console.print(f"bundle: {write_bundle(network, run.out)}")
+
+
+def _evaluation(run: Run, network: Network) -> None:
+    from models.msvlm.evaluate import evaluate_bundle
+
+    evaluate_bundle(run.out / f"{run.preset.name}-{run.preset.version}", run.model)
+
+
+STAGES = (
+    RunStage("selfsup", _selfsup, ("encoder",), shared=True),
+    RunStage("encoder", _encoder, ("encoder",), shared=True),
+    RunStage("tokens", _tokens),
+    RunStage("masked", _masked, ("reader",)),
+    RunStage("findings", _findings, ("reader",)),
+    RunStage("decoder", _decoder, ("reader", "decoder")),
+    RunStage("calibration", _calibration),
+    RunStage("bundle", _bundle),
+    RunStage("evaluation", _evaluation),
+)
+
+
+def run_stages(run: Run, stages: Sequence[RunStage]) -> Network:
+    """Runs what the cache does not hold yet; gives the network after the last of these stages."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    network = new_network(run.preset)
+    minutes = {}
+    for stage in stages:
+        began_s = monotonic()
+        _run(run, stage, network)
+        if world_size() > 1:
+            dist.barrier()
+        minutes[stage.name] = (monotonic() - began_s) / 60.0
+        if rank() == 0:
+            console.print(f"{stage.name}: {minutes[stage.name]:.1f} min")
+            (run.folder / "minutes.json").write_text(json.dumps(minutes, indent=2))
+    return network
+
+
+def _run(run: Run, stage: RunStage, network: Network) -> None:
+    if stage.parts and run.file(stage.name).is_file():
+        run.load(stage.name, network)
+        return
+    if rank() != 0 and not stage.shared:
+        return
+    stage.work(run, network)
+    if stage.parts and rank() == 0:
+        run.save(stage.name, network, stage.parts)
