@@ -10,8 +10,17 @@ from models.phantoms.findings import Finding, Lobe, Side
 from models.phantoms.lesions.airspace import in_lobes
 from models.phantoms.lesions.lesion import Layer
 from models.phantoms.lesions.parenchyma import whole_lungs
-from models.phantoms.lesions.shapes import Tube, ellipsoid_radius, lobules, lung_of, mark, mark_tube, paint_tube
-from models.phantoms.lesions.shapes import noise_between, raise_to
+from models.phantoms.lesions.shapes import (
+    Tube,
+    ellipsoid_radius,
+    lobules,
+    lung_of,
+    mark,
+    mark_tube,
+    noise_between,
+    paint_tube,
+    raise_to,
+)
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,13 @@
 """Medical material: leads and generators, lines and ports, wires, valves, stents, screws, drains, tubes, implants."""
 
 from dataclasses import dataclass
-from enum import Enum
-
-import numpy as np
+from itertools import pairwise
 
 from models.phantoms.anatomy import Anatomy
 from models.phantoms.canvas import Canvas, Point, Region, box_of_capsule, capsule_distance
 from models.phantoms.findings import Finding
 from models.phantoms.lesions.lesion import Layer
 from models.phantoms.lesions.shapes import ellipsoid_radius, mark, tube_share
-
-
-class Where(Enum):
-    """Where a piece may be painted."""
-
-    BODY = "body"
-    ANYWHERE = "anywhere"
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,7 @@ class MedicalMaterial:
 
     def _paint_wire(self, canvas: Canvas, wire: Wire, radius: float, hu: float, visible: bool) -> None:
         pixel = canvas.grid.pixel_mm
-        for start, end in zip(wire.points, wire.points[1:], strict=False):
+        for start, end in pairwise(wire.points):
             box = box_of_capsule(canvas, start, end, radius + pixel)
             if box is None:
                 continue
@@ -85,7 +76,7 @@ class MedicalMaterial:
             if box is None:
                 return
             size = min(block.axes)
-            surface = (_box_radius(ellipsoid_radius(box, block.centre, block.axes)) - 1.0) * size
+            surface = (ellipsoid_radius(box, block.centre, block.axes) - 1.0) * size
             inside = surface < 0.0
             part = canvas.hu[box.index]
             part[inside] = block.hu
@@ -94,7 +85,3 @@ class MedicalMaterial:
             region = canvas.region[box.index]
             region[inside & (region == Region.OUTSIDE)] = Region.WALL
             mark(canvas, self.finding, box, inside)
-
-
-def _box_radius(radius: np.ndarray) -> np.ndarray:
-    return radius

@@ -51,7 +51,7 @@ class PleuralEffusion:
         mark(canvas, self.finding, box, fluid)
 
     def _level(self, box: Box, first: Point, last: Point, anatomy: Anatomy) -> Floats:
-        """y of the fluid's front: a curve that follows the lung, not a straight line."""
+        """Height y of the fluid's front: a curve that follows the lung, not a straight line."""
         depth = self.depth_mm * np.sqrt(np.clip((last[2] - box.z) / self.rise_mm, 0.0, 1.0))
         lateral = (np.abs(box.x) - 0.45 * anatomy.cavity_x_mm) / (0.55 * anatomy.cavity_x_mm)
         meniscus = np.minimum(depth, 28.0) * np.sign(lateral) * np.abs(lateral) ** 2.2

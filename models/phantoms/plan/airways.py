@@ -1,5 +1,7 @@
 """Diseased bronchi, and healthy ones as distractors, each beside its artery."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from models.phantoms.findings import Attributes, Finding, Lobe, Side
@@ -26,7 +28,7 @@ def draw_bronchiectasis(draw: Draughtsman) -> Drawn:
 def draw_peribronchial(draw: Draughtsman) -> Drawn:
     """Thick walls about lumens of normal width."""
     low, high = ((1.6, 2.0), (2.0, 2.7), (2.7, 3.4))[draw.grade()]
-    sides = (Side.RIGHT, Side.LEFT) if draw.chance(0.7) else (Side(draw.rng.choice([Side.RIGHT, Side.LEFT])),)
+    sides = (Side.RIGHT, Side.LEFT) if draw.chance(0.7) else (draw.pick((Side.RIGHT, Side.LEFT)),)
     wall = draw.uniform(low, high)
     lesions = []
     for side in sides:
@@ -54,7 +56,7 @@ def _bronchi(
         artery = draw.uniform(1.9, 2.6)
         across = np.cross(path[-1] - path[0], draw.rng.standard_normal(3))
         across /= np.linalg.norm(across) + 1e-6
-        for number, (a, b) in enumerate(zip(path[:-1], path[1:], strict=True)):
+        for number, (a, b) in enumerate(pairwise(path)):
             radius = artery * (1.0 - 0.06 * number)
             lumen = ratio * radius * (1.0 + unevenness * float(np.sin(2.1 * number + artery * 9.0)))
             aside = across * (lumen + wall + radius)

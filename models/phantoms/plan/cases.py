@@ -78,5 +78,17 @@ def draw_case(seed: int, findings: frozenset[Finding] | None = None) -> Case:
         if finding in wanted:
             drawn, truths[finding] = draw_one(draw)
             lesions += drawn
+    lesions += _collapse_beside(draw, truths)
     lesions += draw_distractors(draw)
     return Case(seed, draw.anatomy, tuple(lesions), tuple(Truth(f, truths[f]) for f in FINDINGS if f in truths))
+
+
+def _collapse_beside(draw: Draughtsman, truths: dict[Finding, Attributes]) -> list[Lesion]:
+    """An effusion may leave collapsed lung beside it; then atelectasis is true."""
+    effusion = truths.get(Finding.PLEURAL_EFFUSION)
+    if effusion is None or effusion.grade is None or Finding.ATELECTASIS in truths:
+        return []
+    if not draw.chance(COMPRESSED[effusion.grade]):
+        return []
+    drawn, truths[Finding.ATELECTASIS] = compressive(draw, effusion.sides)
+    return drawn

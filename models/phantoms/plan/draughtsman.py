@@ -1,6 +1,7 @@
 """Finds places for findings in one person, on a coarse map of the thorax, and measures what was placed there."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from models.phantoms.findings import Attributes, Count, Finding, Grade, Lobe
 from models.phantoms.lesions import Lesion
 from models.phantoms.lobes import lobe_at
 
+T = TypeVar("T")
 Mask = NDArray[np.bool_]
 _STEP_MM, _STEP_Z_MM = 6.0, 7.0
 LOBES: tuple[Lobe, ...] = tuple(Lobe)
@@ -22,12 +24,10 @@ RELEVANT_SHARE = 0.15
 class Draughtsman:
     """Random places and numbers for one person. Draws are reproducible from the generator it is given."""
 
-    def __init__(self, rng: np.random.Generator, anatomy: Anatomy) -> None:
+    def __init__(self, rng: np.random.Generator, anatomy: Anatomy, body: Canvas | None = None) -> None:
+        """`body` is a map of the thorax; without one, it is painted from the anatomy."""
         self.rng, self.anatomy = rng, anatomy
-        z = np.arange(-45.0, anatomy.height_mm * 1.02, _STEP_Z_MM, dtype=np.float32)
-        side = np.arange(-168.0, 169.0, _STEP_MM, dtype=np.float32)
-        self.map = Canvas.empty(Grid(z, side, side))
-        paint_body(self.map, anatomy)
+        self.map = _painted(anatomy) if body is None else body
         lung = (self.map.region == Region.RIGHT_LUNG) | (self.map.region == Region.LEFT_LUNG)
         self._voxels: NDArray[np.intp] = np.argwhere(lung)
         s, row, column = self._voxels.T
@@ -56,6 +56,10 @@ class Draughtsman:
     def grade(self, shares: Sequence[float] = (0.4, 0.35, 0.25)) -> Grade:
         """A random grade."""
         return Grade(int(self.rng.choice(3, p=shares)))
+
+    def pick(self, choices: Sequence[T]) -> T:
+        """One of several, all equally likely."""
+        return choices[int(self.rng.integers(len(choices)))]
 
     def direction(self) -> NDArray[np.float64]:
         """A random unit vector."""
@@ -121,6 +125,15 @@ class Draughtsman:
         return frozenset(
             lobe for lobe, part in zip(LOBES, volume, strict=True) if part >= RELEVANT_SHARE * volume.sum()
         )
+
+
+def _painted(anatomy: Anatomy) -> Canvas:
+    """A coarse map of a thorax."""
+    z = np.arange(-45.0, anatomy.height_mm * 1.02, _STEP_Z_MM, dtype=np.float32)
+    side = np.arange(-168.0, 169.0, _STEP_MM, dtype=np.float32)
+    body = Canvas.empty(Grid(z, side, side))
+    paint_body(body, anatomy)
+    return body
 
 
 def _rim(lung: Mask) -> Mask:

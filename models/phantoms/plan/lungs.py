@@ -11,7 +11,7 @@ from models.phantoms.lesions.nodule import Margin, Nodule
 from models.phantoms.lesions.parenchyma import Bullae, CentrilobularEmphysema, Mosaic
 from models.phantoms.lesions.shapes import Tube
 from models.phantoms.plan.case import Drawn
-from models.phantoms.plan.draughtsman import Draughtsman, count_of, lobar
+from models.phantoms.plan.draughtsman import LOBES, Draughtsman, count_of, lobar
 from models.phantoms.plan.paths import bent_path, hilum, tubes_along
 from models.phantoms.plan.sizes import grade_of
 
@@ -37,7 +37,7 @@ def draw_nodule(draw: Draughtsman, diameter: float) -> Nodule:
     shape = draw.rng.uniform(0.82, 1.18, 3)
     a, b, c = (0.5 * diameter * float(f) for f in shape / shape.mean())
     kind = draw.uniform(0.0, 1.0)
-    margin = Margin.SMOOTH if diameter < 7.0 or kind < 0.4 else draw.rng.choice([Margin.LOBULATED, Margin.SPICULATED])
+    margin = Margin.SMOOTH if diameter < 7.0 or kind < 0.4 else draw.pick((Margin.LOBULATED, Margin.SPICULATED))
     if kind > 0.88 and diameter > 8.0:
         return Nodule(centre, (a, b, c), draw.uniform(-560.0, -430.0), Margin.LOBULATED, draw.seed())
     if kind > 0.78 and diameter > 8.0:
@@ -97,7 +97,7 @@ def _measured(draw: Draughtsman, lesions: list[Lesion], finding: Finding) -> Att
 def draw_atelectasis(draw: Draughtsman) -> Drawn:
     """Bands and plates, mostly in the bases, or collapse at the back of a lower lobe."""
     if draw.chance(0.3):
-        return _draw_collapse(draw, draw.rng.choice([Lobe.RIGHT_LOWER, Lobe.LEFT_LOWER]))
+        return _draw_collapse(draw, draw.pick((Lobe.RIGHT_LOWER, Lobe.LEFT_LOWER)))
     low, high = ((20.0, 34.0), (36.0, 58.0), (60.0, 90.0))[draw.grade((0.4, 0.4, 0.2))]
     lesions: list[Lesion] = []
     lobes, largest = set(), 0.0
@@ -122,14 +122,15 @@ def _draw_collapse(draw: Draughtsman, lobe: Lobe) -> Drawn:
     return [lesion], lobar([lobe], grade_of(Finding.ATELECTASIS, 2.0 * depth))
 
 
-def compressive(draw: Draughtsman, sides: frozenset[Side], depth_mm: float) -> Drawn:
-    """Lung collapsed beside an effusion."""
+def compressive(draw: Draughtsman, sides: frozenset[Side]) -> Drawn:
+    """Lung collapsed in front of an effusion that is already on the map."""
     lesions: list[Lesion] = []
     lobes = [Lobe.RIGHT_LOWER if side == Side.RIGHT else Lobe.LEFT_LOWER for side in sorted(sides)]
-    depth = draw.uniform(14.0, 26.0)
+    depth, base = draw.uniform(14.0, 26.0), 0.3 * draw.anatomy.height_mm
     for lobe in lobes:
-        level = draw.anatomy.cavity_y_mm - depth_mm - depth
-        lesions.append(DependentCollapse(lobe, level, 0.3 * draw.anatomy.height_mm, draw.seed()))
+        left = draw.places[draw.free & (draw.lobes == LOBES.index(lobe)) & (draw.places[:, 2] < base)]
+        back = float(np.quantile(left[:, 1], 0.97)) if len(left) else draw.anatomy.cavity_y_mm
+        lesions.append(DependentCollapse(lobe, back - depth, base, draw.seed()))
     return lesions, lobar(lobes, grade_of(Finding.ATELECTASIS, 2.0 * depth))
 
 
@@ -205,9 +206,9 @@ def draw_mosaic(draw: Draughtsman) -> Drawn:
 def draw_septal(draw: Draughtsman) -> Drawn:
     """Septal lines at the bases and under the pleura, mostly on both sides."""
     both = draw.chance(0.7)
-    sides = (Side.RIGHT, Side.LEFT) if both else (draw.rng.choice([Side.RIGHT, Side.LEFT]),)
+    sides = (Side.RIGHT, Side.LEFT) if both else (draw.pick((Side.RIGHT, Side.LEFT)),)
     share = draw.uniform(*((0.2, 0.32), (0.32, 0.52), (0.52, 0.85))[draw.grade()])
     width, strength = draw.uniform(0.9, 1.5), draw.uniform(0.7, 1.0)
     depth, top = draw.uniform(28.0, 55.0), share * draw.anatomy.height_mm
-    lesions: list[Lesion] = [SeptalLines(Side(side), top, depth, width, strength, draw.seed()) for side in sides]
-    return lesions, Attributes(sides=frozenset(map(Side, sides)), grade=grade_of(Finding.SEPTAL_THICKENING, share))
+    lesions: list[Lesion] = [SeptalLines(side, top, depth, width, strength, draw.seed()) for side in sides]
+    return lesions, Attributes(sides=frozenset(sides), grade=grade_of(Finding.SEPTAL_THICKENING, share))

@@ -1,11 +1,11 @@
 """Medical material: which pieces a person has, and the ways they take through the body."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
 from models.phantoms.anatomy import Anatomy
-from models.phantoms.body import arch_mm
 from models.phantoms.canvas import Point
 from models.phantoms.findings import Attributes
 from models.phantoms.lesions import Lesion
@@ -27,7 +27,7 @@ def draw_material(draw: Draughtsman) -> Drawn:
 def _path(draw: Draughtsman, *points: Point) -> tuple[Point, ...]:
     """A smooth way through points."""
     way: list[Point] = []
-    for start, end in zip(points, points[1:], strict=False):
+    for start, end in pairwise(points):
         way += [as_point(p) for p in bent_path(draw, np.array(start), np.array(end), 6, 0.06)][:-1]
     return (*way, points[-1])
 
@@ -73,7 +73,7 @@ def _port(draw: Draughtsman) -> MedicalMaterial:
     side = -1.0 if draw.chance(0.8) else 1.0
     pocket = _chest_front(anatomy, side, draw.uniform(0.76, 0.84) * anatomy.height_mm)
     way = _venous_way(draw, side, pocket, _cava(anatomy, anatomy.carina_z_mm - draw.uniform(10.0, 35.0)))
-    chamber = Block(pocket, (12.0, 6.5, 12.0), draw.rng.choice([900.0, 2400.0]), 2.5, 60.0)
+    chamber = Block(pocket, (12.0, 6.5, 12.0), draw.pick((900.0, 2400.0)), 2.5, 60.0)
     return MedicalMaterial((Wire(way, 1.4, 700.0),), (chamber,))
 
 
@@ -152,7 +152,7 @@ def _spinal_hardware(draw: Draughtsman) -> MedicalMaterial:
 def _drain(draw: Draughtsman) -> MedicalMaterial:
     """A chest tube through the side of the chest into the pleural space."""
     anatomy = draw.anatomy
-    side = draw.rng.choice([-1.0, 1.0])
+    side = draw.pick((-1.0, 1.0))
     z = draw.uniform(0.3, 0.5) * anatomy.height_mm
     outside = (side * (anatomy.cavity_x_mm + 30.0), 0.0, z)
     inside = (side * anatomy.cavity_x_mm * 0.88, 0.2 * anatomy.cavity_y_mm, z + 6.0)
@@ -195,15 +195,10 @@ def _implants(draw: Draughtsman) -> MedicalMaterial:
     z = 0.45 * anatomy.height_mm
     front = -anatomy.cavity_y_mm - 16.0
     blocks = tuple(
-        Block((side * 70.0 * anatomy.scale, front, z), (46.0, 16.0, 42.0), 140.0, 1.6, draw.rng.choice([5.0, 110.0]))
+        Block((side * 70.0 * anatomy.scale, front, z), (46.0, 16.0, 42.0), 140.0, 1.6, draw.pick((5.0, 110.0)))
         for side in (-1.0, 1.0)
     )
     return MedicalMaterial((), blocks)
-
-
-def arch_stent_way(anatomy: Anatomy) -> tuple[Point, ...]:
-    """The centre line of the arch."""
-    return tuple(arch_mm(anatomy, float(t)) for t in np.linspace(0.2, 1.0, 6))
 
 
 _KINDS: tuple[Callable[[Draughtsman], MedicalMaterial], ...] = (
