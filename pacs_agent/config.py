@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 REPOSITORY_BUNDLES = Path(__file__).resolve().parent.parent / "models" / "bundles"
+PACKAGED_KEYS = Path(__file__).resolve().parent / "trusted_keys"
 
 
 def check_ae_title(value: str) -> str:
@@ -68,6 +69,10 @@ class InferenceSettings(_Section):
     provider: Literal["auto", "cuda", "cpu"] = Field(
         "auto", description="onnxruntime provider: auto takes the GPU where there is one; cuda refuses to fall back"
     )
+    precision: Literal["auto", "fp32", "int8", "fp16"] = Field(
+        "auto", description="of the slice encoder: auto takes fp16 on the GPU, and int8 on the CPU where it costs nothing"
+    )
+    trusted_keys: Path = Field(PACKAGED_KEYS, description="folder of the public keys whose bundles may run")
     threads: int = Field(0, ge=0, description="intra-op threads; 0 = one per core")
     batch_slices: int = Field(8, ge=1, description="slices encoded in one run of the encoder")
 

@@ -1,14 +1,20 @@
-"""`model`: the bundles installed here."""
+"""`model`: the bundles installed here, what is wrong with them, and which of them read studies."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.markdown import Markdown
+from rich.markup import escape
+from rich.table import Table
 
 from pacs_agent import inference
 from pacs_agent.cli.context import Agent, console, json_option, pass_agent, print_json, print_rows
+
+ACTOR = "command line"
+_COLOURS = {"passed": "green", "failed": "red", "skipped": "yellow"}
 
 
 @click.group()
@@ -20,26 +26,30 @@ def model() -> None:
 @json_option
 @pass_agent
 def model_list(agent: Agent, as_json: bool) -> None:
-    """List the bundles installed, also those that are refused, with the reason."""
+    """List the bundles installed, which of them read studies, and which are refused, with the reason."""
     folder = agent.settings.inference.bundles_dir
+    with agent.database.reading() as session:
+        activated = inference.activated_digests(session)
     print_rows(
-        [_bundle_row(path) for path in inference.bundle_folders(folder)],
+        [_bundle_row(agent, path, activated) for path in inference.bundle_folders(folder)],
         as_json=as_json,
-        columns=("name", "version", "state", "modalities", "findings", "demo"),
+        columns=("name", "version", "state", "signed_by", "modalities", "findings", "demo"),
         empty=f"No bundle in {folder}. Train the demo one: make train",
     )
 
 
-def _bundle_row(folder: Path) -> dict[str, Any]:
+def _bundle_row(agent: Agent, folder: Path, activated: Iterable[str]) -> dict[str, Any]:
     try:
-        manifest = inference.load_bundle(folder).manifest
+        bundle = inference.load_bundle(folder, agent.settings.inference.trusted_keys)
     except inference.BundleRefused as refusal:
-        refused: dict[str, Any] = dict.fromkeys(("version", "modalities", "findings", "demo"))
-        return {"name": folder.name, "state": f"refused: {refusal}", "folder": folder, **refused}
+        unknown = dict.fromkeys(("version", "signed_by", "modalities", "findings", "demo"))
+        return {"name": folder.name, "state": f"refused: {refusal}", "folder": folder, **unknown}
+    manifest = bundle.manifest
     return {
         "name": manifest.name,
         "version": manifest.version,
-        "state": "ready",
+        "state": "activated" if bundle.digest in activated else "ready",
+        "signed_by": bundle.signer.name,
         "modalities": manifest.accepts.modalities,
         "findings": len(manifest.findings),
         "demo": manifest.demo,
@@ -59,24 +69,94 @@ def model_show(agent: Agent, name: str, as_json: bool) -> None:
         print_json(
             {
                 "manifest": bundle.manifest.model_dump(mode="json"),
+                "signed_by": asdict(bundle.signer),
                 "self_test": {**asdict(report), "passed": report.passed},
             }
         )
         return
     out = console()
-    out.print(f"self-test: {'passed' if report.passed else 'FAILED'} on {report.provider}: {report.summary}")
-    out.print(Markdown((bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8")))
+    where = f"{report.provider} in {report.precision}"
+    out.print(f"self-test: {'passed' if report.passed else 'FAILED'} on {where}: {report.summary}")
+    out.print(f"signed by: {bundle.signer.name}, key {bundle.signer.key_id}")
+    if any(document.file == "MODEL_CARD.md" for document in bundle.manifest.documents):
+        out.print(Markdown((bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8")))
+
+
+@model.command("verify")
+@click.argument("name_or_folder", required=False)
+@json_option
+@pass_agent
+def model_verify(agent: Agent, name_or_folder: str | None, as_json: bool) -> None:
+    """Check one bundle or all: signature, digests, self-tests, grounding test. Exit code 1 when something failed."""
+    settings = agent.settings.inference
+    folders = [_folder(agent, name_or_folder)] if name_or_folder else inference.bundle_folders(settings.bundles_dir)
+    if not folders:
+        raise click.ClickException(f"no bundle in {settings.bundles_dir}")
+    found = [inference.verify(folder, settings) for folder in folders]
+    if as_json:
+        print_json([{**asdict(one), "passed": one.passed} for one in found])
+    else:
+        _print_verifications(found)
+    if not all(one.passed for one in found):
+        raise click.exceptions.Exit(1)
+
+
+def _print_verifications(found: Iterable[inference.Verification]) -> None:
+    out = console()
+    for one in found:
+        out.print(f"[bold]{escape(one.bundle)}[/]: {'may run here' if one.passed else '[red]must not run[/]'}")
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for check in one.checks:
+            colour = _COLOURS[check.outcome]
+            table.add_row(f"  {check.name}", f"[{colour}]{check.outcome}[/]", escape(check.found))
+        out.print(table)
+
+
+@model.command("activate")
+@click.argument("name_or_folder")
+@pass_agent
+def model_activate(agent: Agent, name_or_folder: str) -> None:
+    """Verify an installed bundle and let it read studies in the place of other versions of its name."""
+    folder = _folder(agent, name_or_folder)
+    bundles_dir = agent.settings.inference.bundles_dir
+    if folder.resolve().parent != bundles_dir.resolve():
+        raise click.ClickException(f"{folder} is not installed: copy it into {bundles_dir} first")
+    try:
+        bundle = inference.activate(folder, agent.settings, agent.database, actor=ACTOR)
+    except inference.BundleRefused as refusal:
+        raise click.ClickException(f"not activated. {refusal}") from refusal
+    console().print(f"{bundle.manifest.name} {bundle.manifest.version} reads from the next study on")
+
+
+@model.command("rollback")
+@click.argument("name")
+@pass_agent
+def model_rollback(agent: Agent, name: str) -> None:
+    """Let the version of a model read that was activated before the present one."""
+    try:
+        bundle = inference.roll_back(name, agent.settings, agent.database, actor=ACTOR)
+    except (inference.BundleRefused, inference.NothingToRollBack) as error:
+        raise click.ClickException(f"not rolled back. {error}") from error
+    console().print(f"{bundle.manifest.name} {bundle.manifest.version} reads from the next study on")
 
 
 def _bundle(agent: Agent, name: str) -> inference.Bundle:
-    installed = inference.bundle_folders(agent.settings.inference.bundles_dir)
-    folders = [path for path in installed if path.name.startswith(name)]
-    if not folders:
-        raise click.ClickException(f"no bundle {name!r}; `pacs-agent model list` shows those installed")
+    folder = _folder(agent, name)
     try:
-        return inference.load_bundle(folders[-1])
+        return inference.load_bundle(folder, agent.settings.inference.trusted_keys)
     except inference.BundleRefused as refusal:
-        raise click.ClickException(f"{folders[-1].name} is refused: {refusal}") from refusal
+        raise click.ClickException(f"{folder.name} is refused: {refusal}") from refusal
+
+
+def _folder(agent: Agent, name_or_folder: str) -> Path:
+    """The folder itself, or of the installed bundles whose folder's name begins so the last version."""
+    if (Path(name_or_folder) / "manifest.json").is_file():
+        return Path(name_or_folder)
+    installed = inference.bundle_folders(agent.settings.inference.bundles_dir)
+    folders = [path for path in installed if path.name.startswith(name_or_folder)]
+    if not folders:
+        raise click.ClickException(f"no bundle {name_or_folder!r}; `pacs-agent model list` shows those installed")
+    return max(folders, key=lambda path: inference.version_key(path.name))
 
 
 COMMANDS = (model,)

@@ -295,6 +295,20 @@ class RuleSet(Base):
     created_by: Mapped[str] = mapped_column(String(64), default="")
 
 
+class ModelActivation(Base):
+    """A model bundle put in use. Of each model's name the newest row says which version reads; the rest is history."""
+
+    __tablename__ = "model_activations"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), index=True)
+    version: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64))
+    """Of the bundle's manifest."""
+    activated_at: Mapped[datetime] = mapped_column(default=utc_now)
+    activated_by: Mapped[str] = mapped_column(String(64), default="")
+
+
 class AuditEvent(Base):
     """Who did what to what, with which outcome. No patient names or IDs: subjects are UIDs and AE titles."""
 

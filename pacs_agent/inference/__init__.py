@@ -4,6 +4,16 @@ In: a bundle's folder and an OrderedSeries. Out: a StudyReading. May fail: Bundl
 model must not run here, ModelFailed when it stopped or gave no meaning, and imaging's UnusableSlice.
 """
 
+from pacs_agent.inference.activation import (
+    BundlesInUse,
+    NothingToRollBack,
+    activate,
+    activated_digests,
+    activation_count,
+    bundles_in_use,
+    roll_back,
+    version_key,
+)
 from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.bundle import Bundle, InstalledBundles, bundle_folders, installed_bundles, load_bundle
 from pacs_agent.inference.encode import Encoding
@@ -23,13 +33,17 @@ from pacs_agent.inference.reading import (
 )
 from pacs_agent.inference.refusal import BundleRefused, InferenceError, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.self_test import SelfTestReport, self_test
+from pacs_agent.inference.signature import Signer, trusted_keys
+from pacs_agent.inference.verification import BundleCheck, Verification, verify
 
 __all__ = [
     "AcceptedInput",
     "Attributes",
     "Bundle",
+    "BundleCheck",
     "BundleIdentity",
     "BundleRefused",
+    "BundlesInUse",
     "Code",
     "Encoding",
     "EvidenceMethod",
@@ -42,16 +56,27 @@ __all__ = [
     "InstalledBundles",
     "Manifest",
     "ModelFailed",
+    "NothingToRollBack",
     "Presence",
     "ProviderUnavailable",
     "RawReading",
     "Reader",
     "SelfTestReport",
     "Sentence",
+    "Signer",
     "SliceEvidence",
     "StudyReading",
+    "Verification",
+    "activate",
+    "activated_digests",
+    "activation_count",
     "bundle_folders",
+    "bundles_in_use",
     "installed_bundles",
     "load_bundle",
+    "roll_back",
     "self_test",
+    "trusted_keys",
+    "verify",
+    "version_key",
 ]

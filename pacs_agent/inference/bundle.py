@@ -8,16 +8,19 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from pacs_agent.config import PACKAGED_KEYS, InferenceSettings
 from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.inference.external_data import MalformedGraph, has_external_data
-from pacs_agent.inference.manifest import GraphFile, Manifest
+from pacs_agent.inference.manifest import DocumentFile, GraphFile, Manifest, Precision
 from pacs_agent.inference.reading import BundleIdentity, FindingLabel
 from pacs_agent.inference.refusal import BundleRefused
+from pacs_agent.inference.signature import SIGNATURE, Signer, check_signature, trusted_keys
 from pacs_agent.inference.tokenizer import Tokenizer
 
 MANIFEST = "manifest.json"
 SELF_TEST_FOLDER = "self_test"
 MAX_MANIFEST_BYTES = 1 << 20
+MAX_SIGNATURE_BYTES = 1 << 12
 MAX_FILE_BYTES = 2 << 30
 
 _COPY_AGAIN = "copy the whole bundle again from where it was released"
@@ -31,6 +34,7 @@ class Bundle:
     manifest: Manifest
     digest: str
     tokenizer: Tokenizer
+    signer: Signer
 
     @property
     def accepts(self) -> AcceptedInput:
@@ -57,13 +61,38 @@ class Bundle:
             demo=manifest.demo,
         )
 
+    def slice_encoder(self, precision: Precision) -> GraphFile:
+        """The slice encoder in a precision. Raises BundleRefused when the bundle does not have it."""
+        if precision == "fp32":
+            return self.manifest.graphs.slice_encoder
+        if precision not in self.manifest.variants:
+            fault = f"names no slice encoder in {precision}"
+            raise BundleRefused(_shown(self.folder / MANIFEST), fault, "set inference.precision to auto or fp32")
+        return self.manifest.variants[precision]
+
     def read(self, file: GraphFile) -> bytes:
         """The bytes of a file, checked again: what runs is what was checked. Raises BundleRefused."""
         return _checked_bytes(self.folder, file)
 
+    def unnamed_files(self) -> list[str]:
+        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
+        manifest = self.manifest
+        named = {MANIFEST, SIGNATURE, manifest.tokenizer.file}
+        named |= {f"{SELF_TEST_FOLDER}/{test.file}" for test in (manifest.self_test, manifest.grounding) if test}
+        named |= {graph.file for graph in _graphs(manifest)} | {document.file for document in manifest.documents}
+        found = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir())
+        return sorted(set(found) - named)
+
     def self_test(self) -> bytes:
         """The bytes of the self-test, checked. Raises BundleRefused."""
         return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
+
+    def grounding(self) -> bytes:
+        """The bytes of the grounding test, checked. Raises BundleRefused, also when the bundle has none."""
+        if self.manifest.grounding is None:
+            fault = "names no grounding test"
+            raise BundleRefused(_shown(self.folder / MANIFEST), fault, "export the model again for this version")
+        return _checked_bytes(self.folder, self.manifest.grounding, SELF_TEST_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -74,17 +103,25 @@ class InstalledBundles:
     refused: tuple[BundleRefused, ...]
 
 
-def load_bundle(folder: Path) -> Bundle:
-    """The bundle in a folder, every file of its manifest checked.
+def load_bundle(folder: Path, keys: Path = PACKAGED_KEYS) -> Bundle:
+    """The bundle in a folder, its signature and every file of its manifest checked.
 
-    Raises BundleRefused when the manifest or a file is missing, altered, lies outside the folder, or refers to files
-    that no digest covers; the error names the file and what to do.
+    `keys` is the folder of the trusted keys; nothing of the manifest is looked at before its signature is good.
+    Raises BundleRefused when the signature, the manifest or a file is missing, altered, of somebody unknown, lies
+    outside the folder, or refers to files that no digest covers; the error names the file and what to do.
     """
-    manifest, digest = _read_manifest(folder)
+    content = _bytes_inside(folder, folder / MANIFEST, MAX_MANIFEST_BYTES)
+    signer = _signer(folder, content, keys)
+    manifest = _manifest(folder, content)
     for graph in _graphs(manifest):
         _check_graph(folder, graph)
-    _checked_bytes(folder, manifest.self_test, SELF_TEST_FOLDER)
-    return Bundle(folder, manifest, digest, _read_tokenizer(folder, manifest))
+    for tests in (manifest.self_test, manifest.grounding):
+        if tests:
+            _checked_bytes(folder, tests, SELF_TEST_FOLDER)
+    for document in manifest.documents:
+        _checked_bytes(folder, document)
+    tokenizer = _read_tokenizer(folder, manifest)
+    return Bundle(folder, manifest, hashlib.sha256(content).hexdigest(), tokenizer, signer)
 
 
 def bundle_folders(bundles_dir: Path) -> list[Path]:
@@ -92,12 +129,12 @@ def bundle_folders(bundles_dir: Path) -> list[Path]:
     return sorted(path.parent for path in bundles_dir.glob(f"*/{MANIFEST}"))
 
 
-def installed_bundles(bundles_dir: Path) -> InstalledBundles:
-    """All bundles in a folder of bundles, by name; none when the folder does not exist."""
+def installed_bundles(settings: InferenceSettings) -> InstalledBundles:
+    """All bundles of `bundles_dir`, by name; none when the folder does not exist."""
     loaded, refused = [], []
-    for folder in bundle_folders(bundles_dir):
+    for folder in bundle_folders(settings.bundles_dir):
         try:
-            loaded.append(load_bundle(folder))
+            loaded.append(load_bundle(folder, settings.trusted_keys))
         except BundleRefused as error:
             refused.append(error)
     return InstalledBundles(tuple(loaded), tuple(refused))
@@ -105,17 +142,23 @@ def installed_bundles(bundles_dir: Path) -> InstalledBundles:
 
 def _graphs(manifest: Manifest) -> Iterator[GraphFile]:
     graphs = manifest.graphs
-    yield from (graphs.slice_encoder, graphs.study_reader, graphs.report_decoder)
+    yield from (graphs.slice_encoder, graphs.study_reader, graphs.report_decoder, *manifest.variants.values())
 
 
-def _read_manifest(folder: Path) -> tuple[Manifest, str]:
-    """The manifest and the SHA-256 of its bytes."""
-    content = _bytes_inside(folder, folder / MANIFEST, MAX_MANIFEST_BYTES)
+def _signer(folder: Path, manifest: bytes, keys: Path) -> Signer:
+    path = folder / SIGNATURE
+    if not path.is_file():
+        fault = "is missing: nobody vouches for this bundle"
+        remedy = "get the signed bundle from where it was released, or sign one you made: python -m models.msvlm.sign"
+        raise BundleRefused(_shown(path), fault, remedy)
+    return check_signature(_shown(path), manifest, _bytes_inside(folder, path, MAX_SIGNATURE_BYTES), trusted_keys(keys))
+
+
+def _manifest(folder: Path, content: bytes) -> Manifest:
     try:
-        manifest = Manifest.model_validate(json.loads(content))
+        return Manifest.model_validate(json.loads(content))
     except (ValidationError, ValueError, RecursionError) as error:
         raise BundleRefused(_shown(folder / MANIFEST), f"is no manifest: {_first_fault(error)}", _COPY_AGAIN) from error
-    return manifest, hashlib.sha256(content).hexdigest()
 
 
 def _read_tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
@@ -143,7 +186,7 @@ def _check_graph(folder: Path, graph: GraphFile) -> None:
         raise BundleRefused(path, "keeps tensors in other files (ONNX external data)", remedy)
 
 
-def _checked_bytes(folder: Path, file: GraphFile, subfolder: str = "") -> bytes:
+def _checked_bytes(folder: Path, file: GraphFile | DocumentFile, subfolder: str = "") -> bytes:
     path = folder / subfolder / file.file
     content = _bytes_inside(folder, path, MAX_FILE_BYTES)
     digest = hashlib.sha256(content).hexdigest()

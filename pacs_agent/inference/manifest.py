@@ -22,7 +22,7 @@ no attribute, no such word: what may be said is fixed by the scores, how it is s
 
 The slice encoder, where nearly all time goes, may also lie there in int8 and fp16 (`variants`), with the inputs and
 outputs of the fp32 one. `manifest.sig` beside the manifest signs its bytes (`signature.py`); the manifest names the
-digest of every other file, and a file that it does not name is refused.
+digest of every other file.
 """
 
 from typing import Annotated, Literal
@@ -43,9 +43,6 @@ __all__ = [
     "ReducedPrecision",
     "Variant",
 ]
-
-SCHEMA_VERSION = 2
-"""2: rectangular field and patch grid, attributes, signature, variants. Bundles of version 1 must be exported again."""
 
 ReducedPrecision = Literal["int8", "fp16"]
 Precision = Literal["fp32", "int8", "fp16"]
@@ -90,7 +87,7 @@ class GraphFile(_Frozen):
     sha256: Sha256
 
 
-class Document(_Frozen):
+class DocumentFile(_Frozen):
     """A file for people or programs that no graph needs: card, figures, plots. At most one folder deep."""
 
     file: DocumentName
@@ -128,6 +125,7 @@ class Manifest(_Frozen):
     """`manifest.json` of a bundle of task "report"."""
 
     schema_version: Literal[2]
+    """2: rectangular field, attributes, precisions, grounding test, signature. A bundle of 1 must be exported again."""
     task: Literal["report"]
     name: str
     version: str
@@ -158,7 +156,7 @@ class Manifest(_Frozen):
     """Lies in the folder `self_test`, as does the grounding test."""
     grounding: Grounding | None = None
     """A bundle without it can be read and shown, but not activated."""
-    documents: tuple[Document, ...] = ()
+    documents: tuple[DocumentFile, ...] = ()
     """Every other file of the bundle."""
     max_words: int = 40
     """Longest sentence in words."""

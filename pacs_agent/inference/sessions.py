@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime_state
 
 from pacs_agent.config import InferenceSettings
 from pacs_agent.inference.bundle import Bundle
-from pacs_agent.inference.manifest import GraphFile
+from pacs_agent.inference.manifest import GraphFile, Manifest, Precision, ReducedPrecision
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
 
 Provider = Literal["cuda", "cpu"]
@@ -19,6 +19,9 @@ Provider = Literal["cuda", "cpu"]
 _NAMES: dict[Provider, str] = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 _OPTIONS: dict[Provider, dict[str, str]] = {"cuda": {"use_tf32": "0"}, "cpu": {}}
 """TF32 rounds products to ten bits, which breaks the parity of CPU and GPU that the self-test demands."""
+MAX_MACRO_LOSS, MAX_WORST_LOSS = 0.005, 0.01
+"""AUROC that a lower precision may cost, over all findings and for the worst of them, to be taken by itself."""
+
 _QUIET = 3
 _ERRORS = tuple(
     getattr(runtime_state, name)
@@ -41,8 +44,8 @@ _INPUTS = {
     "report_decoder": ("word", "visual_tokens", "past_keys", "past_values"),
 }
 _OUTPUTS = {
-    "slice_encoder": ("token", "patch_grid"),
-    "study_reader": ("finding_logits", "slice_weights", "visual_tokens"),
+    "slice_encoder": ("token", "patch_grid", "field_centre_px"),
+    "study_reader": ("finding_logits", "slice_weights", "slice_attention", "attribute_logits", "visual_tokens"),
     "report_decoder": ("logits", "keys", "values"),
 }
 
@@ -85,46 +88,78 @@ class Sessions:
     report_decoder: Graph
     provider: Provider
     fallback: str
+    precision: Precision
+    """Of the slice encoder."""
+    encoder_digest: str
+    """SHA-256 of the slice encoder that runs: tokens of one are not those of another."""
 
 
 def open_sessions(bundle: Bundle, settings: InferenceSettings) -> Sessions:
     """The graphs of a bundle on the provider that the settings ask for.
 
-    `auto` takes CUDA where it works and otherwise the CPU, saying why in `fallback`.
+    `auto` takes CUDA where it works and otherwise the CPU, saying why in `fallback`; so does the precision, see
+    `precision_for`.
     Raises ProviderUnavailable when `cuda` is demanded and cannot be had, BundleRefused when a graph does not load.
     """
     if settings.provider == "cpu":
-        return _open(bundle, settings.threads, "cpu", "")
+        return _open(bundle, settings, "cpu", "")
     try:
-        return _open_cuda(bundle, settings.threads)
+        return _open_cuda(bundle, settings)
     except ProviderUnavailable as missing:
         if settings.provider == "auto":
-            return _open(bundle, settings.threads, "cpu", str(missing))
+            return _open(bundle, settings, "cpu", str(missing))
         remedy = "install the extra `gpu` and the NVIDIA driver, or set inference.provider to auto or cpu"
         raise ProviderUnavailable(f"inference.provider is cuda, but {missing}; {remedy}") from missing
 
 
-def _open_cuda(bundle: Bundle, threads: int) -> Sessions:
+def precision_for(manifest: Manifest, provider: Provider, wanted: Precision | Literal["auto"] = "auto") -> Precision:
+    """The precision in which the slice encoder runs.
+
+    `auto` is fp16 on CUDA and int8 on the CPU where the bundle has them and they cost no more than MAX_MACRO_LOSS and
+    MAX_WORST_LOSS; int8 must have been measured, fp16 is refused only by a measurement. Otherwise fp32.
+    """
+    if wanted != "auto":
+        return wanted
+    lower: ReducedPrecision = "fp16" if provider == "cuda" else "int8"
+    variant = manifest.variants.get(lower)
+    if variant is None:
+        return "fp32"
+    if variant.macro_auroc_loss is None or variant.worst_auroc_loss is None:
+        return "fp16" if lower == "fp16" else "fp32"
+    cheap = variant.macro_auroc_loss <= MAX_MACRO_LOSS and variant.worst_auroc_loss <= MAX_WORST_LOSS
+    return lower if cheap else "fp32"
+
+
+def cuda_in_onnxruntime() -> bool:
+    """Whether this onnxruntime was built with CUDA; a driver may be missing all the same."""
+    return _NAMES["cuda"] in onnxruntime.get_available_providers()
+
+
+def _open_cuda(bundle: Bundle, settings: InferenceSettings) -> Sessions:
     """The graphs on the GPU. Raises ProviderUnavailable, also where onnxruntime fell back without an error."""
-    if _NAMES["cuda"] not in onnxruntime.get_available_providers():
+    if not cuda_in_onnxruntime():
         raise ProviderUnavailable(f"this onnxruntime ({onnxruntime.__version__}) has no {_NAMES['cuda']}")
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
-    sessions = _open(bundle, threads, "cuda", "")
+    sessions = _open(bundle, settings, "cuda", "")
     graphs = (sessions.slice_encoder, sessions.study_reader, sessions.report_decoder)
     if on_cpu := [graph.name for graph in graphs if graph.provider != _NAMES["cuda"]]:
         raise ProviderUnavailable(f"CUDA could not be started for {', '.join(on_cpu)} (driver or libraries missing)")
     return sessions
 
 
-def _open(bundle: Bundle, threads: int, provider: Provider, fallback: str) -> Sessions:
-    graphs = bundle.manifest.graphs
+def _open(bundle: Bundle, settings: InferenceSettings, provider: Provider, fallback: str) -> Sessions:
+    graphs, threads = bundle.manifest.graphs, settings.threads
+    precision = precision_for(bundle.manifest, provider, settings.precision)
+    encoder = bundle.slice_encoder(precision)
     return Sessions(
-        _graph(bundle, "slice_encoder", graphs.slice_encoder, threads, provider),
+        _graph(bundle, "slice_encoder", encoder, threads, provider),
         _graph(bundle, "study_reader", graphs.study_reader, threads, provider),
         _graph(bundle, "report_decoder", graphs.report_decoder, threads, provider),
         provider,
         fallback,
+        precision,
+        encoder.sha256,
     )
 
 

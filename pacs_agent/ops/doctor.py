@@ -115,12 +115,13 @@ def _models(settings: Settings, _database: Database) -> Iterator[Check]:
 
 def _model(folder: Path, settings: Settings) -> Check:
     try:
-        report = inference.self_test(inference.load_bundle(folder), settings.inference)
+        report = inference.self_test(inference.load_bundle(folder, settings.inference.trusted_keys), settings.inference)
     except (inference.BundleRefused, inference.ProviderUnavailable) as refusal:
         return Check(name="model", grade=Grade.BAD, found=f"{folder.name}: {refusal}", advice="install it again")
     if not report.passed:
         return Check(name="model", grade=Grade.BAD, found=f"{folder.name}: {report.summary}", advice="do not use it")
-    return Check(name="model", grade=Grade.GOOD, found=f"{folder.name} on {report.provider}, self-test passed")
+    found = f"{folder.name} on {report.provider} in {report.precision}, self-test passed"
+    return Check(name="model", grade=Grade.GOOD, found=found)
 
 
 def _peers(_settings: Settings, database: Database) -> Iterator[Check]:

@@ -11,14 +11,15 @@ from pacs_agent.config import Settings
 from pacs_agent.imaging import OrderedSeries, SeriesChoice, UnusableImages, choose_series, read_headers
 from pacs_agent.inference import (
     Bundle,
+    BundlesInUse,
     Encoding,
     EvidenceWeights,
-    InstalledBundles,
     ModelFailed,
     RawReading,
     Reader,
     StudyReading,
-    installed_bundles,
+    activation_count,
+    bundles_in_use,
 )
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
@@ -38,9 +39,11 @@ _FAILED_CODE = "model_failed"
 class MsVlm:
     """The stages of the pipeline. A model is loaded when a study first needs it and stays loaded."""
 
-    def __init__(self, settings: Settings, _archive: Archive) -> None:
+    def __init__(self, settings: Settings, archive: Archive) -> None:
         self.settings = settings
-        self._installed = InstalledBundles((), ())
+        self._database = archive.database
+        self._found = BundlesInUse()
+        self._found_at = -1
         self._readers: dict[str, Reader] = {}
         self._loading = threading.Lock()
 
@@ -113,19 +116,23 @@ class MsVlm:
             raise _failed(bundle, error) from error
 
     def _bundles(self) -> tuple[Bundle, ...]:
-        """The installed models, looked for once; as long as there is none, at each job."""
+        """The models in use, looked for once and after each activation; as long as there is none, at each job."""
+        with self._database.reading() as session:
+            activations = activation_count(session)
         with self._loading:
-            if not self._installed.bundles:
-                self._installed = installed_bundles(self.settings.inference.bundles_dir)
-            return self._installed.bundles
+            if not self._found.bundles or self._found_at != activations:
+                self._found = bundles_in_use(self.settings, self._database)
+                self._found_at = activations
+            return self._found.bundles
 
     def _no_model(self) -> str:
-        refused = "; ".join(str(refusal) for refusal in self._installed.refused)
-        return f"no model is installed in {self.settings.inference.bundles_dir}{f': {refused}' if refused else ''}"
+        refused = "; ".join(str(refusal) for refusal in self._found.refused)
+        return f"no model is in use from {self.settings.inference.bundles_dir}{f': {refused}' if refused else ''}"
 
     def _selection(self, earlier: Earlier) -> tuple[Bundle, OrderedSeries]:
         digest, _, series = earlier["select_series"].partition("\n")
-        bundle = next((bundle for bundle in self._bundles() if bundle.digest == digest), None)
+        known = (*self._bundles(), *self._found.beside)
+        bundle = next((bundle for bundle in known if bundle.digest == digest), None)
         if bundle is None:
             raise JobFailed(f"the model {digest[:12]} that was chosen for this job is not installed any more; rerun it")
         return bundle, OrderedSeries.model_validate_json(series)

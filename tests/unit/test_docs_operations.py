@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from pacs_agent import route
 from pacs_agent.cli import main
-from pacs_agent.config import REPOSITORY_BUNDLES, Settings
+from pacs_agent.config import PACKAGED_KEYS, REPOSITORY_BUNDLES, Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUNBOOK = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -25,7 +25,8 @@ def setting_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from setting_rows(field.annotation, f"{prefix}{name}.")
             continue
-        default = {REPOSITORY_BUNDLES: "models/bundles", None: "none"}.get(field.default, field.default)
+        folders = {REPOSITORY_BUNDLES: "models/bundles", PACKAGED_KEYS: "pacs_agent/trusted_keys"}
+        default = {**folders, None: "none"}.get(field.default, field.default)
         yield f"| `{prefix}{name}` | {default} | {field.description} |"
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from pydicom import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from tiny_bundle import MakeSeries, write_bundle
+from tiny_bundle import MakeSeries, load, settings_of, write_bundle
 
 from pacs_agent.config import InferenceSettings
 from pacs_agent.imaging import OrderedSeries, order_series, read_headers
-from pacs_agent.inference import Bundle, Reader, load_bundle
+from pacs_agent.inference import Bundle, Reader
 
 
 @pytest.fixture
@@ -21,12 +21,12 @@ def bundle_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bundle(bundle_folder: Path) -> Bundle:
-    return load_bundle(bundle_folder)
+    return load(bundle_folder)
 
 
 @pytest.fixture
-def settings() -> InferenceSettings:
-    return InferenceSettings(provider="cpu", threads=1, batch_slices=3)
+def settings(bundle_folder: Path) -> InferenceSettings:
+    return settings_of(bundle_folder, batch_slices=3)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import tiny_bundle
-from tiny_bundle import onnx, write_bundle, write_manifest
+from tiny_bundle import add_variant, load, onnx, settings_of, sign_manifest, write_bundle, write_manifest
 
 from pacs_agent.config import REPOSITORY_BUNDLES, InferenceSettings
 from pacs_agent.inference import BundleRefused, installed_bundles, load_bundle, self_test
@@ -15,12 +15,12 @@ from pacs_agent.inference import BundleRefused, installed_bundles, load_bundle, 
 
 def refusal(folder: Path) -> BundleRefused:
     with pytest.raises(BundleRefused) as caught:
-        load_bundle(folder)
+        load(folder)
     return caught.value
 
 
 def test_identity_and_labels(bundle_folder: Path) -> None:
-    bundle = load_bundle(bundle_folder)
+    bundle = load(bundle_folder)
     identity = bundle.identity()
     assert (identity.name, identity.version, identity.device_uid) == ("tiny", "1.0", "2.25.1")
     assert [label.key for label in bundle.labels] == ["nodule", "effusion"]
@@ -28,12 +28,19 @@ def test_identity_and_labels(bundle_folder: Path) -> None:
 
 
 def test_the_digest_follows_every_file(bundle_folder: Path) -> None:
-    before = load_bundle(bundle_folder).digest
+    before = load(bundle_folder).digest
     write_manifest(bundle_folder, version="1.1")
-    assert load_bundle(bundle_folder).digest != before
+    assert load(bundle_folder).digest != before
 
 
-FILES = ["slice_encoder.onnx", "study_reader.onnx", "report_decoder.onnx", "tokenizer.json", "self_test/self_test.npz"]
+FILES = [
+    "slice_encoder.onnx",
+    "study_reader.onnx",
+    "report_decoder.onnx",
+    "tokenizer.json",
+    "self_test/self_test.npz",
+    "self_test/grounding.npz",
+]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -68,14 +75,16 @@ def test_a_path_in_the_manifest(bundle_folder: Path, name: str) -> None:
     manifest = json.loads((bundle_folder / "manifest.json").read_text())
     manifest["graphs"]["slice_encoder"]["file"] = name
     (bundle_folder / "manifest.json").write_text(json.dumps(manifest))
+    sign_manifest(bundle_folder)
     assert "graphs.slice_encoder.file" in refusal(bundle_folder).fault
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"schema_version": 2}', b" " * (2 << 20)]
+    "content", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"schema_version": 3}', b" " * (2 << 20)]
 )
 def test_a_manifest_that_is_none(bundle_folder: Path, content: bytes) -> None:
     (bundle_folder / "manifest.json").write_bytes(content)
+    sign_manifest(bundle_folder)
     assert "manifest.json" in refusal(bundle_folder).file
 
 
@@ -129,15 +138,51 @@ def test_a_tokenizer_that_does_not_fit(bundle_folder: Path, change: Callable[[di
     assert says in refusal(bundle_folder).fault
 
 
+def test_a_document_is_checked_like_a_graph(bundle_folder: Path) -> None:
+    (bundle_folder / "plots").mkdir()
+    card, plot = bundle_folder / "MODEL_CARD.md", bundle_folder / "plots" / "roc.png"
+    card.write_text("# Card")
+    plot.write_bytes(b"PNG")
+    named = [
+        {**tiny_bundle.digest_of(path), "file": path.relative_to(bundle_folder).as_posix()} for path in (card, plot)
+    ]
+    write_manifest(bundle_folder, documents=named)
+    assert load(bundle_folder).unnamed_files() == []
+    plot.write_bytes(b"GIF")
+    assert refusal(bundle_folder).file == "plots/roc.png"
+
+
+@pytest.mark.parametrize("name", ["../card.md", "/etc/passwd", "a/b/c.md", "a/../b.md", ".hidden", "plots/"])
+def test_a_document_elsewhere(bundle_folder: Path, name: str) -> None:
+    write_manifest(bundle_folder, documents=[{"file": name, "sha256": "0" * 64}])
+    assert "documents.0.file" in refusal(bundle_folder).fault
+
+
+def test_a_file_that_the_manifest_does_not_name(bundle_folder: Path) -> None:
+    (bundle_folder / "plots").mkdir()
+    (bundle_folder / "plots" / "new.png").write_bytes(b"PNG")
+    assert load(bundle_folder).unnamed_files() == ["plots/new.png"]
+
+
+def test_a_variant_is_checked_like_the_encoder(bundle_folder: Path) -> None:
+    add_variant(bundle_folder, "int8")
+    bundle = load(bundle_folder)
+    assert bundle.slice_encoder("int8").file == "slice_encoder.int8.onnx"
+    with pytest.raises(BundleRefused, match="names no slice encoder in fp16; set "):
+        bundle.slice_encoder("fp16")
+    (bundle_folder / "slice_encoder.int8.onnx").write_bytes(b"")
+    assert "altered" in refusal(bundle_folder).fault
+
+
 def test_installed_bundles_says_which_are_refused(tmp_path: Path) -> None:
     write_bundle(tmp_path / "a-good")
     write_bundle(tmp_path / "b-bad")
     (tmp_path / "b-bad" / "tokenizer.json").write_text("{}")
     (tmp_path / "no-bundle").mkdir()
-    installed = installed_bundles(tmp_path)
+    installed = installed_bundles(settings_of(tmp_path / "a-good"))
     assert [bundle.folder.name for bundle in installed.bundles] == ["a-good"]
     assert [error.file for error in installed.refused] == ["b-bad/tokenizer.json"]
-    assert installed_bundles(tmp_path / "nowhere").bundles == ()
+    assert installed_bundles(InferenceSettings(bundles_dir=tmp_path / "nowhere")).bundles == ()
 
 
 def test_a_refusal_survives_the_workflows_tables(tmp_path: Path) -> None:
@@ -153,7 +198,7 @@ def test_every_shipped_bundle_passes_its_own_test(folder: Path) -> None:
 
 
 def test_self_test_by_hand(bundle_folder: Path) -> None:
-    report = self_test(load_bundle(bundle_folder), InferenceSettings(provider="cpu"))
+    report = self_test(load(bundle_folder), InferenceSettings(provider="cpu"))
     assert report.faults == ()
     assert report.bundle == "tiny 1.0"
     assert report.provider == "cpu"
@@ -164,7 +209,7 @@ def test_self_test_finds_another_model(bundle_folder: Path) -> None:
     (bundle_folder / "report_decoder.onnx").write_bytes(tiny_bundle.report_decoder(sentences).SerializeToString())
     (bundle_folder / "tokenizer.json").write_text(json.dumps(tiny_bundle.tokenizer(sentences)))
     write_manifest(bundle_folder, findings=[tiny_bundle.entry("nodule", bias=0.1), tiny_bundle.entry("effusion")])
-    report = self_test(load_bundle(bundle_folder), InferenceSettings(provider="cpu"))
+    report = self_test(load(bundle_folder), InferenceSettings(provider="cpu"))
     assert not report.passed
     assert [fault.split()[0] for fault in report.faults] == ["probabilities", "<absent:effusion>"]
 
@@ -173,4 +218,4 @@ def test_a_self_test_that_is_none(bundle_folder: Path) -> None:
     (bundle_folder / "self_test" / "self_test.npz").write_bytes(b"PK nothing")
     write_manifest(bundle_folder)
     with pytest.raises(BundleRefused, match="is no self-test"):
-        self_test(load_bundle(bundle_folder), InferenceSettings(provider="cpu"))
+        self_test(load(bundle_folder), InferenceSettings(provider="cpu"))

@@ -7,11 +7,11 @@ import onnxruntime
 import pytest
 import tiny_bundle
 from onnxruntime.capi.onnxruntime_pybind11_state import RuntimeException
-from tiny_bundle import write_manifest
+from tiny_bundle import add_variant, load, write_manifest
 
 from pacs_agent.config import InferenceSettings
-from pacs_agent.inference import Bundle, BundleRefused, ModelFailed, ProviderUnavailable, load_bundle
-from pacs_agent.inference.sessions import open_sessions
+from pacs_agent.inference import Bundle, BundleRefused, ModelFailed, ProviderUnavailable
+from pacs_agent.inference.sessions import open_sessions, precision_for
 
 AVAILABLE = onnxruntime.get_available_providers()
 no_gpu = pytest.mark.skipif("CUDAExecutionProvider" in AVAILABLE, reason="this onnxruntime has CUDA")
@@ -73,22 +73,59 @@ def test_a_graph_with_other_names_is_refused(bundle_folder: Path) -> None:
         node.output[:] = ["tokens" if name == "token" else name for name in node.output]
     (bundle_folder / "slice_encoder.onnx").write_bytes(model.SerializeToString())
     write_manifest(bundle_folder)
-    with pytest.raises(BundleRefused, match=r"outputs \['patch_grid', 'tokens'\]"):
-        open_sessions(load_bundle(bundle_folder), InferenceSettings(provider="cpu"))
+    with pytest.raises(BundleRefused, match=r"outputs \['field_centre_px', 'patch_grid', 'tokens'\]"):
+        open_sessions(load(bundle_folder), InferenceSettings(provider="cpu"))
 
 
 def test_a_graph_that_does_not_load_is_refused(bundle_folder: Path) -> None:
     (bundle_folder / "slice_encoder.onnx").write_bytes(b"")
     write_manifest(bundle_folder)
     with pytest.raises(BundleRefused, match="does not load"):
-        open_sessions(load_bundle(bundle_folder), InferenceSettings(provider="cpu"))
+        open_sessions(load(bundle_folder), InferenceSettings(provider="cpu"))
 
 
 def test_a_file_changed_after_loading_does_not_run(bundle_folder: Path) -> None:
-    bundle = load_bundle(bundle_folder)
+    bundle = load(bundle_folder)
     (bundle_folder / "slice_encoder.onnx").write_bytes(tiny_bundle.study_reader().SerializeToString())
     with pytest.raises(BundleRefused, match="altered"):
         open_sessions(bundle, InferenceSettings(provider="cpu"))
+
+
+@pytest.mark.parametrize(
+    ("provider", "precision", "losses", "chosen"),
+    [
+        ("cpu", "int8", (0.004, 0.009), "int8"),
+        ("cpu", "int8", (-0.001, 0.0), "int8"),
+        ("cpu", "int8", (0.006, 0.009), "fp32"),
+        ("cpu", "int8", (0.004, 0.011), "fp32"),
+        ("cpu", "int8", (None, None), "fp32"),
+        ("cpu", "fp16", (0.0, 0.0), "fp32"),
+        ("cuda", "fp16", (None, None), "fp16"),
+        ("cuda", "fp16", (0.0, 0.02), "fp32"),
+        ("cuda", "int8", (0.0, 0.0), "fp32"),
+    ],
+)
+def test_a_lower_precision_is_taken_where_it_was_measured_to_cost_nothing(
+    bundle_folder: Path, provider: str, precision: str, losses: tuple, chosen: str
+) -> None:
+    add_variant(bundle_folder, precision, macro_auroc_loss=losses[0], worst_auroc_loss=losses[1])
+    manifest = load(bundle_folder).manifest
+    assert precision_for(manifest, provider) == chosen
+    assert precision_for(manifest, provider, "fp32") == "fp32"
+
+
+def test_tokens_of_one_precision_are_not_those_of_another(bundle_folder: Path) -> None:
+    add_variant(bundle_folder, "int8", macro_auroc_loss=0.0, worst_auroc_loss=0.0)
+    bundle = load(bundle_folder)
+    auto = open_sessions(bundle, InferenceSettings(provider="cpu"))
+    full = open_sessions(bundle, InferenceSettings(provider="cpu", precision="fp32"))
+    assert (auto.precision, full.precision) == ("int8", "fp32")
+    assert auto.encoder_digest != full.encoder_digest
+
+
+def test_a_precision_that_the_bundle_does_not_have(bundle: Bundle) -> None:
+    with pytest.raises(BundleRefused, match="no slice encoder in int8"):
+        open_sessions(bundle, InferenceSettings(provider="cpu", precision="int8"))
 
 
 def encoder_inputs(slope: float) -> dict[str, np.ndarray]:

@@ -1,0 +1,172 @@
+"""Which bundles read studies: of each model's name one version, and only one that is verified here.
+
+The version in use is the one activated last. Until one was activated it is the newest that is installed.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pacs_agent.config import Settings
+from pacs_agent.db import Database, ModelActivation
+from pacs_agent.inference.bundle import Bundle, installed_bundles, load_bundle
+from pacs_agent.inference.refusal import BundleRefused
+from pacs_agent.inference.verification import ensure_verified
+from pacs_agent.ops import Outcome, audit
+
+MEMORY = "verified"
+"""Folder in `data_dir` that remembers what passed."""
+
+
+@dataclass(frozen=True)
+class BundlesInUse:
+    """The bundles that read, those that are installed beside them, and why others do not read."""
+
+    bundles: tuple[Bundle, ...] = ()
+    beside: tuple[Bundle, ...] = ()
+    refused: tuple[BundleRefused, ...] = ()
+
+
+class NothingToRollBack(Exception):
+    """A model of which no other version was ever in use."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return f"no earlier version of {self.name} was activated; `pacs-agent model activate` takes any installed one"
+
+
+def bundles_in_use(settings: Settings, database: Database) -> BundlesInUse:
+    """The bundles that read studies here, each verified; a refusal leaves an audit line."""
+    installed = installed_bundles(settings.inference)
+    with database.reading() as session:
+        chosen, missing = choose(installed.bundles, _activated(session))
+    ready, refused = [], [*installed.refused, *missing]
+    for bundle in chosen:
+        try:
+            ensure_verified(bundle, settings.inference, settings.data_dir / MEMORY)
+            ready.append(bundle)
+        except BundleRefused as refusal:
+            refused.append(refusal)
+    _note_refusals(database, refused)
+    beside = tuple(bundle for bundle in installed.bundles if bundle not in chosen)
+    return BundlesInUse(tuple(ready), beside, tuple(refused))
+
+
+def choose(
+    installed: Iterable[Bundle], activated: dict[str, ModelActivation]
+) -> tuple[list[Bundle], list[BundleRefused]]:
+    """Of each name the version activated or else the newest, and what was activated but is not installed."""
+    of_name: dict[str, list[Bundle]] = {name: [] for name in activated}
+    for bundle in installed:
+        of_name.setdefault(bundle.manifest.name, []).append(bundle)
+    chosen, missing = [], []
+    for name, versions in sorted(of_name.items()):
+        row = activated.get(name)
+        fitting = [one for one in versions if row is None or one.digest == row.digest]
+        if fitting:
+            chosen.append(max(fitting, key=lambda one: version_key(one.manifest.version)))
+        elif row is not None:
+            fault = f"version {row.version} is activated, but not installed as it was then"
+            remedy = "install it again, or activate another: pacs-agent model activate NAME"
+            missing.append(BundleRefused(name, fault, remedy))
+    return chosen, missing
+
+
+def version_key(version: str) -> tuple[tuple[int, int | str], ...]:
+    """Orders versions: numbers as numbers, so that 0.10 comes after 0.9."""
+    return tuple((1, int(part)) if part.isdigit() else (0, part) for part in re.findall(r"\d+|[a-z]+", version))
+
+
+def activation_count(session: Session) -> int:
+    """Grows by each activation: what was found in use holds until then."""
+    return session.scalar(select(ModelActivation.id).order_by(ModelActivation.id.desc()).limit(1)) or 0
+
+
+def activated_digests(session: Session) -> frozenset[str]:
+    """The digests of the bundles that are activated, one for each model's name."""
+    return frozenset(row.digest for row in _activated(session).values())
+
+
+def activate(folder: Path, settings: Settings, database: Database, *, actor: str) -> Bundle:
+    """Puts an installed bundle in use from each worker's next study on, with an audit line either way.
+
+    Raises BundleRefused, with what failed, when its verification fails; nothing changes then.
+    """
+    try:
+        bundle = load_bundle(folder, settings.inference.trusted_keys)
+        ensure_verified(bundle, settings.inference, settings.data_dir / MEMORY)
+    except BundleRefused as refusal:
+        _note_refusals(database, [refusal], actor)
+        raise
+    with database.writing() as session:
+        _activate(session, bundle, actor, "model.activated")
+    return bundle
+
+
+def roll_back(name: str, settings: Settings, database: Database, *, actor: str) -> Bundle:
+    """Puts the version in use that was in use before the present one.
+
+    Raises NothingToRollBack, and BundleRefused when that version is not installed or fails its verification.
+    """
+    with database.reading() as session:
+        earlier = _earlier(session, name)
+    if earlier is None:
+        raise NothingToRollBack(name)
+    chosen, missing = choose(installed_bundles(settings.inference).bundles, {name: earlier})
+    if missing:
+        raise missing[0]
+    bundle = next(one for one in chosen if one.digest == earlier.digest)
+    ensure_verified(bundle, settings.inference, settings.data_dir / MEMORY)
+    with database.writing() as session:
+        _activate(session, bundle, actor, "model.rolled_back")
+    return bundle
+
+
+def _activated(session: Session) -> dict[str, ModelActivation]:
+    rows = session.scalars(select(ModelActivation).order_by(ModelActivation.id))
+    return {row.name: row for row in rows}
+
+
+def _earlier(session: Session, name: str) -> ModelActivation | None:
+    """The last activation of another version than the present one."""
+    query = select(ModelActivation).where(ModelActivation.name == name).order_by(ModelActivation.id.desc())
+    rows = list(session.scalars(query))
+    return next((row for row in rows if row.digest != rows[0].digest), None)
+
+
+def _activate(session: Session, bundle: Bundle, actor: str, action: str) -> None:
+    manifest = bundle.manifest
+    before = _activated(session).get(manifest.name)
+    row = ModelActivation(name=manifest.name, version=manifest.version, digest=bundle.digest, activated_by=actor)
+    session.add(row)
+    audit(
+        session,
+        actor=actor,
+        action=action,
+        outcome=Outcome.SUCCESS,
+        subject=f"{manifest.name} {manifest.version}",
+        digest=bundle.digest,
+        signed_by=bundle.signer.name,
+        before=before.version if before else None,
+    )
+
+
+def _note_refusals(database: Database, refused: Iterable[BundleRefused], actor: str = "agent") -> None:
+    with database.writing() as session:
+        for refusal in refused:
+            audit(
+                session,
+                actor=actor,
+                action="model.refused",
+                outcome=Outcome.SERIOUS_FAILURE,
+                subject=refusal.file,
+                fault=refusal.fault,
+                remedy=refusal.remedy,
+            )

@@ -1,0 +1,147 @@
+"""Whether a bundle may run here: all that can be checked of it, in the order in which it would fail.
+
+Signature, digests and schema; the graphs on every provider and in every precision, each saying what it said when it was
+released; and the grounding test. A bundle that passed is remembered by its digest and by what it passed on, so that a
+worker's next start does not wait for it again; signature and digests are checked at each start all the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import onnxruntime
+
+from pacs_agent import __version__
+from pacs_agent.config import InferenceSettings
+from pacs_agent.inference.bundle import Bundle, load_bundle
+from pacs_agent.inference.grounding import grounding_test
+from pacs_agent.inference.manifest import Precision
+from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
+from pacs_agent.inference.self_test import self_test
+from pacs_agent.inference.sessions import Provider, cuda_in_onnxruntime, precision_for
+
+
+class Outcome(StrEnum):
+    """How a check came out."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class BundleCheck:
+    """One thing checked, and what was found."""
+
+    name: str
+    outcome: Outcome
+    found: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """All that was checked of a bundle."""
+
+    bundle: str
+    checks: tuple[BundleCheck, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed."""
+        return all(check.outcome is not Outcome.FAILED for check in self.checks)
+
+    @property
+    def faults(self) -> str:
+        """What failed, in words."""
+        return "; ".join(f"{one.name}: {one.found}" for one in self.checks if one.outcome is Outcome.FAILED)
+
+
+def verify(folder: Path, settings: InferenceSettings) -> Verification:
+    """Checks all of a bundle. What is wrong with it is in the answer, never raised."""
+    try:
+        bundle = load_bundle(folder, settings.trusted_keys)
+    except BundleRefused as refusal:
+        return Verification(folder.name, (BundleCheck("signature and files", Outcome.FAILED, str(refusal)),))
+    checks = (*_files(bundle), *_self_tests(bundle, settings), *_groundings(bundle, settings))
+    return Verification(folder.name, checks)
+
+
+def ensure_verified(bundle: Bundle, settings: InferenceSettings, memory: Path) -> None:
+    """Verifies a bundle unless it passed here before; `memory` is the folder in which that is remembered.
+
+    Raises BundleRefused with what failed.
+    """
+    passed_before = memory / f"{_circumstances(bundle, settings)}.json"
+    if passed_before.is_file():
+        return
+    verification = verify(bundle.folder, settings)
+    if not verification.passed:
+        remedy = f"it is not used; `pacs-agent model verify {bundle.folder.name}` shows every check"
+        raise BundleRefused(bundle.folder.name, verification.faults, remedy)
+    memory.mkdir(parents=True, exist_ok=True)
+    passed_before.write_text(json.dumps(asdict(verification), indent=1), encoding="utf-8")
+
+
+def _circumstances(bundle: Bundle, settings: InferenceSettings) -> str:
+    """A digest of everything on which the outcome of the graphs' tests depends."""
+    providers = ",".join(onnxruntime.get_available_providers())
+    facts = (bundle.digest, settings.provider, settings.precision, providers, onnxruntime.__version__, __version__)
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
+
+
+def _files(bundle: Bundle) -> Iterator[BundleCheck]:
+    signer = bundle.signer
+    yield BundleCheck("signature", Outcome.PASSED, f"by {signer.name}, key {signer.key_id[:16]}")
+    sizes = [path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file()]
+    if unnamed := bundle.unnamed_files():
+        found = f"{', '.join(unnamed[:3])}: the manifest does not name {len(unnamed)} files; remove them"
+        yield BundleCheck("files", Outcome.FAILED, found)
+    else:
+        yield BundleCheck("files", Outcome.PASSED, f"{len(sizes)} files, {sum(sizes) / 1e6:.1f} MB, all as released")
+
+
+def _self_tests(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleCheck]:
+    precisions: list[Precision] = ["fp32", *bundle.manifest.variants]
+    for provider, precision in ((provider, precision) for provider in _providers(settings) for precision in precisions):
+        here = settings.model_copy(update={"provider": provider, "precision": precision})
+        yield _self_test(bundle, here, f"self-test {precision} on {provider}")
+    if settings.provider != "cpu" and not cuda_in_onnxruntime():
+        yield BundleCheck("self-test on cuda", Outcome.SKIPPED, "this onnxruntime has no CUDA")
+
+
+def _self_test(bundle: Bundle, settings: InferenceSettings, name: str) -> BundleCheck:
+    try:
+        report = self_test(bundle, settings)
+    except ProviderUnavailable as missing:
+        return BundleCheck(name, Outcome.SKIPPED, str(missing))
+    except (BundleRefused, ModelFailed) as error:
+        return BundleCheck(name, Outcome.FAILED, str(error))
+    return BundleCheck(name, Outcome.PASSED if report.passed else Outcome.FAILED, report.summary)
+
+
+def _groundings(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleCheck]:
+    """In fp32 and in the precision that would run here."""
+    for provider in _providers(settings):
+        for precision in dict.fromkeys(("fp32", precision_for(bundle.manifest, provider, settings.precision))):
+            here = settings.model_copy(update={"provider": provider, "precision": precision})
+            yield _grounding(bundle, here, f"grounding {precision} on {provider}")
+
+
+def _grounding(bundle: Bundle, settings: InferenceSettings, name: str) -> BundleCheck:
+    try:
+        report = grounding_test(bundle, settings)
+    except ProviderUnavailable as missing:
+        return BundleCheck(name, Outcome.SKIPPED, str(missing))
+    except (BundleRefused, ModelFailed) as error:
+        return BundleCheck(name, Outcome.FAILED, str(error))
+    return BundleCheck(name, Outcome.PASSED if report.passed else Outcome.FAILED, report.summary)
+
+
+def _providers(settings: InferenceSettings) -> tuple[Provider, ...]:
+    """The providers on which a bundle may come to run: the CPU also where a GPU is hoped for."""
+    if settings.provider == "cpu" or not cuda_in_onnxruntime():
+        return ("cpu",)
+    return ("cpu", "cuda")
