@@ -56,6 +56,10 @@ _CHANGE = (
     r"(?:changes?d?|alter(?:ation|ed)|differen\w+|increas\w*|decreas\w*|growth|grown|progress\w*|regress\w*|worsen\w*"
     r"|improve\w*|interval\s+enlarge\w+|develop\w*\s+in)"
 )
+_DEGREE = (
+    r"(?:significant(?:ly)?|interval|appreciabl[ey]|obvious(?:ly)?|definitely?|further|marked(?:ly)?|evident(?:ly)?|notabl[ey]"
+    r"|substantial(?:ly)?|detectable|relevant(?:ly)?|major|clear(?:ly)?|essential(?:ly)?|considerabl[ey]|in\s+size|size)"
+)
 _SEEN = (
     r"(?:seen|identified|detected|observed|noted|present|visuali[sz]ed|found|evident|demonstrated|appreciated|visible|apparent"
     r"|shown|available|encountered|recogni[sz]ed|distinguished|watched|selected|enlarged)"
@@ -64,7 +68,7 @@ _PAST_STUDY = (
     r"(?:CTs?|studi?y?e?s?|exam\w*|scans?|imaging|reports?|radiographs?|films?|tomogra\w+|images?|dates?|ones?)"
 )
 _RULES: tuple[_Rule, ...] = (
-    _rule(Kind.PSEUDO, Reach.CLAUSE, rf"(?:no|not|without)\s+(?:\w+\s+){{0,3}}?{_CHANGE}"),
+    _rule(Kind.PSEUDO, Reach.CLAUSE, rf"(?:no|not|without)\s+(?:{_DEGREE}\s+){{0,3}}{_CHANGE}"),
     _rule(
         Kind.PSEUDO,
         Reach.CLAUSE,
@@ -126,13 +130,13 @@ _RULES: tuple[_Rule, ...] = (
         Kind.UNCERTAIN,
         Reach.BACKWARD,
         r"(?:is|are|was|were|remains?)\s+(?:\w+ly\s+)?(?:possible|probable|suspected|questionable|likely|equivocal|doubtful|uncertain"
-        r"|considered|conceivable|in\s+question)|to\s+be\s+considered|(?:should|may|must|might|could)\s+be\s+(?:considered|present"
-        r"|suspected|excluded|ruled\s+out)|(?:uncertain|questioned|suspected|possible|likely)$",
+        r"|considered|conceivable|in\s+question)(?!\s+(?:whether|if)\b)|to\s+be\s+considered|(?:should|may|must|might|could)\s+be\s+(?:considered|present"
+        r"|suspected|excluded|ruled\s+out)|uncertain(?!\s+(?:whether|if|significance|a?etiology|nature|origin|cause|malignan\w+))|(?:questioned|suspected|possible|likely)$",
     ),
     _rule(
         Kind.UNCERTAIN,
         Reach.FORWARD,
-        r"possib(?:le|ly)|probabl[ey]|potential(?:ly)?|suspicious\s+(?:for|of)|suspicion\s+(?:of|for)|suspected|suspect"
+        r"(?:uncertain|unclear|unknown|questionable)\s+(?:whether|if)(?:\s+there\s+(?:is|are))?|possib(?:le|ly)|probabl[ey]|potential(?:ly)?|suspicious\s+(?:for|of)|suspicion\s+(?:of|for)|suspected|suspect"
         r"|(?:may|might|could|would|can)\s+(?:be|represent|reflect|indicate|correspond|suggest|relate|include)\w*"
         r"|question(?:able|\s+of)|likely|presumed|presumably|concern(?:ing)?\s+for|worrisome\s+for|suggest(?:s|ive|ing)?(?:\s+of)?"
         r"|evaluat\w+\s+for|assess\w*\s+for|to\s+(?:exclude|rule\s+out)|r/o|equivocal|indeterminate\s+for|differential\s+\w+"
@@ -160,6 +164,8 @@ _END_OF_SCOPE = re.compile(
 _END_OF_HISTORY = re.compile(
     r"\bwith\b|\bnow\b|\bpresenting\b|\bshow\w*|\breveal\w*|\bdemonstrat\w+|\bthere\s+(?:is|are)\b", re.I
 )
+_OTHER_NOUN = re.compile(r",(?!.*\b(?:and|or)\b)", re.IGNORECASE)
+"""A comma that begins no list: "consolidation, pneumonia to be considered"."""
 CLINICAL = re.compile(
     r"\s*(?:clinical\s+(?:information|history|details|indication|question)|indication|reason\s+for\s+(?:exam\w*|study|scan)"
     r"|history|anamnesis)\s*:",
@@ -221,7 +227,8 @@ def _reaches(text: str, trigger: Trigger, mention: Span) -> bool:
         ended = trigger.kind == Kind.HISTORICAL and _END_OF_HISTORY.search(text, end, mention[0])
         return not ended and not _scope_ends(text, (end, mention[0]))
     if trigger.reach == Reach.BACKWARD and start >= mention[1]:
-        return not _scope_ends(text, (mention[1], start))
+        apart = trigger.kind == Kind.UNCERTAIN and _OTHER_NOUN.search(text, mention[1], start)
+        return not apart and not _scope_ends(text, (mention[1], start))
     return False
 
 

@@ -134,14 +134,15 @@ _EFFUSION = (
     r"\bpericardial\s+(?:or|and|and/or|nor)\s+pleural\s+(?:effusions?|fluid)\b",
     r"(?<!pericardial\s)(?<!pleural\s)(?<!joint\s)(?<!sacroiliac\s)(?<!mastoid\s)(?<!subdural\s)(?<!ear\s)(?<!knee\s)"
     r"\b(?:effusions?|hydrothora\w+|ha?emothora\w+|pyothorax|empyema)\b"
-    r"(?!\s+(?:\w+\s+)?(?:in|of|around|at)\s+(?:the\s+)?(?:\w+\s+){0,2}?(?:pericardi|joint|sacroiliac|heart|hip|knee|mastoid))",
+    r"(?!\s+(?:\w+\s+)?(?:in|of|around|at|surround\w+)\s+(?:the\s+)?(?:\w+\s+){0,2}?(?:pericardi|joint|sacroiliac|heart|hip|knee|mastoid))",
     r"\bfluid\s+(?:\w+\s+)?(?:in|within)\s+(?:the\s+)?(?:\w+\s+){0,2}?pleura\w*(?:\s+(?:space|cavity)s?)?",
+    r"\bpleural\s+(?:spaces?|cavit(?:y|ies))\s+(?:\w+\s+){1,4}?fluid\b",
 )
 _PERICARDIAL = (
     r"\bpericardial\s+(?:(?:or|and|and/or|nor|/)\s+pleural\s+)?(?:effusions?|fluid)\b",
     r"\bpericardial\s+thickening[-\s/]+(?:or\s+)?effusions?\b|\bpleural\s+(?:or|and|and/or|nor)\s+pericardial\s+(?:effusions?|fluid)\b",
-    r"\b(?:effusions?|fluid)\s+(?:\w+\s+)?(?:in|within|around)\s+(?:the\s+)?(?:\w+\s+)?(?:pericardi\w+(?:\s+(?:space|sac|cavity"
-    r"|recess(?:es)?))?|heart)\b|\bha?emopericardium\b",
+    r"\b(?:effusions?|fluid)\s+(?:\w+\s+)?(?:in|within|around|surround\w+)\s+(?:the\s+)?(?:\w+\s+)?(?:pericardi\w+(?:\s+(?:space|sac|cavity"
+    r"|recess(?:es)?))?|heart)\b|\bha?emopericardium\b|\bpericardi(?:um|al\s+(?:space|sac|cavity))\s+(?:\w+\s+){1,4}?fluid\b",
 )
 _ENLARGED = r"(?:enlarge\w*|swollen|swelling|increased|patholog\w+|abnormal\w*|prominent)"
 _LYMPHADENOPATHY = (
@@ -177,6 +178,7 @@ _NORMAL_NODES = (
     rf"\b{_NODES}\s+(?:(?:is|are|was|were|of|in|with|within|have|has|a|all)\s+){{0,4}}normal\b(?:\s+(?:size|in\s+size|limits))?",
     rf"\bnormal[-\s]+sized?\s+(?:\w+\s+){{0,2}}?{_NODES}\b",
 )
+_BORDERLINE_NODES = (rf"\bborderline(?:[-\s]+sized?|\s+enlarged)?\s+(?:\w+\s+){{0,2}}?{_NODES}\b",)
 _CORONARY = (
     rf"\bcoronar(?:y|ies)\s+{_STRAIGHT}{{0,7}}?{_PLAQUE}|\bcoronar(?:y|ies)\s+(?:arter\w+\s+)?(?:walls?\s+)?"
     rf"(?:show|are|have|is|appear|demonstrate|contain)s?\s+(?:no|free\s+of|without)\s+(?:\w+\s+){{0,3}}?{_PLAQUE}",
@@ -187,7 +189,7 @@ _ARTERIAL = (
     r"walls?)\s+(?:show|are|have|is|appear|demonstrate|contain)s?\s+(?:no|free\s+of|without)\s+(?:\w+\s+){0,3}?"
     rf"{_PLAQUE}",
     rf"\b{_PLAQUE}\s+{_STRAIGHT}{{0,14}}?(?<!coronary\s){_ARTERY}\b(?!\s+valv)",
-    r"\b(?:calcified|calcific)\s+(?:atheroma\w*|atherosclero\w*)(?:\s+\w+)?|\baort(?:o|ic)[-\s]?(?:athero)?sclero\w+",
+    r"\b(?:calcified|calcific)\s+(?:atheroma\w*|atherosclero\w*)\b(?!(?:\s+[\w-]+){0,6}\s+coronar)(?:\s+\w+)?|\baort(?:o|ic)[-\s]?(?:athero)?sclero\w+",
 )
 _HERNIA = (
     r"\b(?:hiat(?:al|us)|para-?o?esophageal|sliding(?:\s+type)?|gastric)(?:\s+\w+)?\s+herniat?\w*\b"
@@ -218,6 +220,7 @@ _PATTERNS: dict[Finding, tuple[str, ...]] = {
 
 TERMS: tuple[Term, ...] = (
     *(_term(Finding.CARDIOMEGALY, pattern, Status.UNCERTAIN) for pattern in _BORDERLINE_HEART),
+    *(_term(Finding.LYMPHADENOPATHY, pattern, Status.UNCERTAIN) for pattern in _BORDERLINE_NODES),
     *(_term(Finding.CARDIOMEGALY, pattern, Status.ABSENT) for pattern in _NORMAL_HEART),
     *(_term(Finding.LYMPHADENOPATHY, pattern, Status.ABSENT) for pattern in _NORMAL_NODES),
     *(_term(finding, pattern) for finding, patterns in _PATTERNS.items() for pattern in patterns),

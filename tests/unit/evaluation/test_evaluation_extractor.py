@@ -1,4 +1,5 @@
 import csv
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.evaluation.extractor import Status, findings_of, labels_of, mentions
-from models.phantoms.findings import FINDINGS, Finding
-from models.phantoms.wording import WORDINGS, fill
+from models.msvlm.labels import LABELS
+from models.phantoms.findings import FINDINGS, Finding, Grade
+from models.phantoms.wording import WORDINGS, fill_words
 
 CASES = Path(__file__).parent / "report_cases.csv"
 ABSENT = [
@@ -77,6 +79,7 @@ def test_a_negated_sentence_never_adds_a_positive(text, negated, name):
     assert findings_of(report + negated.format(name)) <= findings_of(report)
 
 
+PLACES_SAID = ("none", "bilateral", "lower lobes", "right upper lobe")
 EXPECTED = {
     "present": Status.PRESENT,
     "impression": Status.PRESENT,
@@ -89,5 +92,17 @@ EXPECTED = {
 def test_every_wording_of_the_phantoms_is_understood(finding):
     for kind, status in EXPECTED.items():
         for template in getattr(WORDINGS[finding], kind):
-            text = fill(template, grade="", place="right upper lobe", sides="right")
-            assert labels_of(text).get(finding) == status, text
+            for place, grade, count in product(PLACES_SAID, (None, Grade.MARKED), ("none", "few")):
+                text = fill_words(finding, template, place, grade, count)
+                said = labels_of(text)
+                assert said.pop(finding, None) == status, text
+                assert Status.PRESENT not in said.values(), text
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_the_agent_s_own_sentences_are_understood(finding):
+    name = next(label.name for label in LABELS if label.key == finding)
+    assert labels_of(f"{name}: not seen.") == {finding: Status.ABSENT}
+    assert labels_of(f"{name}: present, a few, small, right upper lobe.") == {finding: Status.PRESENT}
+    assert labels_of(f"{name}: uncertain, small, right.") == {finding: Status.UNCERTAIN}
+    assert labels_of(f"Possible: {name.lower()}, {name.lower()}.") == {finding: Status.UNCERTAIN}
