@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from models.phantoms.airways import WALL_SHARE, lobar_bronchi
 from models.phantoms.anatomy import Anatomy
+from models.phantoms.body.vessels import blend_voxels
 from models.phantoms.canvas import Canvas, Floats, Point, Region
 from models.phantoms.findings import Side
 from models.phantoms.lobes import LOBES
-from models.phantoms.lungs import lung_points
+from models.phantoms.body.lungs import lung_points
 from models.phantoms.tubes import Indices, Tubes, covered
 
 GENERATIONS = 10
@@ -196,13 +197,3 @@ def _paint(canvas: Canvas, tubes: Tubes, hu: float) -> None:
     region = canvas.region.reshape(-1)[index]
     inside = (region == Region.RIGHT_LUNG) | (region == Region.LEFT_LUNG)
     blend_voxels(canvas, index[inside], share[inside], hu)
-
-
-def blend_voxels(canvas: Canvas, index: Indices, share: Floats, hu: float) -> None:
-    """Moves voxels towards `hu` by the largest share that they are named with."""
-    largest = canvas.scratch
-    np.maximum.at(largest, index, share)
-    flat: NDArray[np.float32] = canvas.hu.reshape(-1)
-    before = flat[index]
-    flat[index] = before + largest[index] * (np.float32(hu) - before)
-    largest[index] = 0.0

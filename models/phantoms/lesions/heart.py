@@ -44,12 +44,14 @@ class PericardialEffusion:
     def paint(self, canvas: Canvas, anatomy: Anatomy) -> None:
         """See Lesion."""
         low, high = self.z_range(anatomy)
-        outer = 1.0 + anatomy.pericardial_fluid_mm / float(np.mean(anatomy.heart_axes_mm))
+        mean = float(np.mean(anatomy.heart_axes_mm))
+        inner = 1.0 + anatomy.epicardial_fat_mm / mean
+        outer = inner + anatomy.pericardial_fluid_mm / mean
         for index in np.flatnonzero((canvas.grid.z_mm > low) & (canvas.grid.z_mm < high)):
             z = float(canvas.grid.z_mm[index])
             box = canvas.box((-250.0, -250.0, z - 0.01), (250.0, 250.0, z + 0.01))
             radius, _, _ = heart_radius(level_of(canvas.grid, anatomy, z), anatomy)
-            fluid = (radius > 1.0) & (radius < outer) & (canvas.region[index] == Region.HEART)
+            fluid = (radius > inner) & (radius < outer) & (canvas.region[index] == Region.HEART)
             if box is not None and self.finding is not None:
                 canvas.mark(self.finding, box, fluid[None])
 

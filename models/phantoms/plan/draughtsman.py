@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.phantoms.anatomy import Anatomy
-from models.phantoms.body import paint_body
+from models.phantoms.body import paint_regions
 from models.phantoms.canvas import Canvas, Grid, Point, Region
 from models.phantoms.findings import Attributes, Count, Finding, Grade, Lobe
 from models.phantoms.lesions import Lesion
@@ -132,7 +132,7 @@ def _painted(anatomy: Anatomy) -> Canvas:
     z = np.arange(-45.0, anatomy.height_mm * 1.02, _STEP_Z_MM, dtype=np.float32)
     side = np.arange(-168.0, 169.0, _STEP_MM, dtype=np.float32)
     body = Canvas.empty(Grid(z, side, side))
-    paint_body(body, anatomy)
+    paint_regions(body, anatomy)
     return body
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from models.phantoms.anatomy import Anatomy
-from models.phantoms.body import paint_body
+from models.phantoms.body.paint import paint_regions
 from models.phantoms.canvas import Canvas, Floats, Grid, Region
 from models.phantoms.lobes import LOBES, lobe_at
 
@@ -18,7 +18,7 @@ def coarse_map(anatomy: Anatomy) -> Canvas:
     z = np.arange(-32.0, anatomy.height_mm * 1.02, MAP_SLICE_MM, dtype=np.float32)
     side = np.arange(-168.0, 169.0, MAP_MM, dtype=np.float32)
     canvas = Canvas.empty(Grid(z, side, side))
-    paint_body(canvas, anatomy)
+    paint_regions(canvas, anatomy)
     return canvas
 
 
