@@ -23,6 +23,14 @@ _DOUBT = re.compile(
 _NUMBER = re.compile(r"\d|\b(mm|cm|millimet(?:re|er)s?|centimet(?:re|er)s?|hu|hounsfield)\b")
 
 
+_DEGREES = {
+    0: ("slight", "minor", "mild", "minimal", "small", "tiny", "limited", "subtle", "trace"),
+    1: ("moderate", "medium", "medium-sized"),
+    2: ("marked", "severe", "extensive", "large", "bulky", "massive", "gross", "advanced"),
+}
+"""Words of size and severity by the grade they mean, beside those of the manifest."""
+
+
 class Fault(StrEnum):
     """Why a sentence may not be written."""
 
@@ -33,12 +41,11 @@ class Fault(StrEnum):
     ATTRIBUTES = "attributes"
     """It names another side, lobe or count."""
     GRADE = "grade"
+    """It names another grade."""
     FINDING = "finding"
     """It names another finding."""
     NUMBER = "number"
     """A number in a report comes from a measurement, and the decoder has none."""
-    WORD = "word"
-    """A word that no sentence of its kind has."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ class Licence:
         doubts, denies = bool(_DOUBT.search(text)), bool(_DENIAL.search(text))
         if self.presence is Presence.UNCERTAIN:
             return doubts
-        return denies and not doubts if self.presence is Presence.ABSENT else not denies
+        return not doubts and denies == (self.presence is Presence.ABSENT)
 
     def _names_other_attributes(self, text: str) -> bool:
         """Of what is absent only both sides may be named: that it is not on one hints that it is on the other."""
@@ -79,10 +86,13 @@ class Licence:
         return contradicts(text, self.attributes)
 
     def _names_other_grade(self, text: str) -> bool:
-        if self.attributes.grade is None or self.attributes.grade >= len(self.grades):
+        """Not asked of what is uncertain: that a small one may be there says nothing of its size."""
+        own = self.attributes.grade
+        if own is None or self.presence is not Presence.PRESENT:
             return False
-        own = self.grades[self.attributes.grade]
-        return any(_has_words(text, word) for word in self.grades if word != own) and not _has_words(text, own)
+        of_grade = {grade: {*words, *self.grades[grade : grade + 1]} for grade, words in _DEGREES.items()}
+        others = set().union(*(words for grade, words in of_grade.items() if grade != own)) - of_grade[own]
+        return any(_has_words(text, form) for word in others for form in (word, f"{word}ly"))
 
 
 def _has_words(text: str, words: str) -> bool:

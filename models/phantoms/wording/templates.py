@@ -85,7 +85,7 @@ WORDINGS: dict[Finding, Wording] = {
             "{grade} areas of ground-glass attenuation are present {in_} .",
             "{grade} hazy opacities are noted {in_} .",
             "There is {grade} ground-glass density {in_} .",
-            "{grade} lung opacities without obscured vessels are seen {in_} .",
+            "{grade} lung opacities through which vessels are visible are seen {in_} .",
             "{grade} ground-glass infiltrates are present {in_} .",
         ),
         absent=(
