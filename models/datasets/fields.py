@@ -102,11 +102,13 @@ def on_field(study: LabelledStudy, shape: NetworkShape, patches: bool = True) ->
     for index, finding in enumerate(FINDINGS):
         if finding not in study.masks:
             continue
-        mask = torch.from_numpy(study.masks[finding])
-        area_mm2 = mask.sum((1, 2)) * (study.spacing_mm[0] * study.spacing_mm[1])
+        pixels = torch.from_numpy(np.count_nonzero(study.masks[finding], axis=(1, 2)))
+        area_mm2 = pixels * (study.spacing_mm[0] * study.spacing_mm[1])
         records["slices"][:, index] = _byte(area_mm2 / VISIBLE_MM2)
         if patches:
-            records["patches"][:, index] = _patch_shares(mask, *to_patches, shape)
+            shown = torch.nonzero(pixels)[:, 0]
+            mask = torch.from_numpy(study.masks[finding])[shown].float()
+            records["patches"][shown.numpy(), index] = _patch_shares(mask, *(w[shown] for w in to_patches), shape)
     return FieldStudy(records, _facts(study))
 
 
@@ -116,11 +118,8 @@ def _pooled(weights: Tensor, axis: int, shape: NetworkShape) -> Tensor:
 
 
 def _patch_shares(mask: Tensor, rows: Tensor, columns: Tensor, shape: NetworkShape) -> NDArray[np.uint8]:
-    shares = np.zeros((len(mask), *shape.patch_grid), np.uint8)
-    touched = torch.nonzero(mask.flatten(1).any(1))[:, 0]
-    area_mm2 = rows[touched] @ mask[touched].float() @ columns[touched] * (shape.patch_stride_px * shape.pixel_mm) ** 2
-    shares[touched.numpy()] = _byte(area_mm2 / ENOUGH_MM2)
-    return shares
+    area_mm2 = rows @ mask @ columns * (shape.patch_stride_px * shape.pixel_mm) ** 2
+    return _byte(area_mm2 / ENOUGH_MM2)
 
 
 def _byte(share: Tensor) -> NDArray[np.uint8]:
