@@ -2,7 +2,7 @@
 
 from models.phantoms.lesions import Lesion
 from models.phantoms.lesions.nodule import Margin, Nodule
-from models.phantoms.plan.airways import healthy_bronchi
+from models.phantoms.plan.airways import prominent_bronchi
 from models.phantoms.plan.chest import draw_node
 from models.phantoms.plan.draughtsman import Draughtsman
 
@@ -11,7 +11,7 @@ def draw_distractors(draw: Draughtsman) -> list[Lesion]:
     """A random set of distractors for one person."""
     lesions: list[Lesion] = [_granuloma(draw) for _ in range(draw.between(0, 3))]
     lesions += [draw_node(draw, draw.uniform(3.0, 7.0), None) for _ in range(draw.between(2, 7))]
-    lesions += [healthy_bronchi(draw) for _ in range(draw.between(0, 2))]
+    lesions += [prominent_bronchi(draw) for _ in range(draw.between(0, 1))]
     return lesions
 
 

@@ -66,7 +66,7 @@ class Opacity:
         radius = ellipsoid_radius(box, self.centre, self.axes)
         coarse = noise_between(box, low, high, self.seed, 0.55 * min(self.axes))
         fine = noise_between(box, low, high, self.seed + 1, 7.0)
-        share = np.clip((1.0 - radius + 0.16 * coarse + 0.07 * fine) / 0.28, 0.0, 1.0) * lung
+        share = np.clip((1.0 - radius + 0.26 * coarse + 0.15 * fine) / 0.35, 0.0, 1.0) * lung
         level = canvas.hu[box.index] + self.density_hu * (1.0 + 0.14 * fine)
         raise_to(canvas, box, share * (canvas.hu[box.index] < -450.0), np.minimum(level, -330.0))
         if self.paving > 0.0:
@@ -109,7 +109,7 @@ class Consolidation:
         radius = ellipsoid_radius(box, self.centre, self.axes)
         coarse = noise_between(box, low, high, self.seed, 0.5 * min(self.axes))
         fine = noise_between(box, low, high, self.seed + 2, 6.0)
-        share: Floats = np.clip((1.0 - radius + 0.15 * coarse + 0.10 * fine) / 0.3, 0.0, 1.0)
+        share: Floats = np.clip((1.0 - radius + 0.2 * coarse + 0.14 * fine) / 0.3, 0.0, 1.0)
         return share
 
     def _open(self, canvas: Canvas, tube: Tube) -> None:
@@ -146,8 +146,8 @@ class Plate:
         bend = noise_between(box, low, high, self.seed, 24.0)
         across = dx * self.normal[0] + dy * self.normal[1] + dz * self.normal[2] + 1.8 * bend
         along = np.sqrt(np.clip(dx**2 + dy**2 + dz**2 - across**2, 0.0, None)) / self.radius_mm
-        half = 0.5 * self.thickness_mm * np.clip(1.15 - along, 0.0, 1.0) * (1.0 + 0.3 * bend)
-        soft = max(canvas.grid.pixel_mm, 0.35 * self.thickness_mm)
+        half = 0.5 * self.thickness_mm * np.clip(3.0 * (1.05 - along), 0.0, 1.0) * (1.0 + 0.3 * bend)
+        soft = max(canvas.grid.pixel_mm, 0.3 * self.thickness_mm)
         share = np.clip(0.5 - (np.abs(across) - half) / soft, 0.0, 1.0) * (along < 1.0) * canvas.lungs(box)
         raise_to(canvas, box, share, self.hu)
         mark(canvas, self.finding, box, share > 0.4)

@@ -1,72 +1,71 @@
-"""Diseased bronchi beside their arteries: too wide, or with too thick a wall."""
+"""Diseased bronchi: branches of the airway tree made too wide, or given too thick a wall."""
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from models.phantoms.anatomy import Anatomy
-from models.phantoms.canvas import Canvas, Point, box_of_capsule, capsule_distance
+from models.phantoms.canvas import Canvas, Floats
 from models.phantoms.findings import Finding
 from models.phantoms.lesions.lesion import Layer
-from models.phantoms.lesions.shapes import raise_to, tube_share
-
-
-@dataclass(frozen=True)
-class Airway:
-    """A piece of a bronchus: radius of the lumen and thickness of the wall in mm."""
-
-    start: Point
-    end: Point
-    lumen_mm: float
-    wall_mm: float
+from models.phantoms.lesions.shapes import paint_tubes
+from models.phantoms.tree import grow
+from models.phantoms.tubes import Tubes
 
 
 @dataclass(frozen=True)
 class Airways:
-    """Bronchi with the arteries that run beside them (start, end, radius).
+    """Some bronchi of the tree, by number, painted anew beside their arteries.
 
-    Normal: lumen about 0.7 of the artery, wall about a fifth of the lumen. A lumen wider than the artery is
-    bronchiectasis, in cross-section the signet ring. Fleischner glossary, Radiology 2008;246:697.
+    A lumen wider than its artery is bronchiectasis, in cross-section the signet ring; a thick wall about a lumen of
+    normal width is peribronchial thickening. Fleischner glossary, Radiology 2008;246:697.
     """
 
-    bronchi: tuple[Airway, ...]
-    arteries: tuple[tuple[Point, Point, float], ...]
+    bronchi: tuple[int, ...]
+    ratio: float | None
+    """Lumen over artery; None leaves the lumen as it is."""
+    wall_mm: float
+    unevenness: float
+    """How much the width changes from branch to branch: varicose and cystic bronchi."""
+    seed: int
     finding: Finding | None
-    wall_hu: float = 10.0
+    wall_hu: float = 15.0
     layer: Layer = Layer.LUNG
 
     def z_range(self, anatomy: Anatomy) -> tuple[float, float]:
         """See Lesion."""
-        heights = [point[2] for airway in self.bronchi for point in (airway.start, airway.end)]
-        return min(heights) - 4.0, max(heights) + 4.0
+        lumen = self.lumen(anatomy)
+        heights = np.concatenate([lumen.start[:, 2], lumen.end[:, 2]])
+        return float(heights.min()) - 3.0, float(heights.max()) + 3.0
+
+    def lumen(self, anatomy: Anatomy) -> Tubes:
+        """The lumens: moved away from their arteries by as much as they are wider."""
+        tree, chosen = grow(anatomy), np.array(self.bronchi)
+        bronchus, artery = tree.bronchus_plexus.tubes.subset(chosen), tree.artery_plexus.tubes.subset(chosen)
+        if self.ratio is None:
+            return bronchus
+        waves = np.random.default_rng(self.seed).uniform(-1.0, 1.0, (2, len(chosen)))
+        swell = (1.0 + self.unevenness * waves).astype(np.float32)
+        first = self.ratio * artery.start_radius * swell[0]
+        last = self.ratio * artery.end_radius * swell[1]
+        start = _beside(artery.start, bronchus.start, artery.start_radius + first + self.wall_mm)
+        end = _beside(artery.end, bronchus.end, artery.end_radius + last + self.wall_mm)
+        parent = tree.bronchus_plexus.parent[chosen]
+        at = {int(number): place for place, number in enumerate(chosen)}
+        for place, number in enumerate(parent):
+            if int(number) in at:
+                start[place] = end[at[int(number)]]
+        return Tubes(start, end, first, last)
 
     def paint(self, canvas: Canvas, anatomy: Anatomy) -> None:
         """See Lesion."""
-        for start, end, radius in self.arteries:
-            self._paint_artery(canvas, start, end, radius, 35.0 + 0.8 * anatomy.contrast_hu)
-        for airway in self.bronchi:
-            self._paint_wall(canvas, airway)
-        for airway in self.bronchi:
-            self._paint_lumen(canvas, airway)
+        lumen = self.lumen(anatomy)
+        wall = Tubes(lumen.start, lumen.end, lumen.start_radius + self.wall_mm, lumen.end_radius + self.wall_mm)
+        paint_tubes(canvas, wall, self.wall_hu, self.finding)
+        paint_tubes(canvas, lumen, -980.0, None)
 
-    def _paint_artery(self, canvas: Canvas, start: Point, end: Point, radius: float, hu: float) -> None:
-        box = box_of_capsule(canvas, start, end, radius + canvas.grid.pixel_mm)
-        if box is not None:
-            distance, _ = capsule_distance(box, start, end)
-            raise_to(canvas, box, tube_share(distance, radius, canvas.grid.pixel_mm) * canvas.lungs(box), hu)
 
-    def _paint_wall(self, canvas: Canvas, airway: Airway) -> None:
-        outer = airway.lumen_mm + airway.wall_mm
-        box = box_of_capsule(canvas, airway.start, airway.end, outer + canvas.grid.pixel_mm)
-        if box is None:
-            return
-        distance, _ = capsule_distance(box, airway.start, airway.end)
-        lung = canvas.lungs(box)
-        raise_to(canvas, box, tube_share(distance, outer, canvas.grid.pixel_mm) * lung, self.wall_hu)
-        if self.finding is not None:
-            canvas.mark(self.finding, box, (distance < max(outer, 0.6 * canvas.grid.pixel_mm)) & lung)
-
-    def _paint_lumen(self, canvas: Canvas, airway: Airway) -> None:
-        box = box_of_capsule(canvas, airway.start, airway.end, airway.lumen_mm + canvas.grid.pixel_mm)
-        if box is None:
-            return
-        distance, _ = capsule_distance(box, airway.start, airway.end)
-        canvas.blend(box, tube_share(distance, airway.lumen_mm, canvas.grid.pixel_mm) * canvas.lungs(box), -975.0)
+def _beside(artery: Floats, bronchus: Floats, distance: Floats) -> Floats:
+    way = bronchus - artery
+    beside: Floats = artery + way / (np.linalg.norm(way, axis=1, keepdims=True) + 1e-6) * distance[:, None]
+    return beside

@@ -50,14 +50,18 @@ class SeptalLines:
             return
         lung = canvas.region[box.index] == lung_of(self.side)
         gap, _ = lobules(box, self.seed)
-        patches = noise_between(box, low, high, self.seed, 40.0)
+        # Septa come in groups and end: coarse noise says where, fine noise breaks them off.
+        patches = noise_between(box, low, high, self.seed, 32.0)
+        breaks = noise_between(box, low, high, self.seed + 1, 11.0)
         outer = np.sqrt((box.x / anatomy.cavity_x_mm) ** 2 + (box.y / anatomy.cavity_y_mm) ** 2)
-        rim = np.clip(1.0 - (1.0 - outer) * anatomy.cavity_y_mm / self.depth_mm, 0.0, 1.0)
-        base = np.clip((self.top_mm - box.z) / 30.0, 0.0, 1.0)
-        there = np.clip((rim * base + 0.12 * patches) / 0.25, 0.0, 1.0) * lung
+        rim = 1.0 - (1.0 - outer) * anatomy.cavity_y_mm / self.depth_mm
+        base = np.minimum((self.top_mm - box.z) / 25.0, 1.0)
+        there = np.clip((np.minimum(rim, base) + 0.35 * patches + 0.3 * breaks - 0.05) / 0.3, 0.0, 1.0) * lung
         pixel = canvas.grid.pixel_mm
-        line = np.clip((0.5 * self.width_mm + 0.5 * pixel - gap) / pixel, 0.0, min(1.0, self.width_mm / pixel))
-        raise_to(canvas, box, self.strength * there * line, -250.0)
+        line = np.clip(
+            (0.5 * self.width_mm + 0.3 * pixel - gap) / (0.6 * pixel), 0.0, min(1.0, 1.3 * self.width_mm / pixel)
+        )
+        raise_to(canvas, box, self.strength * there * line, -120.0)
         mark(canvas, self.finding, box, (there > 0.5) & (gap < 0.5 * self.width_mm + 0.5 * pixel))
 
 

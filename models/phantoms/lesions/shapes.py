@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from models.phantoms.body.vessels import blend_voxels
 from models.phantoms.canvas import Box, Canvas, Floats, Point, Region, box_of_capsule, capsule_distance, edge
 from models.phantoms.findings import Finding, Side
+from models.phantoms.tubes import Tubes, covered
 
 Mask = NDArray[np.bool_]
 SLAB_MM = 2.0
@@ -129,6 +131,17 @@ def paint_tube(canvas: Canvas, tube: Tube, hu: float, room: Sequence[Region] | N
     inside = canvas.lungs(box) if room is None else np.isin(canvas.region[box.index], room)
     distance, _ = capsule_distance(box, start, end)
     canvas.blend(box, tube_share(distance, radius, canvas.grid.pixel_mm) * inside, hu)
+
+
+def paint_tubes(canvas: Canvas, tubes: Tubes, hu: float, finding: Finding | None) -> None:
+    """Many tubes at once where they run through lung, and a finding's mask of them."""
+    index, share = covered(canvas.grid, tubes)
+    region = canvas.region.reshape(-1)[index]
+    inside = (region == Region.RIGHT_LUNG) | (region == Region.LEFT_LUNG)
+    blend_voxels(canvas, index[inside], share[inside], hu)
+    if finding is not None:
+        mask = canvas.masks.setdefault(finding, np.zeros(canvas.grid.shape, bool))
+        mask.reshape(-1)[index[inside & (share > 0.3)]] = True
 
 
 def tube_share(distance: Floats, radius_mm: float, pixel_mm: float) -> Floats:

@@ -52,7 +52,7 @@ def draw_opacity(draw: Draughtsman) -> Drawn:
     """Patches of ground glass: a few small ones, several, or most of both lungs."""
     grade = draw.grade()
     number = (draw.between(1, 3), draw.between(2, 5), draw.between(6, 11))[grade]
-    low, high = ((12.0, 24.0), (26.0, 42.0), (36.0, 62.0))[grade]
+    low, high = ((12.0, 24.0), (26.0, 44.0), (42.0, 66.0))[grade]
     spread = draw.some_lobes(draw.between(1, 2) if grade == Grade.SLIGHT else 2 if grade == Grade.MODERATE else 5)
     paving = draw.uniform(0.35, 0.7) if draw.chance(0.3) else 0.0
     density, rim = draw.uniform(170.0, 340.0), draw.chance(0.6)
@@ -67,7 +67,7 @@ def draw_consolidation(draw: Draughtsman) -> Drawn:
     """Part of a segment, about a segment, or most of a lobe; sometimes a second one."""
     lesions: list[Lesion] = []
     for lobe in draw.some_lobes(2 if draw.chance(0.25) else 1):
-        low, high = ((15.0, 22.0), (26.0, 40.0), (48.0, 75.0))[draw.grade()]
+        low, high = ((16.0, 24.0), (30.0, 44.0), (52.0, 80.0))[draw.grade((0.3, 0.35, 0.35))]
         centre = draw.lung_points(1, 0.0, 0.9, (lobe,), rim=draw.chance(0.6))[0]
         a, b, c = (draw.uniform(low, high) * float(f) for f in draw.rng.uniform(0.8, 1.2, 3))
         bronchi = _air_bronchograms(draw, centre, max(a, b, c)) if draw.chance(0.8) else ()
@@ -106,7 +106,7 @@ def draw_atelectasis(draw: Draughtsman) -> Drawn:
             centre = draw.lung_points(1, 0.02, 0.6, (lobe,))[0]
             normal = draw.direction() * np.array([0.8, 0.8, 1.0])
             x, y, z = (float(n) for n in normal / np.linalg.norm(normal))
-            extent, thick = draw.uniform(low, high), draw.uniform(2.6, 5.0) + 0.03 * high
+            extent, thick = draw.uniform(low, high), draw.uniform(2.2, 4.0) + 0.025 * high
             lesions.append(Plate(centre, (x, y, z), 0.5 * extent, thick, draw.uniform(-60.0, 50.0), draw.seed()))
             draw.occupy(centre, 14.0)
             lobes.add(draw.lobe_of(centre))
@@ -150,14 +150,14 @@ def draw_fibrosis(draw: Draughtsman) -> Drawn:
 
 def _draw_bands(draw: Draughtsman) -> Drawn:
     lobes, bands = set(), []
-    number = draw.between(2, 7)
+    number = draw.between(3, 10)
     for lobe in draw.some_lobes(draw.between(1, 2)):
         lobes.add(lobe)
         for point in draw.lung_points(max(number // 2, 1), lobes=(lobe,), rim=True):
             inward = np.array(hilum(draw.anatomy, point)) - np.array(point)
             goal = np.array(point) + inward / np.linalg.norm(inward) * draw.uniform(20.0, 45.0)
             path = bent_path(draw, np.array(point) - 0.1 * inward, goal, 5, 0.12)
-            bands.append(tuple(tubes_along(path, draw.uniform(1.0, 2.0), 0.6)))
+            bands.append(tuple(tubes_along(path, draw.uniform(1.3, 2.4), 0.6)))
     grade = Grade.SLIGHT if number < 4 else Grade.MODERATE
     return [Scar(tuple(bands), draw.uniform(-60.0, 40.0))], lobar(lobes, grade)
 
@@ -180,7 +180,7 @@ def draw_emphysema(draw: Draughtsman) -> Drawn:
     """Centrilobular holes, mostly in the upper lobes; sometimes rows of spaces at the pleura, or bullae."""
     height, grade = draw.anatomy.height_mm, draw.grade()
     low, high = ((0.4, 1.1), (0.4, 1.1), (-0.1, 0.5), (-0.2, 1.1))[draw.between(0, 3)]
-    share = draw.uniform(*((0.14, 0.2), (0.24, 0.32), (0.4, 0.55))[grade])
+    share = draw.uniform(*((0.16, 0.24), (0.32, 0.46), (0.55, 0.8))[grade])
     hole = draw.uniform(4.0, 5.5) + 0.9 * grade
     lesions: list[Lesion] = [CentrilobularEmphysema(low * height, high * height, share, hole, draw.seed())]
     if draw.chance(0.4):
