@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_bundle import SENTENCES, MakeSeries, entry, write_bundle
+from tiny_bundle import ATTRIBUTES, KEYS, SENTENCES, MakeSeries, entry, load, settings_of, write_bundle
 
 from pacs_agent.config import InferenceSettings
 from pacs_agent.imaging import UnusableSlice
@@ -22,10 +22,11 @@ from pacs_agent.inference import (
     RawReading,
     Reader,
     StudyReading,
-    load_bundle,
 )
-from pacs_agent.inference.describe import NOTHING_PRESENT, presence_of, probability
+from pacs_agent.inference.attributes import Attributes
+from pacs_agent.inference.describe import presence_of, probability
 from pacs_agent.inference.manifest import FindingEntry
+from pacs_agent.inference.report import NOTHING_PRESENT
 
 
 def sigmoid(x: float) -> float:
@@ -111,7 +112,11 @@ def test_uncertain_is_said_so(reader: Reader, make_series: MakeSeries) -> None:
     assert uncertain.sentences[0].text == "Possible: There is a nodule."
     assert uncertain.sentences[0].positive
     assert uncertain.findings[0].evidence
-    assert uncertain.impression[0].text == NOTHING_PRESENT
+    assert [sentence.text for sentence in uncertain.impression] == [
+        NOTHING_PRESENT,
+        "Possible: the nodule, the effusion.",
+    ]
+    assert uncertain.impression[1].findings == KEYS
 
 
 def test_a_bundle_with_words_for_uncertainty_uses_them(
@@ -119,7 +124,7 @@ def test_a_bundle_with_words_for_uncertainty_uses_them(
 ) -> None:
     words = SENTENCES | {"<uncertain:nodule>": "a nodule cannot be excluded ."}
     folder = write_bundle(tmp_path / "words", words)
-    reading = read_all(Reader(load_bundle(folder), settings, tmp_path / "tokens"), make_series([400, 400]))
+    reading = read_all(Reader(load(folder), settings, tmp_path / "tokens"), make_series([400, 400]))
     assert [sentence.text for sentence in reading.sentences] == [
         "A nodule cannot be excluded.",
         "Possible: There is an effusion, small.",
@@ -131,10 +136,115 @@ def test_a_decoder_that_says_nothing_or_never_ends(
     tmp_path: Path, settings: InferenceSettings, make_series: MakeSeries, spoilt: str
 ) -> None:
     folder = write_bundle(tmp_path / "mute", SENTENCES | {"<present:nodule>": spoilt, "<impression:nodule>": spoilt})
-    reading = read_all(Reader(load_bundle(folder), settings, tmp_path / "tokens"), make_series([4000, 4000]))
+    reading = read_all(Reader(load(folder), settings, tmp_path / "tokens"), make_series([4000, 4000]))
+    assert [sentence.fixed for sentence in (*reading.sentences, *reading.impression)] == [True, False, True, False]
     assert reading.sentences[0].text == "The nodule: present."
     assert reading.impression[0].text == "The nodule."
     assert reading.sentences[1].text == "There is an effusion, small."
+
+
+NODULE = {"applies": ["side", "lobe", "grade", "count"], "grades": ["small", "moderate", "large"], "concern": 1}
+EFFUSION = {"applies": ["side"], "points": {"side": 0.5}, "concern": 2}
+
+
+@pytest.fixture
+def detailed(tmp_path: Path) -> Reader:
+    """A reader that says left lower lobe, moderate, few of the nodule, and both sides of the effusion."""
+    said = [{"lobe:left lower lobe", "grade:1", "count:few"}, {"side:right", "side:left"}]
+    logits = np.array([[2.0 if name in of_finding else -2.0 for name in ATTRIBUTES] for of_finding in said], np.float32)
+    sentences = SENTENCES | {"<present:nodule>": "there are a few moderate nodules in the left lower lobe ."}
+    sentences |= {"<present:effusion>": "there is an effusion on the left .", "<impression:effusion>": "effusions ."}
+    findings = [entry("nodule", **NODULE), entry("effusion", **EFFUSION)]
+    folder = write_bundle(tmp_path / "detailed", sentences, logits, findings=findings, evidence_method="attention")
+    return Reader(load(folder), settings_of(folder), tmp_path / "tokens")
+
+
+def test_attributes_are_read_and_the_sentences_are_theirs(detailed: Reader, make_series: MakeSeries) -> None:
+    reading = read_all(detailed, make_series([4000, 4000]))
+    nodule, effusion = reading.findings
+    assert nodule.attributes == Attributes(sides=("left",), lobes=("left lower lobe",), grade=1, count="few")
+    assert nodule.grade == "moderate"
+    assert (nodule.operating_point, nodule.uncertain_from) == (0.7, 0.55)
+    assert effusion.attributes == Attributes(sides=("right", "left"))
+    assert [sentence.text for sentence in reading.sentences] == [
+        "There are a few moderate nodules in the left lower lobe.",
+        "There is an effusion on the left.",
+    ]
+    assert [sentence.text for sentence in reading.impression] == ["Effusions.", "Nodule."]
+    assert not any(sentence.fixed for sentence in (*reading.sentences, *reading.impression))
+
+
+def test_a_side_that_the_scores_do_not_have_is_not_written(detailed: Reader, make_series: MakeSeries) -> None:
+    series = make_series([4000, 4000])
+    encoding = detailed.encode_missing(series)
+    raw, evidence = detailed.read(series, encoding), detailed.weigh_evidence(series, encoding)
+    turned = [[-value for value in row] for row in raw.attribute_logits]
+    reading = detailed.describe(series, encoding, raw.model_copy(update={"attribute_logits": turned}), evidence)
+    assert reading.findings[0].attributes.lobes != ("left lower lobe",)
+    assert all(sentence.fixed for sentence in reading.sentences)
+    assert reading.sentences[1].text == "The effusion: present, right."
+
+
+def test_an_absent_finding_has_no_attributes(detailed: Reader, make_series: MakeSeries) -> None:
+    reading = read_all(detailed, make_series([-2000, -2000]))
+    assert [finding.attributes for finding in reading.findings] == [Attributes(), Attributes()]
+    assert [finding.grade for finding in reading.findings] == ["", ""]
+
+
+def test_the_bundle_says_how_evidence_is_found(detailed: Reader, reader: Reader, make_series: MakeSeries) -> None:
+    series = make_series([0, 4000, 0])
+    encoding = detailed.encode_missing(series)
+    assert detailed.weigh_evidence(series, encoding).method is EvidenceMethod.ATTENTION
+    reading = read_all(reader, series, EvidenceMethod.LEAVE_SLICES_OUT)
+    assert reading.evidence_method is EvidenceMethod.LEAVE_SLICES_OUT
+    assert reader.weigh_evidence(series, encoding).method is EvidenceMethod.SLICE_WEIGHTS
+
+
+def test_evidence_points_into_the_slice(reader: Reader, make_series: MakeSeries) -> None:
+    """A field of 4 × 4 pixels of 2 mm about the centre of 4 × 6 pixels of 1 mm: patches of 4 mm."""
+    series = make_series([4000, 4000])
+    encoding = reader.encode_missing(series)
+    heat = reader.heat(series, encoding, "effusion", 1)
+    assert heat.values.shape == (2, 2)
+    assert heat.step_px == (4.0, 4.0)
+    assert heat.origin_px == (1.5 - 2, 2.5 - 2)
+    strongest = read_all(reader, series).finding("effusion").evidence[0]
+    assert strongest.peak_px == heat.peak_px
+    assert strongest.peak_mm == (strongest.peak_px[1], strongest.peak_px[0], 2.0 * strongest.index)
+    with pytest.raises(KeyError, match="tumour"):
+        reader.heat(series, encoding, "tumour", 0)
+
+
+def test_a_reading_from_before_attributes_is_described(detailed: Reader, make_series: MakeSeries) -> None:
+    """A job that was interrupted by an update of the agent goes on with what it had kept."""
+    series = make_series([4000, 4000])
+    encoding = detailed.encode_missing(series)
+    old = RawReading.model_validate({"finding_logits": detailed.read(series, encoding).finding_logits})
+    reading = detailed.describe(series, encoding, old, detailed.weigh_evidence(series, encoding))
+    assert reading.findings[0].attributes == Attributes()
+    assert [sentence.text for sentence in reading.sentences] == ["The nodule: present.", "The effusion: present."]
+
+
+def test_readings_kept_by_older_versions_are_still_readings(reader: Reader, make_series: MakeSeries) -> None:
+    kept = json.loads(read_all(reader, make_series([0, 1000, 4000])).model_dump_json())
+    del kept["evidence_method"]
+    for finding in kept["findings"]:
+        for name in ("attributes", "grade", "uncertain_from"):
+            del finding[name]
+        for evidence in finding["evidence"]:
+            del evidence["peak_px"], evidence["peak_mm"]
+    for sentence in (*kept["sentences"], *kept["impression"]):
+        del sentence["fixed"]
+    old = StudyReading.model_validate(kept)
+    assert old.evidence_method is None
+    assert old.findings[0].uncertain_from is None
+
+
+def test_attribute_logits_of_another_number_fail_the_step(tmp_path: Path, make_series: MakeSeries) -> None:
+    folder = write_bundle(tmp_path / "other", attributes=ATTRIBUTES[:-1])
+    reader, series = Reader(load(folder), settings_of(folder), tmp_path / "tokens"), make_series([0, 1000])
+    with pytest.raises(ModelFailed, match="attribute logits of shape"):
+        reader.read(series, reader.encode_missing(series))
 
 
 def test_leaving_slices_out_finds_the_slice_that_decides(reader: Reader, make_series: MakeSeries) -> None:
@@ -142,7 +252,7 @@ def test_leaving_slices_out_finds_the_slice_that_decides(reader: Reader, make_se
     encoding = reader.encode_missing(series)
     evidence = reader.weigh_evidence(series, encoding, EvidenceMethod.LEAVE_SLICES_OUT)
     effusion = np.array(evidence.weights[1])
-    assert np.flatnonzero(effusion > 0.9).tolist() == [19, 20, 21]
+    assert np.flatnonzero(effusion > 0.9).tolist() == [18, 19, 20, 21, 22]
     assert evidence.method is EvidenceMethod.LEAVE_SLICES_OUT
     assert len(evidence.weights) == 2
     assert all(0 <= weight <= 1 for row in evidence.weights for weight in row)

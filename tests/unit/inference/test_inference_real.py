@@ -34,12 +34,21 @@ def series(reader: Reader, shared_data: Path, tmp_path_factory: pytest.TempPathF
 def test_a_real_chest_ct_is_read(reader: Reader, series: OrderedSeries) -> None:
     encoding = reader.encode_missing(series)
     assert (encoding.encoded, len(encoding.keys)) == (133, 133)
-    evidence = reader.weigh_evidence(series, encoding, EvidenceMethod.LEAVE_SLICES_OUT)
-    reading = reader.describe(series, encoding, reader.read(series, encoding), evidence)
+    raw = reader.read(series, encoding)
+    for method in EvidenceMethod:
+        evidence = reader.weigh_evidence(series, encoding, method)
+        assert all(0 <= weight <= 1 for row in evidence.weights for weight in row)
+    reading = reader.describe(series, encoding, raw, reader.weigh_evidence(series, encoding))
     assert len(reading.findings) == len(reading.sentences) == len(reader.bundle.labels)
     assert all(0 < finding.probability < 1 for finding in reading.findings)
     assert all(len(finding.slice_weights) == 133 for finding in reading.findings)
     assert all(sentence.text.endswith(".") for sentence in (*reading.sentences, *reading.impression))
+    for finding in reading.findings:
+        for one in finding.evidence:
+            at = series.slices[one.index]
+            assert one.peak_px is not None
+            assert 0 <= one.peak_px[0] < at.rows
+            assert 0 <= one.peak_px[1] < at.columns
 
 
 def test_batches_do_not_change_the_reading(reader: Reader, series: OrderedSeries, tmp_path: Path) -> None:

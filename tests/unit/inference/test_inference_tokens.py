@@ -1,5 +1,6 @@
 """The token cache: what comes out is what went in, or nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,12 @@ KEY = "ab" + "0" * 62
 
 def a_token(seed: int = 0) -> SliceToken:
     random = np.random.default_rng(seed)
-    return slice_token(random.normal(size=4).astype(np.float32), random.normal(size=(2, 3, 3)).astype(np.float32))
+    token, grid, centre = random.normal(size=4), random.normal(size=(2, 3, 5)), random.normal(size=2)
+    return slice_token(token.astype(np.float32), grid.astype(np.float32), centre.astype(np.float32))
 
 
 def cache_in(root: Path) -> TokenCache:
-    return TokenCache(root, "digest", 4, (2, 3, 3))
+    return TokenCache(root, "digest", 4, (2, 3, 5))
 
 
 def a_slice(**changes: object) -> Slice:
@@ -48,12 +50,13 @@ def test_the_token_comes_back_exactly(tmp_path: Path) -> None:
     assert found is not None
     np.testing.assert_array_equal(found.token, token.token)
     np.testing.assert_array_equal(found.patch_grid, token.patch_grid)
+    np.testing.assert_array_equal(found.field_centre_px, token.field_centre_px)
     assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")] == [f"digest/ab/{KEY}.npz"]
 
 
 def test_each_model_has_its_own_tokens(tmp_path: Path) -> None:
     cache_in(tmp_path).store(KEY, a_token())
-    assert TokenCache(tmp_path, "other", 4, (2, 3, 3)).load(KEY) is None
+    assert TokenCache(tmp_path, "other", 4, (2, 3, 5)).load(KEY) is None
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -70,18 +73,31 @@ def test_a_damaged_file_is_no_token_or_the_token(tmp_path: Path, data: st.DataOb
     if found is not None:
         np.testing.assert_array_equal(found.token, token.token)
         np.testing.assert_array_equal(found.patch_grid, token.patch_grid)
+        np.testing.assert_array_equal(found.field_centre_px, token.field_centre_px)
 
 
 def test_a_token_of_other_shape_or_without_meaning_is_none(tmp_path: Path) -> None:
     cache_in(tmp_path).store(KEY, a_token())
-    assert TokenCache(tmp_path, "digest", 5, (2, 3, 3)).load(KEY) is None
-    broken = SliceToken(np.full(4, np.nan, np.float32), a_token().patch_grid)
-    cache_in(tmp_path).store(KEY, broken)
-    assert cache_in(tmp_path).load(KEY) is None
+    assert TokenCache(tmp_path, "digest", 5, (2, 3, 5)).load(KEY) is None
+    assert TokenCache(tmp_path, "digest", 4, (2, 5, 3)).load(KEY) is None
+    whole = a_token()
+    nothing = np.full(4, np.nan, np.float32)
+    for broken in (replace(whole, token=nothing), replace(whole, field_centre_px=nothing[:2])):
+        cache_in(tmp_path).store(KEY, broken)
+        assert cache_in(tmp_path).load(KEY) is None
+
+
+def test_a_token_of_an_older_version_is_none(tmp_path: Path) -> None:
+    """It was kept without the place of its field: the slice is encoded again."""
+    cache, token = cache_in(tmp_path), a_token()
+    cache.store(KEY, token)
+    np.savez(next(tmp_path.rglob("*.npz")), token=token.token, patch_grid=token.patch_grid)
+    assert cache.load(KEY) is None
 
 
 def test_large_logits_are_clipped_not_infinite() -> None:
-    assert np.isfinite(slice_token(np.zeros(4, np.float32), np.full((2, 3, 3), -1e9, np.float32)).patch_grid).all()
+    large = np.full((2, 3, 3), -1e9, np.float32)
+    assert np.isfinite(slice_token(np.zeros(4, np.float32), large, np.zeros(2, np.float32)).patch_grid).all()
 
 
 PIXELS = np.arange(6, dtype=np.int16).reshape(2, 3)
