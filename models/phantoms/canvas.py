@@ -142,10 +142,19 @@ def smooth_field(rng: np.random.Generator, shape: tuple[int, ...], cells: tuple[
     """Random field of unit spread on `shape`, smooth over the given number of cells per axis."""
     values = rng.standard_normal(cells).astype(np.float32)
     for axis, count in enumerate(shape):
-        values = np.moveaxis(np.tensordot(_interpolation(count, cells[axis]), values, (1, axis)), 0, axis)
+        values = _stretched(values, axis, count)
     return values
 
 
-def _interpolation(count: int, cells: int) -> Floats:
-    place = np.linspace(0.0, cells - 1.0, count)[:, None]
-    return np.maximum(0.0, 1.0 - np.abs(place - np.arange(cells)[None])).astype(np.float32)
+def _stretched(values: Floats, axis: int, count: int) -> Floats:
+    """Linear interpolation of one axis to `count` places."""
+    cells = values.shape[axis]
+    place = np.linspace(0.0, cells - 1.0, count, dtype=np.float32)
+    low = np.minimum(place.astype(np.intp), max(cells - 2, 0))
+    share = (place - low).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
+    first = values.take(low, axis=axis)
+    step = values.take(np.minimum(low + 1, cells - 1), axis=axis)
+    step -= first
+    step *= share
+    first += step
+    return first

@@ -111,7 +111,9 @@ def blurred(image: Floats, weight: float) -> Floats:
     return out
 
 
-def scanned(volume: Floats, detector: Detector, samples: int, widths_mm: Floats, shoulders: Floats) -> NDArray[np.int16]:
+def scanned(
+    volume: Floats, detector: Detector, samples: int, widths_mm: Floats, shoulders: Floats
+) -> NDArray[np.int16]:
     """The scanned volume in HU [slices, rows, columns].
 
     `volume` holds `samples` levels for each slice, whose mean is the slice: partial volume along z. `widths_mm` and

@@ -170,7 +170,9 @@ def _masks(canvas: Canvas, samples: int) -> dict[Finding, NDArray[np.bool_]]:
 
 def _choose_slices(case: Case, z_mm: Floats, kept: int, rng: np.random.Generator) -> Floats:
     chosen = set(rng.choice(len(z_mm), size=min(kept // 3, len(z_mm)), replace=False).tolist())
-    ranges = [lesion.z_range(case.anatomy) for lesion in case.lesions if lesion.finding] or [(-50.0, case.anatomy.height_mm)]
+    ranges = [lesion.z_range(case.anatomy) for lesion in case.lesions if lesion.finding] or [
+        (-50.0, case.anatomy.height_mm)
+    ]
     while len(chosen) < min(kept, len(z_mm)):
         low, high = ranges[int(rng.integers(len(ranges)))]
         chosen.add(int(np.abs(z_mm - rng.uniform(low, high)).argmin()))

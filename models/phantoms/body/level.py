@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.phantoms.anatomy import Anatomy
-from models.phantoms.body.grain import grain
+from models.phantoms.body.grain import Grain
 from models.phantoms.body.shape import Frame
 from models.phantoms.canvas import Floats
 
@@ -24,13 +24,11 @@ class Level:
     share: float
     """z as a share of the lung's height."""
     pixel_mm: float
-    shift_mm: tuple[float, float, float]
-    """Where in the grain of tissue this person lies."""
+    tissue: Grain
 
     def grain(self, scale_mm: float, of: Patch = (slice(None), slice(None))) -> Floats:
         """Random field of unit spread over the level."""
-        y, x = self.frame.y[of[0], 0], self.frame.x[0, of[1]]
-        return grain(self.z, y, x, scale_mm, self.shift_mm)
+        return self.tissue.at(self.z, scale_mm, *of)
 
     def patch(self, low: tuple[float, float], high: tuple[float, float]) -> Patch | None:
         """Rows and columns between two corners (x, y); None where there are none."""

@@ -6,16 +6,20 @@ import numpy as np
 
 from models.phantoms.anatomy import Anatomy
 from models.phantoms.body.abdomen import paint_abdomen
+from models.phantoms.body.grain import grain_over
 from models.phantoms.body.heart import paint_heart
-from models.phantoms.body.level import FAT_HU, Level, blend
+from models.phantoms.body.level import FAT_HU, Level, Patch, blend
 from models.phantoms.body.outline import body_table, muscle_table, paint_wall
 from models.phantoms.body.shape import (
     ANGLES,
+    POLE_Y_MM,
     Cavity,
+    Contours,
     Surfaces,
     cage_table,
     cavity_of,
     cavity_size,
+    contours_of,
     frame_of,
     regions,
     surfaces_at,
@@ -25,26 +29,12 @@ from models.phantoms.body.surroundings import blanket_table, paint_blanket, pain
 from models.phantoms.body.vessels import paint_arms, paint_courses
 from models.phantoms.canvas import Canvas, Floats, Grid, Region
 
-CAVITY_MARGIN_MM = 16.0
-
-
-@dataclass(frozen=True, eq=False)
-class Body:
-    """A person over a grid: frames about body and cavity with the grid's rows and columns of each, and all tables."""
-
-    cavity: Cavity
-    body_part: tuple[slice, slice]
-    cavity_part: tuple[slice, slice]
-    skin: Floats
-    muscle: Floats
-    cage: Floats
-    """Radii over angle, [levels, angles]."""
-
 
 def paint_regions(canvas: Canvas, anatomy: Anatomy) -> None:
     """Fills the regions only, all slices at once: for coarse grids."""
     frame = frame_of(canvas.grid.x_mm, canvas.grid.y_mm)
-    surfaces = surfaces_at(cavity_of(frame, anatomy), canvas.grid.z_mm, anatomy)
+    cavity = cavity_of(frame, anatomy)
+    surfaces = surfaces_at(cavity, contours_of(cavity, canvas.grid.z_mm, anatomy), anatomy)
     canvas.region[:] = np.where(surfaces.wall < 40.0, regions(surfaces, frame.x), np.uint8(Region.OUTSIDE))
     canvas.hu[:] = np.where(surfaces.lung < 0.0, np.float32(anatomy.lung_hu), np.float32(40.0))
 
@@ -57,27 +47,27 @@ def paint_body(canvas: Canvas, anatomy: Anatomy) -> None:
     paint_table(canvas, anatomy, skin)
     paint_arms(canvas, anatomy)
     blanket = blanket_table(anatomy, len(grid.z_mm))
-    cage = cage_table(anatomy, cavity_size(grid.z_mm / anatomy.height_mm))
-    body = frame_of(grid.x_mm, grid.y_mm)
-    part = _about(grid, float(cage.max()) + CAVITY_MARGIN_MM)
-    cavity = cavity_of(frame_of(grid.x_mm[part[1]], grid.y_mm[part[0]]), anatomy)
-    rng = np.random.default_rng((anatomy.seed, 41))
-    shift = tuple(rng.uniform(0.0, 500.0, 3).tolist())
+    girdle = cage_table(anatomy, np.maximum(cavity_size(grid.z_mm / anatomy.height_mm), np.float32(0.86)))
+    part, inner_part = _about(grid, float(skin.max()) + grid.pixel_mm), _about(grid, float(girdle.max()) + 16.0)
+    body, inner = (frame_of(grid.x_mm[of[1]], grid.y_mm[of[0]]) for of in (part, inner_part))
+    cavity = cavity_of(inner, anatomy)
+    contours = contours_of(cavity, grid.z_mm, anatomy)
+    shift = tuple(np.random.default_rng((anatomy.seed, 41)).uniform(0.0, 500.0, 3).tolist())
+    grains = [grain_over(frame.x[0], frame.y[:, 0], shift) for frame in (body, inner)]
     for index, z in enumerate(grid.z_mm):
-        share = float(z / anatomy.height_mm)
-        level = Level(anatomy, body, float(z), share, grid.pixel_mm, shift)
-        hu, region = canvas.hu[index], canvas.region[index]
-        depth = skin[index][body.angle] - body.radius
-        over = body.radius - cage[index][body.angle]
+        place = (float(z), float(z / anatomy.height_mm), grid.pixel_mm)
+        level = Level(anatomy, body, *place, grains[0])
+        hu, region = canvas.hu[index][part], canvas.region[index][part]
+        depth = skin[index].take(body.angle) - body.radius
+        over = body.radius - contours.cage[index].take(body.angle)
         if blanket is not None:
-            paint_blanket(hu, level, depth, blanket[index][body.angle])
-        paint_wall(hu, level, depth, muscle[index][body.angle] - body.radius, over)
+            paint_blanket(hu, level, depth, blanket[index].take(body.angle))
+        paint_wall(hu, level, depth, muscle[index].take(body.angle) - body.radius, over)
         region[depth > 0.0] = Region.WALL
         paint_ribs(hu, level, over)
-        paint_sternum(hu, level, 6.0 - float(cage[index][ANGLES // 2]))
-        paint_scapulae(hu, level, cage_table(anatomy, np.maximum(cavity_size(np.array([share])), 0.86))[0])
-        inner = Level(anatomy, cavity.frame, float(z), share, grid.pixel_mm, shift)
-        paint_cavity(hu[part], region[part], inner, cavity)
+        paint_sternum(hu, level, POLE_Y_MM - float(contours.cage[index][ANGLES // 2]))
+        paint_scapulae(hu, level, girdle[index])
+        _paint_cavity(canvas, index, inner_part, Level(anatomy, inner, *place, grains[1]), cavity, contours)
     paint_courses(canvas, anatomy)
     paint_electrodes(canvas, anatomy, skin)
 
@@ -88,15 +78,15 @@ def body_width_mm(anatomy: Anatomy, z_mm: Floats) -> Floats:
     return np.asarray(skin[:, ANGLES // 4] + skin[:, 3 * ANGLES // 4])
 
 
-def _about(grid: Grid, reach_mm: float) -> tuple[slice, slice]:
+def _about(grid: Grid, reach_mm: float) -> Patch:
     rows, columns = (np.flatnonzero(np.abs(axis) < reach_mm) for axis in (grid.y_mm, grid.x_mm))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
-def paint_cavity(hu: Floats, region: Floats, level: Level, cavity: Cavity) -> None:
+def _paint_cavity(canvas: Canvas, index: int, part: Patch, level: Level, cavity: Cavity, contours: Contours) -> None:
     """Mediastinal fat, abdomen, heart, spine and lungs of one level."""
-    z = np.array([level.z], np.float32)
-    surfaces = surfaces_at(cavity, z, level.anatomy)
+    hu, region = canvas.hu[index][part], canvas.region[index][part]
+    surfaces = surfaces_at(cavity, contours.level(index), level.anatomy)
     inside = level.fill(-surfaces.wall[0])
     blend(hu, inside, FAT_HU + 12.0)
     paint_abdomen(hu, level, np.minimum(surfaces.dome[0], -surfaces.wall[0]))

@@ -56,7 +56,7 @@ class Frame:
     """[1, columns]"""
     y: Floats
     """[rows, 1]"""
-    angle: NDArray[np.int16]
+    angle: NDArray[np.intp]
     """Place in a table over angle."""
     radius: Floats
     """Distance from the pole."""
@@ -73,6 +73,21 @@ class Cavity:
     heart_v: Floats
     heart_flat: Floats
     """Square of the distance from the heart's long axis plane, in units of its half axes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Contours:
+    """Tables of some levels: the cage's radius over angle, the mediastinum's right and left border over rows."""
+
+    z_mm: Floats
+    cage: Floats
+    right: Floats
+    left: Floats
+
+    def level(self, index: int) -> "Contours":
+        """Those of one level."""
+        one = slice(index, index + 1)
+        return Contours(self.z_mm[one], self.cage[one], self.right[one], self.left[one])
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +109,7 @@ def frame_of(x_mm: Floats, y_mm: Floats) -> Frame:
     """The frame of rows and columns."""
     x, y = x_mm[None, :], y_mm[:, None]
     turn = np.arctan2(x, y - np.float32(POLE_Y_MM)) / np.float32(2.0 * np.pi)
-    angle = np.round(turn * ANGLES).astype(np.int16) % ANGLES
+    angle = np.round(turn * ANGLES).astype(np.intp) % ANGLES
     return Frame(x, y, angle, np.hypot(x, y - np.float32(POLE_Y_MM)))
 
 
@@ -150,7 +165,7 @@ def cage_table(anatomy: Anatomy, size: Floats) -> Floats:
 
 
 def border_tables(anatomy: Anatomy, share: Floats, y_mm: Floats) -> tuple[Floats, Floats]:
-    """x of the right and left border of the mediastinum, [levels, rows], without heart and great vessels."""
+    """X of the right and left border of the mediastinum, [levels, rows], without heart and great vessels."""
     rng = np.random.default_rng((anatomy.seed, 13))
     fat = 6.0 * anatomy.mediastinal_fat * np.exp(-(((_ROWS + 0.7) / 0.5) ** 2))
     tables = []
@@ -162,14 +177,19 @@ def border_tables(anatomy: Anatomy, share: Floats, y_mm: Floats) -> tuple[Floats
     return -tables[0] + swing + 2.0, tables[1] + swing + 2.0
 
 
-def surfaces_at(cavity: Cavity, z_mm: Floats, anatomy: Anatomy) -> Surfaces:
-    """All surfaces of the cavity at some levels."""
-    frame, z = cavity.frame, z_mm[:, None, None]
+def contours_of(cavity: Cavity, z_mm: Floats, anatomy: Anatomy) -> Contours:
+    """The tables of some levels."""
     share = z_mm / anatomy.height_mm
-    wall = frame.radius - cage_table(anatomy, cavity_size(share))[:, frame.angle]
-    dome = (cavity.diaphragm - z) * np.float32(0.8)
-    right, left = border_tables(anatomy, share, frame.y[:, 0])
-    mediastinum = np.maximum(right[:, :, None] - frame.x, frame.x - left[:, :, None])
+    right, left = border_tables(anatomy, share, cavity.frame.y[:, 0])
+    return Contours(z_mm, cage_table(anatomy, cavity_size(share)), right, left)
+
+
+def surfaces_at(cavity: Cavity, contours: Contours, anatomy: Anatomy) -> Surfaces:
+    """All surfaces of the cavity at some levels."""
+    frame, z_mm = cavity.frame, contours.z_mm
+    wall = frame.radius - contours.cage.take(frame.angle, axis=1)
+    dome = (cavity.diaphragm - z_mm[:, None, None]) * np.float32(0.8)
+    mediastinum = np.maximum(contours.right[:, :, None] - frame.x, frame.x - contours.left[:, :, None])
     heart = heart_distance(cavity, z_mm, anatomy)
     spine = spine_distance(frame, z_mm, anatomy)
     nearest = np.minimum(np.minimum(mediastinum, heart), spine)

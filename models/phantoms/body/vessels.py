@@ -54,14 +54,18 @@ def _scaled(anatomy: Anatomy, from_z: float, *points: Point) -> tuple[Point, ...
 
 def _arteries(anatomy: Anatomy) -> Iterator[Course]:
     hu, top = anatomy.blood.aorta_hu, anatomy.arch_z_mm + 8.0
-    yield Course(_scaled(anatomy, top, (-5, -12, 0), (-14, -10, 22), (-20, -2, 48), (-24, 2, 90)), (6.5, 6.2, 5.0, 3.8), hu)
+    yield Course(
+        _scaled(anatomy, top, (-5, -12, 0), (-14, -10, 22), (-20, -2, 48), (-24, 2, 90)), (6.5, 6.2, 5.0, 3.8), hu
+    )
     yield Course(_scaled(anatomy, top, (5, 0, 0), (9, -4, 25), (18, -2, 55), (24, 2, 90)), (4.5, 4.2, 4.0, 3.6), hu)
     yield Course(
         _scaled(anatomy, top, (14, 13, -2), (22, 12, 24), (36, 0, 48), (70, -4, 55), (110, 0, 50)),
         (5.2, 5.0, 4.6, 4.2, 3.6),
         hu,
     )
-    yield Course(_scaled(anatomy, top, (-20, -2, 46), (-38, -2, 54), (-72, -4, 55), (-110, 0, 50)), (4.8, 4.4, 4.2, 3.6), hu)
+    yield Course(
+        _scaled(anatomy, top, (-20, -2, 46), (-38, -2, 54), (-72, -4, 55), (-110, 0, 50)), (4.8, 4.4, 4.2, 3.6), hu
+    )
 
 
 def _pulmonary(anatomy: Anatomy) -> Iterator[Course]:
@@ -69,7 +73,10 @@ def _pulmonary(anatomy: Anatomy) -> Iterator[Course]:
     s, z, hu = anatomy.scale, anatomy.carina_z_mm, anatomy.blood.pulmonary_artery_hu
     heart = anatomy.heart_centre_mm
     yield Course(
-        ((heart[0] - 4.0 * s, heart[1] - 20.0 * s, heart[2] + 28.0 * s), *_scaled(anatomy, z, (16, -32, -28), (17, -26, -10))),
+        (
+            (heart[0] - 4.0 * s, heart[1] - 20.0 * s, heart[2] + 28.0 * s),
+            *_scaled(anatomy, z, (16, -32, -28), (17, -26, -10)),
+        ),
         (14.0 * s, 13.5 * s, 13.0 * s),
         hu,
     )
@@ -133,7 +140,12 @@ def _soft(anatomy: Anatomy) -> Iterator[Course]:
     s, spine, z = anatomy.scale, anatomy.spine_y_mm, anatomy.carina_z_mm
     gain = anatomy.blood.muscle_gain_hu
     yield Course(
-        ((2.0 * s, 22.0 * s, 1.2 * anatomy.height_mm), (4.0 * s, spine - 27.0 * s, z), (6.0 * s, spine - 30.0 * s, 35.0), (16.0 * s, spine - 36.0 * s, 5.0)),
+        (
+            (2.0 * s, 22.0 * s, 1.2 * anatomy.height_mm),
+            (4.0 * s, spine - 27.0 * s, z),
+            (6.0 * s, spine - 30.0 * s, 35.0),
+            (16.0 * s, spine - 36.0 * s, 5.0),
+        ),
         (5.5 * s, 6.5 * s, 7.0 * s, 7.5 * s),
         36.0 + gain,
     )
@@ -142,7 +154,12 @@ def _soft(anatomy: Anatomy) -> Iterator[Course]:
         low, high = 1.06 * anatomy.height_mm, 1.2 * anatomy.height_mm
         yield Course(((x, y, low), (0.85 * x, y, high)), (7.5, 5.0), 105.0 + 3.0 * gain, Region.WALL)
         front = -anatomy.cavity_y_mm + 3.0
-        yield Course(((side * 15.0, front, 0.3 * anatomy.height_mm), (side * 14.0, front + 6.0, 0.85 * anatomy.height_mm)), (1.4, 1.6), anatomy.blood.aorta_hu, Region.WALL)
+        yield Course(
+            ((side * 15.0, front, 0.3 * anatomy.height_mm), (side * 14.0, front + 6.0, 0.85 * anatomy.height_mm)),
+            (1.4, 1.6),
+            anatomy.blood.aorta_hu,
+            Region.WALL,
+        )
     for _ in range(int(rng.integers(4, 12))):
         x, y, up = rng.uniform(-24.0, 20.0), rng.uniform(-28.0, 20.0), rng.uniform(-32.0, 30.0)
         radius = rng.uniform(1.2, 2.9)
@@ -162,11 +179,19 @@ def _bones(anatomy: Anatomy) -> Iterator[tuple[Course, float]]:
     s, h, hu = anatomy.scale, anatomy.height_mm, anatomy.bone_hu
     y = -0.62 * anatomy.cavity_y_mm
     for side in (-1.0, 1.0):
-        collar = ((side * 16.0 * s, y - 8.0, 0.9 * h), (side * 62.0 * s, y + 6.0, 0.98 * h), (side * 132.0 * s, 8.0, 1.04 * h))
+        collar = (
+            (side * 16.0 * s, y - 8.0, 0.9 * h),
+            (side * 62.0 * s, y + 6.0, 0.98 * h),
+            (side * 132.0 * s, 8.0, 1.04 * h),
+        )
         yield Course(collar, (8.0, 6.0, 6.5), hu, Region.WALL), 2.2
         head = (side * (anatomy.cavity_x_mm + 30.0), 14.0, 0.97 * h)
         if anatomy.arms_up:
-            arm = (head, (side * (anatomy.cavity_x_mm + 22.0), 6.0, 1.06 * h), (side * (anatomy.cavity_x_mm + 6.0), 0.0, 1.4 * h))
+            arm = (
+                head,
+                (side * (anatomy.cavity_x_mm + 22.0), 6.0, 1.06 * h),
+                (side * (anatomy.cavity_x_mm + 6.0), 0.0, 1.4 * h),
+            )
         else:
             out = anatomy.cavity_x_mm + anatomy.fat_mm + 62.0
             arm = (head, (side * (anatomy.cavity_x_mm + 48.0), 16.0, 0.86 * h), (side * out, 24.0, -120.0))
