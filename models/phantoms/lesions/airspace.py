@@ -17,6 +17,7 @@ from models.phantoms.lesions.shapes import (
     noise_between,
     paint_tube,
     raise_to,
+    to_the_pleura,
 )
 from models.phantoms.lobes import lobe_at
 
@@ -97,7 +98,7 @@ class Consolidation:
         box = canvas.box(low, high)
         if box is None:
             return
-        lung = canvas.lungs(box) & in_lobes(box, frozenset({self.lobe}), anatomy)
+        lung = to_the_pleura(canvas, box, canvas.lungs(box) & in_lobes(box, frozenset({self.lobe}), anatomy))
         share = self._share(box, low, high) * lung
         fine = noise_between(box, low, high, self.seed + 1, 9.0)
         raise_to(canvas, box, 0.97 * share, 32.0 + 0.18 * anatomy.contrast_hu + 10.0 * fine)
@@ -175,7 +176,7 @@ class DependentCollapse:
         box = canvas.box(low, high)
         if box is None:
             return
-        lung = canvas.lungs(box) & in_lobes(box, frozenset({self.lobe}), anatomy)
+        lung = to_the_pleura(canvas, box, canvas.lungs(box) & in_lobes(box, frozenset({self.lobe}), anatomy))
         rise = 26.0 * np.clip((box.z + 20.0) / (self.top_mm + 20.0), 0.0, 1.0) ** 2
         depth = box.y - self.level_mm - rise + 4.0 * noise_between(box, low, high, self.seed, 22.0)
         depth = depth + 1.5 * noise_between(box, low, high, self.seed + 1, 7.0)

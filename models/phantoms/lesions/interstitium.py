@@ -56,7 +56,7 @@ class SeptalLines:
         outer = np.sqrt((box.x / anatomy.cavity_x_mm) ** 2 + (box.y / anatomy.cavity_y_mm) ** 2)
         rim = 1.0 - (1.0 - outer) * anatomy.cavity_y_mm / self.depth_mm
         base = np.minimum((self.top_mm - box.z) / 25.0, 1.0)
-        there = np.clip((np.minimum(rim, base) + 0.35 * patches + 0.3 * breaks - 0.05) / 0.3, 0.0, 1.0) * lung
+        there = np.clip((np.minimum(rim, base) + 0.4 * patches + 0.4 * breaks - 0.3) / 0.4, 0.0, 1.0) * lung
         pixel = canvas.grid.pixel_mm
         line = np.clip(
             (0.5 * self.width_mm + 0.3 * pixel - gap) / (0.6 * pixel), 0.0, min(1.0, 1.3 * self.width_mm / pixel)

@@ -34,11 +34,11 @@ class Node:
             if box is None:
                 return
             lumps = 0.08 * ripple(box, self.centre, self.seed, 1.5 * max(self.axes))
-            # A node lies in fat: it takes the room of fat and lung, never that of an organ, a vessel or bone.
+            # A node takes the room of fat and lung, never that of airway, heart, bone or enhanced vessel.
             part, region = canvas.hu[box.index], canvas.region[box.index]
-            soft = (part < 15.0) & (part > -300.0) & (region != Region.HEART)
-            room = soft | canvas.lungs(box)
-            share = ellipsoid_share(box, self.centre, self.axes, lumps) * (room & (region != Region.OUTSIDE))
+            room = canvas.lungs(box) | ((part > -400.0) & (part < 85.0))
+            room &= (region != Region.OUTSIDE) & (region != Region.HEART) & (region != Region.AIRWAY)
+            share = ellipsoid_share(box, self.centre, self.axes, lumps) * room
             canvas.blend(box, share, self.hu + 0.2 * anatomy.contrast_hu)
             if self.fatty:
                 a, b, c = (0.4 * axis for axis in self.axes)

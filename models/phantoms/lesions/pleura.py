@@ -8,7 +8,7 @@ from models.phantoms.anatomy import Anatomy
 from models.phantoms.canvas import Box, Canvas, Floats, Point, Region
 from models.phantoms.findings import Finding, Side
 from models.phantoms.lesions.lesion import Layer
-from models.phantoms.lesions.shapes import Mask, ellipsoid_radius, lung_of, mark, noise_between
+from models.phantoms.lesions.shapes import Mask, ellipsoid_radius, lung_of, mark, noise_between, to_the_pleura
 
 
 def fill_with_fluid(canvas: Canvas, box: Box, fluid: Mask, share: Floats, hu: float) -> None:
@@ -42,7 +42,7 @@ class PleuralEffusion:
         if box is None:
             return
         level = self._level(box, first, last, anatomy)
-        lung = canvas.region[box.index] == lung_of(self.side)
+        lung = to_the_pleura(canvas, box, canvas.region[box.index] == lung_of(self.side))
         share = np.clip(0.5 + (box.y - level) / 2.5, 0.0, 1.0) * lung
         squeezed = np.clip(1.0 - (level - box.y) / 7.0, 0.0, 1.0) * lung
         canvas.blend(box, 0.30 * squeezed, -250.0)
@@ -86,7 +86,7 @@ class Loculation:
         radius = ellipsoid_radius(box, self.centre, self.axes)
         wave = noise_between(box, low, high, self.seed, 0.8 * size)  # type: ignore[arg-type]
         surface = (radius - 1.0 + 0.05 * wave) * size
-        lung = canvas.lungs(box)
+        lung = to_the_pleura(canvas, box, canvas.lungs(box))
         fluid = lung & (surface < 0.0)
         share = np.clip(0.5 - surface / 2.0, 0.0, 1.0) * lung
         fill_with_fluid(canvas, box, fluid, share, self.hu)

@@ -25,6 +25,18 @@ def lung_of(side: Side) -> Region:
     return Region.RIGHT_LUNG if side == Side.RIGHT else Region.LEFT_LUNG
 
 
+def to_the_pleura(canvas: Canvas, box: Box, lung: Mask) -> Mask:
+    """Some lung with the half-filled voxels at its edge, so that what fills it leaves no dark line there."""
+    wide = lung.copy()
+    for axis in (1, 2):
+        before, after = [slice(None)] * 3, [slice(None)] * 3
+        before[axis], after[axis] = slice(0, -1), slice(1, None)
+        wide[tuple(before)] |= lung[tuple(after)]
+        wide[tuple(after)] |= lung[tuple(before)]
+    edge_voxels = (canvas.hu[box.index] < -150.0) & (canvas.region[box.index] != Region.AIRWAY)
+    return lung | (wide & edge_voxels)
+
+
 def ellipsoid_radius(box: Box, centre: Point, axes: Point) -> Floats:
     """Distance from the centre in units of the half axes."""
     x, y, z = centre

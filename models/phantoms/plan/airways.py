@@ -9,7 +9,7 @@ from models.phantoms.plan.draughtsman import LOBES, Draughtsman, lobar
 from models.phantoms.plan.sizes import grade_of
 from models.phantoms.tree import grow
 
-WIDEST_MM = 9.0
+WIDEST_MM = 7.5
 """Radius that no lumen exceeds."""
 
 

@@ -78,7 +78,8 @@ def draw_case(seed: int, findings: frozenset[Finding] | None = None) -> Case:
         if finding in wanted:
             drawn, truths[finding] = draw_one(draw)
             lesions += drawn
-    lesions += _collapse_beside(draw, truths)
+    if findings is None:
+        lesions += _collapse_beside(draw, truths)
     lesions += draw_distractors(draw)
     return Case(seed, draw.anatomy, tuple(lesions), tuple(Truth(f, truths[f]) for f in FINDINGS if f in truths))
 

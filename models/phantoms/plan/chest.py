@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from models.phantoms.anatomy import Anatomy
 from models.phantoms.body import arch_mm
-from models.phantoms.canvas import Point, Region
+from models.phantoms.canvas import Point
 from models.phantoms.findings import Attributes, Finding, Lobe, Side
 from models.phantoms.lesions import Lesion
 from models.phantoms.lesions.heart import LargeHeart, PericardialEffusion
@@ -128,57 +128,58 @@ def _arch_wall(draw: Draughtsman) -> tuple[Point, Point]:
 
 
 def stations(anatomy: Anatomy) -> tuple[tuple[Point, Point], ...]:
-    """Where lymph nodes lie: low and high corners in mm (IASLC map: Rusch, J Thorac Oncol 2009;4:568)."""
+    """Where lymph nodes lie: low and high corners in mm (IASLC map: Rusch, J Thorac Oncol 2009;4:568).
+
+    Right lower paratracheal, subcarinal, aortopulmonary window, prevascular, right and left hilar, axillary.
+    """
     s, z, arch = anatomy.scale, anatomy.carina_z_mm, anatomy.arch_z_mm
-    axilla = anatomy.cavity_x_mm * 0.97
+    axilla, top = anatomy.cavity_x_mm + 6.0, anatomy.height_mm
     return (
-        ((-26.0 * s, -8.0 * s, z + 4.0), (-8.0 * s, 14.0 * s, arch + 15.0)),
-        ((-12.0 * s, 16.0 * s, z - 38.0), (14.0 * s, 34.0 * s, z - 10.0)),
-        ((16.0 * s, -22.0 * s, z + 4.0), (34.0 * s, 10.0 * s, arch - 12.0)),
-        ((-16.0 * s, -62.0 * s, z + 5.0), (24.0 * s, -34.0 * s, arch + 15.0)),
-        ((-48.0 * s, -8.0 * s, z - 34.0), (-30.0 * s, 18.0 * s, z - 4.0)),
-        ((32.0 * s, -8.0 * s, z - 30.0), (50.0 * s, 18.0 * s, z)),
-        ((-axilla - 24.0, -40.0, 0.72 * anatomy.height_mm), (-axilla, 10.0, 0.9 * anatomy.height_mm)),
-        ((axilla, -40.0, 0.72 * anatomy.height_mm), (axilla + 24.0, 10.0, 0.9 * anatomy.height_mm)),
+        ((-26.0 * s, 4.0 * s, z + 18.0), (-17.0 * s, 14.0 * s, arch + 15.0)),
+        ((-4.0 * s, 18.0 * s, z - 36.0), (8.0 * s, 32.0 * s, z - 14.0)),
+        ((24.0 * s, -14.0 * s, z + 7.0), (33.0 * s, 0.0, z + 15.0)),
+        ((4.0 * s, -52.0 * s, z + 5.0), (20.0 * s, -40.0 * s, arch + 12.0)),
+        ((-52.0 * s, 8.0 * s, z - 28.0), (-45.0 * s, 18.0 * s, z - 6.0)),
+        ((48.0 * s, -4.0 * s, z - 24.0), (56.0 * s, 10.0 * s, z - 4.0)),
+        ((-axilla - 14.0, -30.0, 0.7 * top), (-axilla, 12.0, 0.88 * top)),
+        ((axilla, -30.0, 0.7 * top), (axilla + 14.0, 12.0, 0.88 * top)),
     )
 
 
 def draw_lymphadenopathy(draw: Draughtsman) -> Drawn:
     """Nodes of more than 10 mm in their short axis, alone or in groups."""
-    largest = draw.uniform(*((11.5, 15.0), (15.0, 22.0), (22.0, 32.0))[draw.grade()])
-    number = (1, draw.between(2, 4), draw.between(5, 9))[int(draw.rng.choice(3, p=(0.34, 0.36, 0.3)))]
-    sizes = [largest, *(draw.uniform(11.0, max(12.0, 0.9 * largest)) for _ in range(number - 1))]
-    nodes = [draw_node(draw, size, Finding.LYMPHADENOPATHY) for size in sizes]
+    largest = draw.uniform(*((11.5, 15.0), (15.0, 22.0), (22.0, 30.0))[draw.grade()])
+    number = (1, draw.between(2, 4), draw.between(5, 9))[int(draw.rng.choice(3, p=(0.36, 0.36, 0.28)))]
+    sizes = [largest, *(draw.uniform(11.0, max(12.0, 0.8 * largest)) for _ in range(number - 1))]
+    nodes: list[Node] = []
+    for size in sizes:
+        nodes.append(_apart(draw, size, nodes))
     return list(nodes), Attributes(grade=grade_of(Finding.LYMPHADENOPATHY, largest), count=count_of(number))
 
 
+def _apart(draw: Draughtsman, short_axis_mm: float, others: list[Node]) -> Node:
+    """A node that does not lie in another one, so that they can be counted."""
+    tries = [draw_node(draw, short_axis_mm, Finding.LYMPHADENOPATHY) for _ in range(6 if others else 1)]
+    return max(tries, key=lambda node: min((_gap(node, other) for other in others), default=0.0))
+
+
+def _gap(node: Node, other: Node) -> float:
+    between = float(np.linalg.norm(np.subtract(node.centre, other.centre)))
+    return between - float(np.mean(node.axes)) - float(np.mean(other.axes))
+
+
 def draw_node(draw: Draughtsman, short_axis_mm: float, finding: Finding | None) -> Node:
-    """A node at one of the stations, in its fat."""
+    """A node at one of the stations."""
     where = stations(draw.anatomy)
     shares = np.array([3.0, 3.0, 2.0, 1.5, 2.0, 2.0, 1.0, 1.0])
     low, high = where[int(draw.rng.choice(len(where), p=shares / shares.sum()))]
-    centre = _in_fat(draw, low, high)
-    short = 0.5 * short_axis_mm
-    first, second = (
-        (short, short * draw.uniform(1.0, 1.6)) if draw.chance(0.5) else (short * draw.uniform(1.0, 1.6), short)
-    )
-    axes = (first, second, short * draw.uniform(1.0, 1.7))
-    fatty = finding is None and draw.chance(0.4)
-    return Node(centre, axes, draw.uniform(35.0, 65.0), fatty, draw.seed(), finding)
-
-
-def _in_fat(draw: Draughtsman, low: Point, high: Point) -> Point:
-    box = draw.map.box(low, high)
-    if box is not None:
-        hu, region = draw.map.hu[box.index], draw.map.region[box.index]
-        places = np.argwhere((hu > -150.0) & (hu < 0.0) & (region != Region.HEART) & (region != Region.OUTSIDE))
-        if len(places):
-            s, row, column = places[draw.rng.integers(len(places))]
-            jitter = draw.rng.uniform(-2.0, 2.0, 3)
-            x, y, z = box.x[0, 0, column], box.y[0, row, 0], box.z[s, 0, 0]
-            return float(x + jitter[0]), float(y + jitter[1]), float(z + jitter[2])
     x, y, z = (draw.uniform(a, b) for a, b in zip(low, high, strict=True))
-    return x, y, z
+    short = 0.5 * short_axis_mm
+    long = short * draw.uniform(1.0, 1.5)
+    first, second = (short, long) if draw.chance(0.5) else (long, short)
+    axes = (first, second, short * draw.uniform(1.0, 1.6))
+    fatty = finding is None and draw.chance(0.4)
+    return Node((x, y, z), axes, draw.uniform(35.0, 65.0), fatty, draw.seed(), finding)
 
 
 def draw_hernia(draw: Draughtsman) -> Drawn:

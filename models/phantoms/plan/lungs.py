@@ -106,7 +106,7 @@ def draw_atelectasis(draw: Draughtsman) -> Drawn:
             centre = draw.lung_points(1, 0.02, 0.6, (lobe,))[0]
             normal = draw.direction() * np.array([0.8, 0.8, 1.0])
             x, y, z = (float(n) for n in normal / np.linalg.norm(normal))
-            extent, thick = draw.uniform(low, high), draw.uniform(2.2, 4.0) + 0.025 * high
+            extent, thick = draw.uniform(low, high), draw.uniform(1.8, 3.2) + 0.03 * high
             lesions.append(Plate(centre, (x, y, z), 0.5 * extent, thick, draw.uniform(-60.0, 50.0), draw.seed()))
             draw.occupy(centre, 14.0)
             lobes.add(draw.lobe_of(centre))
