@@ -25,12 +25,6 @@ def presence_of(entry: FindingEntry, p: float) -> Presence:
     return Presence.UNCERTAIN if p >= entry.uncertain_from else Presence.ABSENT
 
 
-def grade_word(entry: FindingEntry, attributes: Attributes) -> str:
-    """The manifest's word for a grade; empty where there is none."""
-    grade = attributes.grade
-    return entry.grades[grade] if grade is not None and grade < len(entry.grades) else ""
-
-
 def finding_reading(
     manifest: Manifest,
     number: int,
@@ -57,7 +51,7 @@ def finding_reading(
         uncertain_from=entry.uncertain_from,
         presence=presence,
         attributes=said,
-        grade=grade_word(entry, said),
+        grades=entry.grades,
         slice_weights=tuple(slice_weights),
         evidence=evidence if stated else (),
     )

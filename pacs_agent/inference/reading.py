@@ -72,11 +72,17 @@ class FindingReading(_Frozen):
     presence: Presence
     attributes: Attributes = Attributes()
     """What is said of it; empty when absent."""
-    grade: str = ""
-    """The word for its grade; empty when it has none."""
+    grades: tuple[str, ...] = ()
+    """The words for its grades, from the least to the most."""
     slice_weights: tuple[float, ...]
     evidence: tuple[SliceEvidence, ...]
     """The strongest slices, strongest first; empty when absent."""
+
+    @property
+    def grade(self) -> str:
+        """The word for its grade; empty when it has none."""
+        grade = self.attributes.grade
+        return self.grades[grade] if grade is not None and grade < len(self.grades) else ""
 
 
 class Sentence(_Frozen):

@@ -229,7 +229,7 @@ def test_readings_kept_by_older_versions_are_still_readings(reader: Reader, make
     kept = json.loads(read_all(reader, make_series([0, 1000, 4000])).model_dump_json())
     del kept["evidence_method"]
     for finding in kept["findings"]:
-        for name in ("attributes", "grade", "uncertain_from"):
+        for name in ("attributes", "grades", "uncertain_from"):
             del finding[name]
         for evidence in finding["evidence"]:
             del evidence["peak_px"], evidence["peak_mm"]
