@@ -108,13 +108,15 @@ def on_field(study: LabelledStudy, shape: NetworkShape, patches: bool = True) ->
         if patches:
             shown = torch.nonzero(pixels)[:, 0]
             mask = torch.from_numpy(study.masks[finding])[shown].float()
-            records["patches"][shown.numpy(), index] = _patch_shares(mask, *(w[shown] for w in to_patches), shape)
+            shares = _patch_shares(mask, to_patches[0][shown], to_patches[1][shown], shape)
+            records["patches"][shown.numpy(), index] = shares
     return FieldStudy(records, _facts(study))
 
 
 def _pooled(weights: Tensor, axis: int, shape: NetworkShape) -> Tensor:
     """Weights that give the mean of the field pixels of a patch."""
-    return weights.unflatten(axis, (-1, shape.patch_stride_px)).mean(axis + 1)
+    parts: Tensor = weights.unflatten(axis, (-1, shape.patch_stride_px))  # type: ignore[no-untyped-call]
+    return parts.mean(axis + 1)
 
 
 def _patch_shares(mask: Tensor, rows: Tensor, columns: Tensor, shape: NetworkShape) -> NDArray[np.uint8]:

@@ -14,6 +14,8 @@ from models.msvlm.preprocess import Windows, field_of_body, hounsfield_units
 from models.msvlm.preset import PLACES, POOLS, NetworkShape
 
 TOP_PATCHES = 8
+RARE = -3.0
+"""Patch logits start here: most patches show nothing."""
 CONVOLUTIONAL_STRIDE = 2
 """Field pixels of a transformer token along one side, in patches of the convolutional front."""
 
@@ -74,7 +76,7 @@ def patch_place(patch_logits: Tensor) -> Tensor:
     With it the reader can follow a structure from slice to slice: a vessel runs on, a nodule ends.
     """
     rows, columns = patch_logits.shape[2:]
-    weights = torch.softmax(patch_logits.flatten(2), dim=2).unflatten(2, (rows, columns))
+    weights = torch.softmax(patch_logits.flatten(2), dim=2).unflatten(2, (rows, columns))  # type: ignore[no-untyped-call]
     return torch.stack([weights.sum(3) @ _centres(rows, weights), weights.sum(2) @ _centres(columns, weights)], dim=2)
 
 
@@ -99,10 +101,10 @@ class SliceHead(nn.Module):
 
     def forward(self, token: Tensor) -> Tensor:
         """Slice logits [..., F] of tokens [..., d]."""
-        logits = self.from_class(token[..., : self.width])
+        logits: Tensor = self.from_class(token[..., : self.width])
         if not self.pooled:
             return logits
-        per_finding = token[..., self.width :].unflatten(-1, (self.findings, POOLS + PLACES))
+        per_finding: Tensor = token[..., self.width :].unflatten(-1, (self.findings, POOLS + PLACES))  # type: ignore[no-untyped-call]
         return logits + (per_finding[..., :POOLS] * self.from_pools).sum(-1)
 
 
@@ -124,7 +126,7 @@ class SliceEncoder(nn.Module):
         self.patch_coarse = nn.Linear(width, shape.findings * CONVOLUTIONAL_STRIDE**2)
         self.slice_head = SliceHead(shape)
         self.patch_pools = shape.patch_pools
-        nn.init.constant_(self.patch_fine.bias, -3.0)
+        nn.init.constant_(self.patch_fine.get_parameter("bias"), RARE)
 
     def forward(self, hu: Tensor) -> Encoded:
         """Token, patch logits and slice logits of slices on the field, in HU."""

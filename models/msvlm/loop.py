@@ -67,7 +67,7 @@ class _Trainer(Generic[Batch]):
         rate = set_rate(self.optimiser, self.stage.settings.rate, step, self.stage.settings.steps)
         loss = self.stage.loss_of(batch, step)
         self.optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             gradients = [p.grad for p in self.parameters if p.grad is not None]
             average([*gradients, *self.stage.learned.buffers()])

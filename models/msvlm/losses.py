@@ -16,6 +16,7 @@ class BalancedPatchLoss(nn.Module):
     def __init__(self, findings: int, momentum: float = 0.95) -> None:
         super().__init__()
         self.momentum = momentum
+        self.mass: Tensor
         self.register_buffer("mass", torch.full((findings,), 8.0))
 
     def forward(self, logits: Tensor, share: Tensor, located: Tensor) -> Tensor:

@@ -3,14 +3,16 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from models.datasets.cache import Shard, StudySource, render
+from models.datasets.implants import implants
 from models.datasets.phantoms import PhantomSource
+from models.datasets.some_slices import SomeSlices
 from models.msvlm.distributed import lead_first
 from models.msvlm.network import Network
 from models.msvlm.preset import Preset
@@ -20,6 +22,8 @@ ENCODER_SIZES = {
     *("encoder_width", "encoder_heads", "encoder_blocks", "patch_pools"),
 }
 DECODER_SIZES = {"decoder_heads", "decoder_blocks", "max_words"}
+IMPLANT_SEEDS = {"encoder": 0, "reader": 100_000, "validation": 200_000}
+"""First seed of the implanted studies of a split; all are of patients that are not held out."""
 NOT_CONTENT = {"checkpoint_every"}
 """Settings that change nothing in the result."""
 
@@ -54,8 +58,16 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def sources(self, split: str) -> list[StudySource]:
-        """The studies of a split."""
-        return [PhantomSource.of_split(self.preset.data, split)]
+        """The studies of a split: phantoms and, where the real CTs are present, lesions implanted into them."""
+        data = self.preset.data
+        phantoms = PhantomSource.of_split(data, split)
+        count = getattr(data, f"{split}_implants", 0)
+        if not (data.implanted and count):
+            return [phantoms]
+        implanted = implants("train", count, IMPLANT_SEEDS[split])
+        if split == "encoder":
+            return [phantoms, SomeSlices(implanted, data.encoder_slices)]
+        return [phantoms, replace(implanted, patches=False)]
 
     def shards(self, split: str) -> list[Shard]:
         """The rendered studies of a split; the leading process renders what is missing."""

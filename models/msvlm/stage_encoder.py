@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from models.datasets.cache import Shard
 from models.datasets.slices import FindingSampler, SliceBank, SliceBatch
-from models.msvlm.distributed import device, in_processes, rank, world_size
+from models.msvlm.distributed import device, in_processes, placed, rank, world_size
 from models.msvlm.encoder import new_encoder
 from models.msvlm.loop import Stage, run_stage, step_seed
 from models.msvlm.losses import BalancedPatchLoss, known_only
@@ -52,7 +52,7 @@ class MaskedLearning(nn.Module):
         with torch.autocast(place.type, torch.bfloat16):
             encoded = self.encoder(batch.hu)
         by_slice = binary_cross_entropy_with_logits(encoded.slice_logits.float(), batch.slices, reduction="none")
-        patches = self.patch_loss(encoded.patch_logits.float(), batch.patches, batch.located)
+        patches: Tensor = self.patch_loss(encoded.patch_logits.float(), batch.patches, batch.located)
         return patches + SLICE_WEIGHT * known_only(by_slice, batch.located)
 
 
@@ -70,7 +70,7 @@ def _train(preset: Preset, shards: tuple[Shard, ...], start: Path, end: Path) ->
     encoder = new_encoder(preset.network)
     encoder.load_state_dict(torch.load(start, weights_only=True))
     learned = MaskedLearning(encoder, preset.network.findings, preset.seed)
-    learned.train().to(device(), memory_format=torch.channels_last)
+    placed(learned.train())
     bank, batch = SliceBank(shards), preset.encoder.batch // world_size()
 
     def batches(steps: range) -> DataLoader[SliceBatch]:

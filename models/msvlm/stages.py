@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-import torch
 import torch.distributed as dist
 from rich.console import Console
 
@@ -76,11 +75,9 @@ def _decoder(run: Run, network: Network) -> None:
 
 
 def _calibration(run: Run, network: Network) -> None:
-    from models.msvlm.calibrate import calibrate, study_logits
+    from models.msvlm.calibrate import calibrated
 
-    studies = encoded(run, network, "validation")
-    labels = torch.stack([study.labels for study in studies]).double().numpy()
-    network.points = calibrate(study_logits(network.reader.eval(), studies), labels)
+    network.points = calibrated(network.reader, encoded(run, network, "validation"))
     save_network(network.eval(), run.model)
 
 

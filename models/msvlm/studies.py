@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.datasets.cache import Shard, stream
 from models.datasets.fields import FieldStudy
-from models.msvlm.distributed import device
+from models.msvlm.distributed import placed
 from models.phantoms.report import TrueSentence
 
 _SENTENCES = TypeAdapter(tuple[TrueSentence, ...])
@@ -71,7 +71,7 @@ class StudyBatch:
 @torch.no_grad()
 def encode_studies(encoder: nn.Module, shards: Sequence[Shard], title: str) -> list[EncodedStudy]:
     """Slice tokens of rendered studies."""
-    encoder.eval().to(device(), memory_format=torch.channels_last)
+    placed(encoder.eval())
     studies = [
         encode_study(encoder, study) for shard in track(shards, f"slice tokens: {title}") for study in stream([shard])
     ]
@@ -85,7 +85,7 @@ def encode_study(encoder: nn.Module, study: FieldStudy) -> EncodedStudy:
     place = next(encoder.parameters()).device
     hu = torch.from_numpy(study.slices["hu"].copy())
     with torch.autocast(place.type, torch.bfloat16):
-        tokens = [encoder(part.to(place).float()).token.float().cpu() for part in hu.split(ENCODER_BATCH)]
+        tokens = [encoder(part.to(place).float()).token.float().cpu() for part in hu.split(ENCODER_BATCH)]  # type: ignore[no-untyped-call]
     facts = study.facts
     return EncodedStudy(
         tokens=torch.cat(tokens),

@@ -32,8 +32,8 @@ def main(preset: str, out: Path, cache: Path, fresh: bool, again: str | None, un
     run = Run(load_preset(preset), cache, out)
     with joined():
         if rank() == 0:
-            for stage in STAGES[NAMES.index(again) if again else 0 :] if fresh or again else ():
-                run.forget(stage)
+            for name in NAMES[NAMES.index(again) if again else 0 :] if fresh or again else ():
+                run.forget(name)
         run_stages(run, STAGES[: NAMES.index(until) + 1])
 
 
