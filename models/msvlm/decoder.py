@@ -5,6 +5,10 @@ from torch import Tensor, nn
 
 from models.msvlm.blocks import BLOCKED, Attention, FeedForward, start_small
 from models.msvlm.preset import NetworkShape
+from models.msvlm.wording_choice import WordingChoice
+
+PROMPT_WORDS = 4
+"""A sentence is decoded from tag, place, grade and count (`pacs_agent.inference.attributes.prompt`)."""
 
 
 class DecoderBlock(nn.Module):
@@ -34,13 +38,14 @@ class ReportDecoder(nn.Module):
 
     def __init__(self, shape: NetworkShape, vocabulary: int) -> None:
         super().__init__()
-        width = shape.visual_width
+        width, self.heads = shape.visual_width, shape.decoder_heads
         self.embed = nn.Embedding(vocabulary, width)
-        self.position = nn.Embedding(shape.max_words + 2, width)
+        self.position = nn.Embedding(PROMPT_WORDS + shape.max_words + 1, width)
         self.blocks = nn.ModuleList(DecoderBlock(width, shape.decoder_heads) for _ in range(shape.decoder_blocks))
         self.norm = nn.LayerNorm(width)
         self.to_words = nn.Linear(width, vocabulary)
         start_small(self)
+        self.wording = WordingChoice(shape.visual_tokens, width, vocabulary)
 
     def forward(self, words: Tensor, visual_tokens: Tensor) -> Tensor:
         """Logits [b, w, V] for teacher forcing."""
@@ -49,12 +54,22 @@ class ReportDecoder(nn.Module):
         x = self.embed(words) + self.position.weight[:count]
         for block in self.blocks:
             x, _ = block(x, visual_tokens, None, ahead)
-        return self.to_words(self.norm(x))
+        logits: Tensor = self.to_words(self.norm(x))
+        return logits
+
+    def empty_cache(self, sentences: int) -> tuple[Tensor, Tensor]:
+        """Keys and values before the first word, [e, b, m, 0, a] each."""
+        head_width = self.embed.embedding_dim // self.heads
+        none = self.embed.weight.new_zeros(len(self.blocks), sentences, self.heads, 0, head_width)
+        return none, none
 
     def step(
         self, word: Tensor, visual_tokens: Tensor, past_keys: Tensor, past_values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One word on: logits [b, V] and the cache [e, b, m, t + 1, a], from a cache of t ≥ 0 words."""
+        """One word on: logits [b, V] and the cache [e, b, m, t + 1, a], from a cache of t ≥ 0 words.
+
+        The largest logit is the word that the study chooses among those that the decoder finds likely.
+        """
         at = past_keys.shape[3]
         x = self.embed(word) + self.position.weight[at : at + 1]
         cache = []
@@ -62,7 +77,8 @@ class ReportDecoder(nn.Module):
             x, both = block(x, visual_tokens, (past_keys[layer], past_values[layer]), None)
             cache.append(both)
         keys, values = (torch.stack(part) for part in zip(*cache, strict=True))
-        return self.to_words(self.norm(x))[:, 0], keys, values
+        known = self.norm(x)[:, 0]
+        return self.wording(self.to_words(known), known, visual_tokens), keys, values
 
 
 class DecoderGraph(nn.Module):

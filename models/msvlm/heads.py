@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from models.msvlm.encoder import SliceHead
 from models.msvlm.preset import NetworkShape
-from models.msvlm.relation import OWN, PerFinding, StudyGeometry, log_span, neighbours
+from models.msvlm.relation import OWN, MostlyShared, PerFinding, StudyGeometry, log_span, neighbours
 from models.phantoms.findings import ATTRIBUTE_NAMES
 
 STREAM = 16
 """Width H of a finding's own stream along z."""
+DROPOUT = 0.2
 SMOOTH_MM = 1.5
 """Slice logits are averaged over so many mm before they are pooled: thin slices are noisier, not richer."""
 SHARPNESS = (0.5, 1.0, 2.0)
@@ -48,21 +49,18 @@ class FindingHeads(nn.Module):
         self.refine = PerFinding(findings, STREAM, 1)
         self.attend = PerFinding(findings, STREAM, 1)
         self.sharpness = nn.Parameter(torch.full((findings,), 2.0))
-        self.drop = nn.Dropout(0.1)
+        self.drop = nn.Dropout(DROPOUT)
         pooled = 1 + len(SHARPNESS) + 1 + 2 * STREAM
-        self.study_first, self.study_last = PerFinding(findings, pooled, 24), PerFinding(findings, 24, 1)
-        self.study_context = nn.Linear(width, findings)
+        self.study_first, self.study_last = MostlyShared(findings, pooled, 32), PerFinding(findings, 32, 1)
         self.attributes = AttributeHead(shape, pooled)
         for layer in (self.refine, self.attend, self.study_last):
             nn.init.zeros_(layer.weight)
-        nn.init.zeros_(self.study_context.weight)
-        nn.init.zeros_(self.study_context.bias)
 
     def forward(
         self, tokens: Tensor, numbers: Tensor, streams: Tensor, features: Tensor, geometry: StudyGeometry
     ) -> Concluded:
         """From raw tokens [b, L, d], each finding's standardised numbers [b, L, F, 11], streams and features."""
-        streams = torch.relu(streams + self.context(features).unflatten(2, (self.findings, STREAM)))
+        streams = torch.relu(streams + self.context(self.drop(features)).unflatten(2, (self.findings, STREAM)))
         streams = self.drop(streams)
         slices = self.skip(tokens) + self.refine(streams)[..., 0]
         smooth = _smoothed(slices, geometry).transpose(1, 2)
@@ -72,7 +70,6 @@ class FindingHeads(nn.Module):
         level = (attention * smooth).sum(2)
         pooled = self._pooled(level, smooth, attention, streams, geometry)
         study = level + self.study_last(torch.relu(self.study_first(pooled)))[..., 0]
-        study = study + self.study_context(_mean(features, geometry))
         attributes = self.attributes(pooled, numbers, streams, features, attention, geometry)
         return Concluded(slices.transpose(1, 2), attention, study, attributes)
 
@@ -139,9 +136,3 @@ class AttributeHead(nn.Module):
 
 def _smoothed(slices: Tensor, geometry: StudyGeometry) -> Tensor:
     return neighbours(geometry, 0.0, SMOOTH_MM) @ slices
-
-
-def _mean(features: Tensor, geometry: StudyGeometry) -> Tensor:
-    """Mean over mm [b, width]."""
-    weight = geometry.span_mm / geometry.span_mm.sum(1, keepdim=True).clamp(min=1.0)
-    return (features * weight[..., None]).sum(1)

@@ -22,6 +22,9 @@ class OperatingPoint:
     bias: float = 0.0
     operating_point: float = 0.5
     uncertain_from: float = 0.25
+    side_from: float = 0.0
+    lobe_from: float = 0.0
+    """The logit from which a side or a lobe is said."""
 
 
 @dataclass

@@ -88,20 +88,36 @@ class PerFinding(nn.Module):
         return torch.einsum("...fi,fio->...fo", x, self.weight) + self.bias
 
 
+class MostlyShared(nn.Module):
+    """A linear layer that all findings share, with a gain and a bias of each finding's own: [..., F, i] → [..., F, o].
+
+    A finding that few studies have learns from all others what a structure that ends looks like.
+    """
+
+    def __init__(self, findings: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.shared = nn.Linear(inputs, outputs)
+        self.gain = nn.Parameter(torch.ones(findings, outputs))
+        self.bias = nn.Parameter(torch.zeros(findings, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer at every place."""
+        return torch.addcmul(self.bias, self.shared(x), self.gain)
+
+
 class LocalRelation(nn.Module):
     """What each finding does along z about a slice: does it stay in its place and end, or wander on like a vessel?
 
-    Standardised tokens [b, L, d] and slice logits [b, L, F] → streams [b, L, F, H] with weights of their own for each
-    finding.
+    Standardised tokens [b, L, d] and slice logits [b, L, F] → streams [b, L, F, H].
     """
 
-    def __init__(self, shape: NetworkShape, width: int, hidden: int = 32) -> None:
+    def __init__(self, shape: NetworkShape, width: int, hidden: int = 64) -> None:
         super().__init__()
         findings = shape.findings
         self.findings, self.class_width, self.pools = findings, shape.encoder_width, shape.patch_pools
         self.from_class = None if shape.patch_pools else nn.Linear(shape.encoder_width, findings * (OWN - 1))
         inputs = OWN + (len(OFFSETS_MM) + 1) * (FOLLOWED + 1)
-        self.first, self.second = PerFinding(findings, inputs, hidden), PerFinding(findings, hidden, width)
+        self.first, self.second = MostlyShared(findings, inputs, hidden), MostlyShared(findings, hidden, width)
 
     def forward(self, tokens: Tensor, logits: Tensor, geometry: StudyGeometry) -> Tensor:
         """The streams of every slice."""

@@ -1,76 +1,122 @@
-"""Stage 4: resampler and decoder learn to write each sentence from its tag; encoder and Z-former stay as they are."""
+"""Stage 4: resampler and decoder learn to write each sentence from its prompt; encoder and Z-former stay as are."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
-from rich.progress import track
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from models.msvlm.losses import sentence_loss
+from models.msvlm.decoder import PROMPT_WORDS
+from models.msvlm.distributed import device
+from models.msvlm.loop import set_rate
 from models.msvlm.network import Network
-from models.msvlm.stage_encoder import set_rate
-from models.msvlm.studies import EncodedStudy, StudyBatch, pad, random_batch
-from models.msvlm.tokenizer import PAD, Tokenizer, tag
-from models.phantoms import FINDINGS
-from models.phantoms.wording import WORDINGS
+from models.msvlm.recorder import recorded
+from models.msvlm.sentences import Licensed, every_prompt, made_sentence, true_sentence
+from models.msvlm.speak import speak
+from models.msvlm.studies import EncodedStudy, pad
+from models.msvlm.tokenizer import PAD, Tokenizer, as_text
 
-STUDIES_PER_STEP = 16
-
-
-def sentence_words(tokenizer: Tokenizer, study: EncodedStudy) -> list[list[int]]:
-    """Numbers of all sentences a study teaches: its report, and what would be said of an uncertain finding."""
-    uncertain = [(tag("uncertain", finding), WORDINGS[finding].uncertain[0]) for finding in FINDINGS]
-    return [tokenizer.encode(first, text) for first, text in (*study.sentences, *uncertain)]
+STUDIES_PER_STEP = 8
+OWN_SENTENCES = 0.3
+"""Share of the sentences of a step that come from the studies' own reports."""
+CHECKED_STUDIES = 4
 
 
-def _draw(
-    sentences: Sequence[list[list[int]]], chosen: Sequence[int], count: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Padded words [count, w] and the row of the study each belongs to; sentences with facts come more often."""
-    rows, words = [], []
-    for row, study in enumerate(chosen):
-        longest_first = sorted(sentences[study], key=len, reverse=True)
-        for _ in range(count // len(chosen)):
-            among = longest_first[:8] if torch.rand(1, generator=generator).item() < 0.7 else longest_first
-            rows.append(row)
-            words.append(torch.tensor(among[int(torch.randint(len(among), (1,), generator=generator))]))
-    return torch.nn.utils.rnn.pad_sequence(words, batch_first=True), torch.tensor(rows)
+class Fallbacks(NamedTuple):
+    """Shares of all prompts for which the decoder says what the prompt does not license, or comes to no end."""
+
+    unlicensed: float
+    endless: float
 
 
-def train_decoder(network: Network, studies: Sequence[EncodedStudy]) -> float:
-    """Trains resampler and decoder; gives the last loss."""
-    preset, generator = network.preset, torch.Generator().manual_seed(network.preset.seed + 4)
-    amounts, sentences = preset.decoder, [sentence_words(network.tokenizer, study) for study in studies]
-    parameters = [*network.reader.resampler.parameters(), *network.decoder.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=amounts.rate, weight_decay=0.02)
-    pad_number, mean = network.tokenizer.number[PAD], 0.0
-    for step in track(range(amounts.steps), "decoder"):
-        set_rate(optimiser, amounts.rate, step, amounts.steps)
-        chosen = torch.randint(len(studies), (STUDIES_PER_STEP,), generator=generator).tolist()
-        words, rows = _draw(sentences, chosen, amounts.batch, generator)
-        visual = visual_tokens(network, random_batch_of(studies, chosen, generator))
-        loss = sentence_loss(network.decoder(words[:, :-1], visual[rows]), words, pad_number)
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        mean = loss.item() if step == 0 else 0.98 * mean + 0.02 * loss.item()
+def train_decoder(network: Network, studies: Sequence[EncodedStudy], folder: Path | None = None) -> float:
+    """Trains resampler and decoder, then fits the choice of wordings; gives the mean of the last losses.
+
+    Report sentences and answers come in equal parts (MS-VLM, stage 3). Curves go to `folder`.
+    """
+    settings, seed = network.preset.decoder, network.preset.seed + 4
+    generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    parameters = [p for p in _learned(network) if p.requires_grad]
+    optimiser = torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=0.02)
+    network.reader.to(device()).eval()
+    network.decoder.to(device()).train()
+    mean = 0.0
+    with recorded("decoder", settings, folder) as record:
+        for step in range(settings.steps):
+            set_rate(optimiser, settings.rate, step, settings.steps)
+            chosen = torch.randint(len(studies), (STUDIES_PER_STEP,), generator=generator).tolist()
+            words, rows = _draw(network.tokenizer, [studies[i] for i in chosen], settings.batch, rng)
+            visual = visual_tokens(network, [studies[i] for i in chosen])
+            loss = sentence_loss(network.decoder(words[:, :-1], visual[rows]), words, network.tokenizer)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+            optimiser.step()
+            mean = loss.item() if step == 0 else 0.98 * mean + 0.02 * loss.item()
+            record(step, loss.item())
+    fit_wordings(network, studies)
+    network.reader.cpu()
+    network.decoder.cpu().eval()
     return mean
 
 
-def random_batch_of(studies: Sequence[EncodedStudy], chosen: Sequence[int], generator: torch.Generator) -> StudyBatch:
-    """The chosen studies with random slices dropped."""
-    parts = [random_batch([studies[i]], 1, generator) for i in chosen]
-    whole = [
-        EncodedStudy(part.tokens[0], part.z_mm[0], part.slices[0], part.labels[0], studies[i].sentences)
-        for part, i in zip(parts, chosen, strict=True)
-    ]
-    return pad(whole)
+def sentence_loss(logits: Tensor, words: Tensor, tokenizer: Tokenizer) -> Tensor:
+    """Cross-entropy of the words after the prompt; logits [b, w, V] from words [b, w + 1]."""
+    said = logits[:, PROMPT_WORDS - 1 :].flatten(0, 1)
+    return cross_entropy(said, words[:, PROMPT_WORDS:].flatten(), ignore_index=tokenizer.number[PAD])
 
 
-def visual_tokens(network: Network, batch: StudyBatch) -> Tensor:
+def visual_tokens(network: Network, studies: Sequence[EncodedStudy]) -> Tensor:
     """Visual tokens [b, Q, k] with gradients only through the resampler."""
-    reader = network.reader
+    place = next(network.reader.parameters()).device
     with torch.no_grad():
-        facts = reader.facts(*batch.inputs)
-    return reader.resampler(*facts.resampler_inputs)
+        facts = network.reader.facts(*(value.to(place) for value in pad(studies).inputs))
+    visual: Tensor = network.reader.resampler(*facts.resampler_inputs)
+    return visual
+
+
+@torch.no_grad()
+def fit_wordings(network: Network, studies: Sequence[EncodedStudy]) -> None:
+    """Fits how a study chooses among wordings to the visual tokens of these studies."""
+    parts = [visual_tokens(network, studies[at : at + 8]) for at in range(0, len(studies), 8)]
+    network.decoder.wording.fit(torch.cat(parts))
+
+
+def fallbacks(network: Network, studies: Sequence[EncodedStudy]) -> Fallbacks:
+    """How often a fixed sentence must stand in for the decoder's: every prompt, on the first few of these studies."""
+    prompts, licensed = zip(*every_prompt(), strict=True)
+    unlicensed = endless = count = 0
+    for visual in visual_tokens(network, studies[:CHECKED_STUDIES]).detach():
+        batch = visual.expand(len(prompts), -1, -1)
+        said = speak(network.decoder, network.tokenizer, prompts, batch, network.preset.network.max_words)
+        count += len(said)
+        endless += sum(text is None for text in said)
+        unlicensed += sum(text not in _written(allowed) for text, allowed in zip(said, licensed, strict=True) if text)
+    return Fallbacks(unlicensed / count, endless / count)
+
+
+def _written(sentences: Sequence[str]) -> set[str]:
+    return {as_text(sentence.lower().split()) for sentence in sentences}
+
+
+def _learned(network: Network) -> list[Tensor]:
+    return [*network.reader.resampler.parameters(), *network.decoder.parameters()]
+
+
+def _draw(
+    tokenizer: Tokenizer, studies: Sequence[EncodedStudy], count: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Padded words [count, w] and the row of the study [count] that each sentence is learned with."""
+    rows = [index % len(studies) for index in range(count)]
+    words = [torch.tensor(tokenizer.encode(*_sentence(studies[row], rng))) for row in rows]
+    padded = torch.nn.utils.rnn.pad_sequence(words, batch_first=True, padding_value=tokenizer.number[PAD])
+    return padded.to(device()), torch.tensor(rows, device=device())
+
+
+def _sentence(study: EncodedStudy, rng: np.random.Generator) -> Licensed:
+    if study.sentences and rng.random() < OWN_SENTENCES:
+        return true_sentence(study.sentences[int(rng.integers(len(study.sentences)))])
+    return made_sentence(rng)

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -11,15 +10,14 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.msvlm.augment import other_scans
-from models.msvlm.curves import Curves
 from models.msvlm.distributed import device
 from models.msvlm.heads import Concluded
 from models.msvlm.loop import set_rate
 from models.msvlm.losses import masked_embedding_loss, span_mask
 from models.msvlm.preset import Preset, StageSettings
-from models.msvlm.progress import stage_progress
 from models.msvlm.reader import StudyReader
 from models.msvlm.reading_loss import attribute_loss, finding_loss, reading_loss
+from models.msvlm.recorder import recorded
 from models.msvlm.studies import EncodedStudy, StudyBatch, pad
 
 CHECK_EVERY = 25
@@ -71,7 +69,7 @@ def train_masked(
         predicted, true = reader.predict_masked(batch.tokens, batch.z_mm, hidden, batch.mask)
         return masked_embedding_loss(predicted, true, hidden)
 
-    with _recorded("masked", settings, folder) as record:
+    with recorded("masked", settings, folder) as record:
         losses = [record(step, loss) for step, loss in _steps(settings, [optimiser], parameters, loss_of)]
     reader.cpu()
     return losses
@@ -100,7 +98,7 @@ def train_findings(
         batch = _placed(other_scans(studies, settings.batch, std, generator))
         return reading_loss(reader.facts(*batch.inputs).concluded, batch)
 
-    with _recorded("findings", settings, folder) as record:
+    with recorded("findings", settings, folder) as record:
         for step, loss in _steps(settings, optimisers, parameters, loss_of):
             averaged.update_parameters(reader)
             if (step + 1) % CHECK_EVERY:
@@ -161,25 +159,6 @@ def _steps(
         for optimiser in optimisers:
             optimiser.step()
         yield step, loss.item()
-
-
-@contextmanager
-def _recorded(name: str, settings: StageSettings, folder: Path | None) -> Iterator[Callable[..., float]]:
-    """Within: a function that shows and keeps the loss of a step, and gives it back."""
-    with stage_progress(name, settings.steps) as bar:
-        curves = Curves(folder, name) if folder else None
-
-        def record(step: int, loss: float, **values: float) -> float:
-            bar.advance(loss=loss, **values)
-            if curves:
-                curves.add(step, loss=loss, **values)
-            return loss
-
-        if curves is None:
-            yield record
-            return
-        with curves:
-            yield record
 
 
 def _placed(batch: StudyBatch) -> StudyBatch:

@@ -4,27 +4,33 @@ The file is plain JSON, read by the agent without any package:
 
     {"format": 1,
      "words": ["<pad>", "<end>", "<present:lung_nodule>", …, ",", ".", "a", …],   position = number of the word
-     "tags": {"<present:lung_nodule>": 2, …},                                     first word of a sentence
+     "tags": {"<present:lung_nodule>": 2, …},                                     words of prompts, never written
      "end": 1, "pad": 0,
      "no_space_before": [".", ","]}
 
-A sentence starts from its tag and runs until `end`. To text: drop tag and `end`, join with spaces, no space before the
-marks of `no_space_before`, first letter a capital. Tags: `<present:KEY>`, `<absent:KEY>`, `<uncertain:KEY>`,
-`<impression:KEY>` for each finding, and `<impression:normal>` for a study without findings.
+A sentence starts from the four words of its prompt (`pacs_agent.inference.attributes.prompt`) and runs until `end`. To
+text: drop prompt and `end`, join with spaces, no space before the marks of `no_space_before`, first letter a capital.
+Tags, the first words of prompts: `<present:KEY>`, `<absent:KEY>`, `<uncertain:KEY>`, `<impression:KEY>` for each
+finding, `<impression:normal>` for a study without findings, and `<ask:KIND:KEY>` for answers (see `questions.py`).
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from models.phantoms.findings import FINDINGS
 from models.phantoms.wording import all_words
+from pacs_agent.inference.attributes import prompt_words
 
 PAD, END = "<pad>", "<end>"
 TAG_KINDS = ("present", "absent", "uncertain", "impression")
+ANSWER_KINDS = ("yes", "no", "unsure", "where", "size", "count")
+"""What an answer says: that a finding is there, is not, may be; where it is, how large, how many."""
 NORMAL_TAG = "<impression:normal>"
 NO_SPACE_BEFORE = (".", ",")
+CAPITALS = {"ct": "CT"}
+"""Words that keep their capitals wherever they stand."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,11 @@ def tag(kind: str, finding: str) -> str:
     return f"<{kind}:{finding}>"
 
 
+def answer_tag(kind: str, finding: str) -> str:
+    """The first word of an answer, for example `<ask:where:lung_nodule>`."""
+    return f"<ask:{kind}:{finding}>"
+
+
 @dataclass(frozen=True)
 class Tokenizer:
     """A vocabulary; the position of a word is its number."""
@@ -52,7 +63,9 @@ class Tokenizer:
     def of_wordings(cls) -> "Tokenizer":
         """The vocabulary of the phantoms' wordings with all tags."""
         tags = [tag(kind, finding) for kind in TAG_KINDS for finding in FINDINGS]
-        return cls((PAD, END, *tags, NORMAL_TAG, *all_words()))
+        answers = [answer_tag(kind, finding) for kind in ANSWER_KINDS for finding in FINDINGS]
+        words = (CAPITALS.get(word, word) for word in all_words())
+        return cls((PAD, END, *tags, NORMAL_TAG, *answers, *prompt_words(), *words))
 
     @classmethod
     def from_json(cls, text: str) -> "Tokenizer":
@@ -76,16 +89,16 @@ class Tokenizer:
         """Number of each word."""
         return {word: number for number, word in enumerate(self.words)}
 
-    def encode(self, first: str, sentence: str) -> list[int]:
-        """Numbers of tag, words and end. Raises UnknownWord."""
-        words = [first, *sentence.lower().split(), END]
+    def encode(self, prompt: Sequence[str], sentence: str) -> list[int]:
+        """Numbers of prompt, words and end. Raises UnknownWord."""
+        words = [*prompt, *(CAPITALS.get(word, word) for word in sentence.lower().split()), END]
         for word in words:
             if word not in self.number:
                 raise UnknownWord(word)
         return [self.number[word] for word in words]
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """The sentence as text, up to the first end; tags and padding are left out."""
+        """The sentence as text, up to the first end; prompts and padding are left out."""
         words: list[str] = []
         for number in numbers:
             if self.words[number] == END:
@@ -95,9 +108,9 @@ class Tokenizer:
         return as_text(words)
 
 
-def as_text(words: list[str]) -> str:
+def as_text(words: Iterable[str]) -> str:
     """Words as a written sentence."""
-    text = " ".join(words)
+    text = " ".join(CAPITALS.get(word, word) for word in words)
     for mark in NO_SPACE_BEFORE:
         text = text.replace(f" {mark}", mark)
     return text[:1].upper() + text[1:]

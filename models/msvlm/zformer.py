@@ -11,6 +11,8 @@ WAVELENGTHS_MM = (64.0, 128.0, 256.0, 512.0, 1024.0)
 Z_FEATURES = 2 * len(WAVELENGTHS_MM) + 1
 PLANES, SEQUENCES, PHASES = 4, 16, 8
 """Sizes of the id tables. Plane ids follow the order of `imaging.series.Plane`; sequence 0 and phase 0: not given."""
+DROPOUT = 0.2
+"""Of a token's numbers in training: studies are few, and tokens tell them apart."""
 NEAREST_MM, FARTHEST_MM = 6.0, 400.0
 """Reach of the first and of the last attention head."""
 
@@ -33,6 +35,7 @@ class ZFormer(nn.Module):
         super().__init__()
         width, heads = shape.reader_width, shape.reader_heads
         self.project = nn.Linear(shape.token_width, width)
+        self.drop = nn.Dropout(DROPOUT)
         self.streams = nn.Linear(shape.findings * stream_width, width)
         self.position = nn.Linear(Z_FEATURES, width)
         self.plane = nn.Embedding(PLANES, width)
@@ -55,7 +58,11 @@ class ZFormer(nn.Module):
         phase: Tensor,
     ) -> Tensor:
         """Features of every place; those of padding mean nothing."""
-        x = self.project(tokens) + self.streams(streams.flatten(2)) + self.position(z_features(geometry.z_mm))
+        x = (
+            self.project(self.drop(tokens))
+            + self.streams(streams.flatten(2))
+            + self.position(z_features(geometry.z_mm))
+        )
         x = x + self.plane(plane) + self.sequence(sequence) + self.phase(phase)
         bias = self._bias(geometry, plane)
         for block in self.blocks:
