@@ -32,16 +32,33 @@ class Figure(TypedDict):
 NOT_MEASURED: Figure = {"value": None, "low": None, "high": None, "n": 0}
 
 
+def of_known(measure: Measure) -> Measure:
+    """The measure of each finding over the studies whose label is known (NaN: not known)."""
+
+    def measured(labels: Array, scores: Array) -> Array:
+        known = np.isfinite(labels)
+        if known.all():
+            return measure(labels, scores)
+        columns = range(labels.shape[1])
+        return np.concatenate(
+            [measure(labels[known[:, f], f : f + 1], scores[known[:, f], f : f + 1]) for f in columns]
+        )
+
+    return measured
+
+
+@of_known
 def auroc(labels: Array, scores: Array) -> Array:
     """Area under the ROC curve of each finding, ties counted half (Mann–Whitney U)."""
     positive = labels > 0
     p, n = positive.sum(0), (~positive).sum(0)
-    ranks = (rankdata(scores, axis=0) * positive).sum(0)
+    ranks = (rankdata(scores, axis=0) * positive).sum(0) if len(scores) else p
     with np.errstate(invalid="ignore", divide="ignore"):
         area: Array = np.where((p > 0) & (n > 0), (ranks - p * (p + 1) / 2.0) / (p * n), np.nan)
     return area
 
 
+@of_known
 def auprc(labels: Array, scores: Array) -> Array:
     """Average precision of each finding."""
     return np.array([average_precision(labels[:, f], scores[:, f]) for f in range(labels.shape[1])])
@@ -52,6 +69,7 @@ def average_precision(labels: Array, scores: Array) -> float:
     return float(average_precision_score(labels > 0, scores)) if (labels > 0).any() else float("nan")
 
 
+@of_known
 def f1(labels: Array, said: Array) -> Array:
     """F1 of each finding; NaN where it is neither there nor said."""
     total = (labels > 0).sum(0) + (said > 0).sum(0)
@@ -99,7 +117,8 @@ class ReliabilityBin(TypedDict):
 
 def reliability(labels: Array, probabilities: Array, bins: int = 10) -> list[ReliabilityBin]:
     """Bins of equal width over all findings together; empty ones are left out."""
-    p, y = probabilities.ravel(), labels.ravel()
+    known = np.isfinite(labels)
+    p, y = probabilities[known], labels[known]
     which = np.minimum((p * bins).astype(int), bins - 1)
     return [
         {

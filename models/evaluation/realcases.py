@@ -1,81 +1,131 @@
-"""Case studies on the open real chest CTs where they lie beside the project: what the model says, nothing more.
+"""Case studies on the open real chest CTs where they lie beside the project: what the bundle says, and what fails.
 
-Each is one patient without a reference label for these findings, so no figure can come of it.
+Each is one patient, so no figure can come of it. Where readers outlined the nodule, the evidence slices are held
+against the outline; otherwise only what the collection says of the patient is known.
 """
 
-import io
-import tarfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
+from numpy.typing import NDArray
 
-from models.msvlm.runtime import BundleRuntime, StoredSeries
+from models.datasets.real_ct import SHARED_DATA, Volume, read_dicom_archive, read_nifti
+from models.datasets.study import LabelledStudy
+from models.evaluation.heldout import HeldOutStudy, encode
+from models.evaluation.outcomes import Said, Speaker
+from models.msvlm.runtime import BundleRuntime
+from models.phantoms.findings import FINDINGS, Finding
+from pacs_agent.inference.evidence import EVIDENCE, strongest
+from pacs_agent.inference.reading import Presence
 
-REAL_DATA = Path(__file__).parents[2].parent / "shared" / "data"
-ARCHIVES = {"LIDC-IDRI-0001": "ct_dicom/LIDC-IDRI-0001_CT.tar.xz"}
-VOLUMES = {
-    "LIDC-IDRI-0314": "ct_nifti/LIDC-IDRI-0314_CT_chest_1.25x1.25x1.5.nii.gz",
-    "RIDER-Pilot-0109": "ct_nifti/RIDER-Pilot-0109_CT_chest_contrast_1.25x1.25x5.nii.gz",
+READERS = 2
+"""Readers, of four, who must have outlined a voxel."""
+NEAR_SLICES = 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """A patient: where the scan lies, what is known, and which findings should be called."""
+
+    scan: str
+    known: str
+    expected: tuple[Finding, ...]
+    outlined: Finding | None = None
+    outline: str = ""
+    in_training: bool = False
+    """Whether the patient's scan was seen in training, without labels or as a background of implants."""
+
+
+CASES: dict[str, Case] = {
+    "LIDC-IDRI-0001": Case(
+        "ct_dicom/LIDC-IDRI-0001_CT.tar.xz",
+        "contrast; spiculated mass of 3 cm in the left lower lobe, outlined by readers",
+        (Finding.LUNG_NODULE,),
+        Finding.LUNG_NODULE,
+        "lidc/LIDC-IDRI-0001_nodule_readercount_native.nii.gz",
+        in_training=True,
+    ),
+    "LIDC-IDRI-0314": Case(
+        "ct_nifti/LIDC-IDRI-0314_CT_chest_1.25x1.25x1.5.nii.gz",
+        "no contrast; nodule in the right upper lobe, outlined by readers",
+        (Finding.LUNG_NODULE,),
+        Finding.LUNG_NODULE,
+        "lidc/LIDC-IDRI-0314_nodule_readercount_1.25x1.25x1.5.nii.gz",
+    ),
+    "RIDER-Pilot-0109": Case(
+        "ct_nifti/RIDER-Pilot-0109_CT_chest_contrast_1.25x1.25x5.nii.gz",
+        "contrast; large right pleural effusion and lung opacities",
+        (Finding.PLEURAL_EFFUSION, Finding.LUNG_OPACITY),
+        in_training=True,
+    ),
 }
-KNOWN = {
-    "LIDC-IDRI-0001": "contrast; spiculated mass in the left lower lobe",
-    "LIDC-IDRI-0314": "no contrast; nodule in the right upper lobe",
-    "RIDER-Pilot-0109": "contrast; large right pleural effusion and lung opacities",
-}
 
 
-def series_of_archive(path: Path) -> StoredSeries:
-    """The CT series of a tar.xz of DICOM files, slices in ascending z."""
-    with tarfile.open(path, "r:xz") as archive:
-        files = [archive.extractfile(member) for member in archive if member.name.endswith(".dcm")]
-        slices = [pydicom.dcmread(io.BytesIO(file.read())) for file in files if file]
-    slices = [ds for ds in slices if ds.Modality == "CT" and "ImagePositionPatient" in ds]
-    slices.sort(key=lambda ds: float(ds.ImagePositionPatient[2]))
-    first = slices[0]
-    return StoredSeries(
-        stored=np.stack([ds.pixel_array for ds in slices]).astype(np.int16),
-        slope=float(first.RescaleSlope),
-        intercept=float(first.RescaleIntercept),
-        spacing_mm=(float(first.PixelSpacing[0]), float(first.PixelSpacing[1])),
-        z_mm=np.array([ds.ImagePositionPatient[2] for ds in slices], np.float32),
-    )
+@dataclass(frozen=True, eq=False)
+class ReadCase:
+    """A case as it was read, for tables and pictures."""
+
+    name: str
+    case: Case
+    volume: Volume
+    outline: NDArray[np.bool_] | None
+    study: HeldOutStudy
+    said: Said
+    weights: NDArray[np.float32]
+    """Slice evidence by the bundle's method, [F, L]."""
 
 
-def series_of_nifti(path: Path) -> StoredSeries:
-    """A NIfTI volume in HU, turned so that rows go to the back, columns to the left and slices to the head."""
-    import nibabel
-
-    image = nibabel.as_closest_canonical(nibabel.load(path))
-    volume = np.asarray(image.dataobj)[::-1, ::-1, :].transpose(2, 1, 0)
-    spacing = image.header.get_zooms()
-    z_mm = np.arange(len(volume), dtype=np.float32) * float(spacing[2])
-    hu = np.clip(np.round(volume), -2048, 4095).astype(np.int16)
-    return StoredSeries(np.ascontiguousarray(hu), 1.0, 0.0, (float(spacing[1]), float(spacing[0])), z_mm)
+def read_cases(runtime: BundleRuntime, speaker: Speaker, folder: Path = SHARED_DATA) -> list[ReadCase]:
+    """All cases that are there; none where the shared data are absent."""
+    there = [name for name, case in CASES.items() if (folder / case.scan).is_file()]
+    return [_read(runtime, speaker, name, folder) for name in there]
 
 
-def read_case(runtime: BundleRuntime, series: StoredSeries, known: str) -> dict[str, Any]:
-    """What the bundle says of one real case."""
-    tokens, _ = runtime.encode(series)
-    reading = runtime.read(tokens, series.z_mm)
-    keys = [entry.key for entry in runtime.findings]
+def _read(runtime: BundleRuntime, speaker: Speaker, name: str, folder: Path) -> ReadCase:
+    case = CASES[name]
+    path = folder / case.scan
+    volume = read_dicom_archive(path) if path.name.endswith(".tar.xz") else read_nifti(path)
+    outline = read_nifti(folder / case.outline).hu >= READERS if case.outline else None
+    masks = {case.outlined: outline} if case.outlined and outline is not None else {}
+    labels = dict.fromkeys(case.expected, True)
+    labelled = LabelledStudy(name, name, "real", volume.hu, volume.z_mm, volume.spacing_mm, labels, masks)
+    study = encode(runtime, labelled)
+    said = speaker.say(study.tokens, study.z_mm)
+    read = speaker.read(study, said.outputs, None)
+    return ReadCase(name, case, volume, outline, study, said, EVIDENCE[speaker.manifest.evidence_method](read))
+
+
+def case_rows(cases: list[ReadCase]) -> dict[str, dict[str, Any]]:
+    """What evaluation.json says of each case."""
+    return {one.name: _row(one) for one in cases}
+
+
+def _row(one: ReadCase) -> dict[str, Any]:
+    probabilities = {finding.label.key: round(finding.probability, 3) for finding in one.said.findings}
+    present = [finding.label.key for finding in one.said.findings if finding.presence is Presence.PRESENT]
+    expected = [finding.value for finding in one.case.expected]
     return {
         "n": 1,
-        "known": known,
-        "finite": bool(np.isfinite(tokens).all() and np.isfinite(reading.logits).all()),
-        "probabilities": {key: round(float(p), 3) for key, p in zip(keys, reading.probabilities, strict=True)},
-        "strongest_slice": {key: int(w.argmax()) for key, w in zip(keys, reading.slice_weights, strict=True)},
-        "report": runtime.report(reading),
+        "known": one.case.known,
+        "scan_seen_in_training": one.case.in_training,
+        "probabilities": probabilities,
+        "called": present,
+        "expected": expected,
+        "missed": [key for key in expected if key not in present],
+        "not_known_to_be_there": [key for key in present if key not in expected],
+        "evidence": {finding.value: _evidence(one, finding) for finding in one.case.expected},
+        "report": [sentence.text for sentence in one.said.sentences if sentence.positive],
     }
 
 
-def read_real_cases(runtime: BundleRuntime) -> dict[str, Any]:
-    """All cases that are there; none where the shared data are absent."""
-    readers = dict.fromkeys(ARCHIVES, series_of_archive) | dict.fromkeys(VOLUMES, series_of_nifti)
-    cases = {}
-    for name, file in (ARCHIVES | VOLUMES).items():
-        path = REAL_DATA / file
-        if path.is_file():
-            cases[name] = read_case(runtime, readers[name](path), KNOWN[name])
-    return cases
+def _evidence(one: ReadCase, finding: Finding) -> dict[str, Any]:
+    number = FINDINGS.index(finding)
+    slices = strongest(one.weights[number].tolist())
+    row: dict[str, Any] = {"slices": slices, "of": len(one.study.z_mm)}
+    if finding == one.case.outlined:
+        shown = np.flatnonzero(one.study.area_mm2[:, number])
+        row["outlined_slices"] = [int(shown[0]), int(shown[-1])]
+        row["slices_on_outline"] = sum(bool(shown[0] - NEAR_SLICES <= s <= shown[-1] + NEAR_SLICES) for s in slices)
+    return row
