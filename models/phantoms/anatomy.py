@@ -68,7 +68,7 @@ class Anatomy:
     @property
     def spine_y_mm(self) -> float:
         """Centre of the vertebral bodies."""
-        return 0.80 * self.cavity_y_mm
+        return 0.70 * self.cavity_y_mm
 
     @property
     def descending_mm(self) -> tuple[float, float]:
@@ -90,7 +90,7 @@ class Anatomy:
     def heart_centre_mm(self) -> tuple[float, float, float]:
         """Centre of the heart; a large one grows to the left and forward."""
         grown = (self.heart_size - 0.9) * 22.0
-        return self.heart_x_mm + grown, -16.0 * self.scale - 0.3 * grown, self.heart_z_mm + 0.5 * grown
+        return self.heart_x_mm + grown, -25.0 * self.scale - 0.3 * grown, self.heart_z_mm + 0.5 * grown
 
 
 def draw_anatomy(rng: np.random.Generator, findings: frozenset[Finding]) -> Anatomy:
@@ -106,9 +106,9 @@ def draw_anatomy(rng: np.random.Generator, findings: frozenset[Finding]) -> Anat
         female=female,
         scale=scale,
         height_mm=height,
-        cavity_x_mm=128.0 * scale * float(rng.uniform(0.95, 1.05)),
-        cavity_y_mm=88.0 * scale * float(rng.uniform(0.9, 1.1)),
-        fat_mm=4.0 + 40.0 * habitus,
+        cavity_x_mm=131.0 * scale * float(rng.uniform(0.95, 1.05)),
+        cavity_y_mm=92.0 * scale * float(rng.uniform(0.9, 1.1)),
+        fat_mm=4.0 + 34.0 * habitus,
         muscle_mm=float(rng.uniform(8.0, 14.0) if female else rng.uniform(10.0, 20.0)),
         breast_mm=(10.0 + 34.0 * habitus) * float(rng.uniform(0.7, 1.2)) if female else 0.0,
         gland=float(rng.beta(1.2, 2.0)),

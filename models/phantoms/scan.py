@@ -36,14 +36,14 @@ class Scan:
     seed: int
 
 
-def draw_scan(rng: np.random.Generator) -> Scan:
-    """Random field of view, coverage, slices, dose and kernel; nothing depends on the person or the findings."""
+def draw_scan(rng: np.random.Generator, body_mm: float) -> Scan:
+    """Random field of view about a body of some width, coverage, slices, dose and kernel; never by the findings."""
     sharp = bool(rng.random() < 0.4)
     thin = (0.6, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
     deep, cut = rng.random() < 0.2, rng.random() < 0.12
     return Scan(
-        field_mm=float(rng.uniform(325.0, 440.0)),
-        offset_mm=(float(rng.uniform(-18.0, 18.0)), float(rng.uniform(-14.0, 22.0))),
+        field_mm=float(np.clip(body_mm * rng.uniform(0.97, 1.2), 300.0, 500.0)),
+        offset_mm=(float(rng.uniform(-14.0, 14.0)), float(rng.uniform(-12.0, 24.0))),
         thickness_mm=float(rng.choice(thin)) if rng.random() < 0.6 else None,
         noise_hu=float(np.exp(rng.uniform(np.log(5.0), np.log(32.0)))) * (1.25 if sharp else 0.9),
         kernel_mm=float(rng.uniform(0.3, 0.5) if sharp else rng.uniform(0.5, 0.95)),
@@ -83,7 +83,7 @@ class Detector:
         pixel = (1.7 / self.pixel_mm) ** 0.7
         slice_factor = (2.0 / max(self.thickness_mm, 0.6)) ** 0.4
         body = float(np.exp(0.006 * (width_mm - 330.0)))
-        return float(np.clip(self.scan.noise_hu * pixel * slice_factor * body * (1.0 + 0.7 * shoulders), 2.0, 130.0))
+        return float(np.clip(self.scan.noise_hu * pixel * slice_factor * body * (1.0 + 0.5 * shoulders), 2.0, 110.0))
 
     def filtered(self, image: Floats) -> Floats:
         """The image through the kernel: a small blur, and for a sharp kernel the difference to a wider one."""

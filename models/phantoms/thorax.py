@@ -109,7 +109,8 @@ def generate(
     """
     case = draw_case(seed, None if findings is None else frozenset(findings))
     rng = np.random.default_rng((seed, 1))
-    scan = draw_scan(rng)
+    chest = np.array([0.45 * case.anatomy.height_mm], np.float32)
+    scan = draw_scan(rng, float(body_width_mm(case.anatomy, chest)[0]))
     count = slices or int(rng.integers(MIN_SLICES, MAX_SLICES + 1))
     z_mm = slice_positions(case.anatomy, scan, count)
     distance = float(z_mm[1] - z_mm[0]) if count > 1 else 1.0

@@ -18,16 +18,17 @@ def paint_abdomen(hu: Floats, level: Level, dome: Floats) -> None:
     drop = float(np.clip((anatomy.dome_mm[1] - level.z) / 100.0, 0.0, 1.0))
     value = np.full(hu.shape, FAT_HU, np.float32)
     _paint_bowel(value, level)
-    stomach = (1.0 - ellipse(x - 0.42 * cx, y + (30.0 - 12.0 * drop) * s, (40.0 - 6.0 * drop) * s, 38.0 * s)) * 38.0
+    wave = np.float32(0.08) * level.grain(14.0)
+    stomach = (1.0 + wave - ellipse(x - 0.42 * cx, y + (30.0 - 12.0 * drop) * s, (40.0 - 6.0 * drop) * s, 38.0 * s)) * 38.0
     blend(value, level.fill(stomach), 42.0 + 0.6 * gain)
     lumen = stomach - np.float32(4.5)
     blend(value, level.fill(lumen), 18.0)
     surface = -(30.0 + 38.0 * (1.0 - 1.6 * anatomy.stomach_gas)) * s
     blend(value, np.minimum(level.fill(lumen), level.fill(np.float32(surface) - y)), -970.0)
-    spleen = (1.0 - ellipse(x - 0.70 * cx, y - 0.28 * cy, 36.0 * s, 46.0 * s)) * 36.0
-    blend(value, level.fill(np.minimum(spleen, 34.0 - 0.0 * spleen)), 48.0 + 1.25 * gain)
+    spleen = (1.0 + wave - ellipse(x - 0.78 * cx, y - 0.32 * cy, 34.0 * s, 50.0 * s)) * 34.0
+    blend(value, level.fill(np.minimum(spleen, -stomach - 3.0)), 48.0 + 1.25 * gain)
     _paint_kidneys(value, level)
-    edge = np.float32(0.38 * cx - 62.0 * drop) - x + 9.0 * np.sin(y / 21.0) + 0.25 * (y + 20.0)
+    edge = np.float32(0.38 * cx - 62.0 * drop) - x + 9.0 * np.sin(y / 21.0) + 0.25 * (y + 20.0) + 60.0 * wave
     back = np.float32(0.86 * cy) - y - 0.3 * np.maximum(-x - 40.0, 0.0)
     liver = level.fill(np.minimum(edge, back))
     blend(value, liver, LIVER_HU + gain + np.float32(2.0) * level.grain(10.0))
@@ -59,4 +60,5 @@ def _paint_kidneys(value: Floats, level: Level) -> None:
         a, b = 24.0 * s * height**0.5, 28.0 * s * height**0.5
         depth = (1.0 - ellipse(level.frame.x - side * 56.0 * s, level.frame.y - 0.52 * anatomy.cavity_y_mm, a, b)) * a
         blend(value, level.fill(depth), 32.0 + 2.4 * gain)
-        blend(value, level.fill(depth - np.float32(0.62 * a)), FAT_HU + 30.0)
+        hilum = (1.0 - ellipse(level.frame.x - side * 44.0 * s, level.frame.y - 0.5 * anatomy.cavity_y_mm, 15.0, 8.0)) * 9.0
+        blend(value, level.fill(hilum), FAT_HU + 20.0)

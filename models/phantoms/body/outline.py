@@ -7,7 +7,7 @@ from models.phantoms.body.level import FAT_HU, MUSCLE_HU, Level, blend
 from models.phantoms.body.shape import ANGLE, cage_table, cavity_size
 from models.phantoms.canvas import Floats
 
-RIB_SHELL_MM = 11.0
+RIB_SHELL_MM = 10.0
 SKIN_MM = 2.0
 
 
@@ -27,10 +27,10 @@ def muscle_table(anatomy: Anatomy, z_mm: Floats) -> Floats:
     turn, k = np.abs(ANGLE)[None, :], anatomy.muscle_mm / 13.0
     cage = cage_table(anatomy, np.maximum(cavity_size(share[:, 0]), np.float32(0.86)))
     neck = _rise(share, 1.02, 1.2)
-    thick = 5.0 + 3.0 * k + 0.0 * turn
+    thick = 2.5 + 2.0 * k + 0.0 * turn
     thick = thick + k * 15.0 * _bump(turn, 0.8, 0.42) * _rise(share, 0.45, 0.62)
     thick = thick + k * 13.0 * _bump(turn, 1.95, 0.4) * _rise(share, 0.2, 0.55)
-    thick = thick + k * 13.0 * _bump(turn, 2.72, 0.28) - 4.0 * _bump(turn, np.pi, 0.06)
+    thick = thick + 9.0 * _bump(turn, 2.42, 0.36) + k * 11.0 * _bump(turn, 2.8, 0.36) - 2.5 * _bump(turn, np.pi, 0.09)
     up = 34.0 if anatomy.arms_up else 46.0
     thick = thick + up * _bump(turn, 1.62, 0.55) * _rise(share, 0.66, 0.92)
     shoulder = _bump(turn, 1.57, 0.38)
@@ -42,7 +42,7 @@ def body_table(anatomy: Anatomy, z_mm: Floats, muscle: Floats) -> Floats:
     rng = np.random.default_rng((anatomy.seed, 21))
     share, turn = (z_mm / anatomy.height_mm)[:, None], np.abs(ANGLE)[None, :]
     belly = 1.0 + 0.5 * (1.0 - _rise(share, -0.1, 0.35)) * _bump(turn, 0.4, 0.9)
-    fat = anatomy.fat_mm * belly * (0.72 + 0.25 * _bump(turn, 1.9, 0.5) - 0.45 * _bump(turn, np.pi, 0.2))
+    fat = anatomy.fat_mm * belly * (0.68 + 0.3 * _bump(turn, 1.9, 0.5) - 0.3 * _bump(turn, np.pi, 0.2))
     fat = fat * (1.0 - 0.35 * _rise(share, 0.75, 1.0)) * (1.0 - 0.5 * _bump(turn, 0.0, 0.25))
     wobble = sum(rng.normal(0.0, 0.09 / k) * np.cos(k * ANGLE + rng.uniform(0.0, 6.28)) for k in range(2, 7))
     return muscle + SKIN_MM + fat * (1.0 + wobble) + _breast_mm(anatomy, share)
@@ -51,18 +51,18 @@ def body_table(anatomy: Anatomy, z_mm: Floats, muscle: Floats) -> Floats:
 def _breast_mm(anatomy: Anatomy, share: Floats) -> Floats:
     """Height of the breasts, and of the smaller pectoral fat of a man, over angle."""
     height = anatomy.breast_mm if anatomy.female else 0.12 * anatomy.fat_mm
-    round_off = np.maximum(1.0 - ((share - 0.46) / 0.2) ** 2, 0.0) ** 0.7
-    one = np.maximum(1.0 - ((np.abs(ANGLE) - 0.72) / 0.56) ** 2, 0.0)[None, :]
-    return height * round_off * one**0.8
+    round_off = np.maximum(1.0 - ((share - 0.44) / 0.22) ** 2, 0.0)
+    one = np.maximum(1.0 - ((np.abs(ANGLE) - 0.82) / 0.66) ** 2, 0.0)[None, :]
+    return height * round_off * one
 
 
 def paint_wall(hu: Floats, level: Level, skin: Floats, muscle: Floats, cage: Floats) -> None:
     """Skin, fat and muscle. `skin` and `muscle` are depths under their surfaces, `cage` the height over the ribs."""
     flesh = level.fill(muscle)
-    planes = np.abs(level.grain(6.0))
-    planes -= np.float32(0.16)
-    planes *= np.float32(7.0)
-    np.clip(planes, 0.25, 1.0, out=planes)
+    planes = np.abs(level.grain(8.0))
+    planes -= np.float32(0.02)
+    planes *= np.float32(5.0)
+    np.clip(planes, 0.4, 1.0, out=planes)
     deep = cage < RIB_SHELL_MM
     planes[deep] = 1.0
     flesh *= planes
@@ -76,7 +76,7 @@ def paint_wall(hu: Floats, level: Level, skin: Floats, muscle: Floats, cage: Flo
 
 def _paint_gland(tissue: Floats, level: Level, skin: Floats, muscle: Floats) -> None:
     anatomy = level.anatomy
-    if not anatomy.female or abs(level.share - 0.46) > 0.2:
+    if not anatomy.female or abs(level.share - 0.44) > 0.22:
         return
     reach = anatomy.cavity_x_mm
     for side in (-1.0, 1.0):

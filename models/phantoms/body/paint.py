@@ -8,7 +8,7 @@ from models.phantoms.anatomy import Anatomy
 from models.phantoms.body.abdomen import paint_abdomen
 from models.phantoms.body.grain import grain_over
 from models.phantoms.body.heart import paint_heart
-from models.phantoms.body.level import FAT_HU, Level, Patch, blend
+from models.phantoms.body.level import FAT_HU, Level, Patch, blend, ellipse
 from models.phantoms.body.outline import body_table, muscle_table, paint_wall
 from models.phantoms.body.shape import (
     ANGLES,
@@ -88,7 +88,8 @@ def _paint_cavity(canvas: Canvas, index: int, part: Patch, level: Level, cavity:
     hu, region = canvas.hu[index][part], canvas.region[index][part]
     surfaces = surfaces_at(cavity, contours.level(index), level.anatomy)
     inside = level.fill(-surfaces.wall[0])
-    blend(hu, inside, FAT_HU + 12.0)
+    blend(hu, inside, np.float32(FAT_HU + 12.0) + np.float32(7.0) * level.grain(4.0))
+    _paint_thymus(hu, level)
     paint_abdomen(hu, level, np.minimum(surfaces.dome[0], -surfaces.wall[0]))
     paint_heart(hu, cavity, surfaces.heart[0], inside, level.z, level.anatomy)
     paint_spine(hu, level)
@@ -96,6 +97,18 @@ def _paint_cavity(canvas: Canvas, index: int, part: Patch, level: Level, cavity:
     found = regions(surfaces, level.frame.x)[0]
     within = surfaces.wall[0] < 0.0
     region[within] = found[within]
+
+
+def _paint_thymus(hu: Floats, level: Level) -> None:
+    """What is left of the thymus in the fat behind the upper sternum."""
+    anatomy = level.anatomy
+    near = level.near(0.0, -0.72 * anatomy.cavity_y_mm, 26.0, 0.34 * anatomy.cavity_y_mm)
+    if near is None or not 0.5 < level.share < 0.78:
+        return
+    of, x, y = near
+    left = np.clip(1.6 - ellipse(np.abs(x) - np.float32(7.0), y, 16.0, 0.3 * anatomy.cavity_y_mm) * 1.6, 0.0, 1.0)
+    left *= np.clip(level.grain(4.0, of) * 0.8 + np.float32(3.0 * anatomy.thymus - 0.9), 0.0, 1.0)
+    blend(hu[of], left, 38.0 + anatomy.blood.muscle_gain_hu)
 
 
 def _paint_lungs(hu: Floats, level: Level, cavity: Cavity, surfaces: Surfaces) -> None:

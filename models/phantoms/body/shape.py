@@ -19,18 +19,18 @@ ANGLES = 720
 POLE_Y_MM = 6.0
 """Centre of the angles; x is 0."""
 PLEURA_MM = 1.5
-_SHARES = np.array((-0.5, 0.0, 0.3, 0.55, 0.72, 0.92, 1.2))
+_SHARES = np.array((-0.5, 0.0, 0.3, 0.55, 0.72, 0.9, 1.05))
 _ROWS = np.array((-1.1, -0.75, -0.45, -0.15, 0.15, 0.45, 0.68, 0.9, 1.2))
 """Knots of the mediastinal borders: shares of the lung's height, shares of the cavity's depth from front to back."""
 _RIGHT_MM = np.array(
     (
         (12, 14, 18, 20, 18, 11, 11, 16, 22),
         (10, 13, 18, 22, 18, 10, 10, 16, 22),
-        (5, 8, 17, 23, 17, 9, 9, 16, 22),
-        (3, 5, 20, 27, 23, 13, 11, 17, 22),
-        (3, 7, 22, 25, 20, 14, 13, 18, 24),
-        (15, 17, 22, 24, 20, 15, 16, 20, 26),
-        (26, 26, 28, 28, 26, 24, 24, 26, 30),
+        (6, 7, 15, 23, 17, 9, 9, 16, 22),
+        (3, 3, 12, 27, 23, 13, 11, 17, 22),
+        (3, 4, 14, 25, 20, 14, 13, 18, 24),
+        (20, 21, 24, 24, 22, 19, 19, 22, 26),
+        (40, 40, 38, 38, 36, 34, 34, 34, 36),
     ),
     np.float64,
 )
@@ -38,11 +38,11 @@ _LEFT_MM = np.array(
     (
         (12, 16, 20, 18, 16, 18, 20, 18, 22),
         (12, 16, 20, 18, 16, 20, 22, 18, 22),
-        (6, 11, 20, 18, 15, 20, 22, 18, 22),
-        (3, 6, 22, 24, 22, 22, 22, 18, 22),
-        (3, 7, 18, 24, 26, 24, 22, 20, 24),
-        (15, 17, 22, 24, 22, 20, 20, 22, 26),
-        (26, 26, 28, 28, 26, 24, 24, 26, 30),
+        (6, 9, 16, 18, 15, 20, 22, 18, 22),
+        (3, 4, 13, 24, 22, 22, 22, 18, 22),
+        (3, 4, 12, 24, 26, 24, 22, 20, 24),
+        (20, 21, 24, 25, 24, 22, 21, 23, 26),
+        (40, 40, 38, 38, 36, 34, 34, 34, 36),
     ),
     np.float64,
 )
@@ -154,25 +154,25 @@ def cavity_size(share: Floats) -> Floats:
 def cage_table(anatomy: Anatomy, size: Floats) -> Floats:
     """Radius of the inner face of the ribs over angle, [levels, ANGLES], for relative sizes [levels]."""
     size = size[:, None]
-    a, b = anatomy.cavity_x_mm * size, anatomy.cavity_y_mm * (0.25 + 0.75 * size)
+    a, b = anatomy.cavity_x_mm * size**0.8, anatomy.cavity_y_mm * (0.12 + 0.88 * size)
     round_off = ((_SIN / a) ** 2.3 + (np.abs(_COS) / b) ** 2.3) ** np.float32(-1.0 / 2.3)
     turn = np.abs(ANGLE)
-    gutter = 9.0 * np.exp(-(((turn - 2.62) / 0.3) ** 2)) - 5.0 * np.exp(-((turn / 0.35) ** 2))
+    gutter = 14.0 * np.exp(-(((turn - 2.6) / 0.32) ** 2)) - 5.0 * np.exp(-((turn / 0.35) ** 2))
     rng = np.random.default_rng((anatomy.seed, 12))
     wobble = sum(rng.normal(0.0, 1.6 / k) * np.cos(k * ANGLE + rng.uniform(0.0, 6.28)) for k in range(1, 6))
-    centre_y = (1.0 - size) * 0.22 * anatomy.cavity_y_mm
+    centre_y = (1.0 - size) * 0.3 * anatomy.cavity_y_mm
     return (round_off + size * (gutter + wobble) - _COS * (centre_y - POLE_Y_MM)).astype(np.float32)
 
 
 def border_tables(anatomy: Anatomy, share: Floats, y_mm: Floats) -> tuple[Floats, Floats]:
     """X of the right and left border of the mediastinum, [levels, rows], without heart and great vessels."""
     rng = np.random.default_rng((anatomy.seed, 13))
-    fat = 6.0 * anatomy.mediastinal_fat * np.exp(-(((_ROWS + 0.7) / 0.5) ** 2))
+    fat = 5.0 * anatomy.mediastinal_fat * np.exp(-(((_ROWS + 0.7) / 0.5) ** 2))
     tables = []
     for knots in (_RIGHT_MM, _LEFT_MM):
-        spread = knots * anatomy.scale * rng.uniform(0.88, 1.12, knots.shape) + fat
+        spread = knots * anatomy.scale * rng.uniform(0.84, 1.16, knots.shape) + fat
         spline = RectBivariateSpline(_SHARES, _ROWS, spread, kx=3, ky=3)
-        tables.append(spline(share.clip(-0.5, 1.2), (y_mm / anatomy.cavity_y_mm).clip(-1.1, 1.2)).astype(np.float32))
+        tables.append(spline(share.clip(-0.5, 1.05), (y_mm / anatomy.cavity_y_mm).clip(-1.1, 1.2)).astype(np.float32))
     swing = np.float32(rng.normal(0.0, 2.5)) * np.exp(-(((y_mm / anatomy.cavity_y_mm + 0.8) / 0.3) ** 2))
     return -tables[0] + swing + 2.0, tables[1] + swing + 2.0
 

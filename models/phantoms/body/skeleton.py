@@ -25,9 +25,9 @@ def paint_ribs(hu: Floats, level: Level, cage: Floats) -> None:
         return
     anatomy, angle = level.anatomy, level.frame.angle[rows, columns]
     turn = np.abs(ANGLE)
-    drop = 0.5 * 84.0 * anatomy.scale * (1.0 + np.cos(turn)) ** 0.9
+    drop = 122.0 * anatomy.scale * ((np.pi - turn) / np.pi) ** 1.2
     phase = (level.z + drop) / anatomy.rib_pitch_mm + anatomy.rib_phase + 0.06 * (ANGLE > 0.0)
-    rise = ((phase - np.round(phase)) * anatomy.rib_pitch_mm * 0.85 / 5.6) ** 2
+    rise = ((phase - np.round(phase)) * anatomy.rib_pitch_mm * 0.8 / 5.4) ** 2
     there = (turn > 0.22) & (turn < 3.02)
     rise[~there] = 9.0
     radius = np.sqrt(((cage[rows, columns] - 5.6) / np.float32(4.0)) ** 2 + rise.astype(np.float32)[angle])
@@ -106,14 +106,14 @@ def paint_spine(hu: Floats, level: Level) -> None:
         return
     of, x, y = near
     part, y = hu[of], y + np.float32(14.0 * s)
-    beside = np.float32(1.0) - ellipse(np.abs(x) - np.float32(20.0 * s), y - np.float32(33.0 * s), 19.0 * s, 17.0 * s)
+    beside = np.float32(1.0) - ellipse(np.abs(x) - np.float32(20.0 * s), y - np.float32(35.0 * s), 21.0 * s, 18.0 * s)
     blend(part, level.fill(beside * 15.0), MUSCLE_HU + anatomy.blood.muscle_gain_hu)
     place = level.z / VERTEBRA_MM + anatomy.disc_phase
     from_disc = abs(place - round(place)) * VERTEBRA_MM
-    waist = 1.0 - 0.10 * float(np.clip(from_disc / 9.0, 0.0, 1.0))
-    depth = (1.0 - ellipse(x, y - 0.12 * np.abs(x), 17.5 * s * waist, 14.5 * s * waist)) * np.float32(15.0 * s)
+    waist = 1.06 - 0.09 * float(np.clip(from_disc / 9.0, 0.0, 1.0))
+    depth = (1.0 - ellipse(x, y - 0.10 * np.abs(x), 19.0 * s * waist, 15.5 * s * waist)) * np.float32(15.5 * s)
     # The back of a vertebral body is flat, where the canal begins.
-    depth = np.minimum(depth, np.float32(11.5 * s) - y)
+    depth = np.minimum(depth, np.float32(12.5 * s) - y)
     disc = float(np.clip((4.0 - from_disc) / 2.0, 0.0, 1.0))
     _paint_body(part, level, depth, disc, endplate=abs(from_disc - 5.0) < 1.5)
     if from_disc > 2.0:
@@ -135,7 +135,7 @@ def _paint_body(part: Floats, level: Level, depth: Floats, disc: float, endplate
 def _paint_arch(part: Floats, level: Level, x: Floats, y: Floats, s: float, from_disc: float) -> None:
     side = np.abs(x)
     ring = np.abs(ellipse(x, y - np.float32(20.0 * s), 12.5 * s, 11.5 * s) - 1.0) * np.float32(12.0 * s)
-    _paint_bone(part, level, np.float32(2.8 * s) - ring, cortex_mm=1.6)
+    _paint_bone(part, level, np.float32(1.9 * s) - ring, cortex_mm=1.4)
     process, _ = capsule_mm(side, y, (0.0, 31.0 * s), (0.0, 50.0 * s))
     _paint_bone(part, level, np.float32(2.6 * s) - process, cortex_mm=1.4)
     if from_disc > 6.0:

@@ -195,7 +195,7 @@ def _bones(anatomy: Anatomy) -> Iterator[tuple[Course, float]]:
         else:
             out = anatomy.cavity_x_mm + anatomy.fat_mm + 62.0
             arm = (head, (side * (anatomy.cavity_x_mm + 48.0), 16.0, 0.86 * h), (side * out, 24.0, -120.0))
-        yield Course(arm, (22.0 * s, 14.0 * s, 11.0 * s), hu, Region.WALL), 3.0
+        yield Course(arm, (22.0 * s, 13.0 * s, 10.0 * s), hu, Region.WALL), 3.0
 
 
 def arm_courses(anatomy: Anatomy) -> tuple[Course, ...]:
