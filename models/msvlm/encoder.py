@@ -108,6 +108,13 @@ class SliceHead(nn.Module):
         return logits + (per_finding[..., :POOLS] * self.from_pools).sum(-1)
 
 
+def resized_positions(positions: Tensor, grid: tuple[int, int], wanted: tuple[int, int]) -> Tensor:
+    """Position embeddings [1, rows × columns, width] of one grid interpolated to another."""
+    maps = positions.transpose(1, 2).unflatten(2, grid)  # type: ignore[no-untyped-call]
+    maps = nn.functional.interpolate(maps, wanted, mode="bicubic", align_corners=False)
+    return maps.flatten(2).transpose(1, 2)
+
+
 class SliceEncoder(nn.Module):
     """HU on the field [n, field rows, field columns] → `Encoded`."""
 
@@ -130,15 +137,29 @@ class SliceEncoder(nn.Module):
 
     def forward(self, hu: Tensor) -> Encoded:
         """Token, patch logits and slice logits of slices on the field, in HU."""
-        fine = self.front(self.windows(hu))
-        tokens = self.to_tokens(fine).flatten(2).transpose(1, 2) + self.positions
-        x = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
-        for block in self.blocks:
-            x = block(x)
-        x = self.norm(x)
+        fine, x = self._features(hu)
         patch_logits = self.patch_fine(fine) + self._coarse_logits(x[:, 1:])
         token = slice_token(x[:, 0], patch_logits) if self.patch_pools else x[:, 0]
         return Encoded(token, patch_logits, self.slice_head(token))
+
+    def class_features(self, hu: Tensor) -> Tensor:
+        """[CLS] [n, width] of slices or parts of slices of any size, in HU."""
+        return self._features(hu)[1][:, 0]
+
+    def _features(self, hu: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the front [n, channels, gr, gc]; [CLS] and tokens of the coarse grid [n, 1 + t, width]."""
+        fine = self.front(self.windows(hu))
+        coarse = self.to_tokens(fine)
+        tokens = coarse.flatten(2).transpose(1, 2) + self._positions(coarse.shape[2], coarse.shape[3])
+        x = torch.cat([self.class_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
+        for block in self.blocks:
+            x = block(x)
+        return fine, self.norm(x)
+
+    def _positions(self, rows: int, columns: int) -> Tensor:
+        if (rows, columns) == self.coarse_grid:
+            return self.positions
+        return resized_positions(self.positions, self.coarse_grid, (rows, columns))
 
     def _coarse_logits(self, tokens: Tensor) -> Tensor:
         logits = self.patch_coarse(tokens).transpose(1, 2).unflatten(2, self.coarse_grid)
