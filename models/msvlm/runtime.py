@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -29,8 +29,7 @@ class StoredSeries:
     z_mm: Floats
 
 
-@dataclass(frozen=True)
-class Encoding:
+class Encoding(NamedTuple):
     """Slice tokens [L, d], patch grids [L, F, gr, gc], and where the field's centre lies [L, 2] (row, column)."""
 
     tokens: Floats

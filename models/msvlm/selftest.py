@@ -1,17 +1,15 @@
 """The bundle's self-test: a tiny fixed study with what this model must say of it on every machine.
 
-`self_test/self_test.npz` holds `stored` int16 [L, rows, columns], `slope`, `intercept`, `spacing_mm` [2], `z_mm` [L]
-and the expected `probabilities` [F], `finding_logits` [F], `slice_weights` [F, L], `token_sums` [L] and `sentences`
-(str [S], in the order of `tags` str [S]). Tolerance 1e-3; sentences must be equal.
+Layout and tolerances: `pacs_agent/inference/self_test.py`.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from models.msvlm.runtime import BundleRuntime, StoredSeries
-from pacs_agent.inference.manifest import FindingEntry
+from models.msvlm.runtime import BundleRuntime, Reading, StoredSeries
+from pacs_agent.inference.manifest import Manifest
 
 FILE = "self_test.npz"
 SLICES, SIDE_PX = 8, 96
@@ -33,12 +31,12 @@ def self_test_series() -> StoredSeries:
     return StoredSeries(stored, 1.0, -1024.0, (4.0, 4.0), np.arange(SLICES, dtype=np.float32) * 30.0)
 
 
-def write_self_test(folder: Path, findings: Sequence[FindingEntry]) -> Path:
-    """Reads the fixed study with the graphs in `folder` and writes what they say."""
-    series, runtime = self_test_series(), BundleRuntime(folder, findings, threads=1)
-    tokens, _ = runtime.encode(series)
-    reading = runtime.read(tokens, series.z_mm)
-    tags = runtime.tags(reading.probabilities)
+def write_self_test(folder: Path, manifest: Manifest) -> Path:
+    """Reads the fixed study with the graphs in `folder`, in every precision, and writes what they say."""
+    series = self_test_series()
+    runtimes = [BundleRuntime(folder, manifest, precision, threads=1) for precision in ("fp32", *manifest.variants)]
+    numbers, readings = zip(*(_numbers(runtime, series) for runtime in runtimes), strict=True)
+    prompts = runtimes[0].prompts(readings[0])
     path = folder / "self_test" / FILE
     path.parent.mkdir(exist_ok=True)
     np.savez_compressed(
@@ -48,11 +46,25 @@ def write_self_test(folder: Path, findings: Sequence[FindingEntry]) -> Path:
         intercept=series.intercept,
         spacing_mm=np.asarray(series.spacing_mm, np.float32),
         z_mm=series.z_mm,
-        finding_logits=reading.logits,
-        probabilities=reading.probabilities,
-        slice_weights=reading.slice_weights,
-        token_sums=tokens.sum(1),
-        tags=np.array(tags),
-        sentences=np.array(runtime.decode(tags, reading.visual_tokens)),
+        prompts=np.array(prompts),
+        sentences=np.array(runtimes[0].decode(prompts, readings[0].visual_tokens)),
+        **{name: values for one in numbers for name, values in one.items()},
     )
     return path
+
+
+def _numbers(runtime: BundleRuntime, series: StoredSeries) -> tuple[dict[str, NDArray[np.float32]], Reading]:
+    """What one precision says, under the names of the self-test."""
+    encoding = runtime.encode(series, batch=8)
+    reading = runtime.read(encoding.tokens, series.z_mm)
+    numbers = {
+        "token_sums": encoding.tokens.sum(axis=1),
+        "grid_sums": encoding.grids.sum(axis=(1, 2, 3)),
+        "field_centre_px": encoding.centres_px,
+        "finding_logits": reading.logits,
+        "probabilities": reading.probabilities,
+        "slice_weights": reading.slice_weights,
+        "slice_attention": reading.slice_attention,
+        "attribute_logits": reading.attribute_logits,
+    }
+    return {f"{runtime.variant}.{name}": values for name, values in numbers.items()}, reading

@@ -1,7 +1,7 @@
 """The grounding test: a model that reads must do better on the right study than on a wrong or a blank one.
 
 The bundle carries a handful of small labelled studies, `self_test/grounding.npz`: `stored` [N, L, rows, columns]
-(values below 2^15), `slope`, `intercept`, `spacing_mm` [2], `z_mm` [N, L] and `labels` bool [N, F]. The figure is the
+(values below 2^15), `slope`, `intercept`, `spacing_mm` [N, 2], `z_mm` [N, L] and `labels` bool [N, F]. The figure is the
 F1 of the findings said present, over all studies and findings together, against the labels of the same study
 (correct), of each other study (shuffled), and with every slice replaced by air (blanked).
 """
@@ -94,7 +94,7 @@ def _air(given: Arrays) -> int:
 
 def _said(manifest: Manifest, sessions: Sessions, given: Arrays, index: int) -> Labels:
     """Which findings are said present in a study, [F]."""
-    one = {**given, "stored": given["stored"][index]}
+    one = {**given, "stored": given["stored"][index], "spacing_mm": given["spacing_mm"][index]}
     z_mm = given["z_mm"][index].astype(np.float32)
     tokens = encode_stored(sessions.slice_encoder, one)["token"]
     logits = read_study(sessions.study_reader, StudyTokens(tokens, z_mm, PLANE_IDS[Plane.AXIAL])).finding_logits

@@ -27,7 +27,7 @@ digest of every other file.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.inference.reading import Code, EvidenceMethod
@@ -78,6 +78,11 @@ class FindingEntry(_Frozen):
     """The logit from which a side or a lobe is said; 0 where it is not given."""
     concern: int = Field(default=0, ge=0, le=3)
     """How soon it wants attention; the impression names the highest first. 0: no matter."""
+
+    @field_serializer("applies")
+    def _in_order(self, applies: frozenset[str]) -> list[str]:
+        """The same bytes in every process: the order of a set is not."""
+        return sorted(applies)
 
 
 class GraphFile(_Frozen):

@@ -307,7 +307,7 @@ def write_grounding(folder: Path, labels: Any = ((True, False), (False, True))) 
         stored=np.array([[nodule, nodule], [effusion, effusion]]),
         slope=1.0,
         intercept=0.0,
-        spacing_mm=np.ones(2, np.float32),
+        spacing_mm=np.ones((2, 2), np.float32),
         z_mm=np.array([[0.0, 5.0]] * 2, np.float32),
         labels=np.array(labels),
     )
