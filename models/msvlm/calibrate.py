@@ -23,6 +23,7 @@ PULLS = (1.0, 4.0, 16.0, 64.0, 1000.0)
 FOLDS = 5
 LIMITS = (0.2, 0.8)
 """An operating point from few validation cases is kept within these probabilities."""
+SETTLED = 1e-7
 FALSE_PER_NORMAL = 0.25
 """False findings that the operating points together may cost in a normal study."""
 PRICES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
@@ -112,7 +113,10 @@ def platt(logits: Array, labels: Array, towards: Array, pull: float) -> Array:
         p = _sigmoid(design @ weights)
         gradient = design.T @ (p - labels) + pull * (weights - towards)
         curve = (design * (p * (1.0 - p))[:, None]).T @ design + pull * np.eye(2)
-        weights = weights - np.clip(np.linalg.solve(curve, gradient), -1.0, 1.0)
+        step = np.clip(np.linalg.solve(curve, gradient), -1.0, 1.0)
+        weights = weights - step
+        if np.abs(step).max() < SETTLED:
+            break
     return np.array([max(weights[0], 0.05), weights[1]])
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 STYLE = 16
 """Numbers that tell one study from another."""
 MIXED = 64
-LIKELY = math.log(5.0)
-"""A word less than a fifth as likely as the likeliest is not drawn."""
+LIKELY = math.log(3.0)
+"""A word less than a third as likely as the likeliest is not drawn."""
 NEVER = 50.0
 EDGE = 1e-4
 
