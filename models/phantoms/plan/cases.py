@@ -5,7 +5,6 @@ from collections.abc import Callable
 import numpy as np
 
 from models.phantoms.anatomy import draw_anatomy
-from models.phantoms.distractors import draw_distractors
 from models.phantoms.findings import FINDINGS, Attributes, Finding, Grade
 from models.phantoms.lesions import Lesion
 from models.phantoms.plan.airways import draw_bronchiectasis, draw_peribronchial
@@ -19,6 +18,7 @@ from models.phantoms.plan.chest import (
     draw_lymphadenopathy,
     draw_pericardial,
 )
+from models.phantoms.plan.distractors import draw_distractors
 from models.phantoms.plan.draughtsman import Draughtsman
 from models.phantoms.plan.lungs import (
     compressive,

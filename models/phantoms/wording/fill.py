@@ -1,11 +1,10 @@
 """From a template and attributes to a sentence: the slots say what the attributes say, and nothing else."""
 
 import re
-from itertools import product
 
-from models.phantoms.findings import DESCRIBABLE, FINDINGS, Attributes, Count, Finding, Grade, Lobe, Side
-from models.phantoms.wording.templates import GRADES, NORMAL_IMPRESSION, WORDINGS
-from pacs_agent.inference.attributes import COUNTS, NONE, PLACES
+from models.phantoms.findings import Attributes, Count, Finding, Grade, Lobe, Side
+from models.phantoms.wording.templates import GRADES
+from pacs_agent.inference.attributes import NONE
 from pacs_agent.inference.attributes import Attributes as SpokenAttributes
 
 _ADVERBS = {
@@ -18,6 +17,7 @@ _ADVERBS = {
 }
 _SIDES = {NONE: "", "right": "right", "left": "left", "bilateral": "bilateral"}
 _QUANTITIES = {NONE: "a", Count.ONE.value: "a", Count.FEW.value: "a few", Count.MANY.value: "multiple"}
+_HOW_MANY = {NONE: "", Count.ONE.value: "a single one", Count.FEW.value: "a few", Count.MANY.value: "multiple"}
 _VOWEL = re.compile(r"\ba (?=[aeio])")
 
 
@@ -48,6 +48,7 @@ def fill_words(finding: Finding, template: str, place: str, grade: Grade | None,
         sided=_SIDES.get(place, ""),
         on_side=_on_side(place),
         q=_QUANTITIES[count],
+        how_many=_HOW_MANY[count],
         s="s" if many else "",
         is_="are" if many else "is",
         both_s="s" if both else "",
@@ -75,22 +76,3 @@ def _on_side(place: str) -> str:
     if place == "bilateral":
         return "on both sides"
     return f"on the {place}" if place in ("right", "left") else ""
-
-
-def all_sentences(finding: Finding) -> frozenset[str]:
-    """Every sentence that can be said of a finding."""
-    wording, can = WORDINGS[finding], DESCRIBABLE[finding]
-    places = PLACES if can.lobes else PLACES[:4] if can.sides else (NONE,)
-    grades = (None, *Grade) if can.grade else (None,)
-    counts = COUNTS if can.count else (NONE,)
-    templates = (*wording.present, *wording.absent, *wording.uncertain, *wording.impression)
-    return frozenset(
-        fill_words(finding, template, place, grade, count)
-        for template, place, grade, count in product(templates, places, grades, counts)
-    )
-
-
-def all_words() -> tuple[str, ...]:
-    """Every word that reports, questions and answers can hold, in lower case and sorted: the decoder's vocabulary."""
-    sentences = {sentence for finding in FINDINGS for sentence in all_sentences(finding)} | set(NORMAL_IMPRESSION)
-    return tuple(sorted({word for sentence in sentences for word in sentence.lower().split()}))
