@@ -2,7 +2,7 @@
 
 A tree serves points spread evenly through a lobe: each branch heads for the middle of the points it serves, then
 parts them in two halves across their longest extent, as in volume-dividing models of the airways (Kitaoka et al.,
-J. Appl. Physiol. 87:2207, 1999). Radii fall a little slower than by Murray's law (exponent 3.4 for 3), so that vessels are seen as far out as in patients.
+J. Appl. Physiol. 87:2207, 1999). Radii fall about as by Murray's law (exponent 3.2 for 3), so that vessels are seen as far out as in patients.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,12 @@ from models.phantoms.body.vessels import blend_voxels
 from models.phantoms.canvas import Canvas, Floats, Point, Region
 from models.phantoms.findings import Side
 from models.phantoms.lobes import LOBES
-from models.phantoms.tubes import Indices, Tubes, covered
+from models.phantoms.tubes import Indices, Tubes, covered, join
 
-GENERATIONS = 10
-"""Generations of arteries and veins in each lobe, the lobar branch counted as 0: 512 ends a lobe."""
+GENERATIONS = 9
+"""Generations of arteries and veins in each lobe, the lobar branch counted as 0: 256 ends a lobe."""
+TWIGS = 2
+"""Side branches of each branch from the fourth generation on."""
 BRONCHIAL_GENERATIONS = 6
 
 
@@ -135,7 +137,7 @@ def _divide(rng: np.random.Generator, anatomy: Anatomy, roots: Floats, radius: f
     before = -1
     for generation in range(GENERATIONS):
         middle = points.mean(axis=2).reshape(-1, 3)
-        share = rng.uniform(0.38, 0.62, (len(middle), 1)).astype(np.float32)
+        share = rng.uniform(0.28, 0.48, (len(middle), 1)).astype(np.float32)
         reach = middle if generation == GENERATIONS - 1 else starts + share * (middle - starts)
         split = rng.uniform(0.35, 0.65, len(middle)).astype(np.float32)
         parent = np.full(lobes, -1) if generation == 0 else before + np.arange(len(middle)) // 2
@@ -149,10 +151,33 @@ def _divide(rng: np.random.Generator, anatomy: Anatomy, roots: Floats, radius: f
         if generation < GENERATIONS - 1:
             points = _halves(points)
             starts = np.repeat(reach, 2, axis=0)
-            calibre = (calibre[:, None] * np.stack([split, 1.0 - split], 1) ** (1.0 / 3.4)).reshape(-1)
+            calibre = (calibre[:, None] * np.stack([split, 1.0 - split], 1) ** (1.0 / 3.2)).reshape(-1)
     tubes = Tubes(*(np.concatenate(part) for part in (starts_of, ends_of, first_radius, last_radius)))
     lobe = np.concatenate([np.repeat(np.arange(lobes), 2**g) for g in range(GENERATIONS)])
-    return Plexus(tubes, np.concatenate(generations), lobe, np.concatenate(parents))
+    return _with_twigs(rng, Plexus(tubes, np.concatenate(generations), lobe, np.concatenate(parents)))
+
+
+def _with_twigs(rng: np.random.Generator, plexus: Plexus) -> Plexus:
+    """Thin side branches that leave their parent at about half a right angle."""
+    parent = np.repeat(np.flatnonzero(plexus.generation >= 3), TWIGS)
+    tubes = plexus.tubes.subset(parent)
+    way = tubes.end - tubes.start
+    length = np.maximum(np.linalg.norm(way, axis=1, keepdims=True), np.float32(1e-3))
+    across = np.cross(way / length, rng.standard_normal((len(parent), 3))).astype(np.float32)
+    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), np.float32(1e-3))
+    place = rng.uniform(0.15, 0.95, (len(parent), 1)).astype(np.float32)
+    reach = rng.uniform(7.0, 17.0, (len(parent), 1)).astype(np.float32)
+    start = tubes.start + place * way
+    end = start + reach * (np.float32(0.75) * way / length + np.float32(0.66) * across)
+    radius = np.minimum(rng.uniform(0.45, 0.85, len(parent)).astype(np.float32), 0.6 * tubes.end_radius)
+    twigs = Tubes(start, end, radius, np.float32(0.7) * radius)
+    generation, lobe = plexus.generation[parent] + 1, plexus.lobe[parent]
+    return Plexus(
+        join(plexus.tubes, twigs),
+        np.concatenate([plexus.generation, generation]),
+        np.concatenate([plexus.lobe, lobe]),
+        np.concatenate([plexus.parent, parent]),
+    )
 
 
 def _halves(points: Floats) -> Floats:
@@ -166,7 +191,8 @@ def _halves(points: Floats) -> Floats:
 
 def _bronchi(arteries: Plexus, anatomy: Anatomy) -> Plexus:
     """A bronchus beside each artery of the first generations, on its medial side."""
-    beside = arteries.generation < BRONCHIAL_GENERATIONS
+    beside = np.flatnonzero(arteries.generation < BRONCHIAL_GENERATIONS)
+    beside = beside[beside < 5 * (2**BRONCHIAL_GENERATIONS - 1)]
     tubes, lobe = arteries.tubes.subset(beside), arteries.lobe[beside]
     side = np.where(lobe < 3, -1.0, 1.0)
     away = np.stack([-0.75 * side, np.full(len(lobe), -0.1), np.full(len(lobe), 0.65)], 1).astype(np.float32)

@@ -30,7 +30,7 @@ def muscle_table(anatomy: Anatomy, z_mm: Floats) -> Floats:
     thick = 2.5 + 2.0 * k + 0.0 * turn
     thick = thick + k * 15.0 * _bump(turn, 0.8, 0.42) * _rise(share, 0.45, 0.62)
     thick = thick + k * 13.0 * _bump(turn, 1.95, 0.4) * _rise(share, 0.2, 0.55)
-    thick = thick + 9.0 * _bump(turn, 2.42, 0.36) + k * 11.0 * _bump(turn, 2.8, 0.36) - 2.5 * _bump(turn, np.pi, 0.09)
+    thick = thick + 8.0 * _bump(turn, 2.4, 0.36) + k * 7.0 * _bump(turn, 2.8, 0.36) - 2.5 * _bump(turn, np.pi, 0.09)
     up = 34.0 if anatomy.arms_up else 46.0
     thick = thick + up * _bump(turn, 1.62, 0.55) * _rise(share, 0.66, 0.92)
     shoulder = _bump(turn, 1.57, 0.38)
@@ -42,7 +42,7 @@ def body_table(anatomy: Anatomy, z_mm: Floats, muscle: Floats) -> Floats:
     rng = np.random.default_rng((anatomy.seed, 21))
     share, turn = (z_mm / anatomy.height_mm)[:, None], np.abs(ANGLE)[None, :]
     belly = 1.0 + 0.5 * (1.0 - _rise(share, -0.1, 0.35)) * _bump(turn, 0.4, 0.9)
-    fat = anatomy.fat_mm * belly * (0.68 + 0.3 * _bump(turn, 1.9, 0.5) - 0.3 * _bump(turn, np.pi, 0.2))
+    fat = anatomy.fat_mm * belly * (0.68 + 0.3 * _bump(turn, 1.9, 0.5) - 0.12 * _bump(turn, np.pi, 0.2))
     fat = fat * (1.0 - 0.35 * _rise(share, 0.75, 1.0)) * (1.0 - 0.5 * _bump(turn, 0.0, 0.25))
     wobble = sum(rng.normal(0.0, 0.09 / k) * np.cos(k * ANGLE + rng.uniform(0.0, 6.28)) for k in range(2, 7))
     return muscle + SKIN_MM + fat * (1.0 + wobble) + _breast_mm(anatomy, share)
@@ -63,6 +63,7 @@ def paint_wall(hu: Floats, level: Level, skin: Floats, muscle: Floats, cage: Flo
     planes -= np.float32(0.02)
     planes *= np.float32(5.0)
     np.clip(planes, 0.4, 1.0, out=planes)
+    planes *= np.clip(np.float32(1.6) - level.grain(14.0) * np.float32(1.1), 0.15, 1.0)
     deep = cage < RIB_SHELL_MM
     planes[deep] = 1.0
     flesh *= planes

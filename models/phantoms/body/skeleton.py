@@ -70,7 +70,7 @@ def paint_scapulae(hu: Floats, level: Level, cage: Floats) -> None:
     outward = 0.0 if anatomy.arms_up else -0.12
     for side in (-1.0, 1.0):
         medial = _at(cage, side * (2.62 + outward - 0.1 * rise), 19.0)
-        lateral = _at(cage, side * (2.3 + outward - 0.52 * rise), 24.0 + 14.0 * rise)
+        lateral = _at(cage, side * (2.3 + outward - 0.4 * rise), 23.0 + 9.0 * rise)
         _paint_plate(hu, level, medial, lateral, 2.0 + 1.6 * rise)
         if share > 0.74:
             tip = _at(cage, side * (2.02 + outward), 24.0 + 34.0 * min((share - 0.74) / 0.2, 1.0))
