@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from models.datasets.fitted import Fit, fit, lung_voxels
-from models.datasets.real_ct import SHARED_DATA, RealCase, RealScan, cases_there, load_scan
+from models.datasets.fitted import Fit, fit, in_heart, lung_voxels
+from models.datasets.implant_vessels import draw_arterial, draw_coronary, grooves_mm
+from models.datasets.real_cases import RealCase
+from models.datasets.real_ct import SHARED_DATA, RealScan, cases_there, load_scan
 from models.datasets.study import LabelledStudy
 from models.phantoms.canvas import Canvas, Floats, Grid, Region
 from models.phantoms.findings import DESCRIBABLE, FINDINGS, Attributes, Finding, Lobe, Side
 from models.phantoms.lesions import Lesion
+from models.phantoms.lesions.material import MedicalMaterial
 from models.phantoms.lobes import LOBES, lobe_at
 from models.phantoms.plan.airways import draw_bronchiectasis, draw_peribronchial
 from models.phantoms.plan.case import Drawn, Truth
@@ -36,6 +39,7 @@ from models.phantoms.plan.lungs import (
     draw_opacity,
     draw_septal,
 )
+from models.phantoms.plan.material import draw_material
 from models.phantoms.report import write_report
 
 SPLITS = {"train": False, "test": True}
@@ -48,7 +52,34 @@ EVEN_SHARE = 0.2
 VISIBLE_ML = 0.02
 """Of an implanted finding, so that its label holds; one that is cut off to less is unknown."""
 
-DRAW: dict[Finding, Callable[[Draughtsman], Drawn]] = {
+
+class ScanDraughtsman(Draughtsman):
+    """Places findings in a real scan."""
+
+    def __init__(self, rng: np.random.Generator, ground: "Background", body: Canvas) -> None:
+        super().__init__(rng, ground.fit.anatomy, body)
+        self.ground = ground
+
+
+def draw_coronary_of_scan(draw: ScanDraughtsman) -> Drawn:
+    """Plaques in the fat about the scan's own heart."""
+    return draw_coronary(draw, draw.ground.fit.anatomy, draw.ground.grooves_mm)
+
+
+def draw_arterial_of_scan(draw: ScanDraughtsman) -> Drawn:
+    """Plaques in the wall of the scan's own aorta."""
+    return draw_arterial(draw, draw.ground.fit.anatomy)
+
+
+def draw_wires(draw: ScanDraughtsman) -> Drawn:
+    """Lines, leads, tubes, stents, screws: what fits into any body; generators and implants would hang in the air."""
+    while True:
+        lesions, attributes = draw_material(draw)
+        if not any(lesion.blocks for lesion in lesions if isinstance(lesion, MedicalMaterial)):
+            return lesions, attributes
+
+
+DRAW: dict[Finding, Callable[[ScanDraughtsman], Drawn]] = {
     Finding.PLEURAL_EFFUSION: draw_effusion,
     Finding.MOSAIC_ATTENUATION: draw_mosaic,
     Finding.EMPHYSEMA: draw_emphysema,
@@ -61,6 +92,9 @@ DRAW: dict[Finding, Callable[[Draughtsman], Drawn]] = {
     Finding.PERIBRONCHIAL_THICKENING: draw_peribronchial,
     Finding.LUNG_NODULE: draw_nodules,
     Finding.LYMPHADENOPATHY: draw_lymphadenopathy,
+    Finding.CORONARY_CALCIFICATION: draw_coronary_of_scan,
+    Finding.ARTERIAL_CALCIFICATION: draw_arterial_of_scan,
+    Finding.MEDICAL_MATERIAL: draw_wires,
 }
 """What can be implanted, in the order of drawing: what takes room from the lungs comes first."""
 
@@ -74,6 +108,8 @@ class Background:
     clean_hu: NDArray[np.int16]
     noise_hu: NDArray[np.int16]
     blur_px: float
+    grooves_mm: NDArray[np.float64]
+    """Fat about the heart, x, y, z [n, 3]."""
     lung_slices: tuple[int, int]
     """Lowest and highest slice of the lungs."""
     body_px: tuple[tuple[int, int], tuple[int, int]]
@@ -93,12 +129,17 @@ def background(case: RealCase, folder: Path = SHARED_DATA) -> Background:
     lung = np.flatnonzero(lung_voxels(scan.region).any(axis=(1, 2)))
     body = scan.region != Region.OUTSIDE
     rows, columns = np.flatnonzero(body.any(axis=(0, 2))), np.flatnonzero(body.any(axis=(0, 1)))
+    place = fit(scan)
+    region = np.where(
+        in_heart(place.grid, place.anatomy) & (scan.region == Region.MEDIASTINUM), Region.HEART, scan.region
+    )
     return Background(
-        scan,
-        fit(scan),
+        RealScan(case, scan.volume, region.astype(np.uint8)),
+        place,
         scan.volume.hu - noise,
         noise,
         edge_blur_px(hu, scan.region),
+        grooves_mm(scan, place),
         (int(lung[0]), int(lung[-1])),
         ((int(rows[0]), int(rows[-1])), (int(columns[0]), int(columns[-1]))),
     )
@@ -201,7 +242,7 @@ def implanted_study(case: RealCase, seed: int, folder: Path = SHARED_DATA) -> La
     cut = _cut(ground, rng)
     canvas = Canvas(cut.grid, cut.hu.copy(), cut.region)
     anatomy = ground.fit.anatomy
-    draw = Draughtsman(rng, anatomy, _map_of(cut))
+    draw = ScanDraughtsman(rng, ground, _map_of(cut))
     lesions: list[Lesion] = []
     drawn: dict[Finding, Attributes] = {}
     wanted = draw_kinds(cut.own, rng)
@@ -297,7 +338,7 @@ class ImplantSource:
     @property
     def code(self) -> tuple[str, ...]:
         """Source files on which its studies depend."""
-        files = ("implants.py", "fitted.py", "real_ct.py", "thorax_regions.py")
+        files = ("implants.py", "implant_vessels.py", "fitted.py", "real_ct.py", "real_cases.py", "thorax_regions.py")
         return (*(f"datasets/{file}" for file in files), "phantoms")
 
     @property

@@ -1,9 +1,4 @@
-"""The open real chest CTs of `../shared/data`, where they lie beside the project: volumes in HU with their regions.
-
-Four patients. Both totalseg CTA files show one patient: they are two crops of one scan, so only the larger is read.
-LIDC-IDRI: Armato et al., Med. Phys. 38(2), 2011, CC BY 3.0; RIDER: CC BY 4.0, both TCIA; CTA: TotalSegmentator test
-data (Wasserthal et al., Radiology AI 2023;5(5)), Apache-2.0.
-"""
+"""The open real chest CTs of `../shared/data`, where they lie beside the project: volumes in HU with their regions."""
 
 import hashlib
 import io
@@ -18,30 +13,14 @@ import pydicom
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.datasets.real_cases import CASES, RealCase
 from models.datasets.thorax_regions import regions_of
-from models.phantoms.canvas import Point
-from models.phantoms.findings import Finding
 
 SHARED_DATA = Path(__file__).parents[2].parent / "shared" / "data"
 CACHE = Path(__file__).parents[2] / ".cache" / "datasets" / "real_ct"
 PIXEL_MM = 1.25
 """Finer scans are resampled to this; the slice encoder works at 1.4 mm."""
 LOWEST_HU, HIGHEST_HU = -1024, 3071
-
-_ONE_SIDED_LUNG = frozenset(
-    {
-        Finding.LUNG_NODULE,
-        Finding.LUNG_OPACITY,
-        Finding.CONSOLIDATION,
-        Finding.ATELECTASIS,
-        Finding.FIBROTIC_SEQUELA,
-        Finding.PERIBRONCHIAL_THICKENING,
-        Finding.SEPTAL_THICKENING,
-        Finding.PLEURAL_EFFUSION,
-        Finding.LYMPHADENOPATHY,
-    }
-)
-"""What a lung with a large process and loss of volume shows or may show."""
 
 
 class RealDataMissing(FileNotFoundError):
@@ -56,77 +35,6 @@ class Volume:
     z_mm: NDArray[np.float32]
     spacing_mm: tuple[float, float]
     """Between rows and between columns."""
-
-
-@dataclass(frozen=True)
-class Landmarks:
-    """Places read off a scan: x, y, z in mm from its first column, row and slice, at the resampled pixel size."""
-
-    heart_centre_mm: Point
-    heart_axes_mm: Point
-    """Half axes of an ellipsoid about the heart: long axis, short axis, height."""
-    carina_mm: float
-    arch_mm: float
-    """Height of the middle of the aortic arch."""
-
-
-@dataclass(frozen=True)
-class RealCase:
-    """What is known of one patient's scan. Read off the images with the collection's own annotations beside them."""
-
-    patient: str
-    file: str
-    held_out: bool
-    """Whether the patient is kept for tests."""
-    aorta_hu: float
-    landmarks: Landmarks
-    own: frozenset[Finding]
-    """Findings that the scan shows or may show: never labelled, never implanted."""
-    clear_mm: tuple[float, float] | None = None
-    """A stretch along z, from the first slice, in which the patient only has `own_when_clear`."""
-    own_when_clear: frozenset[Finding] = frozenset()
-
-
-CASES = (
-    # A mass in the left lower lobe; otherwise healthy.
-    RealCase(
-        "LIDC-IDRI-0001",
-        "ct_dicom/LIDC-IDRI-0001_CT.tar.xz",
-        held_out=False,
-        aorta_hu=260.0,
-        landmarks=Landmarks((200.0, 150.0, 155.0), (58.0, 44.0, 38.0), carina_mm=215.0, arch_mm=247.5),
-        own=frozenset({Finding.LUNG_NODULE}),
-        clear_mm=(0.0, 205.0),
-    ),
-    # A large right effusion with opacities; the left lung is healthy.
-    RealCase(
-        "RIDER-Pilot-0109",
-        "ct_nifti/RIDER-Pilot-0109_CT_chest_contrast_1.25x1.25x5.nii.gz",
-        held_out=False,
-        aorta_hu=170.0,
-        landmarks=Landmarks((210.0, 147.5, 127.5), (56.0, 40.0, 34.0), carina_mm=190.0, arch_mm=225.0),
-        own=_ONE_SIDED_LUNG | {Finding.MEDICAL_MATERIAL},
-    ),
-    # A process with loss of volume in the right upper lobe and hilum; the left lung is healthy. No contrast medium.
-    RealCase(
-        "LIDC-IDRI-0314",
-        "ct_nifti/LIDC-IDRI-0314_CT_chest_1.25x1.25x1.5.nii.gz",
-        held_out=True,
-        aorta_hu=40.0,
-        clear_mm=(0.0, 145.0),
-        landmarks=Landmarks((203.75, 187.5, 111.0), (56.0, 46.0, 42.0), carina_mm=168.0, arch_mm=190.5),
-        own=_ONE_SIDED_LUNG,
-    ),
-    # Aortic dissection with a stent graft and sternal wires; healthy lungs, cut at the sides by the field of view.
-    RealCase(
-        "TotalSegmentator-CTA",
-        "totalseg/cta_aorta/ct_cropped.nii.gz",
-        held_out=True,
-        aorta_hu=420.0,
-        landmarks=Landmarks((99.0, 72.0, 106.5), (62.0, 50.0, 42.0), carina_mm=169.5, arch_mm=196.5),
-        own=frozenset({Finding.MEDICAL_MATERIAL, Finding.ARTERIAL_CALCIFICATION}),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -159,7 +67,7 @@ def read_dicom_archive(path: Path) -> Volume:
 
 def read_nifti(path: Path) -> Volume:
     """A NIfTI volume in HU. Its axes are turned, never mirrored: the affine says where the patient's left is."""
-    image = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[no-untyped-call, attr-defined]
+    image = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[no-untyped-call]
     voxels = np.asarray(image.dataobj)[::-1, ::-1, :].transpose(2, 1, 0)
     column_mm, row_mm, slice_mm = (float(zoom) for zoom in image.header.get_zooms()[:3])
     z_mm = (float(image.affine[2, 3]) + np.arange(len(voxels)) * slice_mm).astype(np.float32)
