@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.datasets.lidc import Texture, sample_nodule, sample_nodule_count, statistics
 from models.datasets.lidc_table import nodules, read_annotations, summarise
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**31), st.floats(3.0, 20.0), st.floats(1.0, 30.0), st.floats(0.0, 1.0))
 def test_nodules_lie_between_the_asked_diameters_and_keep_the_scale_of_the_scores(seed, smallest, width, flat):
     nodule = sample_nodule(np.random.default_rng(seed), smallest, smallest + width, flat)
