@@ -19,6 +19,7 @@ from models.msvlm.graphs import graph_exports, write_graph
 from models.msvlm.labels import LABELS
 from models.msvlm.network import Network, OperatingPoint, load_network
 from models.msvlm.quantise import Calibration, calibration_slices, write_variants
+from models.msvlm.reader import StudyReader
 from models.phantoms.findings import ATTRIBUTE_NAMES, DESCRIBABLE, Finding
 from pacs_agent.imaging.series import Plane
 from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, GraphFile, Graphs, Grounding, Manifest, Variant
@@ -72,7 +73,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def named(path: Path) -> GraphFile:
     """Name and SHA-256 of a file of the bundle."""
-    return GraphFile(file=path.name, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+    return GraphFile(file=path.name, sha256=digest_of(path))
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def device_uid(digests: Sequence[str]) -> str:
@@ -121,6 +127,12 @@ def applicable(finding: Finding) -> frozenset[str]:
     return frozenset(name for name, applies in has.items() if applies)
 
 
+def blank_token(reader: StudyReader) -> tuple[float, ...]:
+    """The token that stands for a slice of which nothing is known: the learned mask token, in units of tokens [d]."""
+    token = reader.token_mean + reader.token_std * reader.mask_token
+    return tuple(round(value, 6) for value in token.tolist())
+
+
 def _facts(network: Network) -> dict[str, Any]:
     """What the manifest says of the model beside its files."""
     preset, shape = network.preset, network.preset.network
@@ -141,6 +153,7 @@ def _facts(network: Network) -> dict[str, Any]:
         "patch_grid": shape.patch_grid,
         "findings": finding_entries(network.points),
         "attributes": ATTRIBUTE_NAMES,
+        "blank_token": blank_token(network.reader),
         "max_words": shape.max_words,
     }
 

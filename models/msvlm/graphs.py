@@ -35,6 +35,10 @@ class GraphDiffers(Exception):
         return f"{self.file}: output {self.output} differs by {self.error:.2e} (allowed: {PARITY}); do not ship it"
 
 
+class ExportFailed(Exception):
+    """torch gave no graph."""
+
+
 @dataclass(frozen=True)
 class GraphExport:
     """A module with example inputs and the names of its dynamic dimensions."""
@@ -98,7 +102,7 @@ def report_decoder_export(network: Network) -> GraphExport:
 
 
 def write_graph(export: GraphExport, folder: Path) -> Path:
-    """Exports one graph with its weights inside the file. Raises GraphDiffers."""
+    """Exports one graph with its weights inside the file. Raises GraphDiffers, ExportFailed."""
     shapes = {name: dict.fromkeys(export.dimensions.get(name, {}), torch.export.Dim.DYNAMIC) for name in export.example}
     program = torch.onnx.export(
         export.module.eval(),
@@ -111,6 +115,8 @@ def write_graph(export: GraphExport, folder: Path) -> Path:
         external_data=False,
         verbose=False,
     )
+    if program is None:
+        raise ExportFailed(export.file)
     path = folder / export.file
     onnx.save(_named(_without_traces(program.model_proto), export.dimensions), path)
     check_parity(export, path)

@@ -134,7 +134,8 @@ class BundleRuntime:
     def probabilities(self, logits: Floats) -> Floats:
         """Calibrated probabilities: sigmoid(scale × logit + bias), per finding."""
         scale, bias = (np.array([getattr(entry, name) for entry in self.findings]) for name in ("scale", "bias"))
-        return (1.0 / (1.0 + np.exp(-(scale * logits + bias)))).astype(np.float32)
+        p: Floats = (1.0 / (1.0 + np.exp(-(scale * logits + bias)))).astype(np.float32)
+        return p
 
     def attributes(self, logits: Floats) -> tuple[Attributes, ...]:
         """What is said of each finding beside its presence, from attribute logits [F, A]."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.msvlm.runtime import BundleRuntime, Reading, StoredSeries
-from pacs_agent.inference.manifest import Manifest
+from pacs_agent.inference.manifest import Manifest, Precision
 
 FILE = "self_test.npz"
 SLICES, SIDE_PX = 8, 96
@@ -34,7 +34,8 @@ def self_test_series() -> StoredSeries:
 def write_self_test(folder: Path, manifest: Manifest) -> Path:
     """Reads the fixed study with the graphs in `folder`, in every precision, and writes what they say."""
     series = self_test_series()
-    runtimes = [BundleRuntime(folder, manifest, precision, threads=1) for precision in ("fp32", *manifest.variants)]
+    precisions: list[Precision] = ["fp32", *manifest.variants]
+    runtimes = [BundleRuntime(folder, manifest, precision, threads=1) for precision in precisions]
     numbers, readings = zip(*(_numbers(runtime, series) for runtime in runtimes), strict=True)
     prompts = runtimes[0].prompts(readings[0])
     path = folder / "self_test" / FILE
