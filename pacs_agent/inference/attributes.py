@@ -6,13 +6,17 @@ evaluation and the agent use it alike.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.inference.places import names_other_place
 
 Kind = Literal["side", "lobe"]
+_Side = Annotated[str, Field(pattern=r"^(right|left)$")]
+_Lobe = Annotated[str, Field(pattern=r"^(right (upper|middle|lower)|left (upper|lower)) lobe$")]
+_Count = Annotated[str, Field(pattern=r"^(one|few|many)$")]
+_Grade = Annotated[int, Field(ge=0, le=2)]
 
 NONE = "none"
 _COUNTS = {
@@ -29,13 +33,13 @@ class Attributes(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    sides: tuple[str, ...] = ()
+    sides: tuple[_Side, ...] = ()
     """Of "right" and "left"."""
-    lobes: tuple[str, ...] = ()
+    lobes: tuple[_Lobe, ...] = ()
     """Of "right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe"."""
-    grade: int | None = None
+    grade: _Grade | None = None
     """0 slight, 1 moderate, 2 marked."""
-    count: str | None = None
+    count: _Count | None = None
     """"one", "few" (two to four) or "many"."""
 
     @property

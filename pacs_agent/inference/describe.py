@@ -83,4 +83,5 @@ def _key_slice(
         weight=weight,
         peak_px=heat.peak_px,
         peak_mm=heat.peak_mm,
+        peak_heat=heat.peak_heat,
     )

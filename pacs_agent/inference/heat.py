@@ -43,16 +43,19 @@ class Heat:
     peak_px: Point
     """Centre of the strongest patch within the image."""
     peak_mm: Place
+    peak_heat: float
 
 
 def heat_of(token: SliceToken, finding: int, one: Slice, field: Field) -> Heat:
     """The heat of the finding at this place of the encoder's finding axis."""
     logits = token.patch_grid[finding].astype(np.float32)
     origin, step = _placed(logits.shape, token.field_centre_px, one, field)
-    peak = _peak(logits, origin, step, one)
+    row, column = _strongest(logits, origin, step, one)
+    peak = _clipped((origin[0] + row * step[0], origin[1] + column * step[1]), one)
+    values = _sigmoid(logits)
     first = patient_mm(one, origin)
     return Heat(
-        values=_sigmoid(logits),
+        values=values,
         origin_px=origin,
         step_px=step,
         origin_mm=first,
@@ -60,6 +63,7 @@ def heat_of(token: SliceToken, finding: int, one: Slice, field: Field) -> Heat:
         column_step_mm=_difference(patient_mm(one, (origin[0], origin[1] + step[1])), first),
         peak_px=peak,
         peak_mm=patient_mm(one, peak),
+        peak_heat=float(values[row, column]),
     )
 
 
@@ -81,15 +85,16 @@ def _placed(grid: tuple[int, ...], centre_px: NDArray[np.float32], one: Slice, f
     return (origin[0], origin[1]), (step[0], step[1])
 
 
-def _peak(logits: NDArray[np.float32], origin: Point, step: Point, one: Slice) -> Point:
-    """Centre of the strongest patch whose centre lies in the image; where none does, the image's nearest pixel."""
+def _strongest(logits: NDArray[np.float32], origin: Point, step: Point, one: Slice) -> tuple[int, int]:
+    """The strongest patch whose centre lies in the image; the first one where none does."""
     rows, columns = (origin[axis] + step[axis] * np.arange(logits.shape[axis], dtype=np.float64) for axis in (0, 1))
     inside = _within(rows, one.rows)[:, None] & _within(columns, one.columns)[None, :]
     row, column = np.unravel_index(np.argmax(np.where(inside, logits, -np.inf)), logits.shape)
-    return (
-        float(np.clip(rows[row], 0, one.rows - 1)),
-        float(np.clip(columns[column], 0, one.columns - 1)),
-    )
+    return int(row), int(column)
+
+
+def _clipped(point: Point, one: Slice) -> Point:
+    return min(max(point[0], 0.0), one.rows - 1.0), min(max(point[1], 0.0), one.columns - 1.0)
 
 
 def _within(places_px: NDArray[np.float64], count: int) -> NDArray[np.bool_]:

@@ -59,6 +59,8 @@ class SliceEvidence(_Frozen):
     """Row and column, in the layout of the Slice; whole numbers are centres of pixels. None: not known."""
     peak_mm: tuple[float, float, float] | None = None
     """The same point in the patient coordinate system. PS3.3 C.7.6.2.1.1."""
+    peak_heat: float | None = None
+    """The heat there, in [0, 1]."""
 
 
 class FindingReading(_Frozen):

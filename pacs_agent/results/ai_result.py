@@ -63,12 +63,13 @@ def ai_result_reference(reading: StudyReading, facts: DocumentFacts) -> Instance
 
 
 def _content(reading: StudyReading, author: Author) -> ContainerContentItem:
-    series = reading.series
+    series, method = reading.series, reading.evidence_method
+    groups = [measurement_group(each, series, author, method) for each in reading.findings]
     items = [
         *opening(author, procedure(series.modality)),
         text(COMMENT, author.warning),
         image_library(series),
-        container(IMAGING_MEASUREMENTS, [measurement_group(each, series, author) for each in reading.findings]),
+        container(IMAGING_MEASUREMENTS, groups),
         container(FINDINGS_CONTAINER, finding_texts(reading)),
         container(IMPRESSIONS_CONTAINER, impression_texts(reading)),
         text(COMMENT, author.statement),

@@ -41,6 +41,9 @@ PROBABILITY = Code("122157", "DCM", "Probability")
 CLINICAL_FINDING = Code("404684003", "SCT", "Finding")
 PRESENCE_OF_PROPERTY = Code("121052", "DCM", "Presence of property")
 PERCENT = Code("%", "UCUM", "Percent")
+SEVERITY = Code("246112005", "SCT", "Severity (attribute)")
+SIZE = Code("112025", "DCM", "Size Descriptor")
+COUNT = Code("246206008", "SCT", "Number of lesions (observable entity)")
 
 # items of text
 COMMENT = Code("121106", "DCM", "Comment")
@@ -60,7 +63,11 @@ ENGLISH = Code("en", "RFC5646", "English")
 
 # ours
 SLICE_EVIDENCE = Code("SLICE_EVIDENCE", LOCAL_SCHEME, "Weight of this slice for the finding")
+PEAK_HEAT = Code("PEAK_HEAT", LOCAL_SCHEME, "Heat of the finding where it is strongest in the slice")
 OPERATING_POINT = Code("OPERATING_POINT", LOCAL_SCHEME, "Probability from which the finding is called")
+COUNT_ONE = Code("COUNT_ONE", LOCAL_SCHEME, "One")
+COUNT_FEW = Code("COUNT_FEW", LOCAL_SCHEME, "Two to four")
+COUNT_MANY = Code("COUNT_MANY", LOCAL_SCHEME, "Five or more")
 NO_RESULT = Code("NO_RESULT", LOCAL_SCHEME, "No AI result for this study")
 
 PRESENCE = {
@@ -69,6 +76,35 @@ PRESENCE = {
     Presence.UNCERTAIN: Code("373068000", "SCT", "Undetermined"),
 }
 """CID 240 Present-Absent-Undetermined."""
+
+LATERALITY = {
+    ("right",): Code("24028007", "SCT", "Right"),
+    ("left",): Code("7771000", "SCT", "Left"),
+    ("right", "left"): Code("51440002", "SCT", "Bilateral"),
+}
+"""CID 244 Laterality, by the sides of a finding."""
+
+LOBES = {
+    "upper": Code("45653009", "SCT", "Upper lobe of lung"),
+    "middle": Code("72481006", "SCT", "Middle lobe of right lung"),
+    "lower": Code("90572001", "SCT", "Lower lobe of lung"),
+}
+"""From CID 6124; upper and lower lobes have a laterality beside them, the middle lobe has it in its code."""
+
+SEVERITIES = (
+    Code("255604002", "SCT", "Mild"),
+    Code("6736007", "SCT", "Moderate"),
+    Code("24484000", "SCT", "Severe"),
+)
+"""By grade. From CID 3716."""
+SIZES = (
+    Code("255507004", "SCT", "Small"),
+    Code("255508009", "SCT", "Medium"),
+    Code("255509001", "SCT", "Large"),
+)
+"""By grade, of a finding whose grades are sizes. CID 252 Size Descriptor."""
+COUNTS = {"one": COUNT_ONE, "few": COUNT_FEW, "many": COUNT_MANY}
+"""How many there are of a finding, as far as the model tells them apart."""
 
 IMAGING_PROCEDURE = Code("363679005", "SCT", "Imaging procedure")
 PROCEDURES = {

@@ -2,11 +2,13 @@
 
 import math
 
+import numpy as np
 from highdicom.sr import (
     AlgorithmIdentification,
     ContainerContentItem,
     ContentSequence,
-    FindingSite,
+    CoordinatesForMeasurement3D,
+    GraphicTypeValues3D,
     Measurement,
     MeasurementsAndQualitativeEvaluations,
     NumContentItem,
@@ -17,12 +19,14 @@ from highdicom.sr import (
 from pydicom.sr.coding import Code
 
 from pacs_agent.imaging.series import OrderedSeries
-from pacs_agent.inference.reading import FindingReading, SliceEvidence
+from pacs_agent.inference.reading import EvidenceMethod, FindingReading, SliceEvidence
+from pacs_agent.results.attributes import finding_sites, qualities
 from pacs_agent.results.author import Author
 from pacs_agent.results.codes import (
     ARTIFICIAL_INTELLIGENCE,
     CLINICAL_FINDING,
     OPERATING_POINT,
+    PEAK_HEAT,
     PERCENT,
     PRESENCE,
     PRESENCE_OF_PROPERTY,
@@ -37,13 +41,16 @@ from pacs_agent.results.text import clean
 from pacs_agent.results.uids import tracking_uid
 
 
-def measurement_group(finding: FindingReading, series: OrderedSeries, author: Author) -> ContainerContentItem:
-    """The group of one finding. An absent finding has one too, without slices.
+def measurement_group(
+    finding: FindingReading, series: OrderedSeries, author: Author, method: EvidenceMethod | None
+) -> ContainerContentItem:
+    """The group of one finding. An absent finding has one too, without slices. `method`: how the slices were found.
 
     Every number in it has content of its own: OHIF up to 3.13 reads the content of each and stops where there is none.
     Raises UnusableEvidence when a probability or weight is not between 0 and 1.
     """
     label = finding.label
+    slices = [number for each in finding.evidence for number in _slice_evidence(each, series)]
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
             uid=tracking_uid(series.study_instance_uid, author.device_uid, label.key),
@@ -51,10 +58,10 @@ def measurement_group(finding: FindingReading, series: OrderedSeries, author: Au
         ),
         finding_category=CLINICAL_FINDING,
         finding_type=concept(label.code),
-        finding_sites=[FindingSite(concept(label.site))],
-        algorithm_id=_algorithm(author),
-        measurements=[_probability(finding, author), *(_slice_evidence(each, series) for each in finding.evidence)],
-        qualitative_evaluations=[_presence(finding)],
+        finding_sites=finding_sites(finding),
+        algorithm_id=_algorithm(author, *_evidence_parameter(method)),
+        measurements=[_probability(finding, author), *slices],
+        qualitative_evaluations=[_presence(finding), *qualities(finding)],
     )
     container: ContainerContentItem = group[0]
     return container
@@ -71,13 +78,19 @@ def _algorithm(author: Author, *parameters: str) -> AlgorithmIdentification:
     )
 
 
+def _evidence_parameter(method: EvidenceMethod | None) -> list[str]:
+    return [] if method is None else [f"slice evidence by {method.value.replace('_', ' ')}"]
+
+
 def _probability(finding: FindingReading, author: Author) -> Measurement:
-    operating_point = f"operating point {_percent(finding.operating_point, OPERATING_POINT)} %"
+    parameters = [f"operating point {_percent(finding.operating_point, OPERATING_POINT)} %"]
+    if finding.uncertain_from is not None:
+        parameters.append(f"uncertain from {_percent(finding.uncertain_from, OPERATING_POINT)} %")
     return Measurement(
         name=PROBABILITY,
         value=_percent(finding.probability, PROBABILITY),
         unit=PERCENT,
-        algorithm_id=_algorithm(author, operating_point),
+        algorithm_id=_algorithm(author, *parameters),
     )
 
 
@@ -94,16 +107,33 @@ def _presence(finding: FindingReading) -> QualitativeEvaluation:
     return evaluation
 
 
-def _slice_evidence(evidence: SliceEvidence, series: OrderedSeries) -> Measurement:
-    """The weight of one slice, inferred from that slice. TID 300 with TID 320."""
+def _slice_evidence(evidence: SliceEvidence, series: OrderedSeries) -> list[Measurement]:
+    """The weight of one slice, inferred from that slice, and where in it the finding is strongest. TID 300, 320."""
     source = source_slice(evidence, series)
     frames = None if source.frame_number is None else [source.frame_number]
-    return Measurement(
+    weight = Measurement(
         name=SLICE_EVIDENCE,
         value=_percent(evidence.weight, SLICE_EVIDENCE),
         unit=PERCENT,
         referenced_images=[SourceImageForMeasurement(source.sop_class_uid, source.sop_instance_uid, frames)],
     )
+    return [weight, *_peak(evidence, series)]
+
+
+def _peak(evidence: SliceEvidence, series: OrderedSeries) -> list[Measurement]:
+    """A number of its own, as TID 320 infers one from an image or from a point, not from both. PS3.3 C.18.9.
+
+    None where the point is not known or the images share no frame of reference.
+    """
+    if evidence.peak_mm is None or evidence.peak_heat is None or not series.frame_of_reference_uid:
+        return []
+    if not all(math.isfinite(value) for value in evidence.peak_mm):
+        raise UnusableEvidence(f"a finding is strongest at {evidence.peak_mm}, which is no place in the patient")
+    point = CoordinatesForMeasurement3D(
+        GraphicTypeValues3D.POINT, np.array([evidence.peak_mm]), series.frame_of_reference_uid
+    )
+    heat = _percent(evidence.peak_heat, PEAK_HEAT)
+    return [Measurement(name=PEAK_HEAT, value=heat, unit=PERCENT, referenced_coordinates=[point])]
 
 
 def _percent(share: float, name: Code) -> float:

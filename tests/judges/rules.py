@@ -139,9 +139,20 @@ def _measurement_groups(document: Dataset, root: Node) -> Iterator[str]:
     if len(set(tracked)) != len(groups):
         yield f"{len(groups)} groups have {len(set(tracked))} tracking UIDs"
     for number, group in enumerate(groups, start=1):
-        for concept in ("112039", "112040", "276214006", "121071", "363698007", "122157", "121052", "111001", "111003"):
+        for concept in ("112039", "112040", "276214006", "121071", "122157", "121052", "111001", "111003"):
             if len(list(named(group, concept, deep=False))) != 1:
                 yield f"group {number} has not one {concept}"
+        yield from _sites(group, number)
+
+
+def _sites(group: Node, number: int) -> Iterator[str]:
+    """Each site once, with at most one laterality, of CID 244."""
+    nodes = list(named(group, "363698007", deep=False))
+    sites = [tuple(code(each.item.ConceptCodeSequence[0]) for each in node.walk()) for node in nodes]
+    if not sites or len(set(sites)) != len(sites):
+        yield f"group {number} has the sites {sites}"
+    if any(len(sides) > 1 or not set(sides) <= LATERALITIES for _, *sides in sites):
+        yield f"group {number} has lateralities that are none: {sites}"
 
 
 def _for_ohif(document: Dataset, root: Node) -> Iterator[str]:
@@ -174,6 +185,24 @@ def _slices(document: Dataset, root: Node) -> Iterator[str]:
                 yield "a slice weight is not inferred from one image"
 
 
+def _points(document: Dataset, root: Node) -> Iterator[str]:
+    """Points lie in the frame of reference of the images, one for each slice weight or none at all."""
+    frames = {node.item.UID for node in named(root, "112227")}
+    for group in _groups(root):
+        peaks = list(named(group, "PEAK_HEAT", deep=False))
+        if len(peaks) not in (0, len(list(named(group, "SLICE_EVIDENCE", deep=False)))):
+            yield f"{len(peaks)} points for another number of slices"
+        for node in peaks:
+            if [(n.value_type, n.relationship) for n in node.children] != [("SCOORD3D", "INFERRED FROM")]:
+                yield "the heat of a point is not inferred from one point"
+                continue
+            point = node.children[0].item
+            if point.GraphicType != "POINT" or len(point.GraphicData) != 3:
+                yield f"{node.name}: {point.GraphicType} of {len(point.GraphicData)} numbers"
+            if {point.ReferencedFrameOfReferenceUID} != frames:
+                yield f"{node.name}: a point in another frame of reference than the images"
+
+
 def _sections(document: Dataset, root: Node) -> Iterator[str]:
     sections = [node for node in root.children if node.value_type == "CONTAINER"]
     if any(section.code not in HEADINGS for section in sections) or not sections:
@@ -182,6 +211,7 @@ def _sections(document: Dataset, root: Node) -> Iterator[str]:
         yield "a section is empty"
 
 
+LATERALITIES = {("24028007", "SCT"), ("7771000", "SCT"), ("51440002", "SCT")}
 HEADINGS = {(value, "LN") for value in ("59776-5", "19005-8", "18783-1", "55113-5", "55111-9", "55112-7")}
 
 
@@ -213,5 +243,5 @@ FOR_ALL: list[Rule] = [
     _coding_schemes,
     _statements,
 ]
-FOR_AI_RESULT: list[Rule] = [_image_library, _measurement_groups, _for_ohif, _numbers, _slices]
+FOR_AI_RESULT: list[Rule] = [_image_library, _measurement_groups, _for_ohif, _numbers, _slices, _points]
 FOR_TEXT: list[Rule] = [_text_class, _sections, _draft_refers_to_result]

@@ -89,6 +89,7 @@ def test_the_peak_is_the_strongest_patch_of_the_image(token: SliceToken, one: Sl
     if inside:
         peak = [value for place, value in placed(heat) if np.allclose(place, heat.peak_px)]
         assert max(inside) == pytest.approx(peak[0])
+        assert heat.peak_heat == pytest.approx(peak[0])
 
 
 def placed(heat: Heat) -> list[tuple[tuple[float, float], float]]:

@@ -232,7 +232,7 @@ def test_readings_kept_by_older_versions_are_still_readings(reader: Reader, make
         for name in ("attributes", "grades", "uncertain_from"):
             del finding[name]
         for evidence in finding["evidence"]:
-            del evidence["peak_px"], evidence["peak_mm"]
+            del evidence["peak_px"], evidence["peak_mm"], evidence["peak_heat"]
     for sentence in (*kept["sentences"], *kept["impression"]):
         del sentence["fixed"]
     old = StudyReading.model_validate(kept)

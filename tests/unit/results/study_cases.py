@@ -65,6 +65,22 @@ def _odd_values() -> Case:
     )
 
 
+def _before_attributes() -> Case:
+    """A reading kept by an agent that knew nothing of attributes, peaks and methods."""
+    kept = reading().model_dump(mode="json", exclude={"evidence_method": True})
+    for found in kept["findings"]:
+        for name in ("attributes", "grades", "uncertain_from"):
+            del found[name]
+        for each in found["evidence"]:
+            del each["peak_px"], each["peak_mm"], each["peak_heat"]
+    return StudyReading.model_validate(kept), headers()
+
+
+def _no_frame_of_reference() -> Case:
+    of = series().model_copy(update={"frame_of_reference_uid": ""})
+    return reading("present", of), headers(FrameOfReferenceUID=None)
+
+
 def _talkative_model() -> Case:
     long = "word " * 4000
     read = reading("present", name="m" * 90, version="v" * 70, manufacturer="A\\B\nC", intended_use=long, demo=False)
@@ -114,6 +130,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "unknown character set": lambda: (reading(), headers(SpecificCharacterSet="ISO_IR 999", PatientName="Doe^John")),
     "long description": lambda: (reading(), headers(StudyDescription="very long " * 30)),
     "no optional attributes": lambda: (reading(), headers(**dict.fromkeys(OPTIONAL))),
+    "before attributes": _before_attributes,
+    "no frame of reference": _no_frame_of_reference,
     "odd values": _odd_values,
     "talkative model": _talkative_model,
     "de-identified": _de_identified,

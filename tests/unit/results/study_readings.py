@@ -8,9 +8,11 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, MRImageStorage
 
 from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
+from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.reading import (
     BundleIdentity,
     Code,
+    EvidenceMethod,
     FindingLabel,
     FindingReading,
     Presence,
@@ -56,6 +58,26 @@ LABELS = (
         LUNG,
     ),
 )
+
+_MILD = ("mild", "moderate", "severe")
+_SMALL = ("small", "moderate", "large")
+SAID: dict[str, tuple[Attributes, tuple[str, ...]]] = {
+    "nodule": (
+        Attributes(
+            sides=("right", "left"),
+            lobes=("right upper lobe", "right middle lobe", "left lower lobe"),
+            grade=0,
+            count="few",
+        ),
+        _SMALL,
+    ),
+    "emphysema": (Attributes(sides=("right",), lobes=("right upper lobe",), grade=2), _MILD),
+    "atelectasis": (Attributes(sides=("left",), lobes=("left lower lobe",), grade=1), _MILD),
+    "pleural_effusion": (Attributes(sides=("right", "left"), grade=1), _SMALL),
+    "coronary_calcification": (Attributes(grade=2), _MILD),
+    "peribronchial_thickening": (Attributes(sides=("left",), grade=0), _MILD),
+}
+"""What is said of findings that are not absent, and the words for their grades; nothing of the others."""
 
 BUNDLE = BundleIdentity(
     name="msvlm-thorax-demo",
@@ -139,13 +161,17 @@ def series(count: int = 4, *, modality: str = "CT", body_part: str = "CHEST", fr
 def finding(number: int, probability: float, presence: Presence, of: OrderedSeries, top: int = 3) -> FindingReading:
     """The reading of label `number`; a finding that is not absent has its evidence on `top` slices."""
     key, name, code, site = LABELS[number]
+    said, grades = SAID.get(key, (Attributes(), ()))
     count = len(of.slices)
     indices = [] if presence is Presence.ABSENT else [(number + step) % count for step in range(min(top, count))]
     return FindingReading(
         label=FindingLabel(key=key, name=name, code=code, site=site),
         probability=probability,
         operating_point=0.5,
+        uncertain_from=0.4,
         presence=presence,
+        attributes=Attributes() if presence is Presence.ABSENT else said,
+        grades=grades,
         slice_weights=tuple(1.0 / count for _ in range(count)),
         evidence=tuple(
             SliceEvidence(
@@ -153,6 +179,9 @@ def finding(number: int, probability: float, presence: Presence, of: OrderedSeri
                 sop_instance_uid=of.slices[index].sop_instance_uid,
                 frame_number=of.slices[index].frame_number,
                 weight=0.9 / (rank + 1),
+                peak_px=(100.5, 200.25),
+                peak_mm=(140.175, 70.35, of.slices[index].z_mm),
+                peak_heat=0.8 / (rank + 1),
             )
             for rank, index in enumerate(indices)
         ),
@@ -194,6 +223,7 @@ def reading(
         findings=findings,
         sentences=sentences,
         impression=impression or (Sentence(text="No finding of the list.", findings=(), positive=False),),
+        evidence_method=EvidenceMethod.SLICE_WEIGHTS,
     )
 
 

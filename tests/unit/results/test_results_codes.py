@@ -1,8 +1,11 @@
 """The table of codes agrees with pydicom's and highdicom's dictionaries, and local codes are ours alone."""
 
+from collections.abc import Iterable
+
 import pytest
 from highdicom.sr import templates
 from pydicom.sr._concepts_dict import concepts
+from pydicom.sr.codedict import Collection
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.sr.coding import Code
 from study_readings import LABELS
@@ -14,6 +17,8 @@ TABLE: dict[str, Code] = {
 }
 TABLE |= {f"PRESENCE[{presence}]": code for presence, code in codes.PRESENCE.items()}
 TABLE |= {f"PROCEDURES[{key}]": code for key, code in codes.PROCEDURES.items()}
+TABLE |= {f"{code.meaning}, {code.value}": code for code in (*codes.LATERALITY.values(), *codes.LOBES.values())}
+TABLE |= {f"{code.meaning}, {code.value}": code for code in (*codes.SEVERITIES, *codes.SIZES)}
 
 # real codes that pydicom's dictionary does not list, with where they are from
 ELSEWHERE = {"169069000": "SNOMED CT, CT of chest", "en": "RFC 5646", "260753009": "highdicom's default for SCT Source"}
@@ -44,7 +49,7 @@ def test_source_is_the_code_highdicom_uses() -> None:
 
 def test_local_codes_are_in_the_private_range_and_fit() -> None:
     local = [code for code in TABLE.values() if code.scheme_designator == codes.LOCAL_SCHEME]
-    assert len(local) == 3
+    assert len(local) == 7
     assert codes.LOCAL_SCHEME.startswith("99")
     assert len(codes.LOCAL_SCHEME) <= 16
     assert all(len(code.value) <= 16 and len(code.meaning) <= 64 for code in local)
@@ -58,6 +63,19 @@ def test_procedures_of_tid_1500_are_in_cid_100(code: Code) -> None:
 def test_presence_is_in_cid_240() -> None:
     group = [getattr(dictionary.cid240, keyword) for keyword in dictionary.cid240.dir()]
     assert sorted(codes.PRESENCE.values()) == sorted(group)
+
+
+@pytest.mark.parametrize(
+    ("group", "table"),
+    [
+        (dictionary.cid244, codes.LATERALITY.values()),
+        (dictionary.cid6124, codes.LOBES.values()),
+        (dictionary.cid3716, codes.SEVERITIES),
+        (dictionary.cid252, codes.SIZES),
+    ],
+)
+def test_sides_lobes_and_grades_are_in_their_context_groups(group: Collection, table: Iterable[Code]) -> None:
+    assert set(table) <= {getattr(group, keyword) for keyword in group.dir()}
 
 
 def test_headings_are_in_cid_7001() -> None:

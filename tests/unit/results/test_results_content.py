@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 from study_readings import FACTS, FRAME_OF_REFERENCE_UID, finding, headers, reading, series
 
+from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.reading import Presence
 from pacs_agent.results import (
     Refusal,
@@ -56,7 +57,6 @@ def test_every_finding_has_a_group_and_only_those_not_absent_have_slices() -> No
         items = {node.code[0]: node for node in group.children}
         assert items["112039"].item.TextValue == expected.label.key
         assert _code(items["121071"]) == expected.label.code.value
-        assert _code(items["363698007"]) == expected.label.site.value
         assert _number(items["122157"]) == pytest.approx(100 * expected.probability)
         assert _number(items["121052"].children[0]) == pytest.approx(100 * expected.operating_point)
         slices = [
@@ -64,6 +64,93 @@ def test_every_finding_has_a_group_and_only_those_not_absent_have_slices() -> No
             for node in named(group, "SLICE_EVIDENCE")
         ]
         assert slices == [each.sop_instance_uid for each in expected.evidence]
+
+
+def _qualities(group: Node) -> dict[str, str]:
+    """Qualitative evaluations of a group beside presence: concept → value."""
+    codes = [node for node in group.children if node.value_type == "CODE" and node.relationship == "CONTAINS"]
+    return {node.code[0]: _code(node) for node in codes if node.code[0] not in ("276214006", "121071", "121052")}
+
+
+def _sites(group: Node) -> list[tuple[str, ...]]:
+    return [tuple(_code(each) for each in site.walk()) for site in named(group, "363698007", deep=False)]
+
+
+LUNG, RIGHT, LEFT, BOTH = "39607008", "24028007", "7771000", "51440002"
+UPPER, MIDDLE, LOWER = "45653009", "72481006", "90572001"
+
+
+@pytest.mark.parametrize(
+    ("said", "sites"),
+    [
+        (Attributes(), [(LUNG,)]),
+        (Attributes(sides=("left",)), [(LUNG, LEFT)]),
+        (Attributes(sides=("right", "left")), [(LUNG, BOTH)]),
+        (Attributes(lobes=("left lower lobe",)), [(LOWER, LEFT)]),
+        (Attributes(lobes=("right middle lobe",)), [(MIDDLE,)]),
+        (
+            Attributes(sides=("right", "left"), lobes=("right upper lobe", "right middle lobe", "left upper lobe")),
+            [(UPPER, RIGHT), (MIDDLE,), (UPPER, LEFT)],
+        ),
+    ],
+)
+def test_sides_and_lobes_are_finding_sites(said: Attributes, sites: list[tuple[str, ...]]) -> None:
+    read = reading()
+    found = read.findings[0].model_copy(update={"attributes": said})
+    document = compose_ai_result(read.model_copy(update={"findings": (found,)}), headers(), FACTS)
+    (group,) = _groups(document)
+    assert _sites(group) == sites
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "qualities"),
+    [
+        (Attributes(), ("mild", "moderate", "severe"), {}),
+        (Attributes(grade=2), ("mild", "moderate", "extensive"), {"246112005": "24484000"}),
+        (Attributes(grade=0), ("small", "moderate", "large"), {"112025": "255507004"}),
+        (Attributes(grade=1), (), {"246112005": "6736007"}),
+        (Attributes(count="many"), (), {"246206008": "COUNT_MANY"}),
+        (
+            Attributes(grade=1, count="one"),
+            ("small", "medium-sized", "large"),
+            {"112025": "255508009", "246206008": "COUNT_ONE"},
+        ),
+    ],
+)
+def test_grade_and_count_are_qualities(said: Attributes, words: tuple[str, ...], qualities: dict[str, str]) -> None:
+    read = reading()
+    found = read.findings[0].model_copy(update={"attributes": said, "grades": words})
+    document = compose_ai_result(read.model_copy(update={"findings": (found,)}), headers(), FACTS)
+    (group,) = _groups(document)
+    assert _qualities(group) == qualities
+
+
+def test_where_a_finding_is_strongest_is_a_point_in_the_patient() -> None:
+    read = reading("present", series(12))
+    document = compose_ai_result(read, headers(12), FACTS)
+    for group, expected in zip(_groups(document), read.findings, strict=True):
+        peaks = list(named(group, "PEAK_HEAT", deep=False))
+        points = [node.children[0].item for node in peaks]
+        found = [tuple(point.GraphicData) for point in points]
+        assert found == [pytest.approx(each.peak_mm) for each in expected.evidence]
+        assert [_number(node) for node in peaks] == [
+            pytest.approx(100 * each.peak_heat, abs=1e-4) for each in expected.evidence
+        ]
+        assert {point.ReferencedFrameOfReferenceUID for point in points} <= {FRAME_OF_REFERENCE_UID}
+
+
+def test_a_point_that_is_no_place_is_refused() -> None:
+    read = reading()
+    strong = read.findings[0].evidence[0].model_copy(update={"peak_mm": (0.0, float("nan"), 0.0)})
+    wrong = read.findings[0].model_copy(update={"evidence": (strong,)})
+    with pytest.raises(UnusableEvidence, match="no place in the patient"):
+        compose_ai_result(read.model_copy(update={"findings": (wrong,)}), headers(), FACTS)
+
+
+def test_the_bands_and_the_method_are_parameters_of_the_algorithm() -> None:
+    document = compose_ai_result(reading(), headers(), FACTS)
+    parameters = [[node.item.TextValue for node in named(group, "111002")] for group in _groups(document)]
+    assert parameters == [["slice evidence by slice weights", "operating point 50.0 %", "uncertain from 40.0 %"]] * 3
 
 
 @pytest.mark.parametrize(
@@ -171,7 +258,8 @@ def test_highdicom_reads_the_ai_result() -> None:
     groups = Comprehensive3DSR.from_dataset(written).content.get_image_measurement_groups()
     assert [group.tracking_identifier for group in groups] == [each.label.key for each in read.findings]
     for group, expected in zip(groups, read.findings, strict=True):
-        probability, *weights = group.get_measurements()
+        probability, *numbers = group.get_measurements()
+        weights = numbers[::2]  # each is followed by its point
         assert probability.value == pytest.approx(100 * expected.probability)
         assert [weight.referenced_images[0].referenced_sop_instance_uid for weight in weights] == [
             each.sop_instance_uid for each in expected.evidence

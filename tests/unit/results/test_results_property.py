@@ -8,19 +8,31 @@ from pydicom import dcmread
 from pydicom.uid import EnhancedCTImageStorage
 from study_readings import FACTS, LABELS, finding, headers, reading, series
 
+from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.reading import FindingReading, Presence, Sentence, StudyReading
 from pacs_agent.results import compose_ai_result, compose_draft_report, write_bytes
 from tests.judges.rules import complaints
 
 SHARES = st.floats(0, 1)
+LOBES = ("right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe")
+ATTRIBUTES = st.builds(
+    Attributes,
+    sides=st.lists(st.sampled_from(("right", "left")), unique=True).map(tuple),
+    lobes=st.lists(st.sampled_from(LOBES), unique=True).map(tuple),
+    grade=st.none() | st.integers(0, 2),
+    count=st.sampled_from((None, "one", "few", "many")),
+)
+GRADES = st.sampled_from([(), ("small", "moderate", "large"), ("mild", "moderate", "severe")])
 
 
 @st.composite
 def findings(draw: st.DrawFn, count: int, frames: bool) -> FindingReading:
     of = series(count, frames=frames)
     made = finding(draw(st.integers(0, len(LABELS) - 1)), draw(SHARES), draw(st.sampled_from(Presence)), of, top=count)
-    weighted = tuple(each.model_copy(update={"weight": draw(SHARES)}) for each in made.evidence)
-    return made.model_copy(update={"evidence": weighted, "operating_point": draw(SHARES)})
+    peak = {"peak_heat": draw(SHARES)} if draw(st.booleans()) else {"peak_mm": None}
+    weighted = tuple(each.model_copy(update={"weight": draw(SHARES), **peak}) for each in made.evidence)
+    said = {"attributes": draw(ATTRIBUTES), "grades": draw(GRADES)}
+    return made.model_copy(update={"evidence": weighted, "operating_point": draw(SHARES), **said})
 
 
 @st.composite
