@@ -101,7 +101,7 @@ def draw_anatomy(rng: np.random.Generator, findings: frozenset[Finding]) -> Anat
     large, fluid = Finding.CARDIOMEGALY in findings, Finding.PERICARDIAL_EFFUSION in findings
     habitus = float(rng.beta(1.6, 2.2))
     dome = float(rng.uniform(45.0, 65.0))
-    sizes, fluids = (rng.uniform(0.80, 0.98), rng.uniform(1.13, 1.36)), (0.0, rng.uniform(6.0, 20.0))
+    sizes, fluids = (rng.uniform(0.80, 0.98), rng.uniform(1.13, 1.36)), (0.0, rng.uniform(5.0, 27.0))
     return Anatomy(
         female=female,
         scale=scale,

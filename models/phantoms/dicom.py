@@ -81,16 +81,11 @@ def _series_attributes(phantom: Phantom, uids: SeriesUids) -> Dataset:
     ds.ReferringPhysicianName, ds.AccessionNumber = "", f"PH{phantom.seed % 10**12:012d}"
     ds.StudyID, ds.StudyDescription = "1", "CT CHEST PHANTOM"
     ds.Modality, ds.BodyPartExamined, ds.PatientPosition = "CT", "CHEST", "HFS"
-    ds.SeriesNumber, ds.SeriesDescription = 2, f"THORAX {thickness_mm(phantom):.1f} PHANTOM, not a patient"
+    ds.SeriesNumber, ds.SeriesDescription = 2, f"THORAX {phantom.thickness_mm:.1f} PHANTOM, not a patient"
     ds.Manufacturer, ds.ManufacturerModelName, ds.SoftwareVersions = MANUFACTURER, MODEL, SOFTWARE
     ds.DeviceSerialNumber, ds.InstitutionName = "PHANTOM", "PHANTOM"
     _add_acquisition(ds, phantom)
     return ds
-
-
-def thickness_mm(phantom: Phantom) -> float:
-    """Distance of neighbouring slices."""
-    return float(np.median(np.diff(phantom.z_mm))) if len(phantom.z_mm) > 1 else 1.0
 
 
 def _add_acquisition(ds: Dataset, phantom: Phantom) -> None:
@@ -106,7 +101,9 @@ def _add_acquisition(ds: Dataset, phantom: Phantom) -> None:
     ds.WindowCenterWidthExplanation = ["MEDIASTINUM", "LUNG"]
     ds.PixelSpacing = [decimal(phantom.pixel_mm)] * 2
     ds.ImageOrientationPatient = ["1", "0", "0", "0", "1", "0"]
-    ds.SliceThickness = decimal(thickness_mm(phantom))
+    ds.SliceThickness = decimal(phantom.thickness_mm)
+    if phantom.tilt_deg:
+        ds.GantryDetectorTilt = decimal(phantom.tilt_deg)
     if phantom.contrast:
         ds.ContrastBolusAgent = "PHANTOM IODINE"
 
@@ -120,7 +117,7 @@ def _slice_attributes(phantom: Phantom, index: int) -> Dataset:
     """Image plane and pixel data of one slice. PS3.3 C.7.6.2."""
     ds = Dataset()
     ds.SOPClassUID = CTImageStorage
-    x, y = phantom.first_pixel_mm
+    x, y = phantom.first_pixel_mm[0], phantom.first_pixel_mm[1] + phantom.row_shift_mm(index)
     z = float(phantom.z_mm[index])
     ds.ImagePositionPatient, ds.SliceLocation = [decimal(x), decimal(y), decimal(z)], decimal(z)
     ds.PixelData = stored_values(phantom.hu[index]).tobytes()

@@ -15,7 +15,7 @@ LOBES: tuple[Lobe, ...] = tuple(Lobe)
 
 @dataclass(frozen=True)
 class Fissures:
-    """Height in mm of the oblique fissure of the right and the left lung and of the horizontal fissure, over x and y."""
+    """Height in mm, over x and y, of the oblique fissures of both lungs and of the horizontal fissure."""
 
     right_oblique: Floats
     left_oblique: Floats
@@ -36,7 +36,7 @@ def fissures_over(x_mm: Floats, y_mm: Floats, anatomy: Anatomy) -> Fissures:
     )
     base, slope, curve = anatomy.horizontal_fissure
     flat = anatomy.height_mm * (base + slope * front - curve * (side**2 + 0.4 * (front + 0.3) ** 2))
-    return Fissures(right, left, flat)
+    return Fissures(*(np.asarray(height, np.float32) for height in (right, left, flat)))
 
 
 def lobe_at(x_mm: Floats, y_mm: Floats, z_mm: Floats, anatomy: Anatomy) -> NDArray[np.uint8]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.datasets.study import LabelledStudy
 
 MIN_SLICES, MAX_SLICES = 60, 120
-THICK_MM = 2.0
+THICK_MM = 2.6
 """From this thickness on, a slice is the mean of two levels."""
 
 

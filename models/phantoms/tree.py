@@ -2,7 +2,8 @@
 
 A tree serves points spread evenly through a lobe: each branch heads for the middle of the points it serves, then
 parts them in two halves across their longest extent, as in volume-dividing models of the airways (Kitaoka et al.,
-J. Appl. Physiol. 87:2207, 1999). Radii fall about as by Murray's law (exponent 3.2 for 3), so that vessels are seen as far out as in patients.
+J. Appl. Physiol. 87:2207, 1999).
+Radii fall about as by Murray's law (exponent 3.2 for 3), so that vessels are seen as far out as in patients.
 """
 
 from dataclasses import dataclass
@@ -132,7 +133,8 @@ def _divide(rng: np.random.Generator, anatomy: Anatomy, roots: Floats, radius: f
     ends = 2 ** (GENERATIONS - 1)
     points = lung_points(anatomy, rng, ends)
     lobes, starts = len(points), roots
-    points, calibre = points[:, None], np.full(lobes, radius * anatomy.scale, np.float32)
+    points = points[:, None]
+    calibre: Floats = np.full(lobes, radius * anatomy.scale, np.float32)
     starts_of, ends_of, first_radius, last_radius, generations, parents = [], [], [], [], [], []
     before = -1
     for generation in range(GENERATIONS):
@@ -151,7 +153,8 @@ def _divide(rng: np.random.Generator, anatomy: Anatomy, roots: Floats, radius: f
         if generation < GENERATIONS - 1:
             points = _halves(points)
             starts = np.repeat(reach, 2, axis=0)
-            calibre = (calibre[:, None] * np.stack([split, 1.0 - split], 1) ** (1.0 / 3.2)).reshape(-1)
+            shares = np.stack([split, 1.0 - split], 1) ** np.float32(1.0 / 3.2)
+            calibre = (calibre[:, None] * shares).reshape(-1)
     tubes = Tubes(*(np.concatenate(part) for part in (starts_of, ends_of, first_radius, last_radius)))
     lobe = np.concatenate([np.repeat(np.arange(lobes), 2**g) for g in range(GENERATIONS)])
     return _with_twigs(rng, Plexus(tubes, np.concatenate(generations), lobe, np.concatenate(parents)))

@@ -19,7 +19,9 @@ def paint_abdomen(hu: Floats, level: Level, dome: Floats) -> None:
     value = np.full(hu.shape, FAT_HU, np.float32)
     _paint_bowel(value, level)
     wave = np.float32(0.08) * level.grain(14.0)
-    stomach = (1.0 + wave - ellipse(x - 0.42 * cx, y + (30.0 - 12.0 * drop) * s, (40.0 - 6.0 * drop) * s, 38.0 * s)) * 38.0
+    stomach = (
+        1.0 + wave - ellipse(x - 0.42 * cx, y + (30.0 - 12.0 * drop) * s, (40.0 - 6.0 * drop) * s, 38.0 * s)
+    ) * 38.0
     blend(value, level.fill(stomach), 42.0 + 0.6 * gain)
     lumen = stomach - np.float32(4.5)
     blend(value, level.fill(lumen), 18.0)
@@ -60,5 +62,7 @@ def _paint_kidneys(value: Floats, level: Level) -> None:
         a, b = 24.0 * s * height**0.5, 28.0 * s * height**0.5
         depth = (1.0 - ellipse(level.frame.x - side * 56.0 * s, level.frame.y - 0.52 * anatomy.cavity_y_mm, a, b)) * a
         blend(value, level.fill(depth), 32.0 + 2.4 * gain)
-        hilum = (1.0 - ellipse(level.frame.x - side * 44.0 * s, level.frame.y - 0.5 * anatomy.cavity_y_mm, 15.0, 8.0)) * 9.0
+        hilum = (
+            1.0 - ellipse(level.frame.x - side * 44.0 * s, level.frame.y - 0.5 * anatomy.cavity_y_mm, 15.0, 8.0)
+        ) * 9.0
         blend(value, level.fill(hilum), FAT_HU + 20.0)

@@ -33,7 +33,8 @@ class Grain:
     def at(self, z_mm: float, scale_mm: float, rows: slice = _EVERYWHERE, columns: slice = _EVERYWHERE) -> Floats:
         """The field at one level, of unit spread; on a part of the rows and columns if they are given."""
         plane = _tile(scale_mm)[int((z_mm + self.lift_mm) // _STEP_MM[0]) % _SHAPE[0]]
-        return plane.take(self.rows[rows], axis=0).take(self.columns[columns], axis=1)
+        field: Floats = plane.take(self.rows[rows], axis=0).take(self.columns[columns], axis=1)
+        return field
 
 
 def grain_over(x_mm: Floats, y_mm: Floats, shift_mm: tuple[float, float, float]) -> Grain:

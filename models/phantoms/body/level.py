@@ -46,7 +46,8 @@ class Level:
 
     def fill(self, inside_mm: Floats) -> Floats:
         """How far pixels are filled by what lies `inside_mm` (positive) behind its edge."""
-        return np.clip(inside_mm * np.float32(1.0 / self.pixel_mm) + np.float32(0.5), 0.0, 1.0)
+        share: Floats = np.clip(inside_mm * np.float32(1.0 / self.pixel_mm) + np.float32(0.5), 0.0, 1.0)
+        return share
 
 
 def blend(hu: Floats, share: Floats, value: float | Floats) -> None:

@@ -12,13 +12,14 @@ SKIN_MM = 2.0
 
 
 def _bump(place: Floats, centre: float, width: float) -> Floats:
-    return np.exp(-(((place - np.float32(centre)) / np.float32(width)) ** 2))
+    bump: Floats = np.exp(-(((place - np.float32(centre)) / np.float32(width)) ** 2))
+    return bump
 
 
 def _rise(value: Floats, start: float, end: float) -> Floats:
     """0 before start, 1 after end, smooth between."""
     t = np.clip((value - start) / (end - start), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
+    return np.asarray(t * t * (3.0 - 2.0 * t), np.float32)
 
 
 def muscle_table(anatomy: Anatomy, z_mm: Floats) -> Floats:
@@ -34,7 +35,7 @@ def muscle_table(anatomy: Anatomy, z_mm: Floats) -> Floats:
     up = 34.0 if anatomy.arms_up else 46.0
     thick = thick + up * _bump(turn, 1.62, 0.55) * _rise(share, 0.66, 0.92)
     shoulder = _bump(turn, 1.57, 0.38)
-    return (cage + RIB_SHELL_MM + thick) * (1.0 - neck * (0.55 - 0.5 * shoulder))
+    return np.asarray((cage + RIB_SHELL_MM + thick) * (1.0 - neck * (0.55 - 0.5 * shoulder)), np.float32)
 
 
 def body_table(anatomy: Anatomy, z_mm: Floats, muscle: Floats) -> Floats:
@@ -45,7 +46,7 @@ def body_table(anatomy: Anatomy, z_mm: Floats, muscle: Floats) -> Floats:
     fat = anatomy.fat_mm * belly * (0.68 + 0.3 * _bump(turn, 1.9, 0.5) - 0.12 * _bump(turn, np.pi, 0.2))
     fat = fat * (1.0 - 0.35 * _rise(share, 0.75, 1.0)) * (1.0 - 0.5 * _bump(turn, 0.0, 0.25))
     wobble = sum(rng.normal(0.0, 0.09 / k) * np.cos(k * ANGLE + rng.uniform(0.0, 6.28)) for k in range(2, 7))
-    return muscle + SKIN_MM + fat * (1.0 + wobble) + _breast_mm(anatomy, share)
+    return np.asarray(muscle + SKIN_MM + fat * (1.0 + wobble) + _breast_mm(anatomy, share), np.float32)
 
 
 def _breast_mm(anatomy: Anatomy, share: Floats) -> Floats:
@@ -53,7 +54,7 @@ def _breast_mm(anatomy: Anatomy, share: Floats) -> Floats:
     height = anatomy.breast_mm if anatomy.female else 0.12 * anatomy.fat_mm
     round_off = np.maximum(1.0 - ((share - 0.44) / 0.22) ** 2, 0.0)
     one = np.maximum(1.0 - ((np.abs(ANGLE) - 0.82) / 0.66) ** 2, 0.0)[None, :]
-    return height * round_off * one
+    return np.asarray(height * round_off * one, np.float32)
 
 
 def paint_wall(hu: Floats, level: Level, skin: Floats, muscle: Floats, cage: Floats) -> None:

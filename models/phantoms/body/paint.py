@@ -127,7 +127,8 @@ def _paint_lungs(hu: Floats, level: Level, cavity: Cavity, surfaces: Surfaces) -
 
 def _line(distance: Floats, pixel_mm: float) -> Floats:
     """How far a sheet of 0.8 mm fills the pixels about it."""
-    return np.maximum(np.float32(1.0) - np.abs(distance) * np.float32(1.0 / pixel_mm), 0.0) * np.float32(0.8 / pixel_mm)
+    near: Floats = np.maximum(np.float32(1.0) - np.abs(distance) * np.float32(1.0 / pixel_mm), 0.0)
+    return near * np.float32(0.8 / pixel_mm)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The person's surfaces over a grid: chest wall, diaphragm, mediastinal borders, heart, lungs.
 
-Surfaces that do not change with z (the diaphragm, the fissures, the heart's cross-section) are maps over the grid's rows
-and columns, made once; the others are tables over angle or over rows, one per level.
+Surfaces that do not change with z (the diaphragm, the fissures, the heart's cross-section) are maps over the grid's
+rows and columns, made once; the others are tables over angle or over rows, one per level.
 """
 
 from dataclasses import dataclass
@@ -127,7 +127,8 @@ def cavity_of(frame: Frame, anatomy: Anatomy) -> Cavity:
     (cx, cy, _), (a, b, _) = anatomy.heart_centre_mm, anatomy.heart_axes_mm
     cos, sin = np.float32(np.cos(anatomy.heart_turn)), np.float32(np.sin(anatomy.heart_turn))
     dx, dy = frame.x - np.float32(cx), frame.y - np.float32(cy)
-    u, v = (cos * dx - sin * dy) / np.float32(a), (sin * dx + cos * dy) / np.float32(b)
+    u: Floats = (cos * dx - sin * dy) / np.float32(a)
+    v: Floats = (sin * dx + cos * dy) / np.float32(b)
     return Cavity(frame, diaphragm_mm(frame, anatomy), fissures_over(frame.x, frame.y, anatomy), u, v, u * u + v * v)
 
 
@@ -142,13 +143,13 @@ def diaphragm_mm(frame: Frame, anatomy: Anatomy) -> Floats:
     back = (frame.y + 0.15 * anatomy.cavity_y_mm) / anatomy.cavity_y_mm
     ripple = np.sin(frame.x / 31.0 + waves[0]) + np.sin(frame.y / 27.0 + frame.x / 40.0 + waves[1])
     fall = 45.0 * lateral**2 + 62.0 * np.maximum(back, 0.0) ** 2 + 25.0 * back**2
-    return np.maximum(side - fall + 1.8 * ripple, -35.0).astype(np.float32)
+    return np.asarray(np.maximum(side - fall + 1.8 * ripple, -35.0), np.float32)
 
 
 def cavity_size(share: Floats) -> Floats:
     """Size of the cavity at shares of the lung's height, relative to its largest."""
     above = np.maximum((share - 0.35) / 0.67, 0.0)
-    return np.sqrt(np.maximum(1.0 - above**2.4, 1e-4)).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(1.0 - above**2.4, 1e-4)), np.float32)
 
 
 def cage_table(anatomy: Anatomy, size: Floats) -> Floats:
@@ -161,7 +162,7 @@ def cage_table(anatomy: Anatomy, size: Floats) -> Floats:
     rng = np.random.default_rng((anatomy.seed, 12))
     wobble = sum(rng.normal(0.0, 1.6 / k) * np.cos(k * ANGLE + rng.uniform(0.0, 6.28)) for k in range(1, 6))
     centre_y = (1.0 - size) * 0.3 * anatomy.cavity_y_mm
-    return (round_off + size * (gutter + wobble) - _COS * (centre_y - POLE_Y_MM)).astype(np.float32)
+    return np.asarray(round_off + size * (gutter + wobble) - _COS * (centre_y - POLE_Y_MM), np.float32)
 
 
 def border_tables(anatomy: Anatomy, share: Floats, y_mm: Floats) -> tuple[Floats, Floats]:
@@ -209,7 +210,8 @@ def heart_distance(cavity: Cavity, z_mm: Floats, anatomy: Anatomy) -> Floats:
 def spine_y_mm(anatomy: Anatomy, z_mm: Floats) -> Floats:
     """Centre of the vertebral bodies along the kyphosis."""
     share = z_mm / anatomy.height_mm
-    return anatomy.spine_y_mm + 0.5 * anatomy.kyphosis_mm * (1.0 - (2.0 * share - 1.0) ** 2).clip(-1.0)
+    bow = 0.5 * anatomy.kyphosis_mm * (1.0 - (2.0 * share - 1.0) ** 2).clip(-1.0)
+    return np.asarray(anatomy.spine_y_mm + bow, np.float32)
 
 
 def spine_distance(frame: Frame, z_mm: Floats, anatomy: Anatomy) -> Floats:

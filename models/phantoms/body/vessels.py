@@ -9,7 +9,7 @@ from models.phantoms.airways import main_airways
 from models.phantoms.anatomy import Anatomy
 from models.phantoms.body.skeleton import marrow_hu
 from models.phantoms.canvas import Canvas, Floats, Point, Region
-from models.phantoms.tubes import Tubes, covered
+from models.phantoms.tubes import Indices, Tubes, covered
 
 FAT_SLEEVE_MM = 2.2
 
@@ -199,8 +199,10 @@ def _bones(anatomy: Anatomy) -> Iterator[tuple[Course, float]]:
 
 
 def arm_courses(anatomy: Anatomy) -> tuple[Course, ...]:
-    """Flesh of the arms, as skin and fat, then muscle."""
-    courses = []
+    """Flesh of arms that hang down, as fat, then muscle; raised arms lie in the shoulders and above the scan."""
+    courses: list[Course] = []
+    if anatomy.arms_up:
+        return ()
     for bone, _ in _bones(anatomy):
         if bone.radii[0] > 15.0:
             thick = 26.0 * anatomy.scale + 0.5 * anatomy.muscle_mm
@@ -247,7 +249,7 @@ def _paint(
         regions[index[share > 0.5]] = region
 
 
-def blend_voxels(canvas: Canvas, index: Floats, share: Floats, hu: float) -> None:
+def blend_voxels(canvas: Canvas, index: Indices, share: Floats, hu: float) -> None:
     """Moves voxels towards `hu` by the largest share that they are named with."""
     largest, flat = canvas.scratch, canvas.hu.reshape(-1)
     np.maximum.at(largest, index, share)
