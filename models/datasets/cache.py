@@ -82,6 +82,9 @@ class Shard:
         return records
 
 
+Task = tuple[StudySource, NetworkShape, int, Shard]
+
+
 def code_digest(names: Sequence[str]) -> str:
     """Digest of code and tables below `models`: files, or folders with all that is in them."""
     digest = hashlib.sha256()
@@ -109,16 +112,21 @@ def render(source: StudySource, shape: NetworkShape, cache: Path, processes: int
     missing = [
         (source, shape, first, shard) for first, shard in zip(firsts, shards, strict=True) if not shard.index.is_file()
     ]
-    if missing:
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            for _ in track(pool.imap_unordered(_render_shard, missing), f"rendering {source.name}", total=len(missing)):
-                pass
+    for _ in track(_rendered(missing, processes), f"rendering {source.name}", total=len(missing), disable=not missing):
+        pass
     return shards
 
 
-def _render_shard(task: tuple[StudySource, NetworkShape, int, Shard]) -> None:
+def _rendered(missing: list[Task], processes: int) -> Iterator[None]:
+    if processes == 1 or not missing:
+        yield from map(_render_shard, missing)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, (1,)) as pool:
+        yield from pool.imap_unordered(_render_shard, missing)
+
+
+def _render_shard(task: Task) -> None:
     source, shape, first, shard = task
-    torch.set_num_threads(1)
     indices = range(first, min(first + STUDIES_PER_SHARD, len(source)))
     studies = [on_field(source.study(index), shape, source.patches) for index in indices]
     ends = np.cumsum([len(study.slices) for study in studies]).tolist()
