@@ -85,7 +85,7 @@ def test_orientation_and_spacing_follow_the_affine(root: Path):
     assert study.hu[2, 7, 5] == 900
 
 
-@pytest.mark.parametrize("flips", itertools.product((False, True), repeat=3))
+@pytest.mark.parametrize("flips", list(itertools.product((False, True), repeat=3)))
 def test_a_volume_reads_the_same_however_its_axes_are_stored(tmp_path: Path, flips: tuple[bool, bool, bool]):
     tables(tmp_path, NAMES[:1])
     image = nibabel.Nifti1Image(chest(), np.diag([-0.7, -0.8, 1.5, 1.0]))
