@@ -9,6 +9,8 @@ from models.phantoms.body.shape import ANGLE, spine_y_mm
 from models.phantoms.canvas import Floats
 
 VERTEBRA_MM = 24.0
+HIGHEST_RIB = 0.99
+"""Share of the lung's height above which there are no ribs."""
 MARROW_SHARE = 0.28
 """CT number of marrow as a share of the cortex'."""
 
@@ -21,7 +23,7 @@ def marrow_hu(anatomy: Anatomy) -> float:
 def paint_ribs(hu: Floats, level: Level, cage: Floats) -> None:
     """Ribs fall from the spine to the front, where cartilage joins them to the sternum. `cage`: height over them."""
     rows, columns = np.nonzero((cage > 0.5) & (cage < RIB_SHELL_MM))
-    if not len(rows):
+    if not len(rows) or level.share > HIGHEST_RIB:
         return
     anatomy, angle = level.anatomy, level.frame.angle[rows, columns]
     turn = np.abs(ANGLE)

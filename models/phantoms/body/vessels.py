@@ -1,6 +1,6 @@
 """Great vessels, oesophagus, collar bones, arms and small nodes: all that is a tube, painted in one go per kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,7 @@ from models.phantoms.airways import main_airways
 from models.phantoms.anatomy import Anatomy
 from models.phantoms.body.skeleton import marrow_hu
 from models.phantoms.canvas import Canvas, Floats, Point, Region
-from models.phantoms.tubes import Indices, Tubes, covered
+from models.phantoms.tubes import Indices, Tubes, covered, join
 
 FAT_SLEEVE_MM = 2.2
 
@@ -214,19 +214,26 @@ def arm_courses(anatomy: Anatomy) -> tuple[Course, ...]:
 
 def paint_courses(canvas: Canvas, anatomy: Anatomy) -> None:
     """Paints all tubes that are not of the lungs."""
-    for course, cortex in _bones(anatomy):
-        _paint(canvas, course.tubes(), course.hu, None, bodily=True)
-        _paint(canvas, course.tubes(-cortex), marrow_hu(anatomy), None, bodily=True)
+    bones = list(_bones(anatomy))
+    _paint(canvas, join(*(course.tubes() for course, _ in bones)), anatomy.bone_hu, None)
+    _paint(canvas, join(*(course.tubes(-cortex) for course, cortex in bones)), marrow_hu(anatomy), None)
     vessels = [*_veins(anatomy), *_pulmonary(anatomy), _aorta(anatomy), *_arteries(anatomy)]
-    soft = list(_soft(anatomy))
-    for course in vessels:
-        _paint(canvas, course.tubes(FAT_SLEEVE_MM), -85.0, Region.MEDIASTINUM, bodily=True, only_lung=True)
-    for course in soft + vessels:
-        _paint(canvas, course.tubes(), course.hu, course.region, bodily=True)
+    sleeves = join(*(course.tubes(FAT_SLEEVE_MM) for course in vessels))
+    _paint(canvas, sleeves, -85.0, Region.MEDIASTINUM, only_lung=True)
+    for (hu, region), tubes in _by_kind([*_soft(anatomy), *vessels]).items():
+        _paint(canvas, tubes, hu, region)
     airways = main_airways(anatomy)
     wall = Tubes(airways.start, airways.end, airways.start_radius + 1.6, airways.end_radius + 1.6)
-    _paint(canvas, wall, 35.0, Region.MEDIASTINUM, bodily=True)
-    _paint(canvas, airways, -995.0, Region.AIRWAY, bodily=True)
+    _paint(canvas, wall, 35.0, Region.MEDIASTINUM)
+    _paint(canvas, airways, -995.0, Region.AIRWAY)
+
+
+def _by_kind(courses: Sequence[Course]) -> dict[tuple[float, Region], Tubes]:
+    """Tubes of one CT number and region together: a call for each costs more than the tubes."""
+    kinds: dict[tuple[float, Region], list[Tubes]] = {}
+    for course in courses:
+        kinds.setdefault((course.hu, course.region), []).append(course.tubes())
+    return {kind: join(*tubes) for kind, tubes in kinds.items()}
 
 
 def paint_arms(canvas: Canvas, anatomy: Anatomy) -> None:
@@ -236,7 +243,7 @@ def paint_arms(canvas: Canvas, anatomy: Anatomy) -> None:
 
 
 def _paint(
-    canvas: Canvas, tubes: Tubes, hu: float, region: Region | None, bodily: bool, only_lung: bool = False
+    canvas: Canvas, tubes: Tubes, hu: float, region: Region | None, bodily: bool = True, only_lung: bool = False
 ) -> None:
     index, share = covered(canvas.grid, tubes)
     regions = canvas.region.reshape(-1)
