@@ -171,7 +171,7 @@ def _gap(node: Node, other: Node) -> float:
 def draw_node(draw: Draughtsman, short_axis_mm: float, finding: Finding | None) -> Node:
     """A node at one of the stations."""
     where = stations(draw.anatomy)
-    shares = np.array([3.0, 3.0, 2.0, 1.5, 2.0, 2.0, 1.0, 1.0])
+    shares = np.array([3.0, 3.0, 2.0, 1.5, 2.0, 2.0, 0.6, 0.6])
     low, high = where[int(draw.rng.choice(len(where), p=shares / shares.sum()))]
     x, y, z = (draw.uniform(a, b) for a, b in zip(low, high, strict=True))
     short = 0.5 * short_axis_mm
