@@ -65,7 +65,7 @@ def _areas(speaker: Speaker, study: StudyTokens, finding: int, weights: Floats, 
         versions += [np.where(chosen, blank, study.tokens), np.where(chosen, study.tokens, blank)]
     tokens = np.stack(versions).astype(np.float32)
     parts = [
-        read_masked(speaker.reader, study, part, np.ones(part.shape[:2], np.bool_))["finding_logits"][:, finding]
+        read_masked(speaker.reader, study, np.ones(part.shape[:2], np.bool_), part)["finding_logits"][:, finding]
         for part in np.array_split(tokens, -(-len(tokens) // BATCH))
     ]
     entry = speaker.manifest.findings[finding]

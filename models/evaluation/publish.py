@@ -1,0 +1,66 @@
+"""Puts an evaluation beside its bundle: evaluation.json, evaluation.md, plots and MODEL_CARD.md."""
+
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure as Picture
+
+from models.evaluation.card import write_card
+from models.evaluation.evaluate import Evaluation, Subject, console, evaluate
+from models.evaluation.plan import Amounts, standard
+from models.evaluation.plots import (
+    cases_picture,
+    evidence_picture,
+    findings_picture,
+    reliability_picture,
+    roc_picture,
+    save,
+)
+from models.evaluation.tables import goals_table, tables
+
+PLOTS = "evaluation"
+"""Folder of the plots beside the card."""
+STUDIES = 320
+
+
+def evaluate_bundle(
+    folder: Path,
+    checkpoint: Path,
+    amounts: Amounts | None = None,
+    out: Path | None = None,
+    cache: Path | None = None,
+) -> None:
+    """Evaluates the bundle in `folder` and writes the results into `out`, by default the bundle itself."""
+    subject = Subject.open(folder, checkpoint)
+    evaluation = evaluate(subject, amounts or standard(STUDIES), cache or subject.run.cache)
+    write(evaluation, out or folder)
+    console.print("\n".join(goals_table(evaluation.figures)), markup=False)
+    console.print(f"written to {out or folder}")
+
+
+def write(evaluation: Evaluation, out: Path) -> None:
+    """Writes figures, tables, plots and card."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "evaluation.json").write_text(json.dumps(evaluation.figures, indent=1) + "\n", encoding="utf-8")
+    (out / "evaluation.md").write_text(tables(evaluation.figures), encoding="utf-8")
+    (out / PLOTS).mkdir(exist_ok=True)
+    paths = {}
+    for title, picture in pictures(evaluation).items():
+        name = f"{PLOTS}/{title.lower().replace(' ', '_')}.png"
+        save(picture, out / name)
+        paths[title] = name
+    write_card(out, evaluation.subject.network.preset, evaluation.figures, paths)
+
+
+def pictures(evaluation: Evaluation) -> dict[str, Picture]:
+    """The plots by title."""
+    measured, figures = evaluation.measured, evaluation.figures
+    drawn = {
+        "ROC curves": roc_picture(measured),
+        "Reliability": reliability_picture(figures["reliability"]),
+        "Findings": findings_picture(figures["per_finding"]),
+        "Evidence": evidence_picture(evaluation.subject.runtime, measured, evaluation.source(len(measured))),
+    }
+    if evaluation.cases:
+        drawn["Real cases"] = cases_picture(evaluation.cases)
+    return drawn
