@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
+from models.datasets.real_ct import SHARED_DATA, read_dicom_archive  # noqa: E402
 from models.msvlm.preprocess import (  # noqa: E402
     Windows,
     body_centre_px,
@@ -11,7 +12,6 @@ from models.msvlm.preprocess import (  # noqa: E402
     hounsfield_units,
     triangle_weights,
 )
-from models.msvlm.realcases import ARCHIVES, REAL_DATA, series_of_archive  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -48,8 +48,9 @@ def test_resampling_agrees_with_scipy_on_a_finer_grid():
 
 def test_a_constant_stays_and_outside_is_air():
     hu = torch.full((1, 50, 60), 40.0)
-    field = field_of_body(hu, torch.tensor([[1.0, 1.0]]), 100, 1.0)
-    assert torch.allclose(field[0, 40:60, 40:60], torch.tensor(40.0), atol=1e-3)
+    field, _ = field_of_body(hu, torch.tensor([[1.0, 1.0]]), (100, 120), 1.0)
+    assert field.shape == (1, 100, 120)
+    assert torch.allclose(field[0, 40:60, 50:70], torch.tensor(40.0), atol=1e-3)
     assert torch.allclose(field[0, 0], torch.tensor(-1024.0))
 
 
@@ -61,16 +62,21 @@ def disc(size, spacing, centre_mm, radius_mm=100.0):
 
 @pytest.mark.parametrize(("size", "spacing"), [(512, 0.7), (256, 1.4), (180, 2.2)])
 def test_a_body_has_one_size_at_every_pixel_spacing(size, spacing):
-    field = field_of_body(disc(size, spacing, (0, 0)), torch.tensor([[spacing, spacing]]), 160, 2.0)
+    field, _ = field_of_body(disc(size, spacing, (0, 0)), torch.tensor([[spacing, spacing]]), (120, 160), 2.0)
     area_mm2 = float((field > -480).sum()) * 4.0
     assert area_mm2 == pytest.approx(np.pi * 100**2, rel=0.03)
 
 
 def test_the_crop_follows_the_body():
     middle, moved = (
-        field_of_body(disc(256, 1.5, c), torch.tensor([[1.5, 1.5]]), 160, 2.0) for c in ((0, 0), (-24, 33))
+        field_of_body(disc(256, 1.5, c), torch.tensor([[1.5, 1.5]]), (160, 160), 2.0)[0] for c in ((0, 0), (-24, 33))
     )
     assert float((middle - moved).abs().mean()) < 12.0
+
+
+def test_the_centre_of_the_field_is_where_the_body_is():
+    _, centre = field_of_body(disc(256, 1.5, (-24, 33)), torch.tensor([[1.5, 1.5]]), (120, 160), 1.4)
+    assert centre[0].tolist() == pytest.approx([127.5 - 16, 127.5 + 22], abs=1.0)
 
 
 def test_a_table_hardly_moves_the_centre():
@@ -100,14 +106,12 @@ def test_windows_run_from_minus_one_to_one():
 
 @pytest.mark.real_images
 def test_the_field_of_a_real_chest_is_centred_on_it():
-    path = REAL_DATA / ARCHIVES["LIDC-IDRI-0001"]
+    path = SHARED_DATA / "ct_dicom" / "LIDC-IDRI-0001_CT.tar.xz"
     if not path.is_file():
         pytest.skip(f"{path.name} is not beside the project")
-    series = series_of_archive(path)
-    stored = torch.from_numpy(series.stored[40:110:10])
-    n = len(stored)
-    hu = hounsfield_units(stored, torch.full((n,), series.slope), torch.full((n,), series.intercept))
-    field = field_of_body(hu, torch.tensor([series.spacing_mm] * n), 160, 2.0)
+    volume = read_dicom_archive(path)
+    hu = torch.from_numpy(volume.hu[40:110:10]).float()
+    field, _ = field_of_body(hu, torch.tensor([volume.spacing_mm] * len(hu)), (160, 160), 2.0)
     offset_px = torch.arange(160) - 79.5
     tissue = (field > -300).float()
     down = (tissue * offset_px[:, None]).sum((1, 2)) / tissue.sum((1, 2))
