@@ -157,7 +157,7 @@ def _outlined(name: str, row: Mapping[str, Any]) -> str:
 
 def _limits() -> list[str]:
     return [
-        "Adult thorax, axial CT only. Eighteen findings; everything else is invisible to it. Words for size, side, lobe",
+        "Adult thorax, axial CT only. Eighteen findings; all else is invisible to it. Words for size, side, lobe",
         "and count come from the phantoms' own rules. One training run, one seed. Shapes, textures and prevalences are",
         "the generator's; how findings occur together in patients is not in it.",
     ]

@@ -88,7 +88,7 @@ def _bundle(run: Run, network: Network) -> None:
 
 
 def _evaluation(run: Run, network: Network) -> None:
-    from models.msvlm.evaluate import evaluate_bundle
+    from models.evaluation.publish import evaluate_bundle
 
     evaluate_bundle(run.out / f"{run.preset.name}-{run.preset.version}", run.model)
 
