@@ -144,5 +144,5 @@ class Reticulation:
         there = np.clip((1.0 - inner / self.depth_mm + 0.3 * patches) / 0.4, 0.0, 1.0) * lung
         gap, number = lobules(box, self.seed, 0.4)
         net = np.clip(1.3 - gap, 0.0, 1.0) * (0.5 + number.astype(np.float32) / 512.0)
-        raise_to(canvas, box, self.strength * there * net, -150.0)
+        raise_to(canvas, box, (self.strength * there * net).astype(np.float32), -150.0)
         mark(canvas, self.finding, box, there > 0.5)

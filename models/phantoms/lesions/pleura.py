@@ -88,6 +88,6 @@ class Loculation:
         surface = (radius - 1.0 + 0.05 * wave) * size
         lung = to_the_pleura(canvas, box, canvas.lungs(box))
         fluid = lung & (surface < 0.0)
-        share = np.clip(0.5 - surface / 2.0, 0.0, 1.0) * lung
+        share = (np.clip(0.5 - surface / 2.0, 0.0, 1.0) * lung).astype(np.float32)
         fill_with_fluid(canvas, box, fluid, share, self.hu)
         mark(canvas, self.finding, box, fluid)

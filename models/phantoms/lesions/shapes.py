@@ -34,7 +34,8 @@ def to_the_pleura(canvas: Canvas, box: Box, lung: Mask) -> Mask:
         wide[tuple(before)] |= lung[tuple(after)]
         wide[tuple(after)] |= lung[tuple(before)]
     edge_voxels = (canvas.hu[box.index] < -150.0) & (canvas.region[box.index] != Region.AIRWAY)
-    return lung | (wide & edge_voxels)
+    reached: Mask = lung | (wide & edge_voxels)
+    return reached
 
 
 def ellipsoid_radius(box: Box, centre: Point, axes: Point) -> Floats:

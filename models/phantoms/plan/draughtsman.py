@@ -11,7 +11,7 @@ from models.phantoms.body import paint_regions
 from models.phantoms.canvas import Canvas, Grid, Point, Region
 from models.phantoms.findings import Attributes, Count, Finding, Grade, Lobe
 from models.phantoms.lesions import Lesion
-from models.phantoms.lobes import lobe_at
+from models.phantoms.lobes import lobe_at, lobe_of
 
 T = TypeVar("T")
 Mask = NDArray[np.bool_]
@@ -95,8 +95,7 @@ class Draughtsman:
 
     def lobe_of(self, point: Point) -> Lobe:
         """The lobe of a place."""
-        x, y, z = (np.float32(v) for v in point)
-        return LOBES[int(lobe_at(x, y, z, self.anatomy))]
+        return lobe_of(point, self.anatomy)
 
     def some_lobes(self, count: int) -> tuple[Lobe, ...]:
         """That many different lobes."""
