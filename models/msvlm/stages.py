@@ -42,7 +42,7 @@ def encoded(run: Run, network: Network, split: str) -> list[EncodedStudy]:
     """Slice tokens of a split by the trained encoder; kept on disk."""
     path = run.file("tokens").with_suffix(f".{split}.pt")
     if not path.is_file():
-        save_studies(encode_studies(network.encoder, run.shards(split), split), path)
+        save_studies(encode_studies(network.encoder, run.shards(split), split, run.preset.processes), path)
     return load_studies(path)
 
 

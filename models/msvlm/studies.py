@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -68,15 +69,23 @@ class StudyBatch:
         return self.tokens, self.z_mm, self.ids, self.ids, self.ids, self.mask
 
 
-@torch.no_grad()
-def encode_studies(encoder: nn.Module, shards: Sequence[Shard], title: str) -> list[EncodedStudy]:
-    """Slice tokens of rendered studies."""
+def encode_studies(encoder: nn.Module, shards: Sequence[Shard], title: str, processes: int = 1) -> list[EncodedStudy]:
+    """Slice tokens of rendered studies, on the accelerator if there is one, else in processes of one thread each."""
+    title = f"slice tokens: {title}"
     placed(encoder.eval())
-    studies = [
-        encode_study(encoder, study) for shard in track(shards, f"slice tokens: {title}") for study in stream([shard])
-    ]
+    if processes == 1 or next(encoder.parameters()).is_cuda:
+        studies = [encode_study(encoder, study) for shard in track(shards, title) for study in stream([shard])]
+    else:
+        with torch.multiprocessing.get_context("spawn").Pool(processes) as pool:
+            parts = pool.imap(partial(_encode_shard, encoder), shards)
+            studies = [study for part in track(parts, title, total=len(shards)) for study in part]
     encoder.cpu()
     return studies
+
+
+def _encode_shard(encoder: nn.Module, shard: Shard) -> list[EncodedStudy]:
+    torch.set_num_threads(1)
+    return [encode_study(encoder, study) for study in stream([shard])]
 
 
 @torch.no_grad()
