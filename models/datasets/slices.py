@@ -1,6 +1,6 @@
 """Single slices of many rendered studies, drawn at random for the slice encoder; read by memory map."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.datasets.cache import Shard
+from models.phantoms.findings import FINDINGS, Finding
 
 Indices = NDArray[np.intp]
 
@@ -63,15 +64,22 @@ class SliceBank:
 
 
 class FindingSampler:
-    """Draws half of a batch by finding, so that the rare ones are seen as often as the common."""
+    """Draws half of a batch by finding, so that the rare ones are seen as often as the common.
 
-    def __init__(self, bank: SliceBank) -> None:
+    `drawn` gives how often a finding is drawn relative to the others, 1 where it is not named: what is hard to see
+    takes more practice.
+    """
+
+    def __init__(self, bank: SliceBank, drawn: Mapping[Finding, float] | None = None) -> None:
         self.count = len(bank)
-        self.by_finding = [np.flatnonzero(column > 127) for column in bank.slices.T]
-        self.by_finding = [shown for shown in self.by_finding if len(shown)]
+        shown = {f: np.flatnonzero(column > 127) for f, column in zip(FINDINGS, bank.slices.T, strict=True)}
+        self.by_finding = [slices for slices in shown.values() if len(slices)]
+        weights = [(drawn or {}).get(finding, 1.0) for finding, slices in shown.items() if len(slices)]
+        self.share = np.array(weights) / max(sum(weights), 1e-9)
 
     def draw(self, batch: int, rng: np.random.Generator) -> Indices:
         """Numbers of the slices of a batch."""
-        findings = rng.integers(len(self.by_finding), size=batch // 2 if self.by_finding else 0)
+        by_finding = batch // 2 if self.by_finding else 0
+        findings = rng.choice(len(self.share), size=by_finding, p=self.share) if by_finding else ()
         drawn = [int(rng.choice(self.by_finding[f])) for f in findings]
         return np.concatenate([np.array(drawn, np.intp), rng.integers(self.count, size=batch - len(drawn))])

@@ -7,7 +7,7 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.phantoms.findings import FINDINGS
+from models.phantoms.findings import FINDINGS, Finding
 
 PRESETS = Path(__file__).parent / "presets"
 POOLS = 9
@@ -112,6 +112,8 @@ class EncoderStage(StageSettings):
     """Steps between checkpoints from which a cut run goes on."""
     weights: Path | None = None
     """Checkpoint to start from (vision transformer): a state dict with DINO's or timm's names."""
+    drawn: dict[Finding, float] = {}
+    """How often slices of a finding are drawn relative to those of the others, 1 where it is not named."""
 
 
 class MaskedStage(StageSettings):

@@ -25,9 +25,9 @@ ACCELERATOR_READERS = 4
 class StepBatches(Dataset[SliceBatch]):
     """The batches of some steps, as stored; each depends on seed, process and step alone."""
 
-    def __init__(self, bank: SliceBank, batch: int, seed: int, process: int, steps: range) -> None:
-        self.bank, self.sampler = bank, FindingSampler(bank)
-        self.count, self.seed, self.process, self.steps = batch, seed, process, steps
+    def __init__(self, bank: SliceBank, sampler: FindingSampler, batch: int, seed: int, steps: range) -> None:
+        self.bank, self.sampler = bank, sampler
+        self.count, self.seed, self.process, self.steps = batch, seed, rank(), steps
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -72,10 +72,11 @@ def _train(preset: Preset, shards: tuple[Shard, ...], start: Path, end: Path) ->
     learned = MaskedLearning(encoder, preset.network.findings, preset.seed)
     placed(learned.train())
     bank, batch = SliceBank(shards), preset.encoder.batch // world_size()
+    sampler = FindingSampler(bank, preset.encoder.drawn)
 
     def batches(steps: range) -> DataLoader[SliceBatch]:
         readers = ACCELERATOR_READERS if device().type == "cuda" else 0
-        return DataLoader(StepBatches(bank, batch, preset.seed, rank(), steps), batch_size=None, num_workers=readers)
+        return DataLoader(StepBatches(bank, sampler, batch, preset.seed, steps), batch_size=None, num_workers=readers)
 
     run_stage(
         Stage("encoder", preset.encoder, learned, batches, learned), start.parent, preset.encoder.checkpoint_every
