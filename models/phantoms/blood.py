@@ -50,5 +50,6 @@ def draw_blood(rng: np.random.Generator) -> Blood:
     gains = [
         low + (0.7 * level + 0.3 * rng.random()) * (high - low) for low, high in _POOLS.get(phase, ((0.0, 0.0),) * 8)
     ]
-    pools = [plain + float(gain) for gain in gains[:6]]
-    return Blood(phase, plain, *pools, muscle_gain_hu=float(gains[6]), organ_gain_hu=float(gains[7]))
+    cava, lower, right_heart, artery, vein, aorta = (plain + float(gain) for gain in gains[:6])
+    muscle, organ = (float(gain) for gain in gains[6:])
+    return Blood(phase, plain, cava, lower, right_heart, artery, vein, aorta, muscle, organ)

@@ -102,7 +102,8 @@ class Canvas:
     def lungs(self, box: Box) -> NDArray[np.bool_]:
         """Voxels of either lung in a box."""
         region = self.region[box.index]
-        return (region == Region.RIGHT_LUNG) | (region == Region.LEFT_LUNG)
+        inside: NDArray[np.bool_] = (region == Region.RIGHT_LUNG) | (region == Region.LEFT_LUNG)
+        return inside
 
     def blend(self, box: Box, share: Floats, hu: float | Floats) -> None:
         """Moves the box towards `hu` by `share` in [0, 1]."""
@@ -118,7 +119,8 @@ class Canvas:
 
 def edge(distance_mm: Floats, width_mm: float) -> Floats:
     """1 inside (negative distance), 0 outside, a ramp of `width_mm` between."""
-    return np.clip(0.5 - distance_mm / width_mm, 0.0, 1.0)
+    share: Floats = np.clip(0.5 - distance_mm / width_mm, 0.0, 1.0)
+    return share
 
 
 def capsule_distance(box: Box, start: Point, end: Point) -> tuple[Floats, Floats]:

@@ -59,7 +59,8 @@ def capsule_mm(x: Floats, y: Floats, start: tuple[float, float], end: tuple[floa
     """Distance to a segment in the plane, and the place along it in [0, 1]."""
     dx, dy = end[0] - start[0], end[1] - start[1]
     along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / np.float32(dx * dx + dy * dy + 1e-6), 0.0, 1.0)
-    return np.hypot(x - start[0] - along * np.float32(dx), y - start[1] - along * np.float32(dy)), along
+    distance = np.hypot(x - start[0] - along * np.float32(dx), y - start[1] - along * np.float32(dy))
+    return np.asarray(distance, np.float32), np.asarray(along, np.float32)
 
 
 def ellipse(x: Floats, y: Floats, a: float, b: float) -> Floats:

@@ -127,8 +127,8 @@ def cavity_of(frame: Frame, anatomy: Anatomy) -> Cavity:
     (cx, cy, _), (a, b, _) = anatomy.heart_centre_mm, anatomy.heart_axes_mm
     cos, sin = np.float32(np.cos(anatomy.heart_turn)), np.float32(np.sin(anatomy.heart_turn))
     dx, dy = frame.x - np.float32(cx), frame.y - np.float32(cy)
-    u: Floats = (cos * dx - sin * dy) / np.float32(a)
-    v: Floats = (sin * dx + cos * dy) / np.float32(b)
+    u = np.asarray((cos * dx - sin * dy) / np.float32(a), np.float32)
+    v = np.asarray((sin * dx + cos * dy) / np.float32(b), np.float32)
     return Cavity(frame, diaphragm_mm(frame, anatomy), fissures_over(frame.x, frame.y, anatomy), u, v, u * u + v * v)
 
 

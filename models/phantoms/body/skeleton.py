@@ -113,7 +113,8 @@ def paint_spine(hu: Floats, level: Level) -> None:
     place = level.z / VERTEBRA_MM + anatomy.disc_phase
     from_disc = abs(place - round(place)) * VERTEBRA_MM
     waist = 1.06 - 0.09 * float(np.clip(from_disc / 9.0, 0.0, 1.0))
-    depth = (1.0 - ellipse(x, y - 0.10 * np.abs(x), 19.0 * s * waist, 15.5 * s * waist)) * np.float32(15.5 * s)
+    bowed = np.asarray(y - np.float32(0.10) * np.abs(x), np.float32)
+    depth = (1.0 - ellipse(x, bowed, 19.0 * s * waist, 15.5 * s * waist)) * np.float32(15.5 * s)
     # The back of a vertebral body is flat, where the canal begins.
     depth = np.minimum(depth, np.float32(12.5 * s) - y)
     disc = float(np.clip((4.0 - from_disc) / 2.0, 0.0, 1.0))

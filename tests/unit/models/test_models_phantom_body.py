@@ -69,7 +69,7 @@ def test_tissues_have_their_ct_numbers(painted):
 @settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 50),
-    st.floats(-120.0, 120.0),
+    st.floats(-120.0, 120.0, width=32),
     st.floats(-85.0, 85.0),
     st.floats(-30.0, 260.0),
 )
