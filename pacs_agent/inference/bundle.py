@@ -70,7 +70,7 @@ class Bundle:
             raise BundleRefused(_shown(self.folder / MANIFEST), fault, "set inference.precision to auto or fp32")
         return self.manifest.variants[precision]
 
-    def read(self, file: GraphFile) -> bytes:
+    def read(self, file: GraphFile | DocumentFile) -> bytes:
         """The bytes of a file, checked again: what runs is what was checked. Raises BundleRefused."""
         return _checked_bytes(self.folder, file)
 

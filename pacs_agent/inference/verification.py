@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from itertools import product
 from pathlib import Path
 
 import onnxruntime
@@ -17,7 +18,7 @@ import onnxruntime
 from pacs_agent import __version__
 from pacs_agent.config import InferenceSettings
 from pacs_agent.inference.bundle import Bundle, load_bundle
-from pacs_agent.inference.grounding import grounding_test
+from pacs_agent.inference.grounding import EVALUATION, evaluated_grounding, grounding_test
 from pacs_agent.inference.manifest import Precision
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.self_test import self_test
@@ -65,7 +66,7 @@ def verify(folder: Path, settings: InferenceSettings) -> Verification:
         bundle = load_bundle(folder, settings.trusted_keys)
     except BundleRefused as refusal:
         return Verification(folder.name, (BundleCheck("signature and files", Outcome.FAILED, str(refusal)),))
-    checks = (*_files(bundle), *_self_tests(bundle, settings), *_groundings(bundle, settings))
+    checks = (*_files(bundle), _evaluation(bundle), *_self_tests(bundle, settings), *_groundings(bundle, settings))
     return Verification(folder.name, checks)
 
 
@@ -103,11 +104,25 @@ def _files(bundle: Bundle) -> Iterator[BundleCheck]:
         yield BundleCheck("files", Outcome.PASSED, f"{len(sizes)} files, {sum(sizes) / 1e6:.1f} MB, all as released")
 
 
+def _evaluation(bundle: Bundle) -> BundleCheck:
+    try:
+        report = evaluated_grounding(bundle)
+    except (BundleRefused, ValueError, AttributeError, TypeError) as error:
+        return BundleCheck("evaluation", Outcome.FAILED, f"{EVALUATION} cannot be read: {error}")
+    if report is None:
+        return BundleCheck("evaluation", Outcome.SKIPPED, f"the bundle has no {EVALUATION}")
+    return BundleCheck("evaluation", Outcome.PASSED if report.passed else Outcome.FAILED, report.summary)
+
+
 def _self_tests(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleCheck]:
     precisions: list[Precision] = ["fp32", *bundle.manifest.variants]
-    for provider, precision in ((provider, precision) for provider in _providers(settings) for precision in precisions):
+    for provider, precision in product(_providers(settings), precisions):
         here = settings.model_copy(update={"provider": provider, "precision": precision})
-        yield _self_test(bundle, here, f"self-test {precision} on {provider}")
+        check = _self_test(bundle, here, f"self-test {precision} on {provider}")
+        used = precision in ("fp32", precision_for(bundle.manifest, provider, settings.precision))
+        if check.outcome is Outcome.FAILED and not used:
+            check = BundleCheck(check.name, Outcome.SKIPPED, f"fails, and is not used here: {check.found}")
+        yield check
     if settings.provider != "cpu" and not cuda_in_onnxruntime():
         yield BundleCheck("self-test on cuda", Outcome.SKIPPED, "this onnxruntime has no CUDA")
 

@@ -66,7 +66,38 @@ def test_all_that_is_checked(bundle_folder: Path) -> None:
         "grounding fp32 on cpu",
         "grounding int8 on cpu",
     ]
-    assert outcomes(bundle_folder) == dict.fromkeys(expected, "passed")
+    assert outcomes(bundle_folder) == {"evaluation": "skipped"} | dict.fromkeys(expected, "passed")
+
+
+def with_evaluation(folder: Path, text: str) -> None:
+    path = folder / "evaluation.json"
+    path.write_text(text)
+    write_manifest(folder, documents=[tiny_bundle.digest_of(path)])
+
+
+def figures(correct: float, shuffled: float, blanked: float | None) -> str:
+    values = {"": correct, "_shuffled": shuffled, "_blanked": blanked}
+    return json.dumps({f"report_macro_f1{name}": {"value": value} for name, value in values.items()})
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        (figures(0.9, 0.1, 0.0), "passed"),
+        (figures(0.9, 0.85, 0.0), "failed"),
+        (figures(0.9, 0.1, 0.85), "failed"),
+        (figures(0.9, 0.1, None), "failed"),
+        ("{}", "failed"),
+        ("[]", "failed"),
+        ("no JSON", "failed"),
+        ('{"report_macro_f1": {"value": "high"}}', "failed"),
+    ],
+)
+def test_the_evaluation_must_show_that_the_reports_follow_the_image(
+    bundle_folder: Path, text: str, outcome: str
+) -> None:
+    with_evaluation(bundle_folder, text)
+    assert outcomes(bundle_folder)["evaluation"] == outcome
 
 
 def unsigned(folder: Path) -> None:
@@ -122,8 +153,10 @@ def test_a_precision_that_says_something_else_than_at_its_release(bundle_folder:
     np.savez(path, **other)
     variants = json.loads((bundle_folder / "manifest.json").read_text())["variants"]
     write_manifest(bundle_folder, variants=variants)
-    found = outcomes(bundle_folder)
+    found = outcomes(bundle_folder, precision="int8")
     assert (found["self-test fp32 on cpu"], found["self-test int8 on cpu"]) == ("passed", "failed")
+    found = outcomes(bundle_folder, precision="fp32")
+    assert (found["self-test fp32 on cpu"], found["self-test int8 on cpu"]) == ("passed", "skipped")
 
 
 def test_what_passed_is_remembered_by_its_digest(bundle_folder: Path, tmp_path: Path, monkeypatch) -> None:

@@ -1,18 +1,18 @@
-"""The shipped bundle, and phantoms that several tests share."""
+"""The shipped bundle, as several tests read it."""
 
 from pathlib import Path
 
 import pytest
 
 from models.msvlm.runtime import BundleRuntime
-
-ROOT = Path(__file__).parents[3]
-BUNDLE = ROOT / "models" / "bundles" / "msvlm-thorax-demo-0.1.0"
+from pacs_agent.config import REPOSITORY_BUNDLES
+from pacs_agent.inference import bundle_folders, version_key
 
 
 @pytest.fixture(scope="session")
 def bundle() -> Path:
-    return BUNDLE
+    """The newest bundle in the repository."""
+    return max(bundle_folders(REPOSITORY_BUNDLES), key=lambda folder: version_key(folder.name))
 
 
 @pytest.fixture(scope="session")

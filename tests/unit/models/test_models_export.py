@@ -1,0 +1,167 @@
+"""A network becomes a bundle: the same bytes each time, in three precisions, signed only when it reads the image."""
+
+import json
+import logging
+import shutil
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+torch = pytest.importorskip("torch")
+import onnx  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
+
+from models.msvlm import export, graphs, sign  # noqa: E402
+from models.msvlm.network import new_network  # noqa: E402
+from models.msvlm.preset import load_preset  # noqa: E402
+from models.msvlm.quantise import Calibration, calibration_slices  # noqa: E402
+from models.msvlm.runtime import BundleRuntime, read_manifest  # noqa: E402
+from models.msvlm.selftest import self_test_series  # noqa: E402
+from pacs_agent.config import InferenceSettings  # noqa: E402
+from pacs_agent.inference import BundleRefused, load_bundle, self_test, verify  # noqa: E402
+
+pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.timeout(1200)]
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+
+
+@pytest.fixture(scope="session")
+def network():
+    """Untrained, seconds to export."""
+    logging.disable(logging.WARNING)  # the exporter's debug lines cost more than the export when they are captured
+    yield new_network(load_preset("tiny")).eval()
+    logging.disable(logging.NOTSET)
+
+
+@pytest.fixture(scope="session")
+def written(network, tmp_path_factory) -> Path:
+    return export.write_bundle(
+        network, tmp_path_factory.mktemp("bundles"), Calibration((self_test_series(),), "itself")
+    )
+
+
+@pytest.fixture
+def folder(written: Path, tmp_path: Path) -> Path:
+    """A copy of the bundle, with what an evaluation leaves there."""
+    copy = shutil.copytree(written, tmp_path / written.name)
+    losses = {"macro_auroc_loss": 0.001, "worst_auroc_loss": 0.004}
+    (copy / "evaluation.json").write_text(json.dumps({"variants": {"int8": losses}}))
+    (copy / "plots").mkdir()
+    (copy / "plots" / "roc.png").write_bytes(b"PNG")
+    return copy
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    sign.trust(KEY, "tests", tmp_path / "keys")
+    return tmp_path / "keys"
+
+
+def test_the_same_network_gives_the_same_bytes(network, written, tmp_path):
+    for one in graphs.graph_exports(network):
+        assert graphs.write_graph(one, tmp_path).read_bytes() == (written / one.file).read_bytes(), one.file
+
+
+def test_a_graph_that_computes_something_else_is_not_shipped(network, written, tmp_path):
+    one = graphs.report_decoder_export(network)
+    other = onnx.load(written / one.file)
+    weight = next(tensor for tensor in other.graph.initializer if len(tensor.dims) == 2)
+    changed = onnx.numpy_helper.to_array(weight) + 0.1
+    weight.CopyFrom(onnx.numpy_helper.from_array(changed, weight.name))
+    onnx.save(other, tmp_path / one.file)
+    with pytest.raises(graphs.GraphDiffers, match=r"report_decoder.onnx: output logits differs"):
+        graphs.check_parity(one, tmp_path / one.file)
+
+
+def test_precisions_say_nearly_the_same_of_the_same_slices(written):
+    series = self_test_series()
+    full, half, small = (BundleRuntime.open(written, 1, one).encode(series) for one in ("fp32", "fp16", "int8"))
+    assert np.abs(half.tokens - full.tokens).max() < 0.02
+    assert np.abs(small.tokens - full.tokens).max() < 0.5
+    for lower in (half, small):
+        np.testing.assert_array_equal(lower.centres_px, full.centres_px)
+        assert not np.array_equal(lower.tokens, full.tokens)
+
+
+def test_the_pre_processing_stays_in_fp32(written):
+    """HU and positions do not fit into fp16 or eight bits."""
+    half = onnx.load(written / "slice_encoder.fp16.onnx").graph
+    convolution = next(index for index, node in enumerate(half.node) if node.op_type == "Conv")
+    casts = [node for node in half.node[:convolution] if node.op_type == "Cast"]
+    to_half = [node for node in casts if node.attribute[0].i == onnx.TensorProto.FLOAT16]
+    assert len(to_half) == 1
+    small = onnx.load(written / "slice_encoder.int8.onnx").graph
+    before = [node.op_type for node in small.node]
+    assert before.index("QuantizeLinear") > before.index("Clip")
+
+
+def test_phantoms_calibrate_where_no_real_ct_is(monkeypatch):
+    monkeypatch.setattr("models.msvlm.quantise.cases_there", lambda: ())
+    monkeypatch.setattr("models.msvlm.quantise.PHANTOM_SEEDS", range(9_900_000, 9_900_002))
+    calibration = calibration_slices()
+    assert calibration.made == "static, per channel, ranges from 24 slices of 2 phantoms"
+
+
+def test_sealed_and_signed_it_loads_and_says_what_it_said(folder, keys):
+    sign.seal(folder)
+    sign.sign_bundle(folder, KEY)
+    loaded = load_bundle(folder, keys)
+    assert [document.file for document in loaded.manifest.documents] == ["evaluation.json", "plots/roc.png"]
+    assert loaded.manifest.variants["int8"].worst_auroc_loss == 0.004
+    assert loaded.manifest.variants["fp16"].worst_auroc_loss is None
+    assert loaded.unnamed_files() == []
+    for precision in ("fp32", "int8", "fp16"):
+        report = self_test(loaded, InferenceSettings(provider="cpu", precision=precision))
+        assert report.faults == (), precision
+
+
+def test_an_untrained_network_does_not_read_the_image(folder, keys):
+    sign.seal(folder)
+    sign.sign_bundle(folder, KEY)
+    assert "grounding fp32 on cpu" in verify(folder, InferenceSettings(provider="cpu", trusted_keys=keys)).faults
+    with pytest.raises(sign.CannotSign, match="because it would not run"):
+        sign.release(folder, KEY)
+    assert not (folder / "manifest.sig").exists()
+
+
+def test_a_changed_manifest_is_unsigned(folder, keys):
+    sign.sign_bundle(folder, KEY)
+    export.write_manifest(folder, read_manifest(folder))
+    with pytest.raises(BundleRefused, match="nobody vouches"):
+        load_bundle(folder, keys)
+
+
+def test_too_large_a_bundle(folder):
+    with (folder / "plots" / "huge.png").open("wb") as file:
+        file.truncate(31 * 2**20)
+    with pytest.raises(sign.CannotSign, match="at most 30 are released"):
+        sign.release(folder, KEY)
+
+
+@pytest.fixture
+def passing(monkeypatch):
+    monkeypatch.setattr(sign, "release", lambda folder, key: sign.sign_bundle(folder, key))
+
+
+def test_a_new_key_stays_with_its_maker(folder, tmp_path, monkeypatch, passing):
+    monkeypatch.setattr("click.get_app_dir", lambda _name: str(tmp_path / "home"))
+    arguments = ["--bundle", str(folder), "--trusted-keys", str(tmp_path / "trusted")]
+    done = CliRunner().invoke(sign.main, arguments)
+    assert done.exit_code == 0, done.output
+    (private,) = (tmp_path / "home" / "keys").iterdir()
+    assert stat.S_IMODE(private.stat().st_mode) == 0o600
+    assert load_bundle(folder, tmp_path / "trusted").signer.name == folder.name
+    again = CliRunner().invoke(sign.main, [*arguments, "--key", str(private)])
+    assert again.exit_code == 0, again.output
+    private.chmod(0o644)
+    assert "can be read by others" in CliRunner().invoke(sign.main, [*arguments, "--key", str(private)]).output
+
+
+def test_a_single_use_key_is_forgotten(folder, tmp_path, monkeypatch, passing):
+    monkeypatch.setattr("click.get_app_dir", lambda _name: str(tmp_path / "home"))
+    arguments = ["--bundle", str(folder), "--trusted-keys", str(tmp_path / "trusted"), "--single-use"]
+    assert CliRunner().invoke(sign.main, arguments).exit_code == 0
+    assert not (tmp_path / "home").exists()
+    load_bundle(folder, tmp_path / "trusted")
