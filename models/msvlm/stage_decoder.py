@@ -14,14 +14,16 @@ from models.msvlm.distributed import device
 from models.msvlm.loop import set_rate
 from models.msvlm.network import Network
 from models.msvlm.recorder import recorded
-from models.msvlm.sentences import Licensed, every_prompt, made_sentence, true_sentence
+from models.msvlm.sentences import Licensed, every_prompt, made_answer, made_sentence, true_sentence
 from models.msvlm.speak import speak
 from models.msvlm.studies import EncodedStudy, pad
 from models.msvlm.tokenizer import PAD, Tokenizer, as_text
 
 STUDIES_PER_STEP = 8
+ANSWERS = 0.5
+"""Share of the sentences of a step that answer a question: as many as stand in reports (MS-VLM, stage 3)."""
 OWN_SENTENCES = 0.3
-"""Share of the sentences of a step that come from the studies' own reports."""
+"""Share of the report sentences that come from the studies' own reports."""
 CHECKED_STUDIES = 4
 
 
@@ -35,7 +37,7 @@ class Fallbacks(NamedTuple):
 def train_decoder(network: Network, studies: Sequence[EncodedStudy], folder: Path | None = None) -> float:
     """Trains resampler and decoder, then fits the choice of wordings; gives the mean of the last losses.
 
-    Report sentences and answers come in equal parts (MS-VLM, stage 3). Curves go to `folder`.
+    Curves go to `folder`.
     """
     settings, seed = network.preset.decoder, network.preset.seed + 4
     generator, rng = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
@@ -117,6 +119,8 @@ def _draw(
 
 
 def _sentence(study: EncodedStudy, rng: np.random.Generator) -> Licensed:
+    if rng.random() < ANSWERS:
+        return made_answer(rng)
     if study.sentences and rng.random() < OWN_SENTENCES:
         return true_sentence(study.sentences[int(rng.integers(len(study.sentences)))])
     return made_sentence(rng)

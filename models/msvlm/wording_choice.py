@@ -16,7 +16,9 @@ MIXED = 64
 LIKELY = math.log(3.0)
 """A word less than a third as likely as the likeliest is not drawn."""
 NEVER = 50.0
-EDGE = 1e-4
+EDGE = 1e-3
+BOUND = 3.0
+"""Standard deviations beyond which studies are no longer told apart: what is far from all others stays computable."""
 
 
 class WordingChoice(nn.Module):
@@ -38,7 +40,7 @@ class WordingChoice(nn.Module):
 
         self.register_buffer("centre", torch.zeros(visual_tokens * visual_width))
         self.register_buffer("directions", torch.zeros(visual_tokens * visual_width, STYLE))
-        self.register_buffer("contexts", drawn(visual_width, MIXED))
+        self.register_buffer("contexts", drawn(visual_width, MIXED) / visual_width**0.5)
         self.register_buffer("turns", drawn(STYLE, MIXED) / STYLE**0.5)
         self.register_buffer("words", drawn(MIXED, vocabulary))
         self.register_buffer("on", torch.zeros(()))
@@ -46,7 +48,8 @@ class WordingChoice(nn.Module):
     def forward(self, logits: Tensor, context: Tensor, visual_tokens: Tensor) -> Tensor:
         """`context` [b, k] is what the decoder knows before the word; `visual_tokens` [b, Q, k]."""
         style = (visual_tokens.flatten(1) - self.centre) @ self.directions
-        signs = torch.tanh(4.0 * context @ self.contexts)
+        style = BOUND * torch.tanh(style / BOUND)
+        signs = torch.tanh(2.0 * context @ self.contexts)
         normal = ((style @ self.turns) * signs) @ self.words / (signs.square().sum(1, keepdim=True) + EDGE).sqrt()
         share = (0.5 * (1.0 + torch.erf(normal / 2.0**0.5))).clamp(EDGE, 1.0 - EDGE)
         gumbel = -torch.log(-torch.log(share))

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from models.msvlm.sentences import KINDS, all_said, every_prompt, made_sentence, true_sentence, wordings
+from models.msvlm.sentences import KINDS, every_prompt, made_answer, made_sentence, true_sentence, wordings
 from models.msvlm.tokenizer import (
     ANSWER_KINDS,
     END,
@@ -19,7 +19,7 @@ from models.msvlm.tokenizer import (
 )
 from models.phantoms.findings import FINDINGS, Attributes, Count, Finding, Grade, Lobe, Side
 from models.phantoms.report import TrueSentence
-from models.phantoms.wording import fill
+from models.phantoms.wording import all_said, fill
 from pacs_agent.inference.attributes import prompt_words
 from pacs_agent.inference.tokenizer import Tokenizer as AgentTokenizer
 
@@ -93,7 +93,7 @@ def test_made_sentences_cover_every_kind_and_finding():
 def test_a_made_sentence_is_licensed_by_its_prompt():
     licensed = dict(every_prompt())
     rng = np.random.default_rng(1)
-    for words, text in (made_sentence(rng) for _ in range(300)):
+    for words, text in (make(rng) for _ in range(200) for make in (made_sentence, made_answer)):
         assert text in licensed[words]
 
 
