@@ -18,15 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
+from models.evaluation.amounts import amount_figures
 from models.evaluation.baselines import fit_logistic, strongest_slices
 from models.evaluation.described import attribute_figures
-from models.evaluation.evidence import Weighed, best_method, by_finding, chance_figures, method_figures, weigh
+from models.evaluation.evidence import best_method, by_finding, chance_figures, method_figures, weigh
 from models.evaluation.faithful import deletion_insertion, randomised_weights
-from models.evaluation.hard import amount_figures, question_figures
 from models.evaluation.heldout import Encoder, HeldOutStudy, encoded
 from models.evaluation.metrics import NOT_MEASURED, Array
 from models.evaluation.outcomes import Measured, Speaker, measure
 from models.evaluation.plan import Amounts
+from models.evaluation.questions import question_figures
 from models.evaluation.realcases import ReadCase, case_rows, read_cases
 from models.evaluation.reports import report_figures, word_figures
 from models.evaluation.robust import implant_figures, thickness_figures, variant_figures
@@ -78,17 +79,15 @@ class Evaluation:
     subject: Subject
     amounts: Amounts
     cache: Path
+    measured: Measured
     figures: dict[str, Any] = field(default_factory=dict)
-    measured: Measured | None = None
-    weighed: Weighed | None = None
     baselines: dict[str, Array] = field(default_factory=dict)
     cases: list[ReadCase] = field(default_factory=list)
 
     def add(self, title: str, make: Callable[[], dict[str, Any]]) -> None:
         """Makes figures and keeps them."""
-        with console.status(title):
-            self.figures |= make()
-        console.print(f"[dim]{title}: done[/dim]")
+        console.rule(title, style="dim")
+        self.figures |= make()
 
     def encode(self, count: int, thickness_mm: float | None = None) -> list[HeldOutStudy]:
         """Phantoms of the test split through the bundle's slice encoder."""
@@ -101,23 +100,26 @@ class Evaluation:
 
 def evaluate(subject: Subject, amounts: Amounts, cache: Path) -> Evaluation:
     """All of evaluation.json. A run that is stopped keeps what it has encoded."""
-    evaluation = Evaluation(subject, amounts, cache)
-    studies = evaluation.encode(amounts.studies)
+    source = held_out_phantoms(subject.network.preset, amounts.studies)
+    studies = encoded(Encoder(subject.folder), source, cache, PROCESSES)
     measured = measure(subject.speaker, studies, subject.blank, "phantoms")
-    evaluation.measured = measured
+    evaluation = Evaluation(subject, amounts, cache, measured)
     evaluation.add("scores", lambda: score_figures(measured))
     evaluation.add("reports", lambda: {**report_figures(measured), "words": word_figures(measured)})
     evaluation.add("baselines", lambda: _baselines(evaluation, measured))
     evaluation.add("attributes", lambda: {"attributes": attribute_figures(measured)})
-    evaluation.weighed = weigh(subject.speaker, measured, subject.blank, amounts.evidence_studies)
-    evaluation.add("evidence", lambda: _evidence(evaluation, measured, evaluation.weighed))
+    evaluation.add("evidence", lambda: _evidence(evaluation, measured))
     evaluation.add("slice distances", lambda: {"slice_distance": thickness_figures(evaluation, measured)})
     evaluation.add("implants", lambda: implant_figures(evaluation))
     evaluation.add("precisions", lambda: {"variants": variant_figures(evaluation, measured)})
-    evaluation.cases = read_cases(subject.runtime, subject.speaker)
-    evaluation.figures |= {"real_cases": case_rows(evaluation.cases), **_provenance(evaluation, measured)}
-    evaluation.figures |= _from_other_commands(subject.run)
+    evaluation.add("real cases", lambda: _real_cases(evaluation))
+    evaluation.figures |= _provenance(evaluation, measured) | _from_other_commands(subject.run)
     return evaluation
+
+
+def _real_cases(evaluation: Evaluation) -> dict[str, Any]:
+    evaluation.cases = read_cases(evaluation.subject.runtime, evaluation.subject.speaker)
+    return {"real_cases": case_rows(evaluation.cases)}
 
 
 def _baselines(evaluation: Evaluation, measured: Measured) -> dict[str, Any]:
@@ -158,8 +160,9 @@ def _regression(training: list[EncodedStudy], validation: list[EncodedStudy], to
     return fitted.scores(tokens)
 
 
-def _evidence(evaluation: Evaluation, measured: Measured, weighed: Weighed) -> dict[str, Any]:
+def _evidence(evaluation: Evaluation, measured: Measured) -> dict[str, Any]:
     subject, amounts = evaluation.subject, evaluation.amounts
+    weighed = weigh(subject.speaker, measured, subject.blank, amounts.evidence_studies)
     methods, chance = method_figures(weighed), chance_figures(weighed)
     faithful = deletion_insertion(subject.speaker, measured, weighed, subject.blank, amounts.faithful_studies)
     fresh = type(subject.network.reader)(subject.network.preset.network)

@@ -77,16 +77,7 @@ def f1(labels: Array, said: Array) -> Array:
         return np.where(total > 0, 2.0 * ((labels > 0) & (said > 0)).sum(0) / total, np.nan)
 
 
-class Agreement(TypedDict):
-    """How a statement agrees with a label."""
-
-    precision: float
-    recall: float
-    f1: float
-    mcc: float
-
-
-def agreement(labels: Array, said: Array) -> Agreement:
+def agreement(labels: Array, said: Array) -> dict[str, float]:
     """Precision, recall, F1 and Matthews' correlation of one column."""
     precision, recall, score, _ = precision_recall_fscore_support(
         labels > 0, said > 0, average="binary", zero_division=0.0

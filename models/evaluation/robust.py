@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.evaluation.heldout import Encoder, HeldOutStudy, encoded
-from models.evaluation.metrics import auroc, figure, macro, rounded, worst
+from models.evaluation.metrics import Array, auroc, rounded, worst
 from models.evaluation.outcomes import Measured, Speaker
-from models.evaluation.scores import discrimination
+from models.evaluation.scores import discrimination, gain, macro_auroc
 from models.evaluation.sources import held_out_implants
 from models.msvlm.runtime import variants_of
 from models.phantoms.findings import FINDINGS
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PROCESSES = 2
 THIN_MM, THICK_MM = 1.0, 5.0
-Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
 def probabilities(speaker: Speaker, studies: list[HeldOutStudy]) -> Array:
@@ -40,9 +39,9 @@ def _at_thickness(evaluation: "Evaluation", measured: Measured, count: int, thic
     labels, before = measured.labels[:count], measured.probabilities[:count]
     return {
         "slices": float(np.median([len(study.z_mm) for study in studies])),
-        "macro_auroc": figure(lambda i: macro(auroc, labels[i], scores[i]), count),
-        "macro_auroc_as_drawn": figure(lambda i: macro(auroc, labels[i], before[i]), count),
-        "loss": figure(lambda i: macro(auroc, labels[i], before[i]) - macro(auroc, labels[i], scores[i]), count),
+        "macro_auroc": macro_auroc(labels, scores, count),
+        "macro_auroc_as_drawn": macro_auroc(labels, before, count),
+        "loss": gain(labels, before, scores, count),
     }
 
 
@@ -80,7 +79,7 @@ def variant_figures(evaluation: "Evaluation", measured: Measured) -> dict[str, A
         labels, full = measured.labels[:count], measured.probabilities[:count]
         losses = auroc(labels, full) - auroc(labels, scores)
         rows[variant] = {
-            "macro_auroc": figure(lambda i, s=scores, y=labels: macro(auroc, y[i], s[i]), count),
+            "macro_auroc": macro_auroc(labels, scores, count),
             "macro_auroc_loss": rounded(float(np.nanmean(losses))),
             "worst_auroc_loss": rounded(float(np.nanmax(losses))),
             "worst_auroc": rounded(worst(auroc, labels, scores)),

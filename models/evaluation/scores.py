@@ -26,10 +26,15 @@ FEW_DRAWS = 200
 """Bootstrap draws of measures that cost more."""
 
 
+def macro_auroc(labels: Array, scores: Array, patients: list[str] | int) -> Figure:
+    """Macro AUROC of any scores [n, F]."""
+    return figure(lambda i: macro(auroc, labels[i], scores[i]), patients)
+
+
 def discrimination(labels: Array, scores: Array, patients: list[str]) -> dict[str, Figure]:
     """Macro and worst AUROC of any scores [n, F]."""
     return {
-        "macro_auroc": figure(lambda i: macro(auroc, labels[i], scores[i]), patients),
+        "macro_auroc": macro_auroc(labels, scores, patients),
         "worst_auroc": figure(lambda i: worst(auroc, labels[i], scores[i]), patients),
     }
 
@@ -69,6 +74,6 @@ def _row(measured: Measured, baselines: Mapping[str, Array], number: int) -> dic
     }
 
 
-def gain(labels: Array, ours: Array, others: Array, patients: list[str]) -> Figure:
+def gain(labels: Array, ours: Array, others: Array, patients: list[str] | int) -> Figure:
     """By how much the macro AUROC of one set of scores exceeds that of another, on the same draws of patients."""
     return figure(lambda i: macro(auroc, labels[i], ours[i]) - macro(auroc, labels[i], others[i]), patients)

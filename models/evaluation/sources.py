@@ -60,7 +60,8 @@ class HeldOutImplants:
     @property
     def name(self) -> str:
         """Name of the collection."""
-        return self.source.name
+        name: str = self.source.name
+        return name
 
     @property
     def code(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
-from sacrebleu.metrics import BLEU
+from sacrebleu.metrics.bleu import BLEU
 
 from models.evaluation.metrics import rounded
 
