@@ -4,6 +4,7 @@ Every process computes the mean gradient of all (one exchange per step), so that
 one-thread processes are twice as fast as one process with two threads.
 """
 
+import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.multiprocessing.spawn import spawn
 
+Task = TypeVar("Task")
 Result = TypeVar("Result")
 PATIENCE = timedelta(hours=12)
 """How long a process waits for another that renders or trains a stage of its own."""
@@ -84,6 +86,13 @@ def _new_process(number: int, work: Callable[..., None], arguments: tuple[Any, .
     work(*arguments)
     dist.barrier()
     dist.destroy_process_group()
+
+
+def mapped(work: Callable[[Task], Result], tasks: Sequence[Task], processes: int) -> Iterator[Result]:
+    """Results of `work` in the order of the tasks, from one-thread processes on the CPU."""
+    os.environ.update(QUICK_MEMORY)
+    with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, (1,)) as pool:
+        yield from pool.imap(work, tasks)
 
 
 def average(tensors: Sequence[Tensor]) -> None:

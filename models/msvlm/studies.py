@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from pydantic import TypeAdapter
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from models.datasets.cache import Shard, stream
 from models.datasets.fields import FieldStudy
-from models.msvlm.distributed import placed
+from models.msvlm.distributed import device, mapped, placed
 from models.phantoms.report import TrueSentence
 
 _SENTENCES = TypeAdapter(tuple[TrueSentence, ...])
@@ -71,21 +71,21 @@ class StudyBatch:
 
 def encode_studies(encoder: nn.Module, shards: Sequence[Shard], title: str, processes: int = 1) -> list[EncodedStudy]:
     """Slice tokens of rendered studies, on the accelerator if there is one, else in processes of one thread each."""
-    title = f"slice tokens: {title}"
     placed(encoder.eval())
-    if processes == 1 or next(encoder.parameters()).is_cuda:
-        studies = [encode_study(encoder, study) for shard in track(shards, title) for study in stream([shard])]
-    else:
-        with torch.multiprocessing.get_context("spawn").Pool(processes) as pool:
-            parts = pool.imap(partial(_encode_shard, encoder), shards)
-            studies = [study for part in track(parts, title, total=len(shards)) for study in part]
-    encoder.cpu()
-    return studies
+    with TemporaryDirectory() as folder:
+        tasks = [(encoder, shard, Path(folder) / f"{number}.pt") for number, shard in enumerate(shards)]
+        alone = processes == 1 or device().type != "cpu"
+        encoded = map(_encode_shard, tasks) if alone else mapped(_encode_shard, tasks, processes)
+        paths = list(track(encoded, f"slice tokens: {title}", total=len(tasks)))
+        encoder.cpu()
+        return [study for path in paths for study in load_studies(path)]
 
 
-def _encode_shard(encoder: nn.Module, shard: Shard) -> list[EncodedStudy]:
-    torch.set_num_threads(1)
-    return [encode_study(encoder, study) for study in stream([shard])]
+def _encode_shard(task: tuple[nn.Module, Shard, Path]) -> Path:
+    """Through a file: every tensor sent between processes would hold a file descriptor."""
+    encoder, shard, path = task
+    save_studies([encode_study(encoder, study) for study in stream([shard])], path)
+    return path
 
 
 @torch.no_grad()
