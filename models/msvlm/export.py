@@ -16,11 +16,12 @@ import click
 
 from models.msvlm import grounding_studies, selftest
 from models.msvlm.graphs import graph_exports, write_graph
-from models.msvlm.labels import LABELS
+from models.msvlm.labels import CONCERN, LABELS
 from models.msvlm.network import Network, OperatingPoint, load_network
 from models.msvlm.quantise import Calibration, calibration_slices, write_variants
 from models.msvlm.reader import StudyReader
 from models.phantoms.findings import ATTRIBUTE_NAMES, DESCRIBABLE, Finding
+from models.phantoms.wording import GRADES
 from pacs_agent.imaging.series import Plane
 from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, GraphFile, Graphs, Grounding, Manifest, Variant
 
@@ -114,6 +115,8 @@ def finding_entries(points: Sequence[OperatingPoint]) -> tuple[FindingEntry, ...
             operating_point=point.operating_point,
             uncertain_from=point.uncertain_from,
             applies=applicable(label.key),
+            grades=GRADES[label.key],
+            concern=CONCERN[label.key],
             points={"side": point.side_from, "lobe": point.lobe_from},
         )
         for label, point in zip(LABELS, points, strict=True)

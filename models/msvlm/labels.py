@@ -82,5 +82,30 @@ LABELS: tuple[Label, ...] = (
     Label(Finding.HIATAL_HERNIA, "Hiatal hernia", _sct("84089009", "Hiatal hernia"), DIAPHRAGM),
 )
 
+CONCERN: dict[Finding, int] = {
+    Finding.MEDICAL_MATERIAL: 0,
+    Finding.LUNG_NODULE: 3,
+    Finding.LUNG_OPACITY: 2,
+    Finding.CONSOLIDATION: 3,
+    Finding.ATELECTASIS: 1,
+    Finding.FIBROTIC_SEQUELA: 1,
+    Finding.EMPHYSEMA: 1,
+    Finding.MOSAIC_ATTENUATION: 1,
+    Finding.SEPTAL_THICKENING: 2,
+    Finding.BRONCHIECTASIS: 1,
+    Finding.PERIBRONCHIAL_THICKENING: 1,
+    Finding.PLEURAL_EFFUSION: 2,
+    Finding.LYMPHADENOPATHY: 3,
+    Finding.CARDIOMEGALY: 2,
+    Finding.PERICARDIAL_EFFUSION: 3,
+    Finding.CORONARY_CALCIFICATION: 1,
+    Finding.ARTERIAL_CALCIFICATION: 0,
+    Finding.HIATAL_HERNIA: 0,
+}
+"""How soon a finding wants attention, for the order of the impression: 3 soon, 2 with the report, 1 slow, 0 no matter.
+
+The project's own choice for a demonstration; no guideline ranks the eighteen.
+"""
+
 if tuple(label.key for label in LABELS) != FINDINGS:
     raise AssertionError("the label table and the phantoms' findings must have one order")
