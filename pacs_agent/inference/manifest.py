@@ -27,7 +27,7 @@ digest of every other file.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.inference.reading import Code, EvidenceMethod
@@ -165,3 +165,9 @@ class Manifest(_Frozen):
     """Every other file of the bundle."""
     max_words: int = 40
     """Longest sentence in words."""
+
+    @model_validator(mode="after")
+    def _blank_token_is_a_token(self) -> "Manifest":
+        if len(self.blank_token) not in (0, self.token_width):
+            raise ValueError(f"blank_token has {len(self.blank_token)} numbers, a token has {self.token_width}")
+        return self

@@ -99,7 +99,7 @@ class Reader:
         keys = [entry.key for entry in self.bundle.manifest.findings]
         if finding not in keys:
             raise KeyError(finding)
-        token = self.slice_tokens(series, encoding)[index]
+        token = self._cache.load(encoding.keys[index]) or self.slice_tokens(series, encoding)[index]
         return heat_of(token, keys.index(finding), series.slices[index], self._field)
 
     def slice_tokens(self, series: OrderedSeries, encoding: Encoding) -> list[SliceToken]:

@@ -14,6 +14,7 @@ from tiny_bundle import ATTRIBUTES, KEYS, SENTENCES, MakeSeries, entry, load, se
 from pacs_agent.config import InferenceSettings
 from pacs_agent.imaging import UnusableSlice
 from pacs_agent.inference import (
+    BundleRefused,
     Encoding,
     EvidenceMethod,
     EvidenceWeights,
@@ -238,6 +239,19 @@ def test_readings_kept_by_older_versions_are_still_readings(reader: Reader, make
     old = StudyReading.model_validate(kept)
     assert old.evidence_method is None
     assert old.findings[0].uncertain_from is None
+
+
+def test_a_blank_token_takes_the_place_of_what_is_left_out(tmp_path: Path, make_series: MakeSeries) -> None:
+    """Blank slices of high scores: without the others the score falls only to theirs."""
+    folder = write_bundle(tmp_path / "blank", blank_token=[-3, -3, 1, 1], evidence_method="leave_slices_out")
+    reader, series = Reader(load(folder), settings_of(folder), tmp_path / "tokens"), make_series([-4000, -4000, 4000])
+    (row, _) = reader.weigh_evidence(series, reader.encode_missing(series)).weights
+    assert row == (0, 0, 1)
+
+
+def test_a_blank_token_of_another_width_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleRefused, match="blank_token has 3 numbers, a token has 4"):
+        load(write_bundle(tmp_path / "blank", blank_token=[0, 0, 0]))
 
 
 def test_attribute_logits_of_another_number_fail_the_step(tmp_path: Path, make_series: MakeSeries) -> None:
