@@ -6,11 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
-from tiny_bundle import settings_of, write_bundle, write_manifest
+from tiny_bundle import MakeSeries, settings_of, write_bundle, write_manifest
 
+from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
-from pacs_agent.db import AuditEvent, Database
+from pacs_agent.db import AuditEvent, Database, utc_now
 from pacs_agent.inference import BundleRefused, NothingToRollBack, activate, bundles_in_use, roll_back, version_key
+from pacs_agent.pipeline.errors import JobFailed
+from pacs_agent.pipeline.msvlm import MsVlm
+from pacs_agent.pipeline.stages import JobFacts
 
 
 @pytest.fixture
@@ -85,6 +89,37 @@ def test_an_earlier_version_that_is_gone(settings: Settings, database: Database,
     with pytest.raises(BundleRefused, match="is activated, but not installed"):
         roll_back("tiny", settings, database, actor="tests")
     assert in_use(settings, database) == ["other 1.0", "tiny 0.10"]
+
+
+def test_a_worker_takes_up_an_activation_and_ends_what_it_began(
+    settings: Settings, database: Database, bundles: Path, make_series: MakeSeries, tmp_path: Path
+) -> None:
+    worker = MsVlm(settings, Archive(database, tmp_path / "archive"))
+    (bundles / "other-1.0" / "manifest.json").unlink()
+    images = tuple(one.path for one in make_series([0, 100, 200]).slices)
+    job = JobFacts("job", "1.2.3", "0" * 64, utc_now(), images, ())
+    began = worker.select_series(job)
+    assert began.bundle == "tiny 0.10"
+    activate(bundles / "tiny-0.9", settings, database, actor="tests")
+    assert worker.select_series(job).bundle == "tiny 0.9"
+    earlier = {"select_series": began.selected}
+    earlier["encode_missing"] = worker.encode_missing(job, earlier, lambda _done, _all: None)
+    assert worker.read_study(job, earlier)
+    (bundles / "tiny-0.10" / "manifest.sig").unlink()
+    later = MsVlm(settings, Archive(database, tmp_path / "archive"))
+    with pytest.raises(JobFailed, match="is not installed any more"):
+        later.read_study(job, earlier)
+
+
+def test_a_worker_without_a_model_says_why(
+    settings: Settings, database: Database, bundles: Path, make_series: MakeSeries, tmp_path: Path
+) -> None:
+    for folder in bundles.glob("*-*"):
+        (folder / "manifest.sig").write_text("{}")
+    worker = MsVlm(settings, Archive(database, tmp_path / "archive"))
+    images = tuple(one.path for one in make_series([0, 100]).slices)
+    with pytest.raises(JobFailed, match=r"tiny-0.9/manifest.sig: is no signature of a manifest"):
+        worker.select_series(JobFacts("job", "1.2.3", "0" * 64, utc_now(), images, ()))
 
 
 @given(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 99)), max_size=5))
