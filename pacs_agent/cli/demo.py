@@ -21,7 +21,7 @@ from sqlalchemy.orm import selectinload
 
 from models import phantoms
 from models.phantoms.dicom import write_series
-from pacs_agent import route
+from pacs_agent import inference, route
 from pacs_agent.cli.context import Agent
 from pacs_agent.cli.demo_report import print_report
 from pacs_agent.cli.send import send_files
@@ -62,6 +62,7 @@ def demo(once: bool, seed: int, slices: int, findings: str, folder: Path, pictur
     """Send a phantom chest CT through a fresh agent and show the report beside the truth."""
     out = Console(highlight=False, record=picture is not None, width=118 if picture else None)
     agent = _fresh_agent(folder)
+    _verify_models(out, agent)
     files, truth = _phantom(out, folder / "phantom", seed, slices, findings)
     supervisor = Supervisor(PROCESSES, config_arguments(agent))
     supervisor.start()
@@ -99,6 +100,17 @@ def _fresh_agent(folder: Path) -> Agent:
         session.add(Peer(ae_title=PEER, host="127.0.0.1"))
         route.put_rules(session, RULES, actor="demo")
     return agent
+
+
+def _verify_models(out: Console, agent: Agent) -> None:
+    """Verifies the models that will read, as a worker does before it uses one; what passed is remembered."""
+    with out.status("the model is verified"):
+        found = inference.bundles_in_use(agent.settings, agent.database)
+    for bundle in found.bundles:
+        manifest = bundle.manifest
+        out.print(f"[dim]   model {manifest.name} {manifest.version}, signed by {bundle.signer.name}, verified[/]")
+    if not found.bundles:
+        raise DemoFailed("; ".join(map(str, found.refused)) or f"no model in {agent.settings.inference.bundles_dir}")
 
 
 def _port(preferred: int) -> int:
