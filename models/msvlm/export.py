@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from models.datasets.real_ct import cases_there
 from models.msvlm import grounding_studies, selftest
 from models.msvlm.graphs import graph_exports, write_graph
 from models.msvlm.labels import CONCERN, LABELS
@@ -31,10 +32,7 @@ TRAINING_DATA = (
     "Procedurally generated thorax CT phantoms (models/phantoms) with generated masks, labels and reports. "
     "No human-written report was used."
 )
-WITH_REAL_SCANS = (
-    " Also open chest CTs of four patients, credited in MODEL_CARD.md: their slices without labels, and as backgrounds "
-    "of generated lesions."
-)
+WITH_REAL_SCANS = " Also generated lesions implanted into open chest CTs of patients, credited in MODEL_CARD.md."
 
 
 def write_bundle(network: Network, bundles: Path, calibration: Calibration | None = None) -> Path:
@@ -146,7 +144,7 @@ def _facts(network: Network) -> dict[str, Any]:
         "version": preset.version,
         "manufacturer": MANUFACTURER,
         "intended_use": INTENDED_USE,
-        "training_data": TRAINING_DATA + (WITH_REAL_SCANS if network.preset.data.implanted else ""),
+        "training_data": TRAINING_DATA + (WITH_REAL_SCANS if preset.data.implanted and cases_there() else ""),
         "demo": True,
         "accepts": accepted_input(),
         "windows_hu": shape.windows_hu,

@@ -49,8 +49,8 @@ class Calibration:
 
 
 def calibration_slices() -> Calibration:
-    """Slices of the real CTs of `../shared/data` where they are, else of phantoms."""
-    if cases := cases_there():
+    """Slices of the real CTs of `../shared/data` that are not held out, where they are, else of phantoms."""
+    if cases := [case for case in cases_there() if not case.held_out]:
         volumes = [load_scan(case).volume for case in cases]
         series = [_spread(volume.hu, volume.z_mm, volume.spacing_mm) for volume in volumes]
         return Calibration(tuple(series), f"{len(series)} real CTs")
