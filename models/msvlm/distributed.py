@@ -73,7 +73,9 @@ def in_processes(work: Callable[..., None], arguments: Sequence[Any], processes:
     A single process on an accelerator needs no others. `meeting` is a file through which new processes find each other.
     """
     if launched() or device().type == "cuda":
+        wait_for_all()
         work(*arguments)
+        wait_for_all()
         return
     meeting.unlink(missing_ok=True)
     os.environ.update(QUICK_MEMORY)
@@ -95,6 +97,12 @@ def mapped(work: Callable[[Task], Result], tasks: Sequence[Task], processes: int
         yield from pool.imap(work, tasks)
 
 
+def wait_for_all() -> None:
+    """Returns when every process has come here: what the leading one wrote can be read."""
+    if world_size() > 1:
+        dist.barrier()
+
+
 def average(tensors: Sequence[Tensor]) -> None:
     """Replaces floating-point tensors by their mean over the processes, in one exchange."""
     if world_size() == 1:
@@ -111,6 +119,5 @@ def lead_first(work: Callable[[], Result]) -> Result:
     """Runs `work` in the leading process, then in the others, which find in the cache what it made."""
     if rank() == 0:
         result = work()
-    if world_size() > 1:
-        dist.barrier()
+    wait_for_all()
     return result if rank() == 0 else work()

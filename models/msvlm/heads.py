@@ -5,9 +5,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.msvlm.encoder import SliceHead
 from models.msvlm.preset import NetworkShape
 from models.msvlm.relation import OWN, MostlyShared, PerFinding, StudyGeometry, log_span, neighbours
+from models.msvlm.slice_token import SliceHead
 from models.phantoms.findings import ATTRIBUTE_NAMES
 
 STREAM = 16

@@ -109,7 +109,13 @@ def stage_settings(preset: Preset) -> dict[str, dict[str, Any]]:
     data = section("data")
     of_encoder = {name: value for name, value in data.items() if name.startswith("encoder") or name == "phantom_px"}
     return {
-        "selfsup": {"seed": preset.seed, "data": of_encoder, **sizes(ENCODER_SIZES), "selfsup": section("selfsup")},
+        "selfsup": {
+            "seed": preset.seed,
+            "data": of_encoder,
+            **sizes(ENCODER_SIZES),
+            "selfsup": section("selfsup"),
+            **({"weights": str(preset.encoder.weights)} if preset.encoder.weights else {}),
+        },
         "encoder": {"implanted": preset.data.implanted, "encoder": section("encoder")},
         "tokens": {name: value for name, value in data.items() if name.startswith(("reader", "validation"))},
         "masked": {**sizes(reader_sizes), "masked": section("masked")},

@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
-import torch.distributed as dist
 from rich.console import Console
 
-from models.msvlm.distributed import rank, world_size
+from models.msvlm.distributed import rank, wait_for_all
 from models.msvlm.network import Network, new_network, save_network
 from models.msvlm.run import Run
 from models.msvlm.stage_encoder import train_encoder
 from models.msvlm.stage_selfsup import train_selfsup
 from models.msvlm.studies import EncodedStudy, encode_studies, load_studies, save_studies
+from models.msvlm.vit import load_checkpoint
 
 console = Console()
 
@@ -31,6 +31,8 @@ class RunStage:
 
 
 def _selfsup(run: Run, network: Network) -> None:
+    if weights := run.preset.encoder.weights:
+        load_checkpoint(network.encoder, weights)
     train_selfsup(run.preset, network.encoder, run.shards("encoder"), run.folder)
 
 
@@ -114,8 +116,7 @@ def run_stages(run: Run, stages: Sequence[RunStage]) -> Network:
     for stage in stages:
         began_s = monotonic()
         _run(run, stage, network)
-        if world_size() > 1:
-            dist.barrier()
+        wait_for_all()
         minutes[stage.name] = (monotonic() - began_s) / 60.0
         if rank() == 0:
             console.print(f"{stage.name}: {minutes[stage.name]:.1f} min")

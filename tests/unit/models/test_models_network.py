@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from models.msvlm.encoder import patch_place, pool_patch_logits  # noqa: E402
 from models.msvlm.graphs import (  # noqa: E402
     PARITY,
     as_numpy,
@@ -18,6 +17,7 @@ from models.msvlm.network import load_network, new_network, save_network  # noqa
 from models.msvlm.preprocess import body_centre_px, hounsfield_units  # noqa: E402
 from models.msvlm.preset import PRESETS, UnknownPreset, load_preset  # noqa: E402
 from models.msvlm.runtime import session  # noqa: E402
+from models.msvlm.slice_token import patch_place, pool_patch_logits  # noqa: E402
 
 pytestmark = pytest.mark.train
 

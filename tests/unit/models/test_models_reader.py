@@ -10,12 +10,12 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from models.msvlm.augment import resliced, taken  # noqa: E402
-from models.msvlm.encoder import SliceHead  # noqa: E402
 from models.msvlm.losses import span_mask  # noqa: E402
 from models.msvlm.preset import load_preset  # noqa: E402
 from models.msvlm.reader import StudyReader  # noqa: E402
 from models.msvlm.reading_loss import GROUPS, attribute_loss, finding_loss, group_slice, reading_loss  # noqa: E402
 from models.msvlm.relation import log_span, neighbours, study_geometry  # noqa: E402
+from models.msvlm.slice_token import SliceHead  # noqa: E402
 from models.msvlm.stage_reader import held_loss, start_from_encoder, train_findings, train_masked  # noqa: E402
 from models.msvlm.studies import EncodedStudy, pad  # noqa: E402
 from models.phantoms.findings import ATTRIBUTE_NAMES, FINDINGS  # noqa: E402
