@@ -30,7 +30,7 @@ Places = NDArray[np.float64]
 def grooves_mm(scan: RealScan, fit: Fit) -> Places:
     """x, y, z of fat about the heart's surface [n, 3], where the coronary arteries run."""
     shell = in_heart(fit.grid, fit.anatomy, 1.2) & ~in_heart(fit.grid, fit.anatomy, 0.8)
-    shell &= scan.region == Region.MEDIASTINUM
+    shell &= np.isin(scan.region, (Region.MEDIASTINUM, Region.WALL))
     slices, rows, columns = np.nonzero(shell)
     if not len(slices):
         return np.zeros((0, 3))

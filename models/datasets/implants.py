@@ -130,11 +130,10 @@ def background(case: RealCase, folder: Path = SHARED_DATA) -> Background:
     body = scan.region != Region.OUTSIDE
     rows, columns = np.flatnonzero(body.any(axis=(0, 2))), np.flatnonzero(body.any(axis=(0, 1)))
     place = fit(scan)
-    region = np.where(
-        in_heart(place.grid, place.anatomy) & (scan.region == Region.MEDIASTINUM), Region.HEART, scan.region
-    )
+    heart = in_heart(place.grid, place.anatomy) & tissue
+    region = np.where(heart, np.uint8(Region.HEART), scan.region)
     return Background(
-        RealScan(case, scan.volume, region.astype(np.uint8)),
+        RealScan(case, scan.volume, region),
         place,
         scan.volume.hu - noise,
         noise,
@@ -151,7 +150,7 @@ def edge_blur_px(hu: Floats, region: NDArray[np.uint8]) -> float:
     A step blurred by a Gaussian rises by at most height / (√(2π) σ) per pixel.
     """
     lung = lung_voxels(region)
-    slices, rows, columns = np.nonzero(lung[:, :, :-6] & ~lung[:, :, 1:-5])
+    slices, rows, columns = np.nonzero(lung[:, :, 2:-4] & ~lung[:, :, 3:-3])
     profile = np.stack([hu[slices, rows, columns + shift] for shift in range(6)])
     height, rise = profile[-1] - profile[0], np.abs(np.diff(profile, axis=0)).max(axis=0)
     clear = height > 600.0
