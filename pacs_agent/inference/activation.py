@@ -54,7 +54,8 @@ def bundles_in_use(settings: Settings, database: Database) -> BundlesInUse:
             ready.append(bundle)
         except BundleRefused as refusal:
             refused.append(refusal)
-    _note_refusals(database, refused)
+    if refused:
+        _note_refusals(database, refused)
     beside = tuple(bundle for bundle in installed.bundles if bundle not in chosen)
     return BundlesInUse(tuple(ready), beside, tuple(refused))
 
