@@ -27,10 +27,10 @@ def standard(studies: int) -> Amounts:
         studies=studies,
         evidence_studies=min(studies, 160),
         faithful_studies=min(studies, 60),
-        thin_studies=min(studies, 60),
-        thick_studies=min(studies, 120),
+        thin_studies=min(studies, 40),
+        thick_studies=min(studies, 80),
         implanted_studies=min(studies, 80),
-        variant_studies=min(studies, 100),
+        variant_studies=min(studies, 60),
     )
 
 

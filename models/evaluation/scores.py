@@ -31,7 +31,7 @@ def macro_auroc(labels: Array, scores: Array, patients: list[str] | int) -> Figu
     return figure(lambda i: macro(auroc, labels[i], scores[i]), patients)
 
 
-def discrimination(labels: Array, scores: Array, patients: list[str]) -> dict[str, Figure]:
+def discrimination(labels: Array, scores: Array, patients: list[str] | int) -> dict[str, Figure]:
     """Macro and worst AUROC of any scores [n, F]."""
     return {
         "macro_auroc": macro_auroc(labels, scores, patients),

@@ -36,13 +36,21 @@ class HeldOutPhantoms:
 
     def study(self, index: int) -> LabelledStudy:
         """The phantom of a seed."""
-        return generate(self.seeds[index], size_px=self.size_px, thickness_mm=self.thickness_mm).study()
+        seed, mm = self.seeds[index], self.thickness_mm
+        slices = None if mm is None else slices_at(seed, mm)
+        return generate(seed, slices, self.size_px, thickness_mm=mm).study()
 
     def traits(self, index: int) -> frozenset[str]:
         """Contrast, and the kinds of what looks like a finding and is none."""
         case = draw_case(self.seeds[index])
         distractors = {type(lesion).__name__.lower() for lesion in case.lesions if lesion.finding is None}
         return frozenset(distractors | ({CONTRAST} if case.anatomy.contrast_hu > 0.0 else set()))
+
+
+def slices_at(seed: int, distance_mm: float) -> int:
+    """How many slices that far apart cover what the seed's scan covers."""
+    ends = generate(seed, slices=2, size_px=32).z_mm
+    return round(float(ends[-1] - ends[0]) / distance_mm) + 1
 
 
 def held_out_phantoms(preset: Preset, count: int, thickness_mm: float | None = None) -> HeldOutPhantoms:
