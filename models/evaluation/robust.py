@@ -70,7 +70,7 @@ def implant_figures(evaluation: "Evaluation") -> dict[str, Any]:
 
 def variant_figures(evaluation: "Evaluation", measured: Measured) -> dict[str, Any]:
     """AUROC lost by each lower precision of the slice encoder, over all findings and for the worst."""
-    rows = {}
+    rows: dict[str, Any] = {}
     for variant in variants_of(evaluation.subject.folder)[1:]:
         count = evaluation.amounts.variant_studies
         source = evaluation.source(count)

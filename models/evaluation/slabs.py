@@ -32,7 +32,9 @@ class SlabWindows(Windows):
 
     def forward(self, hu: Tensor) -> Tensor:
         """Channels of a batch of slabs."""
-        return super().forward(hu.flatten(0, 1)).unflatten(0, hu.shape[:2]).transpose(1, 2)
+        n, slices, rows, columns = hu.shape
+        channels: Tensor = super().forward(hu.flatten(0, 1))
+        return channels.reshape(n, slices, -1, rows, columns).transpose(1, 2)
 
 
 def _convolution(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
@@ -76,7 +78,7 @@ class SlabEncoder(SliceEncoder):
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__(shape.model_copy(update={"encoder_blocks": shape.encoder_blocks - FEWER_BLOCKS}))
         self.windows = SlabWindows(shape.windows_hu)
-        self.front = SlabFront(len(shape.windows_hu), shape.front_channels)
+        self.front: nn.Module = SlabFront(len(shape.windows_hu), shape.front_channels)
 
 
 def slab_starts(slices: int) -> list[int]:
@@ -145,7 +147,7 @@ def _encode(encoder: SlabEncoder, study: FieldStudy) -> EncodedStudy:
     starts = slab_starts(len(hu))
     slabs = torch.stack([hu[start : start + SLAB_SLICES] for start in starts]).float()
     with torch.autocast("cpu", torch.bfloat16):
-        tokens = torch.cat([encoder(part).token.float() for part in slabs.split(ENCODE_BATCH)])
+        tokens = torch.cat([encoder(part).token.float() for part in torch.split(slabs, ENCODE_BATCH)])
     z_mm = np.array([study.slices["z_mm"][start : start + SLAB_SLICES].mean() for start in starts], np.float32)
     shown = np.stack([targets[start : start + SLAB_SLICES].max(0) for start in starts])
     facts = study.facts

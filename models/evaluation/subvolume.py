@@ -73,12 +73,14 @@ def batches(shards: list[Shard], count: int, seed: int) -> Iterator[Slabs]:
 
 def _slabs(batch: SliceBatch, generator: torch.Generator) -> Slabs:
     """Slices as slabs, varied as slices are; one scanner and one place per slab."""
-    hu, patches = (part.float().unflatten(0, (-1, SLAB_SLICES)) for part in (batch.hu, batch.patches))
-    patches = patches.amax(1) / 255.0
+    hu, patches, slices = (
+        part.float().reshape(-1, SLAB_SLICES, *part.shape[1:]) for part in (batch.hu, batch.patches, batch.slices)
+    )
+    patches, slices = patches.amax(1) / 255.0, slices.amax(1) / 255.0
     placement, stride_px = Placement.draw(len(hu), generator), hu.shape[-1] // patches.shape[-1]
-    tall = vary_hu(placement.apply(hu).flatten(1, 2), generator).unflatten(1, hu.shape[1:3])
-    slices = batch.slices.float().unflatten(0, (-1, SLAB_SLICES)).amax(1) / 255.0
-    return Slabs(tall, placement.apply(patches, stride_px), slices, batch.located[::SLAB_SLICES])
+    # One above the other: what varies from scan to scan is drawn once for a slab, not once for each slice.
+    tall = vary_hu(placement.apply(hu).flatten(1, 2), generator)
+    return Slabs(tall.reshape(hu.shape), placement.apply(patches, stride_px), slices, batch.located[::SLAB_SLICES])
 
 
 def train_slab_encoder(preset: Preset, shards: list[Shard], minutes: float) -> tuple[SlabEncoder, int]:
