@@ -21,7 +21,6 @@ from models.msvlm.studies import encode_studies
 
 PHANTOMS, JUDGED = 240, 96
 STEPS, SELFSUP_STEPS = 500, 120
-COLUMNS = 224
 STRIDE_PX = 16
 
 
@@ -76,21 +75,14 @@ def _preset(preset: Preset, name: str, isolated: bool, method: str | None, steps
     wide = columns or preset.network.field_px[1]
     factor = wide / preset.network.field_px[1]
     rows = round(preset.network.field_px[0] * factor / STRIDE_PX) * STRIDE_PX
-    network = preset.network.model_copy(update={"field_px": (rows, wide), "pixel_mm": preset.network.pixel_mm / factor})
-    data = preset.data.model_copy(
-        update={
-            "encoder_phantoms": PHANTOMS,
-            "encoder_implants": 0,
-            "phantom_px": round(preset.data.phantom_px * factor),
-        }
-    )
-    selfsup = preset.selfsup.model_copy(
-        update={
-            "isolated": isolated,
-            "steps": round(SELFSUP_STEPS / factor**2),
-            "method": method or preset.selfsup.method,
-        }
-    )
-    encoder = preset.encoder.model_copy(update={"steps": round(steps / factor**2)})
-    parts = {"network": network, "data": data, "selfsup": selfsup, "encoder": encoder}
-    return preset.model_copy(update={"name": f"{preset.name}-ablation-{name}", **parts})
+    field = {"field_px": (rows, wide), "pixel_mm": preset.network.pixel_mm / factor}
+    phantom_px = round(preset.data.phantom_px * factor)
+    data = {"encoder_phantoms": PHANTOMS, "encoder_implants": 0, "phantom_px": phantom_px}
+    views = {"isolated": isolated, "steps": round(SELFSUP_STEPS / factor**2)}
+    changes = {
+        "network": preset.network.model_copy(update=field),
+        "data": preset.data.model_copy(update=data),
+        "selfsup": preset.selfsup.model_copy(update={**views, "method": method or preset.selfsup.method}),
+        "encoder": preset.encoder.model_copy(update={"steps": round(steps / factor**2)}),
+    }
+    return preset.model_copy(update={"name": f"{preset.name}-ablation-{name}", **changes})

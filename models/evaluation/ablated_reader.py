@@ -1,5 +1,6 @@
 """Ablations on slice tokens: the reader without one of its parts, and two kinds of decoder."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -140,10 +141,13 @@ def decoder_language_model(material: Material) -> dict[str, Any]:
 
 
 def _decoder(material: Material, settings: dict[str, Any]) -> dict[str, Any]:
-    decoder = material.network.preset.decoder.model_copy(update=settings)
-    preset = material.network.preset.model_copy(update={"decoder": decoder})
+    stage = material.network.preset.decoder.model_copy(update=settings)
+    preset = material.network.preset.model_copy(update={"decoder": stage})
     torch.manual_seed(preset.seed)
-    network = replace(material.network, preset=preset, decoder=new_decoder(preset, material.network.tokenizer))
+    # The resampler learns with the decoder: each starts from the run's.
+    reader = copy.deepcopy(material.network.reader)
+    decoder = new_decoder(preset, material.network.tokenizer)
+    network = replace(material.network, preset=preset, reader=reader, decoder=decoder)
     loss = train_decoder(network, material.training)
     failed = fallbacks(network, material.validation)
     return {

@@ -3,8 +3,8 @@
     python -m models.evaluation.subvolume --bundle models/bundles/NAME --checkpoint .cache/msvlm/NAME/model.pt
 
 The sub-volume encoder learns from the same phantoms for as many minutes as the slice encoder did, then the same
-Z-former reads its tokens, with the same stages and settings, calibrated on the same validation studies. Both are scored on the
-same held-out phantoms. `subvolume.json` in the run's folder becomes part of evaluation.json.
+Z-former reads its tokens, with the same stages and settings, calibrated on the same validation studies. Both are scored
+on the same held-out phantoms. `subvolume.json` in the run's folder becomes part of evaluation.json.
 """
 
 import json
