@@ -33,8 +33,31 @@ class DecoderBlock(nn.Module):
         return x + self.feed_forward(self.norm_forward(x)), (keys, values)
 
 
-class ReportDecoder(nn.Module):
+class Decoder(nn.Module):
     """Words [b, w] → logits of the next word; whole sentences in training, one step with a cache in the graph."""
+
+    wording: WordingChoice
+
+    def forward(self, words: Tensor, visual_tokens: Tensor) -> Tensor:
+        """Logits [b, w, V] for teacher forcing."""
+        raise NotImplementedError
+
+    def empty_cache(self, sentences: int) -> tuple[Tensor, Tensor]:
+        """Keys and values before the first word, [e, b, m, 0, a] each."""
+        raise NotImplementedError
+
+    def step(
+        self, word: Tensor, visual_tokens: Tensor, past_keys: Tensor, past_values: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One word on: logits [b, V] and the cache [e, b, m, t + 1, a], from a cache of t ≥ 0 words.
+
+        The largest logit is the word that the study chooses among those that the decoder finds likely.
+        """
+        raise NotImplementedError
+
+
+class ReportDecoder(Decoder):
+    """The decoder from scratch: visual tokens are seen by cross-attention at every word."""
 
     def __init__(self, shape: NetworkShape, vocabulary: int) -> None:
         super().__init__()
@@ -66,10 +89,7 @@ class ReportDecoder(nn.Module):
     def step(
         self, word: Tensor, visual_tokens: Tensor, past_keys: Tensor, past_values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """One word on: logits [b, V] and the cache [e, b, m, t + 1, a], from a cache of t ≥ 0 words.
-
-        The largest logit is the word that the study chooses among those that the decoder finds likely.
-        """
+        """One word on, in the context of the words in the cache."""
         at = past_keys.shape[3]
         x = self.embed(word) + self.position.weight[at : at + 1]
         cache = []
@@ -82,9 +102,9 @@ class ReportDecoder(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """`report_decoder.onnx`: `ReportDecoder.step` as a graph."""
+    """`report_decoder.onnx`: `Decoder.step` as a graph."""
 
-    def __init__(self, decoder: ReportDecoder) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         super().__init__()
         self.decoder = decoder
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from models.msvlm.decoder import ReportDecoder
+from models.msvlm.decoder import Decoder, ReportDecoder
 from models.msvlm.encoder import new_encoder
 from models.msvlm.preset import Preset
 from models.msvlm.reader import StudyReader
@@ -35,7 +35,7 @@ class Network:
     tokenizer: Tokenizer
     encoder: nn.Module
     reader: StudyReader
-    decoder: ReportDecoder
+    decoder: Decoder
     points: tuple[OperatingPoint, ...] = field(default_factory=lambda: tuple(OperatingPoint() for _ in FINDINGS))
 
     def parts(self) -> dict[str, nn.Module]:
@@ -49,11 +49,22 @@ class Network:
         return self
 
 
+def new_decoder(preset: Preset, tokenizer: Tokenizer) -> Decoder:
+    """The decoder that the preset asks for, untrained."""
+    stage, shape = preset.decoder, preset.network
+    if stage.kind == "scratch":
+        return ReportDecoder(shape, len(tokenizer.words))
+    # Not at the top: it takes seconds to import, and few networks need it.
+    from models.msvlm.language_model import language_model_decoder
+
+    return language_model_decoder(shape, tokenizer.words, stage.base, stage.lora_rank, preset.seed)
+
+
 def new_network(preset: Preset) -> Network:
     """An untrained network, the same for the same preset."""
     torch.manual_seed(preset.seed)
     tokenizer, shape = Tokenizer.of_wordings(), preset.network
-    decoder = ReportDecoder(shape, len(tokenizer.words))
+    decoder = new_decoder(preset, tokenizer)
     return Network(preset, tokenizer, new_encoder(shape), StudyReader(shape), decoder)
 
 
@@ -77,7 +88,7 @@ def load_network(path: Path) -> Network:
     network = new_network(Preset.model_validate_json(facts["preset"]))
     if network.tokenizer.to_json() != facts["tokenizer"]:
         network.tokenizer = Tokenizer.from_json(facts["tokenizer"])
-        network.decoder = ReportDecoder(network.preset.network, len(network.tokenizer.words))
+        network.decoder = new_decoder(network.preset, network.tokenizer)
     for name, part in network.parts().items():
         part.load_state_dict(facts[name])
     network.points = tuple(OperatingPoint(**point) for point in facts["points"])

@@ -131,6 +131,9 @@ class DecoderStage(StageSettings):
     """Stage 4: bridge and decoder."""
 
     kind: Literal["scratch", "language_model"] = "scratch"
+    base: str = "random:qwen3"
+    """Folder of a Hugging Face causal language model, or "random:" and a model type for an untrained tiny one."""
+    lora_rank: int = Field(default=8, gt=0)
 
 
 class Preset(_Frozen):

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from models.msvlm.decoder import ReportDecoder
+from models.msvlm.decoder import Decoder
 from models.msvlm.tokenizer import END, Tokenizer
 
 
 @torch.no_grad()
 def speak(
-    decoder: ReportDecoder,
+    decoder: Decoder,
     tokenizer: Tokenizer,
     prompts: Sequence[Sequence[str]],
     visual_tokens: Tensor,

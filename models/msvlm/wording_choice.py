@@ -31,22 +31,24 @@ class WordingChoice(nn.Module):
     words: Tensor
     on: Tensor
 
-    def __init__(self, visual_tokens: int, visual_width: int, vocabulary: int) -> None:
+    def __init__(
+        self, visual_tokens: int, visual_width: int, vocabulary: int, context_width: int | None = None
+    ) -> None:
         super().__init__()
-        generator = torch.Generator().manual_seed(7)
+        generator, known = torch.Generator().manual_seed(7), context_width or visual_width
 
         def drawn(*shape: int) -> Tensor:
             return torch.randn(*shape, generator=generator)
 
         self.register_buffer("centre", torch.zeros(visual_tokens * visual_width))
         self.register_buffer("directions", torch.zeros(visual_tokens * visual_width, STYLE))
-        self.register_buffer("contexts", drawn(visual_width, MIXED) / visual_width**0.5)
+        self.register_buffer("contexts", drawn(known, MIXED) / known**0.5)
         self.register_buffer("turns", drawn(STYLE, MIXED) / STYLE**0.5)
         self.register_buffer("words", drawn(MIXED, vocabulary))
         self.register_buffer("on", torch.zeros(()))
 
     def forward(self, logits: Tensor, context: Tensor, visual_tokens: Tensor) -> Tensor:
-        """`context` [b, k] is what the decoder knows before the word; `visual_tokens` [b, Q, k]."""
+        """`context` [b, known] is what the decoder knows before the word; `visual_tokens` [b, Q, k]."""
         style = (visual_tokens.flatten(1) - self.centre) @ self.directions
         style = BOUND * torch.tanh(style / BOUND)
         signs = torch.tanh(2.0 * context @ self.contexts)
