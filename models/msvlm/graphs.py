@@ -87,8 +87,9 @@ def study_reader_export(network: Network) -> GraphExport:
 def report_decoder_export(network: Network) -> GraphExport:
     """One step of the decoder from a cache of any length, none included."""
     shape = network.preset.network
-    heads, b, t = shape.decoder_heads, 2, 3
-    past = torch.randn(shape.decoder_blocks, b, heads, t, shape.visual_width // heads)
+    b, t = 2, 3
+    layers, _, heads, _, width = network.decoder.empty_cache(b)[0].shape
+    past = torch.randn(layers, b, heads, t, width)
     example = {
         "word": torch.zeros(b, 1, dtype=torch.int64),
         "visual_tokens": torch.randn(b, shape.visual_tokens, shape.visual_width),
