@@ -19,7 +19,8 @@ class Attention(nn.Module):
 
     def split(self, x: Tensor) -> Tensor:
         """[b, t, width] → [b, heads, t, head width]."""
-        return x.unflatten(2, (self.heads, self.head_width)).transpose(1, 2)
+        parts: Tensor = x.unflatten(2, (self.heads, self.head_width))  # type: ignore[no-untyped-call]
+        return parts.transpose(1, 2)
 
     def keys_values(self, context: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values, each [b, heads, k, head width]."""
@@ -30,7 +31,8 @@ class Attention(nn.Module):
         """The attended values [b, q, width]; `bias` is added to the scores [b, heads, q, k]."""
         scores = self.split(self.query(queries)) @ keys.transpose(2, 3) * self.head_width**-0.5
         weights = torch.softmax(scores if bias is None else scores + bias, dim=3)
-        return self.output((weights @ values).transpose(1, 2).flatten(2))
+        attended: Tensor = self.output((weights @ values).transpose(1, 2).flatten(2))
+        return attended
 
     def forward(self, queries: Tensor, context: Tensor, bias: Tensor | None = None) -> Tensor:
         """The attended context [b, q, width]."""
@@ -56,7 +58,8 @@ class Block(nn.Module):
         """The sequence [b, t, width] one layer on."""
         normed = self.norm_attention(x)
         x = x + self.attention(normed, normed, bias)
-        return x + self.feed_forward(self.norm_forward(x))
+        forward: Tensor = self.feed_forward(self.norm_forward(x))
+        return x + forward
 
 
 def start_small(module: nn.Module, std: float = 0.02) -> None:

@@ -79,6 +79,8 @@ class Windows(nn.Module):
     def __init__(self, windows_hu: tuple[tuple[float, float], ...]) -> None:
         super().__init__()
         low, high = zip(*windows_hu, strict=True)
+        self.low: Tensor
+        self.high: Tensor
         self.register_buffer("low", torch.tensor(low)[None, :, None, None], persistent=False)
         self.register_buffer("high", torch.tensor(high)[None, :, None, None], persistent=False)
 

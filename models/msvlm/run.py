@@ -75,7 +75,21 @@ class Run:
 
     def _rendered(self, split: str) -> list[Shard]:
         shape, processes = self.preset.network, self.preset.processes
-        return [shard for source in self.sources(split) for shard in render(source, shape, self.cache, processes)]
+        shards = [shard for source in self.sources(split) for shard in render(source, shape, self.cache, processes)]
+        self._note_sources(split, shards)
+        return shards
+
+    def _note_sources(self, split: str, shards: Sequence[Shard]) -> None:
+        """Keeps in `sources.json` where the studies of a split come from, how many, and with how many slices."""
+        counts: dict[str, dict[str, int]] = {}
+        for study in (study for shard in shards for study in shard.studies()):
+            count = counts.setdefault(study.facts.source, {"studies": 0, "slices": 0})
+            count["studies"] += 1
+            count["slices"] += study.end - study.first
+        path = self.folder / "sources.json"
+        noted = json.loads(path.read_text()) if path.is_file() else {}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**noted, split: counts}, indent=2))
 
     def save(self, stage: str, network: Network, parts: Sequence[str]) -> None:
         """Keeps the parts that a stage trained; first under a temporary name, so a cut run leaves no half."""

@@ -39,7 +39,8 @@ def _train(preset: Preset, shards: tuple[Shard, ...], start: Path, end: Path) ->
     encoder = new_encoder(preset.network)
     encoder.load_state_dict(torch.load(start, weights_only=True))
     torch.manual_seed(preset.seed)
-    method = {"dino": Dino, "lejepa": LeJepa}[settings.method](encoder, preset.network.encoder_width)
+    kind = Dino if settings.method == "dino" else LeJepa
+    method = kind(encoder, preset.network.encoder_width)
     placed(method.train())
     sampler, batch = NeighbourSampler(SliceBank(shards), settings.isolated), settings.batch // world_size()
 

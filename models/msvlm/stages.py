@@ -112,24 +112,31 @@ def run_stages(run: Run, stages: Sequence[RunStage]) -> Network:
     """Runs what the cache does not hold yet; gives the network after the last of these stages."""
     run.folder.mkdir(parents=True, exist_ok=True)
     network = new_network(run.preset)
-    minutes = {}
     for stage in stages:
         began_s = monotonic()
-        _run(run, stage, network)
+        worked = _run(run, stage, network)
         wait_for_all()
-        minutes[stage.name] = (monotonic() - began_s) / 60.0
-        if rank() == 0:
-            console.print(f"{stage.name}: {minutes[stage.name]:.1f} min")
-            (run.folder / "minutes.json").write_text(json.dumps(minutes, indent=2))
+        if worked and rank() == 0:
+            _note_minutes(run, stage.name, (monotonic() - began_s) / 60.0)
     return network
 
 
-def _run(run: Run, stage: RunStage, network: Network) -> None:
+def _run(run: Run, stage: RunStage, network: Network) -> bool:
+    """Whether the stage had to be run."""
     if stage.parts and run.file(stage.name).is_file():
         run.load(stage.name, network)
-        return
+        return False
     if rank() != 0 and not stage.shared:
-        return
+        return False
     stage.work(run, network)
     if stage.parts and rank() == 0:
         run.save(stage.name, network, stage.parts)
+    return True
+
+
+def _note_minutes(run: Run, stage: str, minutes: float) -> None:
+    """Prints how long a stage took and keeps it in `minutes.json`."""
+    console.print(f"{stage}: {minutes:.1f} min")
+    path = run.folder / "minutes.json"
+    noted = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**noted, stage: round(minutes, 2)}, indent=2))
