@@ -165,10 +165,11 @@ def _drop_round_trips(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         for place, name in enumerate(node.input):
             node.input[place] = wide.get(name, name)
-    used = {name for node in graph.node for name in node.input} | given
     for output in wide.keys() & given:  # an output of the graph keeps its name
         casts[output].input[0] = wide[output]
-    kept = [node for node in graph.node if node.op_type != "Cast" or node.output[0] in used]
+    nodes = [node for node in graph.node if node.output[0] not in wide.keys() - given]
+    used = {name for node in nodes for name in node.input} | given
+    kept = [node for node in nodes if node.op_type != "Cast" or node.output[0] in used]
     del graph.node[:]
     graph.node.extend(kept)
 
