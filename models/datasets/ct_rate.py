@@ -131,6 +131,10 @@ class CtRate:
         """Number of volumes."""
         return len(self.volumes)
 
+    def patients(self) -> tuple[tuple[str, str], ...]:
+        """Name and patient of each volume, in order."""
+        return tuple((str(name), name.patient_id) for name in self.volumes)
+
     @property
     def fixed(self) -> bool:
         """Whether the volumes are the corrected ones, which are in HU."""

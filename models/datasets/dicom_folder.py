@@ -127,6 +127,14 @@ class DicomFolder:
             _log.warning("%d of %d studies in %s have no report", len(there) - len(reported), len(there), self.folder)
         return tuple(sorted(reported, key=lambda study: study.study_uid))
 
+    def patients(self) -> tuple[tuple[str, str], ...]:
+        """Study UID and patient of each study, in order."""
+        return tuple((study.study_uid, self._patient(study)) for study in self.studies)
+
+    def _patient(self, study: StudyFiles) -> str:
+        row = self._row(study)
+        return (row.patient if row else "") or study.patient
+
     def _row(self, study: StudyFiles) -> ReportRow | None:
         return self.rows.get(study.study_uid) or self.rows.get(study.accession)
 
@@ -147,7 +155,7 @@ class DicomFolder:
             raise ArchiveFault(f"study {files.study_uid} in {files.paths[0].parent}: {choice.reason}")
         hu, z_mm, spacing_mm = volume_of(choice.chosen)
         return LabelledStudy(
-            patient=row.patient or files.patient,
+            patient=self._patient(files),
             study=files.study_uid,
             source=self.collection,
             hu=hu,
