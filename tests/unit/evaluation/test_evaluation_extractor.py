@@ -3,7 +3,7 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.evaluation.extractor import Status, findings_of, labels_of, mentions
@@ -60,6 +60,7 @@ def test_a_mention_names_its_place_in_the_text():
     assert findings_of(text) == {Finding.LUNG_NODULE}
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_can_be_read(text):
     for mention in mentions(text):
@@ -73,6 +74,7 @@ VOCABULARY = (
 words = st.sampled_from(VOCABULARY.split())
 
 
+@settings(deadline=None)
 @given(st.lists(words, max_size=25), st.sampled_from(ABSENT), st.sampled_from(NAMES))
 def test_a_negated_sentence_never_adds_a_positive(text, negated, name):
     report = " ".join(text) + " . "

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.metrics import f1_score, roc_auc_score
@@ -35,6 +35,7 @@ def test_auroc_of_right_wrong_and_tied_order():
     assert np.isnan(auroc(np.ones((3, 1)), column(0, 1, 2)))
 
 
+@settings(deadline=None)
 @given(arrays(float, (12, 3), elements=st.sampled_from([0.0, 0.25, 0.5, 1.0])), st.integers(0, 2**12 - 1))
 def test_measures_are_those_of_scikit_learn(scores, bits):
     labels = np.array([bits >> k & 1 for k in range(12)], float)[:, None].repeat(3, 1)

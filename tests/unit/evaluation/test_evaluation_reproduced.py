@@ -23,7 +23,7 @@ AGAIN = {"macro_auroc": figure(0.90), "ece": figure(0.05), "worst_auroc": figure
 
 
 def test_folders_without_a_common_bundle_are_refused(tmp_path):
-    with pytest.raises(NothingToCompare, match="evaluation.json"):
+    with pytest.raises(NothingToCompare, match=r"evaluation\.json"):
         both(tmp_path, tmp_path)
 
 
