@@ -118,7 +118,8 @@ def evaluate(subject: Subject, amounts: Amounts, cache: Path) -> Evaluation:
 
 
 def _real_cases(evaluation: Evaluation) -> dict[str, Any]:
-    evaluation.cases = read_cases(evaluation.subject.runtime, evaluation.subject.speaker)
+    subject, method = evaluation.subject, EvidenceMethod(evaluation.figures["evidence_method"])
+    evaluation.cases = read_cases(subject.runtime, subject.speaker, method, subject.blank)
     return {"real_cases": case_rows(evaluation.cases)}
 
 
@@ -169,15 +170,14 @@ def _evidence(evaluation: Evaluation, measured: Measured) -> dict[str, Any]:
     random = randomised_weights(
         subject.network.reader, fresh, measured, weighed, subject.blank, amounts.faithful_studies // 2
     )
-    shipped = subject.runtime.manifest.evidence_method
-    for finding, row in zip(FINDINGS, by_finding(weighed, EvidenceMethod(shipped)), strict=True):
+    best = best_method(methods)
+    for finding, row in zip(FINDINGS, by_finding(weighed, EvidenceMethod(best)), strict=True):
         evaluation.figures["per_finding"][finding.value]["evidence"] = {k: round(v, 4) for k, v in row.items()}
     return {
-        "evidence_method": shipped.value,
-        "evidence_method_measured_best": best_method(methods),
-        "evidence_pointing": methods[shipped.value]["pointing"],
-        "evidence_auprc": methods[shipped.value]["auprc"],
-        "evidence_in_slice_pointing": methods[shipped.value]["in_slice_pointing"],
+        "evidence_method": best,
+        "evidence_pointing": methods[best]["pointing"],
+        "evidence_auprc": methods[best]["auprc"],
+        "evidence_in_slice_pointing": methods[best]["in_slice_pointing"],
         "evidence_random_auprc": chance["auprc"],
         "evidence": {
             "methods": {name: {**methods[name], **faithful[name]} for name in methods},

@@ -18,8 +18,9 @@ from models.evaluation.outcomes import Said, Speaker
 from models.msvlm.runtime import BundleRuntime
 from models.phantoms.findings import FINDINGS, Finding
 from pacs_agent.inference.evidence import EVIDENCE, strongest
-from pacs_agent.inference.reading import Presence
+from pacs_agent.inference.reading import EvidenceMethod, Presence
 
+Floats = NDArray[np.float32]
 READERS = 2
 """Readers, of four, who must have outlined a voxel."""
 NEAR_SLICES = 1
@@ -73,17 +74,21 @@ class ReadCase:
     outline: NDArray[np.bool_] | None
     study: HeldOutStudy
     said: Said
-    weights: NDArray[np.float32]
-    """Slice evidence by the bundle's method, [F, L]."""
+    weights: Floats
+    """Slice evidence, [F, L]."""
 
 
-def read_cases(runtime: BundleRuntime, speaker: Speaker, folder: Path = SHARED_DATA) -> list[ReadCase]:
-    """All cases that are there; none where the shared data are absent."""
+def read_cases(
+    runtime: BundleRuntime, speaker: Speaker, method: EvidenceMethod, blank: Floats, folder: Path = SHARED_DATA
+) -> list[ReadCase]:
+    """All cases that are there, with evidence by that method; none where the shared data are absent."""
     there = [name for name, case in CASES.items() if (folder / case.scan).is_file()]
-    return [_read(runtime, speaker, name, folder) for name in there]
+    return [_read(runtime, speaker, name, (method, blank), folder) for name in there]
 
 
-def _read(runtime: BundleRuntime, speaker: Speaker, name: str, folder: Path) -> ReadCase:
+def _read(
+    runtime: BundleRuntime, speaker: Speaker, name: str, evidence: tuple[EvidenceMethod, Floats], folder: Path
+) -> ReadCase:
     case = CASES[name]
     path = folder / case.scan
     volume = read_dicom_archive(path) if path.name.endswith(".tar.xz") else read_nifti(path)
@@ -93,8 +98,9 @@ def _read(runtime: BundleRuntime, speaker: Speaker, name: str, folder: Path) -> 
     labelled = LabelledStudy(name, name, "real", volume.hu, volume.z_mm, volume.spacing_mm, labels, masks)
     study = encode(runtime, labelled)
     said = speaker.say(study.tokens, study.z_mm)
-    read = speaker.read(study, said.outputs, None)
-    return ReadCase(name, case, volume, outline, study, said, EVIDENCE[speaker.manifest.evidence_method](read))
+    method, blank = evidence
+    weights = EVIDENCE[method](speaker.read(study, said.outputs, blank))
+    return ReadCase(name, case, volume, outline, study, said, weights)
 
 
 def case_rows(cases: list[ReadCase]) -> dict[str, dict[str, Any]]:

@@ -43,7 +43,7 @@ class CannotSign(click.ClickException):
 
 
 def seal(folder: Path) -> Manifest:
-    """Puts every file of the folder into its manifest, and the measured cost of each precision; gives the manifest."""
+    """Puts into the manifest every file, the measured cost of each precision and the best evidence; gives the manifest."""
     (folder / SIGNATURE).unlink(missing_ok=True)
     manifest, evaluation = read_manifest(folder), _evaluation(folder)
     graphs = (*(graph for _, graph in manifest.graphs), *manifest.variants.values(), manifest.tokenizer)
@@ -54,7 +54,9 @@ def seal(folder: Path) -> Manifest:
         if name not in inside and not name.startswith("self_test/")
     )
     measured = {name: _measured(variant, evaluation, name) for name, variant in manifest.variants.items()}
-    sealed = Manifest.model_validate({**manifest.model_dump(), "documents": documents, "variants": measured})
+    method = evaluation.get("evidence_method", manifest.evidence_method)
+    changes = {"documents": documents, "variants": measured, "evidence_method": method}
+    sealed = Manifest.model_validate({**manifest.model_dump(), **changes})
     write_manifest(folder, sealed)
     return sealed
 
