@@ -43,7 +43,7 @@ class CannotSign(click.ClickException):
 
 
 def seal(folder: Path) -> Manifest:
-    """Puts into the manifest every file, the measured cost of each precision and the best evidence; gives the manifest."""
+    """Puts every file, the measured cost of each precision and the best evidence method into the manifest; gives it."""
     (folder / SIGNATURE).unlink(missing_ok=True)
     manifest, evaluation = read_manifest(folder), _evaluation(folder)
     graphs = (*(graph for _, graph in manifest.graphs), *manifest.variants.values(), manifest.tokenizer)
