@@ -14,9 +14,10 @@ KEY_SLICES = 3
 """Slices named for a finding."""
 WINDOW_MM = 10.0
 """Extent of what is left out at once: alone, a slice's neighbours would speak for it."""
-MAX_WINDOWS = 128
+MAX_WINDOWS = 64
 """Most passes of the reader for one study; between them the weights are interpolated."""
 BATCH_STUDIES = 8
+_ROUNDING_MM = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,14 +83,17 @@ def _logits_without(study: ReadStudy, left_out: NDArray[np.bool_]) -> Floats:
 def _windows(z_mm: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Places [W] and the slices that lie about each [W, L]: within WINDOW_MM, and the nearest one in any case.
 
-    A window never holds more than half of the study: of a short one the nearest slice alone is left out.
+    Windows of a long study overlap by half, so that nothing smaller falls between two. None holds more than half of the
+    study: of a short one the nearest slice alone is left out.
     """
-    length = len(z_mm)
-    places = z_mm if length <= MAX_WINDOWS else np.linspace(z_mm[0], z_mm[-1], MAX_WINDOWS)
-    extent = max(WINDOW_MM, (places[-1] - places[0]) / max(len(places) - 1, 1)) if length > MAX_WINDOWS else WINDOW_MM
+    length, extent_mm = len(z_mm), WINDOW_MM
+    places = z_mm
+    if length > MAX_WINDOWS:
+        places, step_mm = np.linspace(z_mm[0], z_mm[-1], MAX_WINDOWS, retstep=True)
+        extent_mm = max(WINDOW_MM, 2 * float(step_mm))
     far_mm = np.abs(places[:, None] - z_mm[None, :])
     nearest = np.arange(length)[None, :] == far_mm.argmin(axis=1)[:, None]
-    left_out = (far_mm <= extent / 2 + 1e-3) | nearest
+    left_out = (far_mm <= extent_mm / 2 + _ROUNDING_MM) | nearest
     return places, np.where(left_out.sum(axis=1, keepdims=True) * 2 > length, nearest & (length > 1), left_out)
 
 

@@ -5,6 +5,8 @@ place of a fluent one, so every rule errs on that side.
 """
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,7 +52,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class Licence:
-    """What may be said of a finding. `others`: names of the findings that the sentence is not about."""
+    """What may be said of a finding. `others`: what the findings are called that the sentence is not about."""
 
     presence: Presence
     attributes: Attributes
@@ -70,7 +72,7 @@ class Licence:
             return Fault.ATTRIBUTES
         if self._names_other_grade(lower):
             return Fault.GRADE
-        return Fault.FINDING if any(_has_words(lower, name) for name in self.others) else None
+        return Fault.FINDING if any(_has_words(lower, term) for term in self.others) else None
 
     def _says_presence(self, text: str) -> bool:
         doubts, denies = bool(_DOUBT.search(text)), bool(_DENIAL.search(text))
@@ -95,5 +97,15 @@ class Licence:
         return any(_has_words(text, form) for word in others for form in (word, f"{word}ly"))
 
 
+def other_terms(own: str, names: Sequence[str]) -> tuple[str, ...]:
+    """What names the other findings: their names and, where it is theirs alone, the last word ("nodule")."""
+    lower = [name.lower() for name in names if name.strip()]
+    last = Counter(name.split()[-1] for name in lower)
+    terms = [*lower, *(word for word, count in last.items() if count == 1)]
+    return tuple(dict.fromkeys(term for term in terms if term not in own.lower()))
+
+
 def _has_words(text: str, words: str) -> bool:
-    return bool(words) and re.search(rf"\b{re.escape(words.lower())}\b", text) is not None
+    """Whether the words stand in a text, also in the plural."""
+    stem = f"{re.escape(words[:-1])}(?:y|ies)" if words.endswith("y") else f"{re.escape(words)}s?"
+    return re.search(rf"\b{stem}\b", text) is not None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pacs_agent.inference.attributes import NONE, prompt
 from pacs_agent.inference.decode import Spoken, decode_sentences
-from pacs_agent.inference.licence import Fault, Licence
+from pacs_agent.inference.licence import Fault, Licence, other_terms
 from pacs_agent.inference.manifest import FindingEntry, Manifest
 from pacs_agent.inference.read import Floats
 from pacs_agent.inference.reading import FindingReading, Presence, Sentence
@@ -132,7 +132,7 @@ def _finding_statement(
 def _statement(
     kind: str, prefix: str, reading: FindingReading, entry: FindingEntry, entries: Sequence[FindingEntry], instead: str
 ) -> Statement:
-    others = tuple(other.name for other in entries if other.name.lower() not in entry.name.lower())
+    others = other_terms(entry.name, [other.name for other in entries])
     licence = Licence(reading.presence, reading.attributes, entry.grades, others)
     words = prompt(f"<{kind}:{entry.key}>", reading.attributes)
     return Statement(words, prefix, licence, instead, entry.key)

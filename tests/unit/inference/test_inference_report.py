@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pacs_agent.inference import FindingReading, ModelFailed, Presence
 from pacs_agent.inference.describe import finding_reading
-from pacs_agent.inference.licence import Fault, Licence
+from pacs_agent.inference.licence import Fault, Licence, other_terms
 from pacs_agent.inference.manifest import FindingEntry, GraphFile, Graphs, Manifest
 from pacs_agent.inference.report import NOTHING_PRESENT, POSSIBLE, Report, write_report
 from pacs_agent.inference.tokenizer import Tokenizer, prompt_words, tag
@@ -130,7 +130,7 @@ class Claim:
             and self.name == reading.label.name
             and not self.number
             and (not self.place or self.place in (*said.lobes, *said.all_sides))
-            and (not self.grade or said.grade is None or GRADES[said.grade] == self.grade)
+            and (not self.grade or presence is not Presence.PRESENT or said.grade in (None, GRADES.index(self.grade)))
             and (not self.count or said.count is None or self.count in COUNTS[said.count])
         )
 
@@ -197,7 +197,7 @@ def test_fixed_sentences_break_no_rule(logits: list[float], attributes: list[lis
     assert len(written.sentences) == len(ENTRIES)
     for sentence in (*written.sentences, *written.impression[: count - len(findings)]):
         finding = next(one for one in findings if (one.label.key,) == sentence.findings)
-        others = tuple(one.name for one in ENTRIES if one.key != finding.label.key)
+        others = other_terms(finding.label.name, [one.name for one in ENTRIES])
         licence = Licence(finding.presence, finding.attributes, GRADES, others)
         assert sentence.fixed
         assert licence.fault(sentence.text) is None, sentence.text
@@ -268,13 +268,16 @@ def test_the_prompt_is_tag_place_grade_and_count() -> None:
 )
 def test_why_a_sentence_is_refused(presence: Presence, text: str, fault: Fault | None) -> None:
     findings = readings([0.0] * len(ENTRIES))
-    licence = Licence(presence, findings[0].attributes, GRADES, ("Pleural effusion", "Cardiomegaly"))
+    licence = Licence(presence, findings[0].attributes, GRADES, ("pleural effusion", "cardiomegaly"))
     assert licence.fault(text) == fault
 
 
 def test_what_was_replaced_is_counted_without_words_of_the_report(log: list[MutableMapping[str, Any]]) -> None:
     endless = " ".join(["nodule"] * 30)
-    report(readings([3.0, 3.0, -3.0, -3.0]), ["no nodule .", endless, "no cardiomegaly .", "", "nodule .", endless])
+    report(
+        readings([3.0, 3.0, -3.0, -3.0]),
+        ["no nodule .", endless, "no cardiomegaly .", "", "pleural effusion .", endless],
+    )
     (line,) = log
     assert line["faults"] == {"presence": 1, "no_end": 2, "empty": 1}
     assert (line["replaced"], line["of"], line["model"]) == (4, 6, "fake 1")
