@@ -45,25 +45,23 @@ def pooled(tokens: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class LogisticBaseline:
-    """A logistic regression per finding on pooled tokens."""
+    """A logistic regression per finding on features of a study, such as pooled tokens."""
 
     models: tuple[Pipeline | None, ...]
 
-    def scores(self, studies: Sequence[Floats]) -> Array:
-        """Log odds [n, F] of studies given by their tokens; 0 for a finding that could not be learned."""
-        features = np.stack([pooled(tokens) for tokens in studies])
+    def scores(self, features: Floats) -> Array:
+        """Log odds [n, F] of features [n, .]; 0 for a finding that could not be learned."""
         columns = [np.zeros(len(features)) if m is None else m.decision_function(features) for m in self.models]
         return np.stack(columns, axis=1)
 
 
-def fit_logistic(
-    training: Sequence[Floats], labels: Array, validation: Sequence[Floats], validation_labels: Array
-) -> LogisticBaseline:
-    """Fitted on the reader's studies; the penalty of each finding is chosen on validation. Unknown labels are NaN."""
-    features = np.stack([pooled(tokens) for tokens in training])
-    chosen = np.stack([pooled(tokens) for tokens in validation])
+def fit_logistic(features: Floats, labels: Array, chosen: Floats, truth: Array) -> LogisticBaseline:
+    """Fitted on features [n, .] and labels [n, F], NaN where not known.
+
+    The penalty of each finding is the one that does best on the validation features `chosen` with their `truth`.
+    """
     columns = range(len(FINDINGS))
-    return LogisticBaseline(tuple(_best(features, labels[:, f], chosen, validation_labels[:, f]) for f in columns))
+    return LogisticBaseline(tuple(_best(features, labels[:, f], chosen, truth[:, f]) for f in columns))
 
 
 def _best(features: Floats, labels: Array, chosen: Floats, truth: Array) -> Pipeline | None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from models.evaluation.amounts import amount_figures
-from models.evaluation.baselines import fit_logistic, strongest_slices
+from models.evaluation.baselines import fit_logistic, pooled, strongest_slices
 from models.evaluation.described import attribute_figures
 from models.evaluation.evidence import best_method, by_finding, chance_figures, method_figures, weigh
 from models.evaluation.faithful import deletion_insertion, randomised_weights
@@ -154,11 +154,11 @@ def _regression(training: list[EncodedStudy], validation: list[EncodedStudy], to
     def labels(studies: list[EncodedStudy]) -> Array:
         return np.stack([np.where(study.known, study.labels, np.nan) for study in studies]).astype(float)
 
-    def given(studies: list[EncodedStudy]) -> list[Floats]:
-        return [study.tokens.numpy() for study in studies]
+    def given(studies: list[EncodedStudy]) -> Floats:
+        return np.stack([pooled(study.tokens.numpy()) for study in studies])
 
     fitted = fit_logistic(given(training), labels(training), given(validation), labels(validation))
-    return fitted.scores(tokens)
+    return fitted.scores(np.stack([pooled(study) for study in tokens]))
 
 
 def _evidence(evaluation: Evaluation, measured: Measured) -> dict[str, Any]:

@@ -110,8 +110,9 @@ def test_regression_on_pools_learns_what_pools_can_tell():
     tokens = [rng.normal(size=(9, 4)).astype(np.float32) for _ in range(80)]
     for study, label in zip(tokens, labels[:, NODULE], strict=True):
         study[4, 0] += 9.0 * label
-    fitted = fit_logistic(tokens[:40], labels[:40], tokens[40:60], labels[40:60])
-    scores = fitted.scores(tokens[60:])
+    features = np.stack([pooled(study) for study in tokens])
+    fitted = fit_logistic(features[:40], labels[:40], features[40:60], labels[40:60])
+    scores = fitted.scores(features[60:])
     assert scores[1::2, NODULE].min() > scores[::2, NODULE].max()
     assert not np.delete(scores, NODULE, axis=1).any(), "a finding without examples is not guessed at"
     assert pooled(tokens[0]).shape == (16,)
