@@ -8,19 +8,18 @@ has of their own is unknown. Patients of the test split are never trained on.
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from models.datasets.fitted import Fit, fit, in_heart, lung_voxels
-from models.datasets.implant_vessels import draw_arterial, draw_coronary, grooves_mm
+from models.datasets.background import Background, background
+from models.datasets.implant_vessels import draw_arterial, draw_coronary
 from models.datasets.real_cases import RealCase
-from models.datasets.real_ct import SHARED_DATA, RealScan, cases_there, load_scan
+from models.datasets.real_ct import SHARED_DATA, cases_there
 from models.datasets.study import LabelledStudy
-from models.phantoms.canvas import Canvas, Floats, Grid, Region
+from models.phantoms.canvas import Canvas, Floats, Grid
 from models.phantoms.findings import DESCRIBABLE, FINDINGS, Attributes, Finding, Lobe, Side
 from models.phantoms.lesions import Lesion
 from models.phantoms.lesions.material import MedicalMaterial
@@ -46,9 +45,8 @@ SPLITS = {"train": False, "test": True}
 """Name of a split, and whether its patients are held out."""
 SOURCE = "lesions implanted into open real CTs (LIDC-IDRI, RIDER, TotalSegmentator)"
 NORMAL_SHARE, PREVALENCE = 0.12, 0.3
-NOISE_LENGTH_PX, NOISE_CLIP = 2.0, 2.5
-EVEN_SHARE = 0.2
-"""Share of the soft tissue that is even enough to show the noise alone."""
+REPLACED_HU = (250.0, 600.0)
+"""Where lung rises by more, its own fine structure is gone with it: the noise of soft tissue takes its place."""
 VISIBLE_ML = 0.02
 """Of an implanted finding, so that its label holds; one that is cut off to less is unknown."""
 
@@ -56,7 +54,7 @@ VISIBLE_ML = 0.02
 class ScanDraughtsman(Draughtsman):
     """Places findings in a real scan."""
 
-    def __init__(self, rng: np.random.Generator, ground: "Background", body: Canvas) -> None:
+    def __init__(self, rng: np.random.Generator, ground: Background, body: Canvas) -> None:
         super().__init__(rng, ground.fit.anatomy, body)
         self.ground = ground
 
@@ -100,67 +98,6 @@ DRAW: dict[Finding, Callable[[ScanDraughtsman], Drawn]] = {
 
 
 @dataclass(frozen=True)
-class Background:
-    """A real scan ready for implants: HU without noise, the noise, and how sharp the scan is."""
-
-    scan: RealScan
-    fit: Fit
-    clean_hu: NDArray[np.int16]
-    noise_hu: NDArray[np.int16]
-    blur_px: float
-    grooves_mm: NDArray[np.float64]
-    """Fat about the heart, x, y, z [n, 3]."""
-    lung_slices: tuple[int, int]
-    """Lowest and highest slice of the lungs."""
-    body_px: tuple[tuple[int, int], tuple[int, int]]
-    """First and last row, first and last column of the body."""
-
-
-@lru_cache(maxsize=4)
-def background(case: RealCase, folder: Path = SHARED_DATA) -> Background:
-    """The background of a case, taken apart once per process."""
-    scan = load_scan(case, folder)
-    hu = scan.volume.hu.astype(np.float32)
-    detail = hu - ndimage.gaussian_filter(hu, (0.0, NOISE_LENGTH_PX, NOISE_LENGTH_PX))
-    tissue = (scan.region != Region.OUTSIDE) & ~lung_voxels(scan.region)
-    local = np.sqrt(np.maximum(ndimage.uniform_filter(detail**2, (0, 5, 5)), 0.0))
-    spread = float(np.quantile(local[tissue], EVEN_SHARE))
-    noise = np.rint(np.clip(detail, -NOISE_CLIP * spread, NOISE_CLIP * spread)).astype(np.int16)
-    lung = np.flatnonzero(lung_voxels(scan.region).any(axis=(1, 2)))
-    body = scan.region != Region.OUTSIDE
-    rows, columns = np.flatnonzero(body.any(axis=(0, 2))), np.flatnonzero(body.any(axis=(0, 1)))
-    place = fit(scan)
-    heart = in_heart(place.grid, place.anatomy) & tissue
-    region = np.where(heart, np.uint8(Region.HEART), scan.region)
-    return Background(
-        RealScan(case, scan.volume, region),
-        place,
-        scan.volume.hu - noise,
-        noise,
-        edge_blur_px(hu, scan.region),
-        grooves_mm(scan, place),
-        (int(lung[0]), int(lung[-1])),
-        ((int(rows[0]), int(rows[-1])), (int(columns[0]), int(columns[-1]))),
-    )
-
-
-def edge_blur_px(hu: Floats, region: NDArray[np.uint8]) -> float:
-    """Standard deviation in pixels of the scan's blur, from its steepest steps between lung and chest wall.
-
-    A step blurred by a Gaussian rises by at most height / (√(2π) σ) per pixel.
-    """
-    lung = lung_voxels(region)
-    slices, rows, columns = np.nonzero(lung[:, :, 2:-4] & ~lung[:, :, 3:-3])
-    profile = np.stack([hu[slices, rows, columns + shift] for shift in range(6)])
-    height, rise = profile[-1] - profile[0], np.abs(np.diff(profile, axis=0)).max(axis=0)
-    clear = height > 600.0
-    if not clear.any():
-        return 0.6
-    sigma = height[clear] / (np.sqrt(2.0 * np.pi) * rise[clear])
-    return float(np.clip(np.quantile(sigma, 0.1), 0.3, 1.5))
-
-
-@dataclass(frozen=True)
 class Cut:
     """The part of a background that one study shows."""
 
@@ -168,6 +105,8 @@ class Cut:
     hu: Floats
     noise_hu: Floats
     region: NDArray[np.uint8]
+    thick: int
+    """Slices of the scan that one of the study is the mean of."""
     own: frozenset[Finding]
     """What the patient has or may have in this part."""
 
@@ -191,7 +130,7 @@ def _cut(ground: Background, rng: np.random.Generator) -> Cut:
     z_mm = grid.z_mm[kept] + np.float32((thick - 1) / 2.0) * (grid.z_mm[1] - grid.z_mm[0])
     part = Grid(z_mm.astype(np.float32), grid.y_mm[rows], grid.x_mm[columns])
     region = ground.scan.region[kept + thick // 2, rows, columns].copy()
-    return Cut(part, hu, taken(ground.noise_hu), region, case.own_when_clear if clear else case.own)
+    return Cut(part, hu, taken(ground.noise_hu), region, thick, case.own_when_clear if clear else case.own)
 
 
 def _covered(ground: Background, rng: np.random.Generator, clear: bool) -> tuple[int, int]:
@@ -251,16 +190,21 @@ def implanted_study(case: RealCase, seed: int, folder: Path = SHARED_DATA) -> La
             lesions += shapes
     for lesion in sorted(lesions, key=lambda lesion: lesion.layer):
         lesion.paint(canvas, anatomy)
-    hu = _scanned(cut, canvas, ground.blur_px)
+    hu = _scanned(cut, canvas, ground, rng)
     return _labelled(case, seed, cut, canvas, drawn, ground, hu, rng)
 
 
-def _scanned(cut: Cut, canvas: Canvas, blur_px: float) -> NDArray[np.int16]:
+def _scanned(cut: Cut, canvas: Canvas, ground: Background, rng: np.random.Generator) -> NDArray[np.int16]:
     """What was painted as the scanner shows it: blurred, under the scan's own noise."""
     change = canvas.hu - cut.hu
+    hu = cut.hu + cut.noise_hu
     for level in np.flatnonzero(change.any(axis=(1, 2))):
-        change[level] = ndimage.gaussian_filter(change[level], blur_px, truncate=3.0)
-    hu = cut.hu + change + cut.noise_hu
+        change[level] = ndimage.gaussian_filter(change[level], ground.blur_px, truncate=3.0)
+        replaced = np.clip((change[level] - REPLACED_HU[0]) / (REPLACED_HU[1] - REPLACED_HU[0]), 0.0, 1.0)
+        hu[level] += change[level]
+        if replaced.any():
+            noise = ground.tissue_noise(rng, hu[level].shape) / np.float32(np.sqrt(cut.thick))
+            hu[level] += replaced * (noise - cut.noise_hu[level])
     rounded: NDArray[np.int16] = np.clip(np.rint(hu), -1024, 3071).astype(np.int16)
     return rounded
 
@@ -337,7 +281,15 @@ class ImplantSource:
     @property
     def code(self) -> tuple[str, ...]:
         """Source files on which its studies depend."""
-        files = ("implants.py", "implant_vessels.py", "fitted.py", "real_ct.py", "real_cases.py", "thorax_regions.py")
+        files = (
+            "implants.py",
+            "background.py",
+            "implant_vessels.py",
+            "fitted.py",
+            "real_ct.py",
+            "real_cases.py",
+            "thorax_regions.py",
+        )
         return (*(f"datasets/{file}" for file in files), "phantoms")
 
     @property

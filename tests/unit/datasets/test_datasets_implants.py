@@ -9,7 +9,8 @@ from scipy import ndimage
 from scipy.special import erf
 
 from models.datasets import implants as rooms
-from models.datasets.implants import DRAW, background, edge_blur_px, implanted_study, implants
+from models.datasets.background import background, edge_blur_px, noise_like
+from models.datasets.implants import DRAW, implanted_study, implants
 from models.datasets.real_cases import CASES
 from models.phantoms.canvas import Region
 from models.phantoms.findings import FINDINGS, Finding
@@ -82,6 +83,16 @@ def test_a_lesion_has_the_noise_of_its_surroundings(shared_data: Path, monkeypat
     muscle = (hu > 20) & (hu < 90) & ~inside
     spread = [1.4826 * np.median(np.abs(detail[where])) for where in (inside, muscle)]
     assert 0.5 < spread[0] / spread[1] < 2.0
+
+
+def test_made_noise_has_spread_and_grain_of_the_tissue():
+    rng = np.random.default_rng(0)
+    for sigma in (0.0, 0.8):
+        detail = 20.0 * ndimage.gaussian_filter(rng.standard_normal((20, 60, 60)), (0, sigma, sigma)).astype(np.float32)
+        made = noise_like(detail, np.ones(detail.shape, bool))
+        assert made.std() == pytest.approx(detail.std(), rel=0.1)
+        grain = [np.corrcoef(field[:, :, 1:].ravel(), field[:, :, :-1].ravel())[0, 1] for field in (detail, made)]
+        assert grain[1] == pytest.approx(grain[0], abs=0.1)
 
 
 def test_blur_is_measured_from_edges():
