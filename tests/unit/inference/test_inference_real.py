@@ -1,14 +1,17 @@
 """The shipped bundle on a real chest CT: it runs on all slices and its parts agree. Findings are judged elsewhere."""
 
 import tarfile
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pacs_agent.config import REPOSITORY_BUNDLES, InferenceSettings
-from pacs_agent.imaging import OrderedSeries, choose_series, read_headers
+from pacs_agent.imaging import OrderedSeries, Plane, choose_series, read_headers
 from pacs_agent.inference import EvidenceMethod, Reader, load_bundle
+from pacs_agent.inference.evidence import EVIDENCE, ReadStudy
+from pacs_agent.inference.read import PLANE_IDS, StudyTokens, read_study
 
 pytestmark = pytest.mark.real_images
 
@@ -17,7 +20,7 @@ FOLDERS = sorted(path.parent for path in REPOSITORY_BUNDLES.glob("*/manifest.jso
 
 @pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reader:
-    settings = InferenceSettings(provider="cpu")
+    settings = InferenceSettings(provider="cpu", precision="fp32", threads=1)
     return Reader(load_bundle(request.param), settings, tmp_path_factory.mktemp("tokens"))
 
 
@@ -51,9 +54,23 @@ def test_a_real_chest_ct_is_read(reader: Reader, series: OrderedSeries) -> None:
             assert 0 <= one.peak_px[1] < at.columns
 
 
+def test_leaving_slices_out_of_a_long_study_is_quick(reader: Reader) -> None:
+    """400 slices, every finding, one core: at most two seconds of its time."""
+    tokens = np.random.default_rng(0).normal(size=(400, reader.bundle.manifest.token_width)).astype(np.float32)
+    study = StudyTokens(tokens, np.arange(400, dtype=np.float32), PLANE_IDS[Plane.AXIAL])
+    graph = reader.sessions.study_reader
+    read = ReadStudy(graph, study, read_study(graph, study))
+    started = time.process_time()
+    weights = EVIDENCE[EvidenceMethod.LEAVE_SLICES_OUT](read)
+    assert time.process_time() - started < 2
+    assert weights.shape == (len(reader.bundle.labels), 400)
+
+
 def test_batches_do_not_change_the_reading(reader: Reader, series: OrderedSeries, tmp_path: Path) -> None:
     few = series.model_copy(update={"slices": series.slices[60:71]})
-    one_by_one = Reader(reader.bundle, InferenceSettings(provider="cpu", batch_slices=1), tmp_path)
+    one_by_one = Reader(
+        reader.bundle, InferenceSettings(provider="cpu", precision="fp32", threads=1, batch_slices=1), tmp_path
+    )
     together = [token.token for token in reader.slice_tokens(few, reader.encode_missing(few))]
     alone = [token.token for token in one_by_one.slice_tokens(few, one_by_one.encode_missing(few))]
     np.testing.assert_allclose(alone, together, atol=1e-4)
