@@ -6,6 +6,7 @@ generator, settings, seeds. What changed is rendered anew; what did not is never
 """
 
 import hashlib
+import logging
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ from pydantic import TypeAdapter
 from rich.progress import track
 
 from models.datasets.fields import FieldStudy, Records, StudyFacts, on_field, record_type
-from models.datasets.study import LabelledStudy
+from models.datasets.study import LabelledStudy, StudyUnreadable
 from models.msvlm.preset import NetworkShape
 
 MODELS = Path(__file__).parents[1]
 RENDERING = ("datasets/fields.py", "msvlm/preprocess.py")
 """Source files on which all rendered studies depend, beside those that their source names."""
 STUDIES_PER_SHARD = 16
+_log = logging.getLogger(__name__)
 
 
 class StudySource(Protocol):
@@ -46,7 +48,7 @@ class StudySource(Protocol):
         """Number of studies."""
 
     def study(self, index: int) -> LabelledStudy:
-        """A study, always the same for the same index."""
+        """A study, always the same for the same index. Raises StudyUnreadable for one that is to be left out."""
 
 
 @dataclass(frozen=True)
@@ -128,17 +130,26 @@ def _rendered(missing: list[Task], processes: int) -> Iterator[None]:
 def _render_shard(task: Task) -> None:
     source, shape, first, shard = task
     indices = range(first, min(first + STUDIES_PER_SHARD, len(source)))
-    studies = [on_field(source.study(index), shape, source.patches) for index in indices]
+    studies = list(_on_field(source, indices, shape))
     ends = np.cumsum([len(study.slices) for study in studies]).tolist()
     index = tuple(
         ShardStudy(end - len(study.slices), end, study.facts) for study, end in zip(studies, ends, strict=True)
     )
     draft = shard.path.with_suffix(".part.npy")
-    np.save(draft, np.concatenate([study.slices for study in studies]))
+    empty = np.empty(0, record_type(shape, source.patches))
+    np.save(draft, np.concatenate([empty, *(study.slices for study in studies)]))
     draft.replace(shard.path)
     draft = shard.index.with_suffix(".part")
     draft.write_bytes(_INDEX.dump_json(index))
     draft.replace(shard.index)
+
+
+def _on_field(source: StudySource, indices: range, shape: NetworkShape) -> Iterator[FieldStudy]:
+    for index in indices:
+        try:
+            yield on_field(source.study(index), shape, source.patches)
+        except StudyUnreadable as fault:
+            _log.warning("study %d of %s is left out: %s", index, source.name, fault)
 
 
 def stream(shards: Sequence[Shard]) -> Iterator[FieldStudy]:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets.report_text import LabelExtractor, ReportText, digest_of, given, report_sentences, stated_labels
-from models.datasets.study import LabelledStudy
+from models.datasets.study import LabelledStudy, StudyUnreadable
 from models.phantoms.findings import Finding
 
 LABEL_ORDER: tuple[Finding, ...] = (
@@ -58,7 +58,7 @@ Row = dict[str, str]
 _log = logging.getLogger(__name__)
 
 
-class CtRateFault(ValueError):
+class CtRateFault(StudyUnreadable):
     """A file of CT-RATE is missing or not what it should be; says which, and what to do."""
 
 

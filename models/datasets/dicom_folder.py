@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets.report_text import LabelExtractor, ReportText, digest_of, given, report_sentences, stated_labels
-from models.datasets.study import LabelledStudy
+from models.datasets.study import LabelledStudy, StudyUnreadable
 from models.phantoms.findings import FINDINGS, Finding
 from pacs_agent.imaging import (
     AcceptedInput,
@@ -47,7 +47,7 @@ _TRUE, _FALSE = frozenset({"1", "1.0", "true", "yes", "y"}), frozenset({"0", "0.
 _log = logging.getLogger(__name__)
 
 
-class ArchiveFault(ValueError):
+class ArchiveFault(StudyUnreadable):
     """The report table or a study cannot be used; says which, and what to do."""
 
 

@@ -9,6 +9,10 @@ from models.phantoms.findings import Attributes, Finding
 from models.phantoms.report import TrueSentence
 
 
+class StudyUnreadable(ValueError):
+    """A study of a collection cannot be read; says which file and why. Training leaves it out."""
+
+
 @dataclass(frozen=True)
 class LabelledStudy:
     """One CT volume of one patient.

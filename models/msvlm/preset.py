@@ -84,6 +84,8 @@ class DataSettings(_Frozen):
     test_phantoms: int
     implanted: bool = False
     """Whether lesions implanted into real CTs are used where the real CTs are present."""
+    ct_rate: Path | None = None
+    """Folder of CT-RATE; its training patients are added to those of the reader and to validation."""
     encoder_implants: int = 0
     reader_implants: int = 0
     validation_implants: int = 0

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from models.datasets.cache import Shard, StudySource, render
+from models.datasets.ct_rate_patients import SHARES, CtRatePatients
 from models.datasets.implants import implants
 from models.datasets.phantoms import PhantomSource
 from models.datasets.some_slices import SomeSlices
@@ -58,16 +59,17 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def sources(self, split: str) -> list[StudySource]:
-        """The studies of a split: phantoms and, where the real CTs are present, lesions implanted into them."""
+        """The studies of a split: phantoms and, where they are present, implants into real CTs, and CT-RATE."""
         data = self.preset.data
-        phantoms = PhantomSource.of_split(data, split)
+        sources: list[StudySource] = [PhantomSource.of_split(data, split)]
         count = getattr(data, f"{split}_implants", 0)
-        if not (data.implanted and count):
-            return [phantoms]
-        implanted = implants("train", count, IMPLANT_SEEDS[split])
-        if split == "encoder":
-            return [phantoms, SomeSlices(implanted, data.encoder_slices)]
-        return [phantoms, replace(implanted, patches=False)]
+        if data.implanted and count:
+            implanted = implants("train", count, IMPLANT_SEEDS[split])
+            whole = replace(implanted, patches=False)
+            sources.append(SomeSlices(implanted, data.encoder_slices) if split == "encoder" else whole)
+        if data.ct_rate and split in SHARES:
+            sources.append(CtRatePatients(data.ct_rate, split))
+        return sources
 
     def shards(self, split: str) -> list[Shard]:
         """The rendered studies of a split; the leading process renders what is missing."""
@@ -131,7 +133,8 @@ def stage_settings(preset: Preset) -> dict[str, dict[str, Any]]:
             **({"weights": str(preset.encoder.weights)} if preset.encoder.weights else {}),
         },
         "encoder": {"implanted": preset.data.implanted, "encoder": section("encoder")},
-        "tokens": {name: value for name, value in data.items() if name.startswith(("reader", "validation"))},
+        "tokens": {name: value for name, value in data.items() if name.startswith(("reader", "validation"))}
+        | ({"ct_rate": data["ct_rate"]} if data["ct_rate"] else {}),
         "masked": {**sizes(reader_sizes), "masked": section("masked")},
         "findings": {"findings": section("findings")},
         "decoder": {**sizes(DECODER_SIZES), "decoder": section("decoder")},

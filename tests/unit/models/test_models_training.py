@@ -13,9 +13,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from models.datasets.cache import render, stream  # noqa: E402
+from models.datasets.ct_rate import CtRate, VolumeName  # noqa: E402
+from models.datasets.ct_rate_patients import SHARES, CtRatePatients  # noqa: E402
 from models.datasets.fields import ATTRIBUTE_GROUPS, choose_slices, on_field  # noqa: E402
 from models.datasets.slices import FindingSampler, SliceBank, SliceBatch  # noqa: E402
-from models.datasets.study import LabelledStudy  # noqa: E402
+from models.datasets.study import LabelledStudy, StudyUnreadable  # noqa: E402
 from models.msvlm.curves import Curves  # noqa: E402
 from models.msvlm.encoder import new_encoder  # noqa: E402
 from models.msvlm.loop import Stage, run_stage  # noqa: E402
@@ -111,6 +113,30 @@ def test_shards_give_back_what_was_rendered(preset, shards):
 def test_a_rendered_shard_is_not_rendered_again(preset, shards, monkeypatch):
     monkeypatch.setattr(MadeSource, "study", lambda *_: pytest.fail("rendered twice"))
     assert render(MadeSource(), preset.network, shards[0].path.parents[2], processes=1) == shards
+
+
+class PartlyBroken(MadeSource):
+    """The second study cannot be read."""
+
+    def study(self, index):
+        if index == 1:
+            raise StudyUnreadable("its file is cut off")
+        return study(index)
+
+
+def test_a_study_that_cannot_be_read_is_left_out_and_named(preset, tmp_path, caplog):
+    shards = render(PartlyBroken(), preset.network, tmp_path, processes=1)
+    assert [s.facts.patient for s in stream(shards)] == ["p0", "p2"]
+    assert "study 1 of made is left out: its file is cut off" in caplog.text
+
+
+def test_no_patient_of_ct_rate_is_both_learned_from_and_calibrated_on(monkeypatch):
+    volumes = tuple(VolumeName("train", patient, study, 1) for patient in range(400) for study in "ab")
+    monkeypatch.setattr(CtRate, "volumes", volumes)
+    parts = {part: CtRatePatients(Path("unread"), part) for part in SHARES}
+    patients = {part: {volumes[i].patient for i in source.indices} for part, source in parts.items()}
+    assert not patients["reader"] & patients["validation"]
+    assert sum(map(len, parts.values())) == 800 and 5 <= len(patients["validation"]) <= 40
 
 
 def test_chosen_slices_go_through_the_findings():
@@ -250,13 +276,14 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_killed_encoder_run_goes_on_to_the_same_weights(shards, tmp_path):
     import pickle
 
     def start(folder):
         script = tmp_path / "cut_run.py"
         script.write_text(CUT_RUN)
-        arguments = [sys.executable, str(script), pickle.dumps(shards).hex(), str(folder), "80"]
+        arguments = [sys.executable, str(script), pickle.dumps(shards).hex(), str(folder), "40"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.Popen(arguments, env=environment, cwd=ROOT, start_new_session=True)
 
@@ -278,6 +305,7 @@ def test_a_killed_encoder_run_goes_on_to_the_same_weights(shards, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_whole_chain_trains_and_writes_a_bundle(tmp_path):
     command = [sys.executable, "-m", "models.msvlm.train", "--preset", "tiny", "--until", "bundle"]
     command += ["--out", str(tmp_path / "bundles"), "--cache", str(tmp_path / "cache")]
