@@ -23,8 +23,6 @@ _DOUBT = re.compile(
     r"uncertain|suspected|suspicion|suggest\w*|borderline|upper limit|indeterminate|doubtful|probabl[ey]|likely)\b"
 )
 _NUMBER = re.compile(r"\d|\b(mm|cm|millimet(?:re|er)s?|centimet(?:re|er)s?|hu|hounsfield)\b")
-
-
 _DEGREES = {
     0: ("slight", "minor", "mild", "minimal", "small", "tiny", "limited", "subtle", "trace"),
     1: ("moderate", "medium", "medium-sized"),

@@ -53,7 +53,7 @@ def write_report(
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence to be spoken: its prompt, what stands before it, what it may say, and what is written otherwise."""
+    """A sentence to be spoken: its prompt, what is put before it, what it may say, and what is written otherwise."""
 
     prompt: tuple[str, ...]
     prefix: str
@@ -65,7 +65,7 @@ class Statement:
         """Why what the decoder says may not be written; None when it may."""
         if not spoken.ended:
             return Fault.NO_END
-        return Fault.EMPTY if not spoken.text else self.licence.fault(self.prefix + spoken.text)
+        return self.licence.fault(spoken.text)
 
     def sentence(self, spoken: Spoken) -> Sentence:
         """The sentence as it stands in the report."""
@@ -133,7 +133,8 @@ def _statement(
     kind: str, prefix: str, reading: FindingReading, entry: FindingEntry, entries: Sequence[FindingEntry], instead: str
 ) -> Statement:
     others = other_terms(entry.name, [other.name for other in entries])
-    licence = Licence(reading.presence, reading.attributes, entry.grades, others)
+    presence = Presence.PRESENT if prefix == POSSIBLE else reading.presence
+    licence = Licence(presence, reading.attributes, entry.grades, others)
     words = prompt(f"<{kind}:{entry.key}>", reading.attributes)
     return Statement(words, prefix, licence, instead, entry.key)
 

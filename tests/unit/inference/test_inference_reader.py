@@ -120,6 +120,17 @@ def test_uncertain_is_said_so(reader: Reader, make_series: MakeSeries) -> None:
     assert uncertain.impression[1].findings == KEYS
 
 
+def test_possible_is_put_only_before_what_asserts(
+    tmp_path: Path, settings: InferenceSettings, make_series: MakeSeries
+) -> None:
+    folder = write_bundle(tmp_path / "denies", SENTENCES | {"<present:nodule>": "no nodule ."})
+    reading = read_all(Reader(load(folder), settings, tmp_path / "tokens"), make_series([400, 400]))
+    assert [sentence.text for sentence in reading.sentences] == [
+        "The nodule: uncertain.",
+        "Possible: There is an effusion, small.",
+    ]
+
+
 def test_a_bundle_with_words_for_uncertainty_uses_them(
     tmp_path: Path, settings: InferenceSettings, make_series: MakeSeries
 ) -> None:
