@@ -78,10 +78,11 @@ def variant_figures(evaluation: "Evaluation", measured: Measured) -> dict[str, A
         scores = probabilities(evaluation.subject.speaker, studies)
         labels, full = measured.labels[:count], measured.probabilities[:count]
         losses = auroc(labels, full) - auroc(labels, scores)
+        known = losses[np.isfinite(losses)]
         rows[variant] = {
             "macro_auroc": macro_auroc(labels, scores, count),
-            "macro_auroc_loss": rounded(float(np.nanmean(losses))),
-            "worst_auroc_loss": rounded(float(np.nanmax(losses))),
+            "macro_auroc_loss": rounded(known.mean()) if len(known) else None,
+            "worst_auroc_loss": rounded(known.max()) if len(known) else None,
             "worst_auroc": rounded(worst(auroc, labels, scores)),
             "per_finding_loss": {f.value: rounded(float(v)) for f, v in zip(FINDINGS, losses, strict=True)},
         }
