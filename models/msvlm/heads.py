@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from models.msvlm.preset import NetworkShape
 from models.msvlm.relation import OWN, MostlyShared, PerFinding, StudyGeometry, log_span, neighbours
 from models.msvlm.slice_token import SliceHead
-from models.phantoms.findings import ATTRIBUTE_NAMES
+from models.phantoms.findings import ATTRIBUTE_NAMES, Side
 
 STREAM = 16
 """Width H of a finding's own stream along z."""
@@ -18,8 +18,8 @@ SMOOTH_MM = 1.5
 SHARPNESS = (0.5, 1.0, 2.0)
 ZONES = 8
 """Learned zones of the chest, half of them over the image's left and half over its right."""
-LEFT_TOP, RIGHT_TOP = 4, 7
-"""Among a finding's pooled logits: top-8 mean of the image's left and of its right half."""
+IMAGE_LEFT_TOP, IMAGE_RIGHT_TOP = 4, 7
+"""Among a finding's pooled logits: top-8 mean of the image's left half (the patient's right) and of its right half."""
 
 
 class Concluded(NamedTuple):
@@ -87,12 +87,21 @@ class FindingHeads(nn.Module):
         return torch.cat([0.3 * numbers, met, 0.3 * whole], dim=2)
 
 
+def side_of_attribute() -> Tensor:
+    """1 where an attribute is a side, or a lobe of that side [2, A]; right first, as the image's columns run."""
+    sides = [(f"side:{side.value}", f"lobe:{side.value} ") for side in Side]
+    return torch.tensor([[float(name.startswith(prefixes)) for name in ATTRIBUTE_NAMES] for prefixes in sides])
+
+
 class AttributeHead(nn.Module):
     """Side, lobe, grade and count of each finding: [b, F, A] in the order of ATTRIBUTE_NAMES.
 
-    For sides and lobes the finding's patch logits of either image half are pooled within learned zones of z; most
+    A side starts from how the finding's patch logits in its image half compare with those in the other, a lobe from its
+    side; the rest is learned. For lobes the patch logits of either half are pooled within learned zones of z. Most
     weights are shared by all findings, as a lobe is a lobe whatever lies in it.
     """
+
+    of_side: Tensor
 
     def __init__(self, shape: NetworkShape, pooled: int) -> None:
         super().__init__()
@@ -100,7 +109,7 @@ class AttributeHead(nn.Module):
         self.zone = nn.Linear(width, ZONES)
         self.zone_of_finding = PerFinding(findings, STREAM, ZONES)
         halves = torch.zeros(OWN - 1, ZONES)
-        halves[LEFT_TOP, : ZONES // 2], halves[RIGHT_TOP, ZONES // 2 :] = 1.0, 1.0
+        halves[IMAGE_LEFT_TOP, : ZONES // 2], halves[IMAGE_RIGHT_TOP, ZONES // 2 :] = 1.0, 1.0
         self.of_half = nn.Parameter(halves)
         self.around = nn.Linear(width, 24)
         self.shared = nn.Sequential(
@@ -108,6 +117,9 @@ class AttributeHead(nn.Module):
         )
         self.own = PerFinding(findings, 2 * ZONES + pooled, len(ATTRIBUTE_NAMES))
         nn.init.zeros_(self.own.weight)
+        self.side_gain = nn.Parameter(torch.full((findings, 1), 1.5))
+        self.side_bias = nn.Parameter(torch.full((findings, 1), 1.5))
+        self.register_buffer("of_side", side_of_attribute(), persistent=False)
 
     def forward(
         self,
@@ -124,7 +136,13 @@ class AttributeHead(nn.Module):
         facts = torch.cat([zones, pooled], dim=2)
         around = self.around(attention @ features)
         logits: Tensor = self.shared(torch.cat([facts, 0.3 * met, around], dim=2)) + self.own(facts)
-        return logits
+        return logits + self._sides(numbers, geometry) @ self.of_side
+
+    def _sides(self, numbers: Tensor, geometry: StudyGeometry) -> Tensor:
+        """Logits [b, F, 2] of right and left from the image halves: the stronger is there, the other if it compares."""
+        halves = numbers[..., [IMAGE_LEFT_TOP, IMAGE_RIGHT_TOP]]
+        strength = torch.logsumexp(2.0 * halves + log_span(geometry)[:, :, None, None], dim=1) / 2.0
+        return self.side_gain * (strength - strength.amax(2, keepdim=True)) + self.side_bias
 
     def _zones(self, numbers: Tensor, streams: Tensor, features: Tensor, geometry: StudyGeometry) -> Tensor:
         """Strength of each finding in each zone, and how far it stands above the other zones [b, F, 2 × ZONES]."""

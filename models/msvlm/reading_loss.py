@@ -8,7 +8,7 @@ from models.msvlm.studies import StudyBatch
 from models.phantoms.findings import ATTRIBUTE_NAMES
 
 SLICE_WEIGHT = 0.5
-ATTRIBUTE_WEIGHT = 0.3
+ATTRIBUTE_WEIGHT = 0.5
 GROUPS = ("side", "lobe", "grade", "count")
 """Kinds of attributes, in the order of `StudyBatch.attributes_known`."""
 CHOICES = ("grade", "count")
