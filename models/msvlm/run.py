@@ -14,7 +14,7 @@ from models.datasets.ct_rate_patients import SHARES, CtRatePatients
 from models.datasets.implants import implants
 from models.datasets.phantoms import PhantomSource
 from models.datasets.some_slices import SomeSlices
-from models.msvlm.distributed import lead_first
+from models.msvlm.distributed import lead_first, rank
 from models.msvlm.network import Network
 from models.msvlm.preset import Preset
 
@@ -78,7 +78,8 @@ class Run:
     def _rendered(self, split: str) -> list[Shard]:
         shape, processes = self.preset.network, self.preset.processes
         shards = [shard for source in self.sources(split) for shard in render(source, shape, self.cache, processes)]
-        self._note_sources(split, shards)
+        if rank() == 0:
+            self._note_sources(split, shards)
         return shards
 
     def _note_sources(self, split: str, shards: Sequence[Shard]) -> None:
