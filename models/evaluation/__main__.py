@@ -20,7 +20,7 @@ INTERRUPTED = 130
 @click.command()
 @click.option("--bundle", type=click.Path(path_type=Path, exists=True), required=True, help="The bundle's folder.")
 @click.option("--checkpoint", type=click.Path(path_type=Path, exists=True), required=True, help="model.pt of its run.")
-@click.option("--studies", type=click.IntRange(min=8), default=320, show_default=True, help="Unseen phantoms to read.")
+@click.option("--studies", type=click.IntRange(min=8), default=300, show_default=True, help="Unseen phantoms to read.")
 @click.option("--quick", "is_quick", is_flag=True, help="A few studies of each kind: shows that everything runs.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write; by default the bundle's folder.")
 @click.option("--cache", type=click.Path(path_type=Path), help="Where encoded studies are kept; by default the run's.")

@@ -25,11 +25,11 @@ def standard(studies: int) -> Amounts:
     """The evaluation whose figures go into the card."""
     return Amounts(
         studies=studies,
-        evidence_studies=min(studies, 160),
-        faithful_studies=min(studies, 60),
-        thin_studies=min(studies, 40),
-        thick_studies=min(studies, 80),
-        implanted_studies=min(studies, 80),
+        evidence_studies=min(studies, 120),
+        faithful_studies=min(studies, 40),
+        thin_studies=min(studies, 24),
+        thick_studies=min(studies, 60),
+        implanted_studies=min(studies, 60),
         variant_studies=min(studies, 60),
     )
 

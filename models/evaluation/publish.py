@@ -20,7 +20,7 @@ from models.evaluation.tables import goals_table, tables
 
 PLOTS = "evaluation"
 """Folder of the plots beside the card."""
-STUDIES = 320
+STUDIES = 300
 
 
 def evaluate_bundle(

@@ -178,7 +178,7 @@ def _figures(labels: Array, scores: Array, said: Array, ours: Array, our_said: A
 @click.option("--checkpoint", type=click.Path(path_type=Path, exists=True), required=True, help="model.pt of the run.")
 @click.option("--minutes", type=float, help="Of training; by default as many as the slice encoder had.")
 @click.option("--phantoms", type=int, help="To learn from; by default as many as the slice encoder had.")
-@click.option("--studies", type=int, default=320, show_default=True, help="Held-out phantoms.")
+@click.option("--studies", type=int, default=300, show_default=True, help="Held-out phantoms.")
 def main(bundle: Path, checkpoint: Path, minutes: float | None, phantoms: int | None, studies: int) -> None:
     """Trains a sub-volume encoder in the place of the slice encoder and compares."""
     subject = Subject.open(bundle, checkpoint)
