@@ -133,6 +133,8 @@ def _show_example(axis: Axes, runtime: BundleRuntime, study: Any, number: int, w
     axis.imshow(
         heat, extent=extent, cmap="inferno", alpha=0.45 * heat / max(float(heat.max()), 1e-3), interpolation="bilinear"
     )
+    axis.set_xlim(-0.5, study.hu.shape[2] - 0.5)
+    axis.set_ylim(study.hu.shape[1] - 0.5, -0.5)
     mask = study.masks[finding][index]
     if mask.any():
         axis.contour(mask, levels=[0.5], colors="cyan", linewidths=0.8)
