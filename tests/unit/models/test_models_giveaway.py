@@ -64,7 +64,7 @@ def predicted_auroc(values: np.ndarray, labels: np.ndarray) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_scanner_and_body_do_not_tell_the_findings(statistics: tuple[np.ndarray, np.ndarray]):
     values, labels = statistics
     auroc = {f: predicted_auroc(values[:, k, SCAN_AND_BODY], labels[:, k]) for k, f in enumerate(FINDINGS)}
@@ -73,7 +73,7 @@ def test_scanner_and_body_do_not_tell_the_findings(statistics: tuple[np.ndarray,
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 def test_ct_numbers_outside_a_finding_do_not_tell_it(statistics: tuple[np.ndarray, np.ndarray]):
     values, labels = statistics
     shares = slice(SCAN_AND_BODY.stop, len(NAMES))
