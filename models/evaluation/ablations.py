@@ -56,8 +56,8 @@ def material(subject: Subject, studies: int) -> Material:
     """The tokens of the run's splits and of the held-out phantoms."""
     preset, run = subject.network.preset, subject.run
     held_out = encoded(Encoder(subject.folder), held_out_phantoms(preset, studies), run.cache, PROCESSES)
-    splits = (training_tokens(run, subject.network, split) for split in ("reader", "validation"))
-    return Material(subject.network, run, *splits, held_out)
+    reader, validation = (training_tokens(run, subject.network, split) for split in ("reader", "validation"))
+    return Material(subject.network, run, reader, validation, held_out)
 
 
 def key_of(subject: Subject, name: str, studies: int) -> str:

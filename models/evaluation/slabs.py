@@ -78,7 +78,7 @@ class SlabEncoder(SliceEncoder):
     def __init__(self, shape: NetworkShape) -> None:
         super().__init__(shape.model_copy(update={"encoder_blocks": shape.encoder_blocks - FEWER_BLOCKS}))
         self.windows = SlabWindows(shape.windows_hu)
-        self.front: nn.Module = SlabFront(len(shape.windows_hu), shape.front_channels)
+        self.front = SlabFront(len(shape.windows_hu), shape.front_channels)  # type: ignore[assignment]
 
 
 def slab_starts(slices: int) -> list[int]:
