@@ -70,7 +70,8 @@ class InferenceSettings(_Section):
         "auto", description="onnxruntime provider: auto takes the GPU where there is one; cuda refuses to fall back"
     )
     precision: Literal["auto", "fp32", "int8", "fp16"] = Field(
-        "auto", description="of the slice encoder: auto is fp16 on the GPU, and int8 on the CPU where that costs nothing"
+        "auto",
+        description="of the slice encoder: auto is fp16 on the GPU, and int8 on the CPU where that costs nothing",
     )
     trusted_keys: Path = Field(PACKAGED_KEYS, description="folder of the public keys whose bundles may run")
     threads: int = Field(0, ge=0, description="intra-op threads; 0 = one per core")
