@@ -49,7 +49,7 @@ class DemoFailed(click.ClickException):
 @click.command()
 @click.option("--once", is_flag=True, help="End by itself instead of leaving the agent running.")
 @click.option("--seed", default=7, show_default=True, help="Which phantom; another number is another patient.")
-@click.option("--slices", default=80, show_default=True, help="Slices of the phantom.")
+@click.option("--slices", default=90, show_default=True, help="Slices of the phantom.")
 @click.option(
     "--findings",
     default="pleural_effusion,lung_nodule,coronary_artery_wall_calcification",

@@ -19,7 +19,7 @@ FINDINGS = "pleural_effusion,pericardial_effusion"
 
 
 def demo_command(folder: Path, *arguments: str) -> Sequence[str]:
-    options = ("--folder", str(folder), "--slices", "70", "--findings", FINDINGS, *arguments)
+    options = ("--folder", str(folder), "--slices", "90", "--findings", FINDINGS, *arguments)
     return [sys.executable, "-m", "pacs_agent", "demo", *options]
 
 
@@ -33,7 +33,7 @@ def test_once_shows_the_truth_and_the_report_and_ends_by_itself(tmp_path: Path) 
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     shown = ended.stdout
-    assert "70 images acknowledged" in shown
+    assert "90 images acknowledged" in shown
     for name in ("Pleural effusion", "Pericardial effusion"):
         line = next(line for line in shown.splitlines() if line.startswith(name))
         assert "✓ present" in line, line

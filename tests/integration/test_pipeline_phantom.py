@@ -17,7 +17,7 @@ from tests.peers.studies import phantom_study
 
 pytestmark = pytest.mark.slow
 
-SLICES = 64
+SLICES = 88
 RULES = "rules:\n- {name: everything, pipeline: msvlm, destinations: [pacs]}"
 
 

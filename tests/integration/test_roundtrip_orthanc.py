@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.peers, pytest.mark.slow]
 
 SENDER = "MODALITY"
 QUIET_S = 3.0
-PHANTOM_SLICES = 60
+PHANTOM_SLICES = 88
 CANNOT_UNDERSTAND = 0xC000
 """PS3.4 B.2.3."""
 Spoil = Callable[[Path, Path], Path]
