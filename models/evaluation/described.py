@@ -42,7 +42,8 @@ KINDS: dict[str, Callable[[Attributes, SaidAttributes], Pair]] = {
 def attribute_figures(measured: Measured) -> dict[str, dict[str, Figure]]:
     """Share of findings, rightly called present, of which each attribute is said exactly as it is.
 
-    `most_frequent` is the share that always saying the finding's most frequent true value would get.
+    `most_frequent` is the share that always saying the finding's most frequent true value would get; `named_right` is
+    the share of the places said that are true.
     """
     return {kind: _figures(measured, kind) for kind in KINDS}
 
@@ -51,10 +52,20 @@ def _figures(measured: Measured, kind: str) -> dict[str, Figure]:
     rows = list(_rows(measured, kind))
     habits = {f: Counter(true for _, g, (true, _) in rows if g == f).most_common(1)[0][0] for f in {r[1] for r in rows}}
     patients = [patient for patient, _, _ in rows]
+    named = [_named_right(pair) for _, _, pair in rows] if kind in ("sides", "lobes") else []
     return {
+        **({"named_right": mean_figure(named, patients)} if named else {}),
         "accuracy": mean_figure([float(true == said) for _, _, (true, said) in rows], patients),
         "most_frequent": mean_figure([float(true == habits[f]) for _, f, (true, _) in rows], patients),
     }
+
+
+def _named_right(pair: Pair) -> float:
+    """Share of the places said that are true."""
+    true, said = pair
+    if not isinstance(true, frozenset) or not isinstance(said, frozenset) or not said:
+        return float("nan")
+    return len(true & said) / len(said)
 
 
 def _rows(measured: Measured, kind: str) -> Iterator[tuple[str, int, Pair]]:

@@ -22,7 +22,7 @@ from models.evaluation.amounts import amount_figures
 from models.evaluation.baselines import fit_logistic, pooled, strongest_slices
 from models.evaluation.described import attribute_figures
 from models.evaluation.evidence import best_method, by_finding, chance_figures, method_figures, weigh
-from models.evaluation.faithful import deletion_insertion, randomised_weights
+from models.evaluation.faithful import deletion_insertion, random_network, randomised_weights
 from models.evaluation.heldout import Encoder, HeldOutStudy, encoded
 from models.evaluation.metrics import NOT_MEASURED, Array
 from models.evaluation.outcomes import Measured, Speaker, measure
@@ -171,6 +171,9 @@ def _evidence(evaluation: Evaluation, measured: Measured) -> dict[str, Any]:
         subject.network.reader, fresh, measured, weighed, subject.blank, amounts.faithful_studies // 2
     )
     best = best_method(methods)
+    untrained = random_network(
+        subject.network, evaluation.source(len(measured)), measured, weighed, amounts.faithful_studies // 5
+    )
     for finding, row in zip(FINDINGS, by_finding(weighed, EvidenceMethod(best)), strict=True):
         evaluation.figures["per_finding"][finding.value]["evidence"] = {k: round(v, 4) for k, v in row.items()}
     return {
@@ -183,6 +186,7 @@ def _evidence(evaluation: Evaluation, measured: Measured) -> dict[str, Any]:
             "methods": {name: {**methods[name], **faithful[name]} for name in methods},
             "random": {**chance, **faithful["random"]},
             "randomised_weights_correlation": random,
+            "random_network_correlation": untrained,
         },
     }
 

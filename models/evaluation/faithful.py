@@ -14,11 +14,18 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from models.evaluation.evidence import Weighed
+from models.evaluation.heldout import stored_series
 from models.evaluation.metrics import Figure, mean_figure
 from models.evaluation.outcomes import Measured, Speaker, axial
+from models.evaluation.sources import HeldOutPhantoms
+from models.msvlm.encoder import SliceEncoderGraph, new_encoder
+from models.msvlm.network import Network
+from models.msvlm.reader import StudyReader
+from models.msvlm.runtime import StoredSeries
 from pacs_agent.inference.describe import probability
 from pacs_agent.inference.evidence import EVIDENCE, ReadStudy
 from pacs_agent.inference.read import StudyTokens, read_masked, read_study
+from pacs_agent.inference.reading import EvidenceMethod
 from pacs_agent.inference.sessions import Graph
 
 Floats = NDArray[np.float32]
@@ -26,6 +33,7 @@ SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)
 """Shares of the slices that are deleted or inserted, the heaviest first."""
 BATCH = 8
 SEED = 1
+ENCODE_BATCH = 16
 RANDOM = "random"
 
 
@@ -117,6 +125,36 @@ def randomised_weights(
             values = [_rank_correlation(ours[f], theirs[f]) for f in np.flatnonzero(study.located).tolist()]
             correlations[method.value].append(float(np.mean(values)))
     return {name: mean_figure(values, weighed.patients[:limit]) for name, values in correlations.items()}
+
+
+def random_network(
+    network: Network, source: HeldOutPhantoms, measured: Measured, weighed: Weighed, limit: int
+) -> Figure:
+    """Rank correlation of the slice weights with those of a network of random weights, encoder included."""
+    torch.manual_seed(SEED)
+    encoder = SliceEncoderGraph(new_encoder(network.preset.network), network.preset.network).eval()
+    reader = StudyReader(network.preset.network)
+    correlations = []
+    for place, number in enumerate(track(weighed.numbers[:limit], "random network")):
+        study = measured.studies[number]
+        tokens = _tokens(encoder, stored_series(source.study(number)))
+        reader.token_mean.copy_(torch.from_numpy(tokens.mean(0)))
+        reader.token_std.copy_(torch.from_numpy(tokens.std(0)).clamp(min=1e-3))
+        weights = read_study(cast(Graph, TorchReader(reader)), axial(tokens, study.z_mm)).slice_weights
+        ours = weighed.weights[EvidenceMethod.SLICE_WEIGHTS.value][place]
+        values = [_rank_correlation(ours[f], weights[f]) for f in np.flatnonzero(study.located).tolist()]
+        correlations.append(float(np.mean(values)))
+    return mean_figure(correlations, weighed.patients[:limit])
+
+
+@torch.no_grad()
+def _tokens(encoder: nn.Module, series: StoredSeries) -> Floats:
+    tokens = []
+    for stored in torch.split(torch.from_numpy(series.stored), ENCODE_BATCH):
+        slope, intercept = (torch.full((len(stored),), value) for value in (series.slope, series.intercept))
+        spacing_mm = torch.tensor([series.spacing_mm] * len(stored), dtype=torch.float32)
+        tokens.append(encoder(stored, slope, intercept, spacing_mm)[0])
+    return cast(Floats, torch.cat(tokens).numpy())
 
 
 def _rank_correlation(a: Floats, b: Floats) -> float:

@@ -22,8 +22,9 @@ from models.phantoms.findings import FINDINGS, Finding
 mpl.use("Agg")
 NAMES = [label.name for label in LABELS]
 DPI = 70
-COLOURS = 64
-"""Colours of a palette; it keeps the pictures small."""
+COLOURED = 24
+"""Difference of a pixel's channels from which it is coloured."""
+GREYS, COLOURS = 64, 48
 WINDOWS = {"lung": (-1350.0, 150.0), "soft": (-160.0, 240.0)}
 LUNG = frozenset(
     {
@@ -45,11 +46,25 @@ EXAMPLES = (
 
 
 def save(picture: Picture, path: Path) -> Path:
-    """Writes a picture with a palette of few colours."""
-    picture.savefig(path, dpi=DPI)
-    with Image.open(path) as image:
-        image.convert("RGB").quantize(COLOURS).save(path, optimize=True)
+    """Writes a picture with a palette of few colours, which keeps it small."""
+    picture.savefig(path, dpi=DPI, bbox_inches="tight")
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    image.quantize(palette=_palette(image), dither=Image.Dither.NONE).save(path, optimize=True)
     return path
+
+
+def _palette(image: Image.Image) -> Image.Image:
+    """Greys, and colours chosen from the coloured pixels alone: a thin outline keeps its own."""
+    pixels = np.asarray(image).reshape(-1, 3)
+    coloured = pixels[np.ptp(pixels, axis=1) > COLOURED]
+    values = [level for level in np.linspace(0, 255, GREYS).astype(int).tolist() for _ in range(3)]
+    if len(coloured):
+        chosen = Image.fromarray(coloured[None]).quantize(COLOURS).getpalette() or []
+        values += chosen[: 3 * COLOURS]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(values + values[-3:] * (256 - len(values) // 3))
+    return palette
 
 
 def roc_picture(measured: Measured) -> Picture:
@@ -131,14 +146,14 @@ def _show_example(axis: Axes, runtime: BundleRuntime, study: Any, number: int, w
     extent = field_extent_px(runtime, centres[0], study.spacing_mm)
     heat = 1.0 / (1.0 + np.exp(-grids[0, number]))
     axis.imshow(
-        heat, extent=extent, cmap="inferno", alpha=0.45 * heat / max(float(heat.max()), 1e-3), interpolation="bilinear"
+        heat, extent=extent, cmap="inferno", alpha=0.6 * heat / max(float(heat.max()), 1e-3), interpolation="bilinear"
     )
     axis.set_xlim(-0.5, study.hu.shape[2] - 0.5)
     axis.set_ylim(study.hu.shape[1] - 0.5, -0.5)
     mask = study.masks[finding][index]
     if mask.any():
         axis.contour(mask, levels=[0.5], colors="cyan", linewidths=0.8)
-    axis.set_title(f"{NAMES[number]}, slice {index + 1} of {len(study.hu)}", fontsize=9)
+    axis.set_title(f"{NAMES[number]}\nslice {index + 1} of {len(study.hu)}", fontsize=9)
 
 
 def field_extent_px(

@@ -34,7 +34,7 @@ def evaluate_bundle(
     subject = Subject.open(folder, checkpoint)
     evaluation = evaluate(subject, amounts or standard(STUDIES), cache or subject.run.cache)
     write(evaluation, out or folder)
-    console.print("\n".join(goals_table(evaluation.figures)), markup=False)
+    console.print("\n".join(goals_table(evaluation.figures)), markup=False, soft_wrap=True)
     console.print(f"written to {out or folder}")
 
 
