@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from models.datasets.dicom_folder import volume_of
-from models.msvlm.questions import Unanswerable, answer
+from models.msvlm.questions import Unanswerable, answer, understood
 from models.msvlm.runtime import BundleRuntime, Reading, StoredSeries
 from pacs_agent.imaging import UnusableImages, choose_series, read_headers
 
@@ -34,6 +34,7 @@ def main(bundle: Path, series: Path, question: str) -> None:
     """Answers a question about a series in words that the model's scores license."""
     runtime = BundleRuntime.open(bundle)
     try:
+        understood(question)  # before minutes of reading
         click.echo(answer(runtime, read_series(runtime, series), question).text)
     except (Unanswerable, UnusableImages) as refusal:
         raise click.ClickException(str(refusal)) from refusal
