@@ -9,15 +9,18 @@ from pathlib import Path
 
 import click
 
-from models.datasets.dicom_folder import volume_of
+from models.datasets.dicom_folder import studies_below, volume_of
 from models.msvlm.questions import Unanswerable, answer, understood
 from models.msvlm.runtime import BundleRuntime, Reading, StoredSeries
 from pacs_agent.imaging import UnusableImages, choose_series, read_headers
 
 
 def read_series(runtime: BundleRuntime, folder: Path) -> Reading:
-    """What the bundle reads in a folder of DICOM files. Raises UnusableImages, Unanswerable where none is usable."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    """What the bundle reads in a folder of DICOM files; others are passed over.
+
+    Raises UnusableImages, and Unanswerable where no series is usable.
+    """
+    paths = [path for study in studies_below(folder) for path in study.paths]
     choice = choose_series(read_headers(paths), runtime.manifest.accepts)
     if choice.chosen is None:
         raise Unanswerable(f"No series of {folder} can be read: {choice.reason}")
