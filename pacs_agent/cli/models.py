@@ -34,7 +34,7 @@ def model_list(agent: Agent, as_json: bool) -> None:
         [_bundle_row(agent, path, activated) for path in inference.bundle_folders(folder)],
         as_json=as_json,
         columns=("name", "version", "state", "signed_by", "modalities", "findings", "demo"),
-        empty=f"No bundle in {folder}. Train the demo one: make train",
+        empty=f"No bundle in {folder}. Copy a signed one there, or train and sign one (docs/models.md)",
     )
 
 

@@ -107,7 +107,7 @@ def _port(name: str, host: str, port: int, answers: Callable[[str, int], bool], 
 def _models(settings: Settings, _database: Database) -> Iterator[Check]:
     folders = inference.bundle_folders(settings.inference.bundles_dir)
     if not folders:
-        advice = "copy one there, or train the demo one: make train"
+        advice = "copy a signed one there, or train and sign one (docs/models.md)"
         yield Check(name="models", grade=Grade.BAD, found=f"none in {settings.inference.bundles_dir}", advice=advice)
     for folder in folders:
         yield _model(folder, settings)
