@@ -1,6 +1,6 @@
 """Procedural phantoms with ground truth: a seed goes in, a CT volume with masks, labels and a report comes out.
 
-Needs only numpy (and pydicom for `models.phantoms.dicom`). Nothing here can fail but on wrong arguments.
+Needs only numpy and scipy (and pydicom for `models.phantoms.dicom`). Nothing here can fail but on wrong arguments.
 Phantoms teach and test; they say nothing about patients.
 """
 
