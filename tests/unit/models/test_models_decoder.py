@@ -117,7 +117,7 @@ def test_speech_that_comes_to_no_end_is_none(network, studies):
 
 @pytest.mark.slow
 def test_the_decoder_learns_to_say_what_its_prompt_licenses(studies):
-    network = network_of(700)
+    network = network_of(2000)
     assert train_decoder(network, studies) < 0.7
     found = fallbacks(network, studies)
     assert found.unlicensed < 0.15 and found.endless == 0.0
