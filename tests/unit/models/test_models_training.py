@@ -1,6 +1,7 @@
 """How training goes on after a cut, what it learns from, and what each stage depends on."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -124,7 +125,9 @@ class PartlyBroken(MadeSource):
         return study(index)
 
 
-def test_a_study_that_cannot_be_read_is_left_out_and_named(preset, tmp_path, caplog):
+def test_a_study_that_cannot_be_read_is_left_out_and_named(preset, tmp_path, caplog, monkeypatch):
+    # Another test may have set up logging anew, which disables loggers that are there already.
+    monkeypatch.setattr(logging.getLogger(render.__module__), "disabled", False)
     shards = render(PartlyBroken(), preset.network, tmp_path, processes=1)
     assert [s.facts.patient for s in stream(shards)] == ["p0", "p2"]
     assert "study 1 of made is left out: its file is cut off" in caplog.text
