@@ -24,20 +24,9 @@ from models.phantoms.findings import DESCRIBABLE, FINDINGS, Attributes, Finding,
 from models.phantoms.lesions import Lesion
 from models.phantoms.lesions.material import MedicalMaterial
 from models.phantoms.lobes import LOBES, lobe_at
-from models.phantoms.plan.airways import draw_bronchiectasis, draw_peribronchial
 from models.phantoms.plan.case import Drawn, Truth
-from models.phantoms.plan.chest import draw_effusion, draw_lymphadenopathy
+from models.phantoms.plan.cases import DRAW as PHANTOM_DRAW
 from models.phantoms.plan.draughtsman import RELEVANT_SHARE, Draughtsman
-from models.phantoms.plan.lungs import (
-    draw_atelectasis,
-    draw_consolidation,
-    draw_emphysema,
-    draw_fibrosis,
-    draw_mosaic,
-    draw_nodules,
-    draw_opacity,
-    draw_septal,
-)
 from models.phantoms.plan.material import draw_material
 from models.phantoms.report import write_report
 
@@ -77,19 +66,10 @@ def draw_wires(draw: ScanDraughtsman) -> Drawn:
             return lesions, attributes
 
 
+NOT_IMPLANTED = {Finding.HIATAL_HERNIA, Finding.CARDIOMEGALY, Finding.PERICARDIAL_EFFUSION}
+"""They change the shape of organs, not what lies in them."""
 DRAW: dict[Finding, Callable[[ScanDraughtsman], Drawn]] = {
-    Finding.PLEURAL_EFFUSION: draw_effusion,
-    Finding.MOSAIC_ATTENUATION: draw_mosaic,
-    Finding.EMPHYSEMA: draw_emphysema,
-    Finding.CONSOLIDATION: draw_consolidation,
-    Finding.ATELECTASIS: draw_atelectasis,
-    Finding.LUNG_OPACITY: draw_opacity,
-    Finding.SEPTAL_THICKENING: draw_septal,
-    Finding.FIBROTIC_SEQUELA: draw_fibrosis,
-    Finding.BRONCHIECTASIS: draw_bronchiectasis,
-    Finding.PERIBRONCHIAL_THICKENING: draw_peribronchial,
-    Finding.LUNG_NODULE: draw_nodules,
-    Finding.LYMPHADENOPATHY: draw_lymphadenopathy,
+    **{finding: draw for finding, draw in PHANTOM_DRAW.items() if finding not in NOT_IMPLANTED},
     Finding.CORONARY_CALCIFICATION: draw_coronary_of_scan,
     Finding.ARTERIAL_CALCIFICATION: draw_arterial_of_scan,
     Finding.MEDICAL_MATERIAL: draw_wires,

@@ -19,7 +19,7 @@ from models.datasets.study import LabelledStudy
 from models.msvlm.encoder import SliceEncoder
 from models.msvlm.preprocess import Windows
 from models.msvlm.preset import DataSettings, NetworkShape
-from models.msvlm.studies import EncodedStudy
+from models.msvlm.studies import EncodedStudy, with_facts
 from models.phantoms.thorax import generate
 
 SLAB_SLICES = 8
@@ -150,16 +150,4 @@ def _encode(encoder: SlabEncoder, study: FieldStudy) -> EncodedStudy:
         tokens = torch.cat([encoder(part).token.float() for part in torch.split(slabs, ENCODE_BATCH)])
     z_mm = np.array([study.slices["z_mm"][start : start + SLAB_SLICES].mean() for start in starts], np.float32)
     shown = np.stack([targets[start : start + SLAB_SLICES].max(0) for start in starts])
-    facts = study.facts
-    return EncodedStudy(
-        tokens=tokens,
-        z_mm=torch.from_numpy(z_mm),
-        slices=torch.from_numpy(shown).float() / 255.0,
-        labels=torch.from_numpy(facts.label_targets()),
-        known=torch.from_numpy(facts.known()),
-        located=torch.from_numpy(facts.located_known()),
-        attributes=torch.from_numpy(facts.attribute_targets()),
-        attributes_known=torch.from_numpy(facts.attributes_known()),
-        sentences=facts.sentences,
-        source=facts.source,
-    )
+    return with_facts(tokens, torch.from_numpy(z_mm), torch.from_numpy(shown), study)

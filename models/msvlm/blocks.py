@@ -69,8 +69,3 @@ def start_small(module: nn.Module, std: float = 0.02) -> None:
             nn.init.normal_(part.weight, std=std)
         if isinstance(part, nn.Linear) and part.bias is not None:
             nn.init.zeros_(part.bias)
-
-
-def key_bias(mask: Tensor) -> Tensor:
-    """Score bias [b, 1, 1, k] that hides the places where `mask` [b, k] is false."""
-    return (1.0 - mask.to(torch.float32))[:, None, None, :] * BLOCKED

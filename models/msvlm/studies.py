@@ -1,6 +1,5 @@
 """Whole studies as slice tokens, padded into batches for the reader and the decoder."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -95,11 +94,17 @@ def encode_study(encoder: nn.Module, study: FieldStudy) -> EncodedStudy:
     hu = torch.from_numpy(study.slices["hu"].copy())
     with torch.autocast(place.type, torch.bfloat16):
         tokens = [encoder(part.to(place).float()).token.float().cpu() for part in hu.split(ENCODER_BATCH)]  # type: ignore[no-untyped-call]
+    shown = torch.from_numpy(study.slices["slices"].copy())
+    return with_facts(torch.cat(tokens), torch.from_numpy(study.slices["z_mm"].copy()), shown, study)
+
+
+def with_facts(tokens: Tensor, z_mm: Tensor, shown: Tensor, study: FieldStudy) -> EncodedStudy:
+    """Tokens [L, d] at z [L], showing the findings to these shares × 255 [L, F] u8, with what is known of the study."""
     facts = study.facts
     return EncodedStudy(
-        tokens=torch.cat(tokens),
-        z_mm=torch.from_numpy(study.slices["z_mm"].copy()),
-        slices=torch.from_numpy(study.slices["slices"].copy()).float() / 255.0,
+        tokens=tokens,
+        z_mm=z_mm,
+        slices=shown.float() / 255.0,
         labels=torch.from_numpy(facts.label_targets()),
         known=torch.from_numpy(facts.known()),
         located=torch.from_numpy(facts.located_known()),
@@ -150,21 +155,3 @@ def pad(studies: Sequence[EncodedStudy], keep: Sequence[Tensor] | None = None) -
         attributes=stacked("attributes"),
         attributes_known=stacked("attributes_known"),
     )
-
-
-def random_batch(studies: Sequence[EncodedStudy], count: int, generator: torch.Generator) -> StudyBatch:
-    """Random studies as `varied` gives them."""
-    chosen = torch.randint(len(studies), (count,), generator=generator).tolist()
-    return varied([studies[i] for i in chosen], generator)
-
-
-def varied(studies: Sequence[EncodedStudy], generator: torch.Generator) -> StudyBatch:
-    """These studies, each with up to a third of its slices dropped and its z stretched by up to 5 %."""
-    batch = pad(studies, [_some(len(study.tokens), generator) for study in studies])
-    stretch = 0.95 + 0.1 * torch.rand(len(studies), 1, generator=generator)
-    return StudyBatch(**{**vars(batch), "z_mm": batch.z_mm * stretch})
-
-
-def _some(length: int, generator: torch.Generator) -> Tensor:
-    share = 0.67 + 0.33 * torch.rand(1, generator=generator).item()
-    return torch.randperm(length, generator=generator)[: max(math.ceil(share * length), 1)].sort().values

@@ -61,11 +61,6 @@ class Anatomy:
         return self.blood.aorta_hu - self.blood.plain_hu
 
     @property
-    def blood_hu(self) -> float:
-        """CT number of blood in the aorta; `blood` has the other pools."""
-        return self.blood.aorta_hu
-
-    @property
     def spine_y_mm(self) -> float:
         """Centre of the vertebral bodies."""
         return 0.70 * self.cavity_y_mm

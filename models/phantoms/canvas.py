@@ -138,25 +138,3 @@ def box_of_capsule(canvas: Canvas, start: Point, end: Point, reach_mm: float) ->
     low = tuple(min(a, b) - reach_mm for a, b in zip(start, end, strict=True))
     high = tuple(max(a, b) + reach_mm for a, b in zip(start, end, strict=True))
     return canvas.box(low, high)  # type: ignore[arg-type]
-
-
-def smooth_field(rng: np.random.Generator, shape: tuple[int, ...], cells: tuple[int, int, int]) -> Floats:
-    """Random field of unit spread on `shape`, smooth over the given number of cells per axis."""
-    values = rng.standard_normal(cells).astype(np.float32)
-    for axis, count in enumerate(shape):
-        values = _stretched(values, axis, count)
-    return values
-
-
-def _stretched(values: Floats, axis: int, count: int) -> Floats:
-    """Linear interpolation of one axis to `count` places."""
-    cells = values.shape[axis]
-    place = np.linspace(0.0, cells - 1.0, count, dtype=np.float32)
-    low = np.minimum(place.astype(np.intp), max(cells - 2, 0))
-    share = (place - low).reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-    first = values.take(low, axis=axis)
-    step = values.take(np.minimum(low + 1, cells - 1), axis=axis)
-    step -= first
-    step *= share
-    first += step
-    return first

@@ -7,7 +7,7 @@ worker's next start does not wait for it again; signature and digests are checke
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import product
@@ -18,10 +18,10 @@ import onnxruntime
 from pacs_agent import __version__
 from pacs_agent.config import InferenceSettings
 from pacs_agent.inference.bundle import Bundle, load_bundle
-from pacs_agent.inference.grounding import EVALUATION, evaluated_grounding, grounding_test
+from pacs_agent.inference.grounding import EVALUATION, GroundingReport, evaluated_grounding, grounding_test
 from pacs_agent.inference.manifest import Precision
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
-from pacs_agent.inference.self_test import self_test
+from pacs_agent.inference.self_test import SelfTestReport, self_test
 from pacs_agent.inference.sessions import Provider, cuda_in_onnxruntime, precision_for
 
 
@@ -118,7 +118,7 @@ def _self_tests(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleC
     precisions: list[Precision] = ["fp32", *bundle.manifest.variants]
     for provider, precision in product(_providers(settings), precisions):
         here = settings.model_copy(update={"provider": provider, "precision": precision})
-        check = _self_test(bundle, here, f"self-test {precision} on {provider}")
+        check = _check(self_test, bundle, here, f"self-test {precision} on {provider}")
         used = precision in ("fp32", precision_for(bundle.manifest, provider, settings.precision))
         if check.outcome is Outcome.FAILED and not used:
             check = BundleCheck(check.name, Outcome.SKIPPED, f"fails, and is not used here: {check.found}")
@@ -127,9 +127,14 @@ def _self_tests(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleC
         yield BundleCheck("self-test on cuda", Outcome.SKIPPED, "this onnxruntime has no CUDA")
 
 
-def _self_test(bundle: Bundle, settings: InferenceSettings, name: str) -> BundleCheck:
+def _check(
+    test: Callable[[Bundle, InferenceSettings], SelfTestReport | GroundingReport],
+    bundle: Bundle,
+    settings: InferenceSettings,
+    name: str,
+) -> BundleCheck:
     try:
-        report = self_test(bundle, settings)
+        report = test(bundle, settings)
     except ProviderUnavailable as missing:
         return BundleCheck(name, Outcome.SKIPPED, str(missing))
     except (BundleRefused, ModelFailed) as error:
@@ -142,17 +147,7 @@ def _groundings(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleC
     for provider in _providers(settings):
         for precision in dict.fromkeys(("fp32", precision_for(bundle.manifest, provider, settings.precision))):
             here = settings.model_copy(update={"provider": provider, "precision": precision})
-            yield _grounding(bundle, here, f"grounding {precision} on {provider}")
-
-
-def _grounding(bundle: Bundle, settings: InferenceSettings, name: str) -> BundleCheck:
-    try:
-        report = grounding_test(bundle, settings)
-    except ProviderUnavailable as missing:
-        return BundleCheck(name, Outcome.SKIPPED, str(missing))
-    except (BundleRefused, ModelFailed) as error:
-        return BundleCheck(name, Outcome.FAILED, str(error))
-    return BundleCheck(name, Outcome.PASSED if report.passed else Outcome.FAILED, report.summary)
+            yield _check(grounding_test, bundle, here, f"grounding {precision} on {provider}")
 
 
 def _providers(settings: InferenceSettings) -> tuple[Provider, ...]:

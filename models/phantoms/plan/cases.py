@@ -37,7 +37,7 @@ NORMAL_SHARE, PREVALENCE = 0.12, 0.31
 COMPRESSED = {Grade.SLIGHT: 0.0, Grade.MODERATE: 0.3, Grade.MARKED: 0.7}
 """How often an effusion of a grade leaves collapsed lung beside it."""
 
-_DRAW: dict[Finding, Callable[[Draughtsman], Drawn]] = {
+DRAW: dict[Finding, Callable[[Draughtsman], Drawn]] = {
     Finding.PLEURAL_EFFUSION: draw_effusion,
     Finding.HIATAL_HERNIA: draw_hernia,
     Finding.CARDIOMEGALY: draw_cardiomegaly,
@@ -74,7 +74,7 @@ def draw_case(seed: int, findings: frozenset[Finding] | None = None) -> Case:
     draw = Draughtsman(rng, draw_anatomy(rng, wanted))
     lesions: list[Lesion] = []
     truths: dict[Finding, Attributes] = {}
-    for finding, draw_one in _DRAW.items():
+    for finding, draw_one in DRAW.items():
         if finding in wanted:
             drawn, truths[finding] = draw_one(draw)
             lesions += drawn

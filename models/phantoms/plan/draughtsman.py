@@ -89,10 +89,6 @@ class Draughtsman:
         jitter = self.rng.uniform(-2.0, 2.0, (count, 3))
         return [(float(x), float(y), float(z)) for x, y, z in self.places[chosen] + jitter]
 
-    def lung_point(self, low: float = -1.0, high: float = 2.0, lobe: Lobe | None = None) -> Point:
-        """One random free place in the lungs."""
-        return self.lung_points(1, low, high, None if lobe is None else (lobe,))[0]
-
     def lobe_of(self, point: Point) -> Lobe:
         """The lobe of a place."""
         return lobe_of(point, self.anatomy)
