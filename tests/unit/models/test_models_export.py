@@ -27,12 +27,18 @@ pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.timeout(1200)]
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _quiet_exporter():
+    """The exporter's debug lines cost more than the export when they are captured."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
 @pytest.fixture(scope="session")
 def network():
     """Untrained, seconds to export."""
-    logging.disable(logging.WARNING)  # the exporter's debug lines cost more than the export when they are captured
-    yield new_network(load_preset("tiny")).eval()
-    logging.disable(logging.NOTSET)
+    return new_network(load_preset("tiny")).eval()
 
 
 @pytest.fixture(scope="session")
