@@ -103,11 +103,11 @@ async function pack(spec, folder) {
     });
     return path.join(folder, JSON.parse(stdout)[0].filename);
   } catch (error) {
-    const reason = String(error.stderr ?? error.message).trim().split('\n').slice(-3).join('\n  ');
+    const errors = String(error.stderr || error.message).split('\n').filter((line) => line.startsWith('npm error'));
     throw new FetchFailed(
-      `npm could not fetch ${spec}:\n  ${reason}\n` +
-        'Without a network: run `npm pack ' + spec + '` on a machine that has one, put the file into\n' +
-        `  ${CACHE}\nas ohif-app-VERSION.tgz, and run this again. A mirror is set by: npm config set registry URL`
+      `npm could not fetch ${spec}:\n  ${errors.slice(0, 4).join('\n  ') || error.message}\n` +
+        `Without a network: run \`npm pack ${spec}\` on a machine that has one, put the file it makes into\n` +
+        `  ${CACHE}\nand run this again. A mirror is set by: npm config set registry URL`
     );
   }
 }
