@@ -4,6 +4,7 @@ The one place where attributes become the prompt of a sentence and where a sente
 evaluation and the agent use it alike.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -98,23 +99,45 @@ def attributes_of(
     """Attributes from the logits of one finding [A], named as in the manifest.
 
     `applies` of "side", "lobe", "grade", "count"; `points` gives the logit from which a side or a lobe is said (0 where
-    it is not given). Of sides and lobes that apply at least one is said; a side goes with each lobe that is said.
+    it is not given). Of sides and lobes that apply at least one is said; a side goes with each lobe that is said. One
+    thing lies in one place: where count and places disagree, what the logits say less firmly gives way.
     """
     of_kind: dict[str, list[tuple[str, float]]] = {"side": [], "lobe": [], "grade": [], "count": []}
     for name, logit in zip(names, logits, strict=True):
         kind, value = name.split(":", 1)
         if kind in applies:
             of_kind[kind].append((value, logit))
-    lobes = _chosen(of_kind["lobe"], points.get("lobe", 0.0))
-    sides = tuple(dict.fromkeys(lobe.split()[0] for lobe in lobes)) or _chosen(of_kind["side"], points.get("side", 0.0))
-    grade, count = _strongest(of_kind["grade"]), _strongest(of_kind["count"])
+    count = _strongest(of_kind["count"])
+    if count == "one" and _firmness_of_one(of_kind["count"]) < _firmness_of_several_places(of_kind, points):
+        count = _strongest([each for each in of_kind["count"] if each[0] != "one"])
+    lobes = _chosen(of_kind["lobe"], points.get("lobe", 0.0), count)
+    sides = _chosen(of_kind["side"], points.get("side", 0.0), count)
+    sides = tuple(dict.fromkeys(lobe.split()[0] for lobe in lobes)) or sides
+    grade = _strongest(of_kind["grade"])
     return Attributes(sides=sides, lobes=lobes, grade=None if grade is None else int(grade), count=count)
 
 
-def _chosen(values: Sequence[tuple[str, float]], point: float) -> tuple[str, ...]:
-    """The values from the point on, at least the strongest where there is any."""
+def _firmness_of_one(counts: Sequence[tuple[str, float]]) -> float:
+    """By how much the logit of "one" stands above the next count."""
+    logits = dict(counts)
+    return logits.pop("one") - max(logits.values(), default=-math.inf)
+
+
+def _firmness_of_several_places(
+    of_kind: Mapping[str, Sequence[tuple[str, float]]], points: Mapping[Kind, float]
+) -> float:
+    """By how much the logits of all places but the strongest stand above the point from which they are said."""
+    kind: Kind = "lobe" if of_kind["lobe"] else "side"
+    over = sorted(logit - points.get(kind, 0.0) for _, logit in of_kind[kind])
+    return sum(max(each, 0.0) for each in over[:-1])
+
+
+def _chosen(values: Sequence[tuple[str, float]], point: float, count: str | None) -> tuple[str, ...]:
+    """The values from the point on, at least the strongest where there is any; of one thing the strongest alone."""
     chosen = tuple(value for value, logit in values if logit >= point)
-    return chosen or tuple(value for value in [_strongest(values)] if value is not None)
+    if chosen and count != "one":
+        return chosen
+    return tuple(value for value in [_strongest(values)] if value is not None)
 
 
 def _strongest(values: Sequence[tuple[str, float]]) -> str | None:

@@ -55,6 +55,29 @@ def test_attributes_are_those_that_apply_and_at_least_one_of_each(
         assert above or logit[f"lobe:{lobe}"] == max(logit[f"lobe:{each}"] for each in LOBES)
 
 
+@given(logits, applying, points)
+def test_one_thing_lies_in_one_place(
+    values: list[float], applies: frozenset[str], thresholds: dict[str, float]
+) -> None:
+    said = attributes_of(ATTRIBUTE_NAMES, values, applies, thresholds)
+    if said.count == "one":
+        assert len(said.sides) <= 1
+        assert len(said.lobes) <= 1
+
+
+@pytest.mark.parametrize(
+    ("one", "second_place", "count", "sides"),
+    [(3.0, 0.5, "one", ("right",)), (0.4, 2.0, "few", ("right", "left")), (3.0, -1.0, "one", ("right",))],
+)
+def test_where_count_and_places_disagree_the_less_firm_gives_way(
+    one: float, second_place: float, count: str, sides: tuple[str, ...]
+) -> None:
+    strong = {"side:right": 4.0, "side:left": second_place, "count:one": one, "count:few": 0.0}
+    values = [strong.get(name, -5.0) for name in ATTRIBUTE_NAMES]
+    said = attributes_of(ATTRIBUTE_NAMES, values, frozenset({"side", "count"}), {})
+    assert (said.count, said.sides) == (count, sides)
+
+
 def test_of_grades_and_counts_the_strongest_is_said() -> None:
     strong = {"side:left": 1.0, "lobe:left lower lobe": 2.0, "grade:2": 3.0, "count:few": -1.0}
     values = [strong.get(name, -5.0) for name in ATTRIBUTE_NAMES]
