@@ -4,6 +4,7 @@ A variable is named PACS_AGENT_<SECTION>__<SETTING>, for example PACS_AGENT_DIMS
 changes while the agent runs (peers, destinations, rules) is in the database instead.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,7 +16,10 @@ from pydantic_settings import (
     YamlConfigSettingsSource,
 )
 
-REPOSITORY_BUNDLES = Path(__file__).resolve().parent.parent / "models" / "bundles"
+REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY_BUNDLES = REPOSITORY / "models" / "bundles"
+REPOSITORY_VIEWER = REPOSITORY / "ohif-extension" / "viewer"
+REPOSITORY_PLUGIN = REPOSITORY / "ohif-extension" / "dist"
 PACKAGED_KEYS = Path(__file__).resolve().parent / "trusted_keys"
 
 
@@ -26,7 +30,25 @@ def check_ae_title(value: str) -> str:
     return value.strip()
 
 
+def check_origin(value: str) -> str:
+    """A web origin as browsers send it. RFC 6454 6.2: scheme, host and port, nothing more."""
+    if not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?", value):
+        raise ValueError(
+            f"{value!r} is not an origin: https://host or https://host:port, lower case, no path"
+        )
+    return value
+
+
+def check_base_url(value: str) -> str:
+    """The address of a web service, without a slash at its end, query or fragment."""
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
+        raise ValueError(f"{value!r} is not an address: https://host/path, without user, query or fragment")
+    return value.rstrip("/")
+
+
 AETitle = Annotated[str, AfterValidator(check_ae_title)]
+Origin = Annotated[str, AfterValidator(check_origin)]
+BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 
 
 class _Section(BaseModel):
@@ -43,16 +65,40 @@ class DimseSettings(_Section):
     network_timeout_s: float = Field(60, gt=0, description="an idle association is aborted after this time")
 
 
+class PacsDicomWeb(_Section):
+    """The DICOMweb service of a PACS whose images the viewer shows; the credentials never leave the server."""
+
+    url: BaseUrl = Field(description="base address of the service, such as https://pacs.example/dicom-web")
+    user: str | None = Field(None, description="user of HTTP Basic authentication")
+    password: SecretStr | None = Field(None, description="password of HTTP Basic authentication")
+    token: SecretStr | None = Field(None, description="bearer token, in the place of user and password")
+    ca_file: Path | None = Field(None, description="PEM file of the authority that signed the service's certificate")
+
+
 class WebSettings(_Section):
-    """DICOMweb, health and (later) console and viewer."""
+    """DICOMweb, health, login, viewer and its interfaces."""
 
     host: str = Field("127.0.0.1", description="address the web server binds")
     port: int = Field(8080, ge=0, le=65535, description="TCP port of the web server")
-    threads: int = Field(8, ge=1, description="requests served at a time")
+    threads: int = Field(24, ge=1, description="requests served at a time; an open study holds one for its events")
     token: SecretStr | None = Field(
-        None, description="bearer token every request must carry; without it only a loopback address may be bound"
+        None, description="bearer token of machines, which may then do what operators and viewers may"
     )
+    behind_tls_proxy: bool = Field(
+        False, description="a TLS proxy stands before the web server; needed for any address but loopback"
+    )
+    proxy_address: str = Field(
+        "127.0.0.1", description="address of that proxy, whose X-Forwarded headers are believed; * is any"
+    )
+    session_hours: float = Field(10, gt=0, le=24, description="a login ends after this time")
     max_stow_mb: int = Field(2048, ge=1, description="largest STOW-RS request accepted, in MB")
+    events_max: int = Field(16, ge=0, description="event streams at a time, never more than half of the threads")
+    viewer_dir: Path = Field(REPOSITORY_VIEWER, description="folder of the OHIF viewer that is served")
+    plugin_dir: Path = Field(REPOSITORY_PLUGIN, description="folder of our plugin of the viewer")
+    viewer_origins: tuple[Origin, ...] = Field(
+        (), description="origins of other viewers that may ask here with a login, such as https://ohif.example"
+    )
+    pacs: PacsDicomWeb | None = Field(None, description="DICOMweb service of the PACS that the viewer shows")
 
 
 class AssembleSettings(_Section):

@@ -4,8 +4,8 @@ import click
 
 from pacs_agent.cli.context import Agent, pass_agent
 from pacs_agent.cli.ports import port_to_bind
+from pacs_agent.console import InsecureStart, run_web
 from pacs_agent.ops import configure_log
-from pacs_agent.web import InsecureStart, run_web
 
 
 @click.command()

@@ -19,8 +19,8 @@ from sqlalchemy import select
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings, WebSettings
+from pacs_agent.console import InsecureStart, WebServer, check_secure
 from pacs_agent.db import AuditEvent, Database, upgrade
-from pacs_agent.web import InsecureStart, WebServer, check_secure
 from tests.unit.archive.made_instances import ct_slice, encoded, part10, text_report
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -307,7 +307,7 @@ def test_not_ready_without_archive_or_database(url: str, archive: Archive, datab
 def test_process_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from pacs_agent.config import Settings; "
-        "from pacs_agent.web import run_web; run_web(Settings(data_dir=Path(sys.argv[1]), web={'port': 0}))"
+        "from pacs_agent.console import run_web; run_web(Settings(data_dir=Path(sys.argv[1]), web={'port': 0}))"
     )
     database = Database(Settings(data_dir=tmp_path).sqlalchemy_url)
     upgrade(database)

@@ -12,9 +12,9 @@ from pacs_agent.archive import Archive
 from pacs_agent.archive.dicomweb.attributes import ATTRIBUTES
 from pacs_agent.archive.dicomweb.matching import condition
 from pacs_agent.config import Settings
+from pacs_agent.console import create_app
 from pacs_agent.db import Database
 from pacs_agent.receive import Intake
-from pacs_agent.web import create_app
 from tests.unit.archive.made_instances import ct_slice, encoded, text_report
 
 STUDIES = {

@@ -1,0 +1,71 @@
+"""The web server as a process: the application served by waitress."""
+
+import threading
+from contextlib import closing
+from typing import Any
+
+from waitress import wasyncore  # type: ignore[import-untyped]
+from waitress.server import create_server  # type: ignore[import-untyped]
+
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
+from pacs_agent.console.app import MEBIBYTE, create_app
+from pacs_agent.console.secure_start import check_secure
+from pacs_agent.db import Database
+from pacs_agent.ops import get_log
+from pacs_agent.ops.stopping import stop_signal
+
+log = get_log("web")
+
+
+class WebServer:
+    """The application served by waitress, in threads."""
+
+    def __init__(self, settings: Settings, database: Database, archive: Archive) -> None:
+        """Binds the port. Raises InsecureStart off loopback without a token, OSError when it cannot be bound."""
+        check_secure(settings.web)
+        self._host = settings.web.host
+        self._sockets: dict[int, Any] = {}
+        self._server = create_server(
+            create_app(settings, database, archive),
+            map=self._sockets,
+            host=settings.web.host,
+            port=settings.web.port,
+            threads=settings.web.threads,
+            max_request_body_size=settings.web.max_stow_mb * MEBIBYTE,
+            ident=None,
+            clear_untrusted_proxy_headers=True,
+        )
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The TCP port in use; settings may say 0 for any free one."""
+        several = getattr(self._server, "effective_listen", None)  # a host name may stand for several addresses
+        return int(several[0][1] if several else self._server.effective_port)
+
+    def start(self) -> None:
+        """Serves in a thread of its own."""
+        self._thread = threading.Thread(target=self._server.run, name="web", daemon=True)
+        self._thread.start()
+        log.info("serving", host=self._host, port=self.port)
+
+    def stop(self) -> None:
+        """Ends the requests being served, and gives the port back."""
+        self._server.task_dispatcher.shutdown()
+        wasyncore.close_all(self._sockets, ignore_all=True)  # waitress serves until none is left
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+
+def run_web(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT. The database must be at this version; call from the main thread.
+
+    Raises InsecureStart, or OSError when the address cannot be bound.
+    """
+    database = Database(settings.sqlalchemy_url)
+    with closing(database), stop_signal() as stopping:
+        server = WebServer(settings, database, Archive(database, settings.data_dir / "archive"))
+        server.start()
+        stopping.wait()
+        server.stop()
