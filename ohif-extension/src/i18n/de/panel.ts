@@ -1,0 +1,3 @@
+import type { panel as english } from '../en/panel';
+
+export const panel: Record<keyof typeof english, string> = {};

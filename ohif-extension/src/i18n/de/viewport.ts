@@ -1,0 +1,3 @@
+import type { viewport as english } from '../en/viewport';
+
+export const viewport: Record<keyof typeof english, string> = {};

@@ -1,0 +1,5 @@
+import { core } from './core';
+import { panel } from './panel';
+import { viewport } from './viewport';
+
+export const en = { core, panel, viewport };

@@ -1,0 +1,2 @@
+/** Texts of the panel. */
+export const panel = {} as const;

@@ -1,0 +1,2 @@
+/** Texts of the viewport. */
+export const viewport = {} as const;
