@@ -29,8 +29,10 @@ from pacs_agent.db.models import (
     Worker,
     utc_now,
 )
+from pacs_agent.db.reviews import REVIEW_PIPELINE, HandledFinding, Review, ReviewerHere
 
 __all__ = [
+    "REVIEW_PIPELINE",
     "AuditEvent",
     "Base",
     "Database",
@@ -38,6 +40,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "Destination",
+    "HandledFinding",
     "Instance",
     "Job",
     "JobState",
@@ -48,6 +51,8 @@ __all__ = [
     "Peer",
     "QuarantinedInstance",
     "ResultObject",
+    "Review",
+    "ReviewerHere",
     "RuleSet",
     "Series",
     "StepState",

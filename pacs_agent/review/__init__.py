@@ -1,0 +1,38 @@
+"""What a person says of a reading: checked, kept in versions, and handed to a job that writes it in DICOM.
+
+In: a review of one reading by a known person. Out: rows in `reviews` and `finding_reviews`, a job of pipeline `review`,
+an audit line, all in one transaction. Fails with ReviewRefused in words, and with ReviewConflict when somebody was
+faster.
+"""
+
+from pacs_agent.review.model import (
+    REASONS,
+    Action,
+    DeliveryNow,
+    DocumentNow,
+    Edited,
+    FindingReview,
+    Reviewer,
+    ReviewNow,
+    ReviewRequest,
+    SliceSeen,
+)
+from pacs_agent.review.reviewers import has_left, is_here, others_here
+from pacs_agent.review.stored import current_review
+
+__all__ = [
+    "REASONS",
+    "Action",
+    "DeliveryNow",
+    "DocumentNow",
+    "Edited",
+    "FindingReview",
+    "ReviewNow",
+    "ReviewRequest",
+    "Reviewer",
+    "SliceSeen",
+    "current_review",
+    "has_left",
+    "is_here",
+    "others_here",
+]

@@ -1,0 +1,134 @@
+"""What a review is: for each finding that a person handled what became of it, and the report's text where changed.
+
+IHE AI Result Assessment (AIRA): a person accepts, changes or rejects what a model says; the result itself stays.
+Field names are on the wire.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pacs_agent.inference.reading import Presence
+
+MAX_TEXT = 50_000
+"""Characters of a report."""
+MAX_REMARK = 1024
+"""Characters of a reason or a comment."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Action(StrEnum):
+    """What became of a finding."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    EDITED = "edited"
+    ADDED = "added"
+    """The model had not said it."""
+
+
+class Edited(_Strict):
+    """The reviewer's own statement on a finding."""
+
+    presence: Presence
+    sides: tuple[Literal["right", "left"], ...] = ()
+    lobes: tuple[str, ...] = ()
+    grade: int | None = None
+    """Place in the words for its grades, from 0."""
+    count: Literal["one", "few", "many"] | None = None
+    comment: Annotated[str, Field(max_length=MAX_REMARK)] = ""
+
+
+class SliceSeen(_Strict):
+    """The image in which a finding was seen, or the frame of it (from 1)."""
+
+    sop_instance_uid: Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
+    frame_number: Annotated[int, Field(ge=1)] | None = None
+    point_px: tuple[float, float] | None = None
+    """Row and column in the stored image; whole numbers are centres of pixels."""
+
+
+class FindingReview(_Strict):
+    """What became of one finding."""
+
+    finding: str
+    """Its key in the model's manifest."""
+    action: Action
+    reason: Annotated[str, Field(max_length=MAX_REMARK)] = ""
+    """Why it was rejected: one of REASONS, or other words."""
+    edited: Edited | None = None
+    """Of an edited or added finding."""
+    slice: SliceSeen | None = None
+    """Of an added finding."""
+
+
+REASONS = {
+    "not_there": "Not there",
+    "artifact": "Artifact",
+    "normal_variant": "Normal variant",
+    "other_finding": "Is another finding",
+    "wrong_place": "Is elsewhere",
+    "not_relevant": "Not relevant",
+    "known": "Known and unchanged",
+}
+"""Reasons with a code of their own in the assessment, and their words in it."""
+
+
+class ReviewRequest(_Strict):
+    """A review to be saved. Only findings that were handled are in it."""
+
+    job_id: str
+    """The reading that was reviewed."""
+    base_version: Annotated[int, Field(ge=0)]
+    """The version that the reviewer saw; 0 when there was none."""
+    verify: bool
+    findings: Annotated[tuple[FindingReview, ...], Field(max_length=200)] = ()
+    text: Annotated[str, Field(max_length=MAX_TEXT)] | None = None
+    """The edited report; null: the draft's sentences stay."""
+
+
+class Reviewer(_Strict):
+    """Who reviews. `person_name` is the DICOM person name (VR PN)."""
+
+    login: str
+    name: str
+    person_name: str
+
+
+class DeliveryNow(_Strict):
+    """How far a document is on its way to a destination."""
+
+    destination: str
+    state: str
+
+
+class DocumentNow(_Strict):
+    """A document that a review has made."""
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    deliveries: tuple[DeliveryNow, ...]
+
+
+class ReviewNow(_Strict):
+    """A saved review and where its documents are."""
+
+    version: int
+    by: str
+    at: datetime
+    job_id: str
+    """The reading that was reviewed."""
+    verified: bool
+    findings: tuple[FindingReview, ...]
+    text: str | None
+    objects: tuple[DocumentNow, ...]
+    state: Literal["sending", "sent", "failed"]
+    error: str
+    """Why it could not be sent; empty when all is well."""
