@@ -1,0 +1,79 @@
+/**
+ * The viewer's configuration, as the agent serves it. `settings` is put in by the agent:
+ *   sources  [{name, title, root}], the first one is shown
+ *   plugin   {extension, mode}, addresses of the modules; null when they are not built
+ *
+ * The plugin is tried before the viewer hears of it: one that fails is left out, and the viewer opens without it.
+ */
+function configureViewer(settings) {
+  const SESSION_ENDED = 401;
+
+  const base = {
+    routerBasename: '/',
+    extensions: [],
+    modes: [],
+    customizationService: { 'ohif.tours': { $set: [] } },
+    showStudyList: true,
+    showWarningMessageForCrossOrigin: false,
+    showCPUFallbackMessage: true,
+    showLoadingIndicator: true,
+    strictZSpacingForVolumeViewport: true,
+    groupEnabledModesFirst: true,
+    maxNumberOfWebWorkers: 3,
+    maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
+    defaultDataSourceName: settings.sources[0].name,
+    dataSources: settings.sources.map(dataSource),
+    httpErrorHandler,
+  };
+
+  window.config = Object.assign(async () => ({ ...base, ...(await plugin()) }), base);
+
+  function dataSource({ name, title, root }) {
+    const address = location.origin + root;
+    return {
+      namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
+      sourceName: name,
+      configuration: {
+        friendlyName: title,
+        name,
+        qidoRoot: address,
+        wadoRoot: address,
+        wadoUriRoot: address,
+        qidoSupportsIncludeField: true,
+        supportsFuzzyMatching: false,
+        supportsWildcard: true,
+        imageRendering: 'wadors',
+        thumbnailRendering: 'wadors',
+        enableStudyLazyLoad: true,
+        singlepart: 'bulkdata,video',
+        bulkDataURI: { enabled: true },
+        omitQuotationForMultipartRequest: true,
+      },
+    };
+  }
+
+  /** The plugin's modules, or nothing when one of them is missing or cannot be loaded. */
+  async function plugin() {
+    try {
+      if (!settings.plugin) throw new Error('it has not been built: run `make viewer` where the agent runs');
+      const [extension, mode] = await Promise.all([load(settings.plugin.extension), load(settings.plugin.mode)]);
+      return { extensions: [extension], modes: [mode] };
+    } catch (error) {
+      console.warn('The plugin of the PACS agent is not shown:', error);
+      return {};
+    }
+  }
+
+  async function load(address) {
+    const { default: module } = await import(address);
+    if (!module?.id) throw new Error(`${address} exports no module of a viewer`);
+    return module;
+  }
+
+  /** A session that has ended is begun again by the login, which leads back to what was shown. */
+  function httpErrorHandler(error) {
+    const status = error?.status ?? error?.error?.status;
+    if (status !== SESSION_ENDED) return;
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  }
+}

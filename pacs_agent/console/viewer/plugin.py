@@ -1,0 +1,33 @@
+"""Our plugin of the viewer: two modules of JavaScript that `npm run build` makes."""
+
+from pathlib import Path
+
+from flask import Response
+from werkzeug.exceptions import NotFound
+
+from pacs_agent.console.viewer.files import small_file_response
+
+PREFIX = "/plugins/pacs-agent"
+MODULES = ("extension.js", "mode.js")
+_GIVEN = {".js", ".map", ".txt"}
+
+
+def missing_modules(folder: Path) -> list[str]:
+    """The modules that have not been built."""
+    return [name for name in MODULES if not (folder / name).is_file()]
+
+
+def plugin_response(folder: Path, name: str) -> Response:
+    """One file of the plugin. Viewers at other addresses may load it too: it is code, without patient data."""
+    file = next((each for each in _files(folder) if each.name == name), None)
+    if file is None:
+        raise NotFound(f"the plugin has no file {name}; `make viewer` builds it")
+    response = small_file_response(file)
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+def _files(folder: Path) -> list[Path]:
+    """What may be given: compared by name, so that no path is made of what was asked."""
+    return [file for file in folder.iterdir() if file.suffix in _GIVEN] if folder.is_dir() else []
