@@ -30,9 +30,11 @@ from pacs_agent.inference.reading import (
     Sentence,
     SliceEvidence,
     StudyReading,
+    TokensRead,
 )
 from pacs_agent.inference.refusal import BundleRefused, InferenceError, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.self_test import SelfTestReport, self_test
+from pacs_agent.inference.shown_heat import HeatGone, heat_of_reading
 from pacs_agent.inference.signature import Signer, trusted_keys
 from pacs_agent.inference.verification import BundleCheck, Verification, verify
 
@@ -52,6 +54,7 @@ __all__ = [
     "FindingLabel",
     "FindingReading",
     "Heat",
+    "HeatGone",
     "InferenceError",
     "InstalledBundles",
     "Manifest",
@@ -66,12 +69,14 @@ __all__ = [
     "Signer",
     "SliceEvidence",
     "StudyReading",
+    "TokensRead",
     "Verification",
     "activate",
     "activated_digests",
     "activation_count",
     "bundle_folders",
     "bundles_in_use",
+    "heat_of_reading",
     "installed_bundles",
     "load_bundle",
     "roll_back",

@@ -52,6 +52,7 @@ def finding_reading(
         presence=presence,
         attributes=said,
         grades=entry.grades,
+        concern=entry.concern,
         slice_weights=tuple(slice_weights),
         evidence=evidence if stated else (),
     )

@@ -13,7 +13,7 @@ from pacs_agent.inference.encode import Encoding, Progress, encode_missing
 from pacs_agent.inference.evidence import EVIDENCE, ReadStudy
 from pacs_agent.inference.heat import Field, Heat, heat_of
 from pacs_agent.inference.read import Floats, StudyOutputs, StudyTokens, read_study, study_tokens
-from pacs_agent.inference.reading import EvidenceMethod, FindingReading, StudyReading
+from pacs_agent.inference.reading import EvidenceMethod, FindingReading, StudyReading, TokensRead
 from pacs_agent.inference.refusal import ModelFailed
 from pacs_agent.inference.report import write_report
 from pacs_agent.inference.sessions import open_sessions
@@ -92,6 +92,7 @@ class Reader:
             sentences=report.sentences,
             impression=report.impression,
             evidence_method=evidence.method,
+            tokens=self._tokens_read(encoding),
         )
 
     def heat(self, series: OrderedSeries, encoding: Encoding, finding: str, index: int) -> Heat:
@@ -115,6 +116,17 @@ class Reader:
             )
             raise ModelFailed("slice_encoder", fault)
         return tokens
+
+    def _tokens_read(self, encoding: Encoding) -> TokensRead:
+        manifest = self.bundle.manifest
+        return TokensRead(
+            encoder_digest=self.sessions.encoder_digest,
+            keys=encoding.keys,
+            token_width=manifest.token_width,
+            patch_grid=manifest.patch_grid,
+            field_px=manifest.field_px,
+            pixel_mm=manifest.pixel_mm,
+        )
 
     def _outputs(self, study: StudyTokens) -> StudyOutputs:
         manifest, outputs = self.bundle.manifest, read_study(self.sessions.study_reader, study)

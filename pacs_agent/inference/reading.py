@@ -76,6 +76,8 @@ class FindingReading(_Frozen):
     """What is said of it; empty when absent."""
     grades: tuple[str, ...] = ()
     """The words for its grades, from the least to the most."""
+    concern: int = 0
+    """How soon it wants attention, 0 to 3, as the manifest said. 0 in readings made before this was kept."""
     slice_weights: tuple[float, ...]
     evidence: tuple[SliceEvidence, ...]
     """The strongest slices, strongest first; empty when absent."""
@@ -111,6 +113,19 @@ class BundleIdentity(_Frozen):
     """True for a model that learned from phantoms: every object then says that it is not for clinical use."""
 
 
+class TokensRead(_Frozen):
+    """Where the slice tokens of a reading lie in the cache, and what of each slice they cover: enough for its heat."""
+
+    encoder_digest: str
+    """SHA-256 of the slice encoder that made them."""
+    keys: tuple[str, ...]
+    """One for each slice of the series."""
+    token_width: int
+    patch_grid: tuple[int, int]
+    field_px: tuple[int, int]
+    pixel_mm: float
+
+
 class StudyReading(_Frozen):
     """Everything a model says of one study."""
 
@@ -121,6 +136,8 @@ class StudyReading(_Frozen):
     impression: tuple[Sentence, ...]
     evidence_method: EvidenceMethod | None = None
     """How the slice weights were found. None in readings made before this was kept."""
+    tokens: TokensRead | None = None
+    """None in readings made before this was kept."""
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding. Raises KeyError for a label this model does not know."""

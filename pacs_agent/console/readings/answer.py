@@ -1,0 +1,112 @@
+"""The answer to "what is there of this study?": its state in words, the newest result, and the history."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
+from pacs_agent.console.readings.models import Earlier, Result, State, StudyAnswer
+from pacs_agent.console.readings.readings import Readings
+from pacs_agent.console.readings.reasons import why_of_job, why_unknown, why_without_job
+from pacs_agent.console.readings.result import result_of
+from pacs_agent.console.readings.stored import (
+    JobKnown,
+    StudyKnown,
+    instance_numbers,
+    job_now,
+    known_study,
+    object_made,
+    reading_jobs,
+    result_objects,
+)
+from pacs_agent.db import JobState, StudyState
+from pacs_agent.inference import StudyReading
+
+
+def study_answer(session: Session, archive: Archive, settings: Settings, readings: Readings, uid: str) -> StudyAnswer:
+    """All that the panel shows of the study with this Study Instance UID, known here or not."""
+    study = known_study(session, uid)
+    if study is None:
+        return _answer(uid, State.NONE, why_unknown(settings))
+    jobs = reading_jobs(session, study.pk)
+    if not jobs:
+        reason = why_without_job(session, archive, settings, uid, study)
+        return _answer(uid, _state_without_job(study), reason)
+    told = next((job for job in jobs if job.told), None)
+    reading = readings.of(session, told) if told else None
+    return StudyAnswer(
+        study_instance_uid=uid,
+        state=_state(study, jobs),
+        reason=why_of_job(jobs[0]),
+        job=job_now(session, jobs[0]),
+        result=_result(session, told, reading) if told and reading else None,
+        history=_history(jobs),
+        review=None,
+    )
+
+
+def _answer(uid: str, state: State, reason: str) -> StudyAnswer:
+    return StudyAnswer(
+        study_instance_uid=uid, state=state, reason=reason, job=None, result=None, history=(), review=None
+    )
+
+
+def _state_without_job(study: StudyKnown) -> State:
+    if study.state == StudyState.RECEIVING:
+        return State.PENDING
+    return State.NOT_APPLICABLE if study.state == StudyState.IGNORED else State.NONE
+
+
+def _state(study: StudyKnown, jobs: Sequence[JobKnown]) -> State:
+    """The newest conclusion decides; before there is one, how far the newest job or the study is.
+
+    A result stays in sight while a newer reading is under way, and when that one broke off.
+    """
+    decided = next((job for job in jobs if job.decided), None)
+    if decided and decided.told:
+        return State.READY
+    if study.state == StudyState.RECEIVING or jobs[0].under_way:
+        return State.PENDING
+    if decided:
+        return State.NOT_APPLICABLE
+    return State.FAILED if jobs[0].state == JobState.FAILED else State.NONE
+
+
+def _result(session: Session, job: JobKnown, reading: StudyReading) -> Result:
+    made = result_objects(session, job.id)
+    return result_of(
+        reading,
+        job_id=job.id,
+        run=job.run,
+        created_at=min(one.created_at for one in made),
+        instance_numbers=instance_numbers(session, reading.series.series_instance_uid),
+        objects=[object_made(one) for one in made],
+    )
+
+
+def _history(jobs: Sequence[JobKnown]) -> tuple[Earlier, ...]:
+    superseded = _superseded(jobs)
+    return tuple(
+        Earlier(
+            job_id=job.id,
+            created_at=job.created_at,
+            state=job.state,
+            model=job.bundle,
+            superseded=job.id in superseded,
+            reason=job.error,
+        )
+        for job in jobs
+    )
+
+
+def _superseded(jobs: Sequence[JobKnown]) -> set[str]:
+    """The jobs in whose place a later conclusion stands; a job that was canceled takes nobody's place."""
+    before = {job.id: job.supersedes_id for job in jobs}
+    found: set[str] = set()
+    for job in jobs:
+        earlier = job.supersedes_id if job.decided else None
+        while earlier is not None and earlier not in found:
+            found.add(earlier)
+            earlier = before.get(earlier)
+    return found

@@ -1,0 +1,236 @@
+"""The JSON of the readings API, as the panel reads it. Field names are on the wire; times are ISO 8601 with a zone."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pacs_agent.db import StepState
+from pacs_agent.inference import Presence
+
+Pixel = tuple[float, float]
+"""Row and column, whole numbers at centres of pixels, in the layout of the Slice; a stored file may lie otherwise."""
+Place = tuple[float, float, float]
+"""In the patient coordinate system, in mm. PS3.3 C.7.6.2.1.1."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class State(StrEnum):
+    """What there is of a study."""
+
+    NONE = "none"
+    """Nothing: the agent does not know the study, or its reading was canceled."""
+    PENDING = "pending"
+    """Images are still arriving, or the study is being read, and there is no result to show meanwhile."""
+    NOT_APPLICABLE = "not_applicable"
+    """No rule or no model reads it; the reason says why."""
+    FAILED = "failed"
+    """The reading broke off; the reason says why."""
+    READY = "ready"
+    """There is a result. `job` tells when a newer reading is under way."""
+
+
+class Coded(_Frozen):
+    """A coded concept. PS3.3 8.1."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+class StepNow(_Frozen):
+    """One step of a job."""
+
+    name: str
+    """For example `encode_missing`, or `deliver:` with the name of a destination."""
+    state: StepState
+    detail: str
+    started_at: datetime
+    finished_at: datetime | None
+
+
+class JobNow(_Frozen):
+    """How far a reading job is."""
+
+    id: str
+    state: str
+    progress: float = Field(ge=0, le=1)
+    created_at: datetime
+    finished_at: datetime | None
+    steps: tuple[StepNow, ...]
+
+
+class Model(_Frozen):
+    """Which model spoke."""
+
+    name: str
+    version: str
+    digest: str
+    """SHA-256 of the bundle's manifest."""
+    device_uid: str
+    manufacturer: str
+    intended_use: str
+    training_data: str
+    demo: bool
+    """True for a model that learned from phantoms: not for clinical use."""
+
+
+class SliceOfSeries(_Frozen):
+    """A slice that was read: an instance, or one frame of it (from 1)."""
+
+    sop_instance_uid: str
+    frame_number: int | None
+    z_mm: float
+    """Along the slice normal, towards the head, the left or posterior."""
+    instance_number: int | None
+    rows: int
+    columns: int
+
+
+class SeriesRead(_Frozen):
+    """The series that was read, its slices in ascending z."""
+
+    series_instance_uid: str
+    frame_of_reference_uid: str | None
+    description: str
+    slices: tuple[SliceOfSeries, ...]
+
+
+class Evidence(_Frozen):
+    """A slice on which a finding rests, and the point at which the finding is strongest there."""
+
+    index: int
+    """Of the slice in the series."""
+    sop_instance_uid: str
+    frame_number: int | None
+    weight: float
+    peak_px: Pixel | None
+    peak_mm: Place | None
+    peak_heat: float | None
+
+
+class Finding(_Frozen):
+    """What is said of one finding."""
+
+    key: str
+    name: str
+    code: Coded
+    site: Coded
+    concern: int
+    """How soon it wants attention, 0 to 3."""
+    probability: float
+    operating_point: float
+    """From here on the finding is said to be present."""
+    uncertain_from: float | None
+    """From here to the operating point it is uncertain. Null: not known."""
+    presence: Presence
+    sides: tuple[Literal["right", "left"], ...]
+    lobes: tuple[str, ...]
+    grade: int | None
+    grade_word: str
+    grades: tuple[str, ...]
+    """The words for its grades, from the least to the most."""
+    count: Literal["one", "few", "many"] | None
+    slice_weights: tuple[float, ...]
+    """One for each slice of the series, in [0, 1]."""
+    evidence: tuple[Evidence, ...]
+    """Strongest first; empty when absent."""
+
+
+class SentenceSaid(_Frozen):
+    """One sentence of the draft report and the keys of the findings that license it."""
+
+    text: str
+    findings: tuple[str, ...]
+    positive: bool
+    fixed: bool
+    """Written by the agent, not by the model's decoder."""
+
+
+class DeliveryNow(_Frozen):
+    """How far an object is on its way to a destination."""
+
+    destination: str
+    state: str
+
+
+class ObjectMade(_Frozen):
+    """A DICOM object that the job made."""
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    deliveries: tuple[DeliveryNow, ...]
+
+
+class Result(_Frozen):
+    """What a model says of a study, and where the objects that say it in DICOM are."""
+
+    job_id: str
+    run: int
+    created_at: datetime
+    model: Model
+    series: SeriesRead
+    findings: tuple[Finding, ...]
+    """In the order of the model."""
+    sentences: tuple[SentenceSaid, ...]
+    impression: tuple[SentenceSaid, ...]
+    evidence_method: str | None
+    objects: tuple[ObjectMade, ...]
+
+
+class Earlier(_Frozen):
+    """One line of the history of a study's readings."""
+
+    job_id: str
+    created_at: datetime
+    state: str
+    model: str
+    superseded: bool
+    """A later reading took its place."""
+    reason: str
+
+
+class StudyAnswer(_Frozen):
+    """All that the panel shows of a study."""
+
+    study_instance_uid: str
+    state: State
+    reason: str
+    """Why there is no result, or why the newest reading is not the one shown, and what to do. Else empty."""
+    job: JobNow | None
+    """The newest reading job, also while an older result is shown."""
+    result: Result | None
+    """The newest result there is."""
+    history: tuple[Earlier, ...]
+    """All reading jobs, newest first."""
+    review: None = None
+
+
+class HeatOfSlice(_Frozen):
+    """Where a finding lies in one slice: a grid of values in [0, 1], `values[row][column]`.
+
+    The centre of the patch in row r and column c lies at `origin_px` + (r, c) × `step_px` in the slice's pixels, and at
+    `origin_mm` + r × `row_step_mm` + c × `column_step_mm` in the patient. Patches may lie outside of the image.
+    """
+
+    values: tuple[tuple[float, ...], ...]
+    origin_px: Pixel
+    step_px: Pixel
+    origin_mm: Place
+    row_step_mm: Place
+    column_step_mm: Place
+    peak_px: Pixel
+    peak_mm: Place
+    peak_heat: float
+
+
+class Problem(_Frozen):
+    """Why a request was refused, and what to do."""
+
+    error: str

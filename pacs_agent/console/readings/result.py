@@ -1,0 +1,100 @@
+"""A stored reading becomes the `result` of the JSON API."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from pacs_agent.console.readings.models import (
+    Coded,
+    Evidence,
+    Finding,
+    Model,
+    ObjectMade,
+    Result,
+    SentenceSaid,
+    SeriesRead,
+    SliceOfSeries,
+)
+from pacs_agent.imaging import OrderedSeries
+from pacs_agent.inference import Code, FindingReading, Sentence, SliceEvidence, StudyReading
+
+WEIGHT_DIGITS = 4
+"""Decimals of a slice weight on the wire: a bar of the panel has fewer pixels than that."""
+
+
+def result_of(
+    reading: StudyReading,
+    *,
+    job_id: str,
+    run: int,
+    created_at: datetime,
+    instance_numbers: Mapping[str, int | None],
+    objects: Iterable[ObjectMade],
+) -> Result:
+    """The result that a reading is on the wire. `instance_numbers` by SOP Instance UID, for people to recognise."""
+    return Result(
+        job_id=job_id,
+        run=run,
+        created_at=created_at,
+        model=Model(**reading.bundle.model_dump()),
+        series=_series(reading.series, instance_numbers),
+        findings=tuple(_finding(one) for one in reading.findings),
+        sentences=_sentences(reading.sentences),
+        impression=_sentences(reading.impression),
+        evidence_method=reading.evidence_method,
+        objects=tuple(objects),
+    )
+
+
+def _series(series: OrderedSeries, instance_numbers: Mapping[str, int | None]) -> SeriesRead:
+    slices = tuple(
+        SliceOfSeries(
+            sop_instance_uid=one.sop_instance_uid,
+            frame_number=one.frame_number,
+            z_mm=one.z_mm,
+            instance_number=instance_numbers.get(one.sop_instance_uid),
+            rows=one.rows,
+            columns=one.columns,
+        )
+        for one in series.slices
+    )
+    return SeriesRead(
+        series_instance_uid=series.series_instance_uid,
+        frame_of_reference_uid=series.frame_of_reference_uid or None,
+        description=series.description,
+        slices=slices,
+    )
+
+
+def _finding(reading: FindingReading) -> Finding:
+    said = reading.attributes
+    return Finding(
+        key=reading.label.key,
+        name=reading.label.name,
+        code=_coded(reading.label.code),
+        site=_coded(reading.label.site),
+        concern=reading.concern,
+        probability=reading.probability,
+        operating_point=reading.operating_point,
+        uncertain_from=reading.uncertain_from,
+        presence=reading.presence,
+        sides=said.all_sides,
+        lobes=said.lobes,
+        grade=said.grade,
+        grade_word=reading.grade,
+        grades=reading.grades,
+        count=said.count,
+        slice_weights=tuple(round(weight, WEIGHT_DIGITS) for weight in reading.slice_weights),
+        evidence=tuple(_evidence(one) for one in reading.evidence),
+    )
+
+
+def _evidence(one: SliceEvidence) -> Evidence:
+    return Evidence(**one.model_dump())
+
+
+def _coded(code: Code) -> Coded:
+    return Coded(value=code.value, scheme=code.scheme, meaning=code.meaning)
+
+
+def _sentences(sentences: Sequence[Sentence]) -> tuple[SentenceSaid, ...]:
+    return tuple(SentenceSaid(**one.model_dump()) for one in sentences)
