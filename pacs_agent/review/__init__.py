@@ -5,6 +5,7 @@ an audit line, all in one transaction. Fails with ReviewRefused in words, and wi
 faster.
 """
 
+from pacs_agent.review.errors import NothingToReview, ReviewConflict, ReviewRefused
 from pacs_agent.review.model import (
     REASONS,
     Action,
@@ -17,8 +18,10 @@ from pacs_agent.review.model import (
     ReviewRequest,
     SliceSeen,
 )
+from pacs_agent.review.rates import Rate, rates
 from pacs_agent.review.reviewers import has_left, is_here, others_here
-from pacs_agent.review.stored import current_review
+from pacs_agent.review.saving import save_review
+from pacs_agent.review.stored import current_review, finding_review
 
 __all__ = [
     "REASONS",
@@ -27,12 +30,19 @@ __all__ = [
     "DocumentNow",
     "Edited",
     "FindingReview",
+    "NothingToReview",
+    "Rate",
+    "ReviewConflict",
     "ReviewNow",
+    "ReviewRefused",
     "ReviewRequest",
     "Reviewer",
     "SliceSeen",
     "current_review",
+    "finding_review",
     "has_left",
     "is_here",
     "others_here",
+    "rates",
+    "save_review",
 ]

@@ -6,9 +6,9 @@ Field names are on the wire.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from pacs_agent.inference.reading import Presence
 
@@ -52,6 +52,10 @@ class SliceSeen(_Strict):
     point_px: tuple[float, float] | None = None
     """Row and column in the stored image; whole numbers are centres of pixels."""
 
+    @model_serializer(mode="wrap")
+    def _without_a_point_that_is_none(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if name != "point_px" or value is not None}
+
 
 class FindingReview(_Strict):
     """What became of one finding."""
@@ -66,15 +70,17 @@ class FindingReview(_Strict):
     slice: SliceSeen | None = None
     """Of an added finding."""
 
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_said(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if value not in (None, "")}
+
 
 REASONS = {
     "not_there": "Not there",
-    "artifact": "Artifact",
-    "normal_variant": "Normal variant",
-    "other_finding": "Is another finding",
-    "wrong_place": "Is elsewhere",
-    "not_relevant": "Not relevant",
-    "known": "Known and unchanged",
+    "artefact": "Artifact",
+    "known": "Known, not to be mentioned again",
+    "wrong_place": "Somewhere else",
+    "duplicate": "Said by another finding",
 }
 """Reasons with a code of their own in the assessment, and their words in it."""
 
