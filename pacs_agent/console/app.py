@@ -11,6 +11,7 @@ from pacs_agent.config import Settings
 from pacs_agent.console.access import Role, needs
 from pacs_agent.console.guard import set_guard
 from pacs_agent.console.health import health_blueprint
+from pacs_agent.console.readings import readings_blueprint
 from pacs_agent.console.viewer import viewer_blueprint
 from pacs_agent.db import Database
 from pacs_agent.receive import Intake
@@ -28,6 +29,7 @@ def archive_blueprint(_settings: Settings, database: Database, archive: Archive)
 ROOMS: tuple[Room, ...] = (
     health_blueprint,
     archive_blueprint,
+    readings_blueprint,
     viewer_blueprint,
 )
 """What the application consists of. A new room is a function that gives a blueprint, and one line here."""

@@ -37,7 +37,7 @@ def _queries(uids: Sequence[str]) -> list[Select[Any]]:
     """Everything small that an answer is made of, each row led by the Study Instance UID."""
     uid = Study.study_instance_uid
     jobs: Select[Any] = select(uid).join(Study.jobs).where(uid.in_(uids), _OF_READING)
-    return (
+    return [
         select(uid, Study.state, Study.state_reason, Study.last_received_at).where(uid.in_(uids)),
         jobs.add_columns(Job.id, Job.state, Job.run, Job.progress, Job.error, Job.finished_at).order_by(Job.id),
         jobs.join(Job.steps)
@@ -47,7 +47,7 @@ def _queries(uids: Sequence[str]) -> list[Select[Any]]:
         .outerjoin(ResultObject.deliveries)
         .add_columns(ResultObject.id, Delivery.id, Delivery.state)
         .order_by(ResultObject.id, Delivery.id),
-    )
+    ]
 
 
 def _digest(facts: list[Any]) -> str:
