@@ -30,6 +30,7 @@ from pacs_agent.db.models import (
     utc_now,
 )
 from pacs_agent.db.reviews import REVIEW_PIPELINE, HandledFinding, Review, ReviewerHere
+from pacs_agent.db.users import EndedSession, User
 
 __all__ = [
     "REVIEW_PIPELINE",
@@ -40,6 +41,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "Destination",
+    "EndedSession",
     "HandledFinding",
     "Instance",
     "Job",
@@ -58,6 +60,7 @@ __all__ = [
     "StepState",
     "Study",
     "StudyState",
+    "User",
     "Worker",
     "upgrade",
     "utc_now",
