@@ -145,10 +145,13 @@ async function makeViewer(archive, out, { version, integrity, stamp }) {
   }
 }
 
-/** Unpacks only the viewer's files (`package/dist/`). */
+/**
+ * Unpacks only the viewer's files (`package/dist/`), dated now: npm dates all files of all versions alike, and a browser
+ * would take a page of an earlier version for this one's.
+ */
 async function unpack(archive, folder) {
   try {
-    await run('tar', ['-xzf', archive, '-C', folder, '--strip-components=2', '--no-same-owner', 'package/dist']);
+    await run('tar', ['-xmzf', archive, '-C', folder, '--strip-components=2', '--no-same-owner', 'package/dist']);
   } catch (error) {
     throw new FetchFailed(`tar could not unpack ${archive}: ${String(error.stderr ?? error.message).trim()}`);
   }

@@ -34,7 +34,7 @@ def file_response(file: Path) -> Response:
     """The file, or 304 when the browser has it. A `.gz` beside it is given in its place to whoever takes gzip."""
     twin = file.with_name(f"{file.name}.gz")
     compressed = _takes_gzip() and twin.is_file()
-    response = send_file(twin if compressed else file, _media_type(file), conditional=True)
+    response = send_file(twin if compressed else file, conditional=True)
     return _described(response, file, compressed=compressed)
 
 
@@ -43,13 +43,15 @@ def small_file_response(file: Path) -> Response:
     stat = file.stat()
     compressed = _takes_gzip() and stat.st_size >= _SMALLEST_COMPRESSED_BYTES
     body = _compressed(file, stat.st_mtime_ns) if compressed else file.read_bytes()
-    response = Response(body, content_type=_media_type(file))
+    response = Response(body)
     response.set_etag(f"{stat.st_mtime_ns:x}-{stat.st_size:x}{'-gzip' if compressed else ''}")
     response.make_conditional(request)
     return _described(response, file, compressed=compressed)
 
 
 def _described(response: Response, file: Path, *, compressed: bool) -> Response:
+    response.headers["Content-Type"] = MEDIA_TYPES.get(file.suffix, "application/octet-stream")
+    response.headers.pop("Content-Disposition", None)  # a file is shown, never saved
     if compressed:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
@@ -60,10 +62,6 @@ def _described(response: Response, file: Path, *, compressed: bool) -> Response:
 
 def _takes_gzip() -> bool:
     return request.accept_encodings.quality("gzip") > 0
-
-
-def _media_type(file: Path) -> str:
-    return MEDIA_TYPES.get(file.suffix, "application/octet-stream")
 
 
 @lru_cache(maxsize=16)
