@@ -77,10 +77,12 @@ class FindingReview(_Strict):
 
 REASONS = {
     "not_there": "Not there",
-    "artefact": "Artifact",
-    "known": "Known, not to be mentioned again",
-    "wrong_place": "Somewhere else",
-    "duplicate": "Said by another finding",
+    "artifact": "Artifact",
+    "normal_variant": "Normal variant",
+    "other_finding": "Is another finding",
+    "wrong_place": "Is elsewhere",
+    "not_relevant": "Not relevant",
+    "known": "Known and unchanged",
 }
 """Reasons with a code of their own in the assessment, and their words in it."""
 
