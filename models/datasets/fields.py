@@ -16,6 +16,17 @@ from models.phantoms.report import TrueSentence
 
 ENOUGH_MM2 = 40.0
 """Area of a finding in a patch from which the patch counts as fully positive."""
+ENOUGH_OF_SMALL_MM2 = 13.0
+"""The same for findings that are smaller than a patch: by the other measure most of them would hardly count."""
+SMALL = frozenset(
+    {
+        Finding.LUNG_NODULE,
+        Finding.ATELECTASIS,
+        Finding.FIBROTIC_SEQUELA,
+        Finding.CORONARY_CALCIFICATION,
+        Finding.ARTERIAL_CALCIFICATION,
+    }
+)
 VISIBLE_MM2 = 15.0
 """Area of a finding in a slice from which the slice counts as fully positive."""
 ATTRIBUTE_GROUPS = ("sides", "lobes", "grade", "count")
@@ -108,8 +119,8 @@ def on_field(study: LabelledStudy, shape: NetworkShape, patches: bool = True) ->
         if patches:
             shown = torch.nonzero(pixels)[:, 0]
             mask = torch.from_numpy(study.masks[finding])[shown].float()
-            shares = _patch_shares(mask, to_patches[0][shown], to_patches[1][shown], shape)
-            records["patches"][shown.numpy(), index] = shares
+            area_mm2 = _patch_areas_mm2(mask, to_patches[0][shown], to_patches[1][shown], shape)
+            records["patches"][shown.numpy(), index] = _byte(area_mm2 / enough_mm2(finding))
     return FieldStudy(records, _facts(study))
 
 
@@ -119,9 +130,13 @@ def _pooled(weights: Tensor, axis: int, shape: NetworkShape) -> Tensor:
     return parts.mean(axis + 1)
 
 
-def _patch_shares(mask: Tensor, rows: Tensor, columns: Tensor, shape: NetworkShape) -> NDArray[np.uint8]:
-    area_mm2 = rows @ mask @ columns * (shape.patch_stride_px * shape.pixel_mm) ** 2
-    return _byte(area_mm2 / ENOUGH_MM2)
+def enough_mm2(finding: Finding) -> float:
+    """The area in a patch from which the patch counts as fully positive."""
+    return ENOUGH_OF_SMALL_MM2 if finding in SMALL else ENOUGH_MM2
+
+
+def _patch_areas_mm2(mask: Tensor, rows: Tensor, columns: Tensor, shape: NetworkShape) -> Tensor:
+    return rows @ mask @ columns * (shape.patch_stride_px * shape.pixel_mm) ** 2
 
 
 def _byte(share: Tensor) -> NDArray[np.uint8]:

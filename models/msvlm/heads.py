@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.msvlm.preset import NetworkShape
+from models.msvlm.preset import REGION_POOLS, NetworkShape
 from models.msvlm.relation import OWN, MostlyShared, PerFinding, StudyGeometry, log_span, neighbours
 from models.msvlm.slice_token import SliceHead
 from models.phantoms.findings import ATTRIBUTE_NAMES, Side
@@ -18,7 +18,7 @@ SMOOTH_MM = 1.5
 SHARPNESS = (0.5, 1.0, 2.0)
 ZONES = 8
 """Learned zones of the chest, half of them over the image's left and half over its right."""
-IMAGE_LEFT_TOP, IMAGE_RIGHT_TOP = 4, 7
+IMAGE_LEFT_TOP, IMAGE_RIGHT_TOP = REGION_POOLS + 1, 2 * REGION_POOLS + 1
 """Among a finding's pooled logits: top-8 mean of the image's left half (the patient's right) and of its right half."""
 
 
@@ -59,7 +59,7 @@ class FindingHeads(nn.Module):
     def forward(
         self, tokens: Tensor, numbers: Tensor, streams: Tensor, features: Tensor, geometry: StudyGeometry
     ) -> Concluded:
-        """From raw tokens [b, L, d], each finding's standardised numbers [b, L, F, 11], streams and features."""
+        """From raw tokens [b, L, d], each finding's standardised numbers [b, L, F, OWN - 1], streams and features."""
         streams = torch.relu(streams + self.context(self.drop(features)).unflatten(2, (self.findings, STREAM)))
         streams = self.drop(streams)
         slices = self.skip(tokens) + self.refine(streams)[..., 0]

@@ -10,8 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.phantoms.findings import FINDINGS, Finding
 
 PRESETS = Path(__file__).parent / "presets"
-POOLS = 9
-"""Pooled patch logits per finding: max, top-8 mean and log mean of the field, its left and its right half."""
+REGION_POOLS = 5
+"""Of a region's patch logits: max, top-8 mean, log mean, log of the area that shows the finding, number of peaks."""
+POOLS = 3 * REGION_POOLS
+"""Pooled patch logits per finding: of the field, of its image-left and of its image-right half."""
 PLACES = 2
 """Row and column at which a finding's patches are strongest."""
 
@@ -63,7 +65,7 @@ class NetworkShape(_Frozen):
 
     @property
     def token_width(self) -> int:
-        """d: [CLS], and per finding nine pooled patch logits and where its strongest patches lie (row, column)."""
+        """d: [CLS], and per finding its pooled patch logits and where its strongest patches lie (row, column)."""
         return self.encoder_width + (POOLS + PLACES) * self.findings * self.patch_pools
 
     @property

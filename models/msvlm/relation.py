@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from models.msvlm.blocks import BLOCKED
-from models.msvlm.preset import PLACES, POOLS, NetworkShape
+from models.msvlm.preset import PLACES, POOLS, REGION_POOLS, NetworkShape
 
 DENSITY_MM = 4.0
 """Width of the kernel that measures how densely slices lie."""
@@ -19,8 +19,8 @@ OFFSETS_MM = (-20.0, -12.0, -7.0, -3.5, 3.5, 7.0, 12.0, 20.0)
 """Where the local relation looks: nodules end within them, vessels wander through."""
 OWN = POOLS + PLACES + 1
 """Numbers of a finding in a slice: pooled patch logits, row and column of the strongest patches, slice logit."""
-FOLLOWED = 6
-"""Of these, followed along z: slice logit, the three pools of the whole field, row and column."""
+FOLLOWED = REGION_POOLS + PLACES + 1
+"""Of these, followed along z: the pools of the whole field, row and column, slice logit."""
 
 
 class StudyGeometry(NamedTuple):
@@ -126,18 +126,18 @@ class LocalRelation(nn.Module):
         return streams
 
     def numbers(self, tokens: Tensor) -> Tensor:
-        """Pooled logits and place of each finding [b, L, F, 11], standardised."""
+        """Pooled logits and place of each finding [b, L, F, OWN - 1], standardised."""
         flat: Tensor = tokens[..., self.class_width :] if self.from_class is None else self.from_class(tokens)
         return flat.view(*flat.shape[:2], self.findings, OWN - 1)
 
     def _along(self, own: Tensor, geometry: StudyGeometry) -> Tensor:
         """Differences of the followed numbers to those at each offset, and how far the place moved [b, L, F, ·]."""
-        followed = torch.cat([own[..., :3], own[..., POOLS:]], dim=3)
+        followed = torch.cat([own[..., :REGION_POOLS], own[..., POOLS:]], dim=3)
         flat, parts = followed.flatten(2), []
         for offset in (0.0, *OFFSETS_MM):
             weights = neighbours(geometry, offset, _width_mm(offset))
             there = weights @ flat - weights.sum(2, keepdim=True) * flat
             change = there.view(followed.shape)
-            moved = torch.sqrt(change[..., 3:5].square().sum(3, keepdim=True) + 1e-4)
+            moved = torch.sqrt(change[..., REGION_POOLS : REGION_POOLS + PLACES].square().sum(3, keepdim=True) + 1e-4)
             parts += [change, moved]
         return torch.cat(parts, dim=3)

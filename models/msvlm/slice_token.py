@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from models.msvlm.preset import PLACES, POOLS, NetworkShape
 
 TOP_PATCHES = 8
+SMALLEST_AREA = 0.1
+"""In patches, below which areas are not told apart."""
 RARE = -3.0
 """Patch logits start here: most patches show nothing."""
 
@@ -22,16 +24,20 @@ class Encoded(NamedTuple):
 
 
 def pool_patch_logits(patch_logits: Tensor) -> Tensor:
-    """Patch logits [n, F, gr, gc] → [n, F, 9], of the field, of its image-left and of its image-right half."""
+    """Patch logits [n, F, gr, gc] → [n, F, POOLS], of the field, of its image-left and of its image-right half."""
     half = patch_logits.shape[3] // 2
-    parts = (patch_logits, patch_logits[..., :half], patch_logits[..., half:])
-    return torch.cat([_pool(part.flatten(2)) for part in parts], dim=2)
+    shares = torch.sigmoid(patch_logits)
+    peaks = shares * (patch_logits >= torch.nn.functional.max_pool2d(patch_logits, 3, 1, 1)).to(shares.dtype)
+    parts = [(part, part[..., :half], part[..., half:]) for part in (patch_logits, shares, peaks)]
+    return torch.cat([_pool(*(part.flatten(2) for part in region)) for region in zip(*parts, strict=True)], dim=2)
 
 
-def _pool(logits: Tensor) -> Tensor:
+def _pool(logits: Tensor, shares: Tensor, peaks: Tensor) -> Tensor:
+    """How strong, how large and how many: [n, F, REGION_POOLS] of the patches [n, F, p] of a region."""
     top = torch.topk(logits, TOP_PATCHES, dim=2).values
     log_mean = torch.logsumexp(logits, dim=2) - math.log(logits.shape[2])
-    return torch.stack([top[:, :, 0], top.mean(2), log_mean], dim=2)
+    log_area = torch.log(shares.sum(2) + SMALLEST_AREA)
+    return torch.stack([top[:, :, 0], top.mean(2), log_mean, log_area, peaks.sum(2)], dim=2)
 
 
 def patch_place(patch_logits: Tensor) -> Tensor:
@@ -49,7 +55,7 @@ def _centres(count: int, like: Tensor) -> Tensor:
 
 
 def slice_token(class_token: Tensor, patch_logits: Tensor) -> Tensor:
-    """Token [n, d]: [CLS], then per finding its nine pools, its row and its column."""
+    """Token [n, d]: [CLS], then per finding its pools, its row and its column."""
     per_finding = torch.cat([pool_patch_logits(patch_logits), patch_place(patch_logits)], dim=2)
     return torch.cat([class_token, per_finding.flatten(1)], dim=1)
 
@@ -61,7 +67,7 @@ class SliceHead(nn.Module):
         super().__init__()
         self.width, self.findings, self.pooled = shape.encoder_width, shape.findings, shape.patch_pools
         self.from_class = nn.Linear(self.width, self.findings)
-        self.from_pools = nn.Parameter(torch.tensor([0.3, 0.4, 0.3] + [0.0] * 6).repeat(self.findings, 1))
+        self.from_pools = nn.Parameter(torch.tensor([0.3, 0.4, 0.3] + [0.0] * (POOLS - 3)).repeat(self.findings, 1))
 
     def forward(self, token: Tensor) -> Tensor:
         """Slice logits [..., F] of tokens [..., d]."""

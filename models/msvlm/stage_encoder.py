@@ -15,7 +15,8 @@ from models.msvlm.distributed import device, in_processes, placed, rank, world_s
 from models.msvlm.encoder import new_encoder
 from models.msvlm.loop import Stage, run_stage, step_seed
 from models.msvlm.losses import BalancedPatchLoss, known_only
-from models.msvlm.preset import Preset
+from models.msvlm.planted import plant
+from models.msvlm.preset import NetworkShape, Preset
 from models.msvlm.slice_augment import vary
 
 SLICE_WEIGHT = 2.0
@@ -40,15 +41,16 @@ class StepBatches(Dataset[SliceBatch]):
 class MaskedLearning(nn.Module):
     """The slice encoder with its losses on patches and slices."""
 
-    def __init__(self, encoder: nn.Module, findings: int, seed: int) -> None:
+    def __init__(self, encoder: nn.Module, shape: NetworkShape, seed: int) -> None:
         super().__init__()
-        self.encoder, self.patch_loss, self.seed = encoder, BalancedPatchLoss(findings), seed
+        self.encoder, self.patch_loss, self.seed = encoder, BalancedPatchLoss(shape.findings), seed
+        self.pixel_mm = shape.pixel_mm
 
     def forward(self, batch: SliceBatch, step: int) -> Tensor:
-        """Loss of a batch as stored, varied as the step's seed says."""
+        """Loss of a batch as stored, with nodules planted and varied as the step's seed says."""
         place = device()
         generator = torch.Generator(place).manual_seed(step_seed(self.seed, rank(), step))
-        batch = vary(batch.to(place), generator)
+        batch = vary(plant(batch.to(place), self.pixel_mm, generator), generator)
         with torch.autocast(place.type, torch.bfloat16):
             encoded = self.encoder(batch.hu)
         by_slice = binary_cross_entropy_with_logits(encoded.slice_logits.float(), batch.slices, reduction="none")
@@ -69,7 +71,7 @@ def train_encoder(preset: Preset, encoder: nn.Module, shards: Sequence[Shard], f
 def _train(preset: Preset, shards: tuple[Shard, ...], start: Path, end: Path) -> None:
     encoder = new_encoder(preset.network)
     encoder.load_state_dict(torch.load(start, weights_only=True))
-    learned = MaskedLearning(encoder, preset.network.findings, preset.seed)
+    learned = MaskedLearning(encoder, preset.network, preset.seed)
     placed(learned.train())
     bank, batch = SliceBank(shards), preset.encoder.batch // world_size()
     sampler = FindingSampler(bank, preset.encoder.drawn)

@@ -15,9 +15,9 @@ from models.msvlm.graphs import (  # noqa: E402
 from models.msvlm.losses import BalancedPatchLoss, masked_embedding_loss  # noqa: E402
 from models.msvlm.network import load_network, new_network, save_network  # noqa: E402
 from models.msvlm.preprocess import body_centre_px, hounsfield_units  # noqa: E402
-from models.msvlm.preset import PRESETS, UnknownPreset, load_preset  # noqa: E402
+from models.msvlm.preset import POOLS, PRESETS, REGION_POOLS, UnknownPreset, load_preset  # noqa: E402
 from models.msvlm.runtime import session  # noqa: E402
-from models.msvlm.slice_token import patch_place, pool_patch_logits  # noqa: E402
+from models.msvlm.slice_token import SMALLEST_AREA, patch_place, pool_patch_logits  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -97,8 +97,18 @@ def test_report_decoder_graph_starts_from_an_empty_cache_and_equals_whole_senten
 def test_pooling_knows_left_from_right():
     logits = torch.full((1, 1, 12, 12), -6.0)
     logits[..., 9] = 4.0
-    top = pool_patch_logits(logits)[0, 0, 0::3]
+    top = pool_patch_logits(logits)[0, 0, 0::REGION_POOLS]
     assert top.tolist() == [4.0, -6.0, 4.0]
+
+
+def test_pooling_counts_and_measures():
+    logits = torch.full((1, 1, 12, 12), -12.0)
+    logits[0, 0, 2, 2] = logits[0, 0, 2, 3] = 9.0  # one of two patches
+    logits[0, 0, 9, 9] = logits[0, 0, 4, 9] = 9.0  # two of one each
+    logits[0, 0, 2, 3] = 8.0
+    area, peaks = pool_patch_logits(logits)[0, 0].view(3, REGION_POOLS)[:, -2:].T
+    assert (area.exp() - SMALLEST_AREA).tolist() == pytest.approx([4.0, 2.0, 2.0], abs=0.01)
+    assert peaks.tolist() == pytest.approx([3.0, 1.0, 2.0], abs=0.01)
 
 
 def test_a_place_is_where_the_patches_are_strongest():
@@ -116,8 +126,8 @@ def test_a_token_is_class_pools_and_places(network):
     assert encoded.token.shape == (2, shape.token_width)
     assert encoded.patch_logits.shape == (2, shape.findings, *shape.patch_grid)
     per_finding = encoded.token[:, shape.encoder_width :].unflatten(1, (shape.findings, -1))
-    assert torch.equal(per_finding[..., :9], pool_patch_logits(encoded.patch_logits))
-    assert torch.equal(per_finding[..., 9:], patch_place(encoded.patch_logits))
+    assert torch.equal(per_finding[..., :POOLS], pool_patch_logits(encoded.patch_logits))
+    assert torch.equal(per_finding[..., POOLS:], patch_place(encoded.patch_logits))
     assert torch.allclose(encoded.slice_logits, network.encoder.slice_head(encoded.token))
 
 

@@ -1,7 +1,6 @@
 """How training goes on after a cut, what it learns from, and what each stage depends on."""
 
 import json
-import logging
 import os
 import signal
 import subprocess
