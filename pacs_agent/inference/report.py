@@ -122,8 +122,8 @@ def _finding_statement(
     if reading.presence is Presence.ABSENT:
         return _statement("absent", "", reading, entry, entries, f"{name}: not seen.")
     if reading.presence is Presence.PRESENT:
-        return _statement("present", "", reading, entry, entries, f"{name}: present{_details(reading)}.")
-    uncertain = f"{name}: uncertain{_details(reading)}."
+        return _statement("present", "", reading, entry, entries, f"{name}: present{details(reading)}.")
+    uncertain = f"{name}: uncertain{details(reading)}."
     if tag("uncertain", entry.key) in tokenizer.tags:
         return _statement("uncertain", "", reading, entry, entries, uncertain)
     return _statement("present", POSSIBLE, reading, entry, entries, uncertain)
@@ -140,10 +140,10 @@ def _statement(
 
 
 def _described(reading: FindingReading) -> str:
-    return f"{reading.label.name}{_details(reading)}"
+    return f"{reading.label.name}{details(reading)}"
 
 
-def _details(reading: FindingReading) -> str:
+def details(reading: FindingReading) -> str:
     """Count, grade and places after commas, as in ", a few, small, right upper lobe"."""
     said = reading.attributes
     sides = "both sides" if len(said.all_sides) == 2 else said.place

@@ -1,23 +1,31 @@
 """What the model says becomes DICOM: one builder for each object, and the bytes to send.
 
-In: a StudyReading or a Refusal, the headers of the source slices, facts of the job. Out: a pydicom Dataset, the same
-bytes for the same input. Fails with UnusableEvidence when headers, reading and facts contradict each other.
+In: a StudyReading, a Refusal or a ReviewedReading, headers of source images, facts of the job. Out: a pydicom Dataset,
+the same bytes for the same input. Fails with UnusableEvidence when headers, reading and facts contradict each other.
 """
 
 from pacs_agent.results.ai_result import compose_ai_result
+from pacs_agent.results.assessment import compose_assessment
 from pacs_agent.results.draft_report import compose_draft_report
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, Predecessor, Refusal, UnusableEvidence
 from pacs_agent.results.no_result import compose_no_result
 from pacs_agent.results.part10 import write_bytes
+from pacs_agent.results.reviewed import ReviewedReading
+from pacs_agent.results.sources import InstanceReference
+from pacs_agent.results.verified_report import compose_verified_report
 
 __all__ = [
     "DocumentFacts",
+    "InstanceReference",
     "ObjectKind",
     "Predecessor",
     "Refusal",
+    "ReviewedReading",
     "UnusableEvidence",
     "compose_ai_result",
+    "compose_assessment",
     "compose_draft_report",
     "compose_no_result",
+    "compose_verified_report",
     "write_bytes",
 ]

@@ -14,6 +14,7 @@ from pydicom.sr.coding import Code
 from pacs_agent.inference.reading import Code as ReadingCode
 from pacs_agent.inference.reading import Presence
 from pacs_agent.results.text import fit_long_string
+from pacs_agent.review.model import REASONS, Action
 
 LOCAL_SCHEME = "99PACSAGENT"
 LOCAL_SCHEME_NAME = "PACS agent local codes"
@@ -59,7 +60,10 @@ DEVICE = Code("121007", "DCM", "Device")
 ARTIFICIAL_INTELLIGENCE = Code("123110", "DCM", "Artificial Intelligence")
 PROCESSING_EQUIPMENT = Code("109102", "DCM", "Processing Equipment")
 ACQUISITION_EQUIPMENT = Code("109101", "DCM", "Acquisition Equipment")
+PERSON = Code("121006", "DCM", "Person")
 ENGLISH = Code("en", "RFC5646", "English")
+ANY_LANGUAGE = Code("und", "RFC5646", "Undetermined")
+"""Of what a person wrote. RFC 5646 4.1."""
 
 # ours
 SLICE_EVIDENCE = Code("SLICE_EVIDENCE", LOCAL_SCHEME, "Weight of this slice for the finding")
@@ -69,6 +73,18 @@ COUNT_ONE = Code("COUNT_ONE", LOCAL_SCHEME, "One")
 COUNT_FEW = Code("COUNT_FEW", LOCAL_SCHEME, "Two to four")
 COUNT_MANY = Code("COUNT_MANY", LOCAL_SCHEME, "Five or more")
 NO_RESULT = Code("NO_RESULT", LOCAL_SCHEME, "No AI result for this study")
+ASSESSMENT = Code("ASSESSMENT", LOCAL_SCHEME, "Assessment of the AI result")
+ASSESSMENT_REASON = Code("ASSESSMENT_REASON", LOCAL_SCHEME, "Reason of the assessment")
+WHOLE_REPORT = Code("WHOLE_REPORT", LOCAL_SCHEME, "The report as a whole")
+
+ASSESSMENTS = {
+    Action.ACCEPTED: Code("ACCEPTED", LOCAL_SCHEME, "Accepted"),
+    Action.REJECTED: Code("REJECTED", LOCAL_SCHEME, "Rejected"),
+    Action.EDITED: Code("EDITED", LOCAL_SCHEME, "Accepted with changes"),
+    Action.ADDED: Code("ADDED", LOCAL_SCHEME, "Added, not said by the AI"),
+}
+"""What a person did with a finding, IHE AI Result Assessment."""
+NOT_ASSESSED = Code("NOT_ASSESSED", LOCAL_SCHEME, "Not assessed")
 
 PRESENCE = {
     Presence.PRESENT: Code("52101004", "SCT", "Present"),
@@ -149,6 +165,11 @@ def refusal_code(reason_code: str) -> Code:
     """The local code of a reason for saying nothing: `too_few_slices` becomes "Too few slices"."""
     words = reason_code.replace("_", " ").replace("-", " ").capitalize()
     return Code(reason_code, LOCAL_SCHEME, fit_long_string(words))
+
+
+def reason_code(reason: str) -> Code | None:
+    """The local code of a reason for rejecting a finding; None for one in other words."""
+    return Code(f"REASON_{reason.upper()}", LOCAL_SCHEME, REASONS[reason]) if reason in REASONS else None
 
 
 def code_item(code: Code) -> Dataset:

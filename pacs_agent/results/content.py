@@ -13,6 +13,7 @@ from highdicom.sr import (
     LanguageOfContentItemAndDescendants,
     ObservationContext,
     ObserverContext,
+    PersonObserverIdentifyingAttributes,
     TextContentItem,
 )
 from pydicom.dataset import Dataset
@@ -24,14 +25,17 @@ from pacs_agent.results.codes import (
     CURRENT_PROCEDURE_EVIDENCE,
     DEVICE,
     ENGLISH,
+    PERSON,
     PROCEDURE_REPORTED,
 )
 from pacs_agent.results.sources import InstanceReference
 from pacs_agent.results.text import clean
+from pacs_agent.review.model import Reviewer
 
 CONTAINS = "CONTAINS"
 HAS_CONCEPT_MOD = "HAS CONCEPT MOD"
 INFERRED_FROM = "INFERRED FROM"
+SELECTED_FROM = "SELECTED FROM"
 
 
 def container(
@@ -70,6 +74,17 @@ def image(name: Code, source: Slice, relationship: str) -> ImageContentItem:
     )
 
 
+def image_of(name: Code, source: InstanceReference, frame_number: int | None, relationship: str) -> ImageContentItem:
+    """A reference to any image of the study, or to a frame of it."""
+    return ImageContentItem(
+        name=name,
+        referenced_sop_class_uid=source.sop_class_uid,
+        referenced_sop_instance_uid=source.sop_instance_uid,
+        referenced_frame_numbers=frame_number,
+        relationship_type=relationship,
+    )
+
+
 def document_reference(instance: InstanceReference, relationship: str) -> CompositeContentItem:
     """A reference to another document of the study."""
     return CompositeContentItem(
@@ -86,8 +101,24 @@ def opening(author: Author, procedure: Code) -> list[ContentItem]:
         uid=author.device_uid, name=author.name, manufacturer_name=author.manufacturer, model_name=author.name
     )
     observer = ObserverContext(CodedConcept.from_code(DEVICE), device)
+    return _opening(ObservationContext(observer_device_context=observer), procedure)
+
+
+def opening_by(reviewer: Reviewer, procedure: Code) -> list[ContentItem]:
+    """The same where a person speaks. TID 1003."""
+    person = PersonObserverIdentifyingAttributes(name=reviewer.person_name, login_name=clean(reviewer.login))
+    observer = ObserverContext(CodedConcept.from_code(PERSON), person)
+    return _opening(ObservationContext(observer_person_context=observer), procedure)
+
+
+def language(code: Code) -> list[ContentItem]:
+    """The language of what stands beside it. TID 1204."""
+    return list(LanguageOfContentItemAndDescendants(CodedConcept.from_code(code)))
+
+
+def _opening(observers: ObservationContext, procedure: Code) -> list[ContentItem]:
     return [
-        *LanguageOfContentItemAndDescendants(CodedConcept.from_code(ENGLISH)),
-        *ObservationContext(observer_device_context=observer),
+        *language(ENGLISH),
+        *observers,
         coded(PROCEDURE_REPORTED, procedure, relationship=HAS_CONCEPT_MOD),
     ]

@@ -24,16 +24,26 @@ from pacs_agent.results.codes import (
 from pacs_agent.results.facts import DocumentFacts, ObjectKind
 from pacs_agent.results.patient import copy_patient_and_study
 from pacs_agent.results.sources import InstanceReference, hierarchical_references
+from pacs_agent.results.standing import Standing
 from pacs_agent.results.text import fit_long_string, settle_character_set
 from pacs_agent.results.uids import DocumentUids, replaced_by
+from pacs_agent.review.model import Reviewer
 
-SERIES_NUMBERS = {ObjectKind.AI_RESULT: 9001, ObjectKind.DRAFT_REPORT: 9002, ObjectKind.NO_RESULT: 9003}
+SERIES_NUMBERS = {
+    ObjectKind.AI_RESULT: 9001,
+    ObjectKind.DRAFT_REPORT: 9002,
+    ObjectKind.NO_RESULT: 9003,
+    ObjectKind.ASSESSMENT: 9004,
+    ObjectKind.VERIFIED_REPORT: 9005,
+}
 """Series Number by kind, far above those of scanners, so that results stand last in a viewer's list."""
 
 TITLES = {
     ObjectKind.AI_RESULT: "AI result",
     ObjectKind.DRAFT_REPORT: "Draft report",
     ObjectKind.NO_RESULT: "No AI result",
+    ObjectKind.ASSESSMENT: "Assessment of AI result",
+    ObjectKind.VERIFIED_REPORT: "Verified report, drafted by AI",
 }
 
 
@@ -48,7 +58,10 @@ class Envelope:
     """A header of the study, from which patient and study are taken."""
     evidence: Sequence[InstanceReference]
     author: Author
+    """The device that wrote the document."""
     facts: DocumentFacts
+    standing: Standing | None = None
+    """Of a document of a person; None: a machine wrote it and nobody has seen it."""
 
 
 def document(envelope: Envelope, root: ContainerContentItem) -> Dataset:
@@ -81,7 +94,8 @@ def _add_series(dataset: Dataset, envelope: Envelope) -> None:
     dataset.SeriesInstanceUID = envelope.uids.series_instance_uid
     dataset.SeriesNumber = SERIES_NUMBERS[envelope.kind]
     dataset.SeriesDate, dataset.SeriesTime = _date_and_time(envelope.facts.composed_at)
-    dataset.SeriesDescription = envelope.author.series_description(TITLES[envelope.kind])
+    speaker = envelope.standing or envelope.author
+    dataset.SeriesDescription = speaker.series_description(TITLES[envelope.kind])
     dataset.ReferencedPerformedProcedureStepSequence = []
 
 
@@ -92,7 +106,8 @@ def _add_equipment(dataset: Dataset, envelope: Envelope) -> None:
     dataset.ManufacturerModelName = author.name
     dataset.DeviceSerialNumber = author.device_uid
     dataset.SoftwareVersions = author.software_versions
-    processing = _equipment_item(author, envelope.facts.composed_at)
+    standing, composed_at = envelope.standing, envelope.facts.composed_at
+    processing = _equipment_item(standing.model, standing.read_at) if standing else _equipment_item(author, composed_at)
     dataset.ContributingEquipmentSequence = [processing, *_scanner_items(envelope.header)]
 
 
@@ -104,7 +119,7 @@ def _equipment_item(author: Author, at: datetime) -> Dataset:
     item.ManufacturerModelName = author.name
     item.SoftwareVersions = author.software_versions
     item.DeviceUID = author.device_uid
-    item.ContributionDateTime = at.strftime("%Y%m%d%H%M%S.%f%z")
+    item.ContributionDateTime = _date_time(at)
     item.ContributionDescription = author.statement[:1024] or "Checked whether a model can read the study"
     return item
 
@@ -123,11 +138,24 @@ def _scanner_items(header: Dataset) -> list[Dataset]:
 
 def _add_flags(dataset: Dataset, envelope: Envelope) -> None:
     """SR Document General module, PS3.3 C.17.2. Only a named person can make a document verified."""
+    verifier = envelope.standing.verifier if envelope.standing else None
     dataset.CompletionFlag = "COMPLETE"
-    dataset.VerificationFlag = "UNVERIFIED"
-    dataset.PreliminaryFlag = "PRELIMINARY"
+    dataset.VerificationFlag = "VERIFIED" if verifier else "UNVERIFIED"
+    dataset.PreliminaryFlag = "FINAL" if verifier else "PRELIMINARY"
+    if verifier:
+        dataset.VerifyingObserverSequence = [_verifying_observer(verifier, envelope)]
     dataset.ContentDate, dataset.ContentTime = _date_and_time(envelope.facts.composed_at)
     dataset.PerformedProcedureCodeSequence = []
+
+
+def _verifying_observer(verifier: Reviewer, envelope: Envelope) -> Dataset:
+    """The person who verified. The organization is type 1: it is the one that made the images, where they name it."""
+    item = Dataset()
+    item.VerifyingObserverName = verifier.person_name
+    item.VerifyingObserverIdentificationCodeSequence = []
+    item.VerifyingOrganization = fit_long_string(str(envelope.header.get("InstitutionName") or "")) or "not stated"
+    item.VerificationDateTime = _date_time(envelope.facts.composed_at)
+    return item
 
 
 def _add_references(dataset: Dataset, envelope: Envelope) -> None:
@@ -156,6 +184,10 @@ def _scheme_item(designator: str) -> Dataset:
     item.CodingSchemeName = LOCAL_SCHEME_NAME if ours else f"Local codes {designator} of the model's manufacturer"
     item.CodingSchemeResponsibleOrganization = AGENT_MANUFACTURER if ours else "see Manufacturer"
     return item
+
+
+def _date_time(at: datetime) -> str:
+    return at.strftime("%Y%m%d%H%M%S.%f%z")
 
 
 def _date_and_time(at: datetime) -> tuple[str, str]:

@@ -17,6 +17,8 @@ class ObjectKind(StrEnum):
     AI_RESULT = "ai_result"
     DRAFT_REPORT = "draft_report"
     NO_RESULT = "no_result"
+    ASSESSMENT = "assessment"
+    VERIFIED_REPORT = "verified_report"
 
 
 @dataclass(frozen=True)
