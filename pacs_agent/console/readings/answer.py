@@ -13,15 +13,16 @@ from pacs_agent.console.readings.result import result_of
 from pacs_agent.console.readings.stored import (
     JobKnown,
     StudyKnown,
+    document_now,
     instance_numbers,
     job_now,
     known_study,
-    object_made,
     reading_jobs,
     result_objects,
 )
 from pacs_agent.db import JobState, StudyState
 from pacs_agent.inference import StudyReading
+from pacs_agent.review import current_review
 
 
 def study_answer(session: Session, archive: Archive, settings: Settings, readings: Readings, uid: str) -> StudyAnswer:
@@ -42,7 +43,7 @@ def study_answer(session: Session, archive: Archive, settings: Settings, reading
         job=job_now(session, jobs[0]),
         result=_result(session, told, reading) if told and reading else None,
         history=_history(jobs),
-        review=None,
+        review=current_review(session, told.id) if told else None,
     )
 
 
@@ -81,7 +82,7 @@ def _result(session: Session, job: JobKnown, reading: StudyReading) -> Result:
         run=job.run,
         created_at=min(one.created_at for one in made),
         instance_numbers=instance_numbers(session, reading.series.series_instance_uid),
-        objects=[object_made(one) for one in made],
+        objects=[document_now(one) for one in made],
     )
 
 

@@ -2,22 +2,27 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 from pydantic import BaseModel
-from werkzeug.exceptions import BadRequest, HTTPException
+from werkzeug.exceptions import BadRequest, ServiceUnavailable
 
 from pacs_agent.archive import Archive
-from pacs_agent.config import Settings
-from pacs_agent.console.access import Role, needs
+from pacs_agent.config import Settings, WebSettings
+from pacs_agent.console.access import Role, current_person, needs
+from pacs_agent.console.ending import at_the_end
 from pacs_agent.console.readings.answer import study_answer
+from pacs_agent.console.readings.events import EventStream
 from pacs_agent.console.readings.heat import heat_of_slice
 from pacs_agent.console.readings.readings import Readings
+from pacs_agent.console.readings.sights import look_into
 from pacs_agent.console.readings.version import version
+from pacs_agent.console.readings.watch import Watch
 from pacs_agent.db import Database
 from pacs_agent.receive.intake import is_uid
 
 PREFIX = "/api/v1"
 _STUDY = "/studies/<study>"
+RETRY_AFTER_S = 10
 _REVALIDATED = "private, no-cache"
 _KEPT = "private, max-age=31536000, immutable"
 
@@ -26,10 +31,10 @@ def readings_blueprint(settings: Settings, database: Database, archive: Archive)
     """What the panel reads: the result of a study, the heat of its findings, and news of both."""
     blueprint = Blueprint("readings", __name__, url_prefix=PREFIX)
     blueprint.url_value_preprocessor(_check_uids)
-    blueprint.register_error_handler(HTTPException, _error_in_json)
     readings = Readings()
     _add_result(blueprint, settings, database, archive, readings)
     _add_heat(blueprint, settings, database, readings)
+    _add_events(blueprint, settings.web, Watch(look_into(database)))
     return blueprint
 
 
@@ -71,6 +76,27 @@ def _add_heat(blueprint: Blueprint, settings: Settings, database: Database, read
         return response
 
 
+def _add_events(blueprint: Blueprint, settings: WebSettings, watch: Watch) -> None:
+    most = min(settings.events_max, settings.threads // 2)
+    blueprint.record_once(lambda setup: at_the_end(setup.app, watch.close))
+
+    @blueprint.get(f"{_STUDY}/events")
+    @needs(Role.VIEWER)
+    def events(study: str) -> Response:
+        login, gone = current_person().login, request.environ.get("waitress.client_disconnected", _not_known)
+        if not watch.enter(study, most):
+            fault = f"{most} studies are watched already, more need web.events_max and web.threads; ask for the result"
+            raise ServiceUnavailable(f"{fault} again in {RETRY_AFTER_S} s", retry_after=RETRY_AFTER_S)
+        response = Response(EventStream(watch, study, login, gone=gone), content_type="text/event-stream")
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Accel-Buffering"] = "no"  # nginx would wait for more
+        return response
+
+
+def _not_known() -> bool:
+    return False
+
+
 def _frame_number(value: str | None) -> int | None:
     """PS3.3 10.3: frames are numbered from 1."""
     if value is None:
@@ -82,7 +108,3 @@ def _frame_number(value: str | None) -> int | None:
 
 def _json(model: BaseModel) -> Response:
     return Response(model.model_dump_json(), content_type="application/json")
-
-
-def _error_in_json(error: HTTPException) -> tuple[Response, int]:
-    return jsonify(error=error.description), error.code or 500

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.db import StepState
 from pacs_agent.inference import Presence
+from pacs_agent.review import DocumentNow, ReviewNow
 
 Pixel = tuple[float, float]
 """Row and column, whole numbers at centres of pixels, in the layout of the Slice; a stored file may lie otherwise."""
@@ -151,23 +152,6 @@ class SentenceSaid(_Frozen):
     """Written by the agent, not by the model's decoder."""
 
 
-class DeliveryNow(_Frozen):
-    """How far an object is on its way to a destination."""
-
-    destination: str
-    state: str
-
-
-class ObjectMade(_Frozen):
-    """A DICOM object that the job made."""
-
-    kind: str
-    sop_class_uid: str
-    sop_instance_uid: str
-    series_instance_uid: str
-    deliveries: tuple[DeliveryNow, ...]
-
-
 class Result(_Frozen):
     """What a model says of a study, and where the objects that say it in DICOM are."""
 
@@ -181,7 +165,7 @@ class Result(_Frozen):
     sentences: tuple[SentenceSaid, ...]
     impression: tuple[SentenceSaid, ...]
     evidence_method: str | None
-    objects: tuple[ObjectMade, ...]
+    objects: tuple[DocumentNow, ...]
 
 
 class Earlier(_Frozen):
@@ -209,7 +193,8 @@ class StudyAnswer(_Frozen):
     """The newest result there is."""
     history: tuple[Earlier, ...]
     """All reading jobs, newest first."""
-    review: None = None
+    review: ReviewNow | None
+    """The newest saved review of the result."""
 
 
 class HeatOfSlice(_Frozen):

@@ -8,7 +8,6 @@ from pacs_agent.console.readings.models import (
     Evidence,
     Finding,
     Model,
-    ObjectMade,
     Result,
     SentenceSaid,
     SeriesRead,
@@ -16,6 +15,7 @@ from pacs_agent.console.readings.models import (
 )
 from pacs_agent.imaging import OrderedSeries
 from pacs_agent.inference import Code, FindingReading, Sentence, SliceEvidence, StudyReading
+from pacs_agent.review import DocumentNow
 
 WEIGHT_DIGITS = 4
 """Decimals of a slice weight on the wire: a bar of the panel has fewer pixels than that."""
@@ -28,7 +28,7 @@ def result_of(
     run: int,
     created_at: datetime,
     instance_numbers: Mapping[str, int | None],
-    objects: Iterable[ObjectMade],
+    objects: Iterable[DocumentNow],
 ) -> Result:
     """The result that a reading is on the wire. `instance_numbers` by SOP Instance UID, for people to recognise."""
     return Result(

@@ -7,13 +7,22 @@ from datetime import datetime
 from sqlalchemy import RowMapping, select
 from sqlalchemy.orm import Session, selectinload
 
-from pacs_agent.console.readings.models import DeliveryNow, JobNow, ObjectMade, StepNow
-from pacs_agent.db import Instance, Job, JobState, JobStep, ResultObject, Series, StepState, Study, StudyState
+from pacs_agent.console.readings.models import JobNow, StepNow
+from pacs_agent.db import (
+    REVIEW_PIPELINE,
+    Instance,
+    Job,
+    JobState,
+    JobStep,
+    ResultObject,
+    Series,
+    StepState,
+    Study,
+    StudyState,
+)
 from pacs_agent.inference import StudyReading
 from pacs_agent.results import ObjectKind
-
-REVIEW_PIPELINE = "review"
-"""Jobs of this pipeline deliver what a person said of a study; they read nothing."""
+from pacs_agent.review import DeliveryNow, DocumentNow
 
 
 @dataclass(frozen=True)
@@ -109,10 +118,10 @@ def result_objects(session: Session, job_id: str) -> Sequence[ResultObject]:
     return session.scalars(query.options(selectinload(ResultObject.deliveries))).all()
 
 
-def object_made(made: ResultObject) -> ObjectMade:
+def document_now(made: ResultObject) -> DocumentNow:
     """An object as it is on the wire."""
     deliveries = sorted(made.deliveries, key=lambda one: one.destination)
-    return ObjectMade(
+    return DocumentNow(
         kind=made.kind,
         sop_class_uid=made.sop_class_uid,
         sop_instance_uid=made.sop_instance_uid,

@@ -4,50 +4,48 @@ A poll that finds nothing new costs these queries and no more: neither readings 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Executable, Select, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from pacs_agent import __version__
-from pacs_agent.console.readings.stored import REVIEW_PIPELINE
-from pacs_agent.db import Delivery, Job, JobStep, ResultObject, RuleSet, Study
+from pacs_agent.db import Delivery, Job, JobStep, ResultObject, RuleSet, Study, StudyState
 
-_OF_READING = Job.pipeline != REVIEW_PIPELINE
+_UID = Study.study_instance_uid
+_ASKED = _UID.in_(bindparam("uids", expanding=True))
+_JOBS: Select[Any] = select(_UID).join(Study.jobs).where(_ASKED)
+"""Those of reviews as well: each review comes with a job that sends it."""
+_LAST_RECEIVED = case((Study.state == StudyState.RECEIVING, None), else_=Study.last_received_at)
+"""While images arrive nothing is told of each."""
+_QUERIES: tuple[Executable, ...] = (
+    select(_UID, Study.state, Study.state_reason, _LAST_RECEIVED).where(_ASKED),
+    _JOBS.add_columns(Job.id, Job.state, Job.run, Job.progress, Job.error, Job.finished_at).order_by(Job.id),
+    _JOBS.join(Job.steps).add_columns(JobStep.id, JobStep.state, JobStep.attempts, JobStep.detail).order_by(JobStep.id),
+    _JOBS.join(Job.results)
+    .outerjoin(ResultObject.deliveries)
+    .add_columns(ResultObject.id, Delivery.id, Delivery.state)
+    .order_by(ResultObject.id, Delivery.id),
+)
+"""Everything small that an answer is made of, each row led by the Study Instance UID."""
+_NEWEST_RULES = select(func.max(RuleSet.id))
 
 
 def versions(session: Session, study_instance_uids: Iterable[str]) -> dict[str, str]:
     """The version of the answer about each study, by Study Instance UID; it changes whenever the answer does."""
-    uids = sorted(set(study_instance_uids))
-    seen: dict[str, list[Any]] = {uid: [__version__] for uid in uids}
-    for query in _queries(uids):
-        for uid, *facts in session.execute(query):
+    seen: dict[str, list[Any]] = {uid: [] for uid in study_instance_uids}
+    connection = session.connection()
+    for query in _QUERIES:
+        for uid, *facts in connection.execute(query, {"uids": list(seen)}):
             seen[uid].append(facts)
-    rules = session.scalar(select(func.max(RuleSet.id)))
-    return {uid: _digest([*facts, rules]) for uid, facts in seen.items()}
+    rules = connection.scalar(_NEWEST_RULES)
+    return {uid: _digest([__version__, rules, *facts]) for uid, facts in seen.items()}
 
 
 def version(session: Session, study_instance_uid: str) -> str:
     """The version of the answer about one study."""
     return versions(session, (study_instance_uid,))[study_instance_uid]
-
-
-def _queries(uids: Sequence[str]) -> list[Select[Any]]:
-    """Everything small that an answer is made of, each row led by the Study Instance UID."""
-    uid = Study.study_instance_uid
-    jobs: Select[Any] = select(uid).join(Study.jobs).where(uid.in_(uids), _OF_READING)
-    return [
-        select(uid, Study.state, Study.state_reason, Study.last_received_at).where(uid.in_(uids)),
-        jobs.add_columns(Job.id, Job.state, Job.run, Job.progress, Job.error, Job.finished_at).order_by(Job.id),
-        jobs.join(Job.steps)
-        .add_columns(JobStep.id, JobStep.state, JobStep.attempts, JobStep.detail)
-        .order_by(JobStep.id),
-        jobs.join(Job.results)
-        .outerjoin(ResultObject.deliveries)
-        .add_columns(ResultObject.id, Delivery.id, Delivery.state)
-        .order_by(ResultObject.id, Delivery.id),
-    ]
 
 
 def _digest(facts: list[Any]) -> str:
