@@ -28,15 +28,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from models.datasets.ct_rate import CtRate, CtRateFault
-from models.datasets.dicom_folder import ArchiveFault, Columns, DicomFolder
+from models.datasets.ct_rate import CtRate
+from models.datasets.dicom_folder import Columns, DicomFolder
 from models.datasets.report_text import digest_of
 from models.datasets.splits import split_of
-from models.datasets.study import LabelledStudy
+from models.datasets.study import LabelledStudy, StudyUnreadable
 from models.phantoms.findings import FINDINGS, Finding
 from pacs_agent.imaging import UnusableImages
 
-UNUSABLE = (ArchiveFault, CtRateFault, UnusableImages)
 DEFAULT_SHARES = {"encoder": 0.5, "reader": 0.3, "validation": 0.1, "test": 0.1}
 """The reader is trained on patients that the slice encoder has not seen."""
 
@@ -56,7 +55,7 @@ class Archive(Protocol):
         """Study and patient of each study, in order."""
 
     def study(self, index: int) -> LabelledStudy:
-        """One study. Raises one of UNUSABLE."""
+        """One study. Raises StudyUnreadable, UnusableImages."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +82,11 @@ class SplitStudies:
         return len(self.indices)
 
     def study(self, index: int) -> LabelledStudy:
-        """A study, always the same for the same index."""
-        return self.archive.study(self.indices[index])
+        """A study, always the same for the same index. Raises StudyUnreadable."""
+        try:
+            return self.archive.study(self.indices[index])
+        except UnusableImages as why:
+            raise StudyUnreadable(str(why)) from why
 
 
 class _Entry(BaseModel):
@@ -183,7 +185,7 @@ def check(archives: Archives) -> Iterator[tuple[str, str]]:
             for index in track(range(len(source)), f"reading {source.name}"):
                 try:
                     study = source.study(index)
-                except UNUSABLE as fault:
+                except StudyUnreadable as fault:
                     yield source.archive.patients()[source.indices[index]][0], str(fault)
                     continue
                 totals[split] += 1

@@ -86,8 +86,8 @@ class DataSettings(_Frozen):
     test_phantoms: int
     implanted: bool = False
     """Whether lesions implanted into real CTs are used where the real CTs are present."""
-    ct_rate: Path | None = None
-    """Folder of CT-RATE; its training patients are added to those of the reader and to validation."""
+    archives: Path | None = None
+    """File that names the archives to train on beside the phantoms; see `models.datasets.archives`."""
     encoder_implants: int = 0
     reader_implants: int = 0
     validation_implants: int = 0

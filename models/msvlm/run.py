@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from models.datasets.archives import Archives
 from models.datasets.cache import Shard, StudySource, render
-from models.datasets.ct_rate_patients import SHARES, CtRatePatients
 from models.datasets.implants import implants
 from models.datasets.phantoms import PhantomSource
 from models.datasets.some_slices import SomeSlices
@@ -25,6 +25,8 @@ ENCODER_SIZES = {
 DECODER_SIZES = {"decoder_heads", "decoder_blocks", "max_words"}
 IMPLANT_SEEDS = {"encoder": 0, "reader": 100_000, "validation": 200_000}
 """First seed of the implanted studies of a split; all are of patients that are not held out."""
+REPORTED = ("reader", "validation")
+"""Splits whose studies need no masks, so that those of archives with reports can join them."""
 NOT_CONTENT = {"checkpoint_every"}
 """Settings that change nothing in the result."""
 
@@ -59,7 +61,7 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def sources(self, split: str) -> list[StudySource]:
-        """The studies of a split: phantoms and, where they are present, implants into real CTs, and CT-RATE."""
+        """The studies of a split: phantoms, implants where the real CTs are, and archives that have reports."""
         data = self.preset.data
         sources: list[StudySource] = [PhantomSource.of_split(data, split)]
         count = getattr(data, f"{split}_implants", 0)
@@ -67,18 +69,28 @@ class Run:
             implanted = implants("train", count, IMPLANT_SEEDS[split])
             whole = replace(implanted, patches=False)
             sources.append(SomeSlices(implanted, data.encoder_slices) if split == "encoder" else whole)
-        if data.ct_rate and split in SHARES:
-            sources.append(CtRatePatients(data.ct_rate, split))
+        if data.archives and split in REPORTED:
+            sources += Archives.load(data.archives).sources(split)
         return sources
+
+    def unlabelled(self) -> list[StudySource]:
+        """Studies of the archives for the slice encoder, which learns from them without labels."""
+        data = self.preset.data
+        archives = Archives.load(data.archives).sources("encoder") if data.archives else []
+        return [SomeSlices(source, data.encoder_slices) for source in archives]
 
     def shards(self, split: str) -> list[Shard]:
         """The rendered studies of a split; the leading process renders what is missing."""
-        return lead_first(lambda: self._rendered(split))
+        return lead_first(lambda: self._rendered(split, self.sources(split)))
 
-    def _rendered(self, split: str) -> list[Shard]:
+    def unlabelled_shards(self) -> list[Shard]:
+        """All that the slice encoder sees without labels: its own split, and the archives' part of it."""
+        return self.shards("encoder") + lead_first(lambda: self._rendered("unlabelled", self.unlabelled()))
+
+    def _rendered(self, split: str, sources: Sequence[StudySource]) -> list[Shard]:
         shape, processes = self.preset.network, self.preset.processes
-        shards = [shard for source in self.sources(split) for shard in render(source, shape, self.cache, processes)]
-        if rank() == 0:
+        shards = [shard for source in sources for shard in render(source, shape, self.cache, processes)]
+        if rank() == 0 and shards:
             self._note_sources(split, shards)
         return shards
 
@@ -125,6 +137,7 @@ def stage_settings(preset: Preset) -> dict[str, dict[str, Any]]:
     reader_sizes = preset.network.model_fields_set - ENCODER_SIZES - DECODER_SIZES
     data = section("data")
     of_encoder = {name: value for name, value in data.items() if name.startswith("encoder") or name == "phantom_px"}
+    archives = {"archives": preset.data.archives.read_text()} if preset.data.archives else {}
     return {
         "selfsup": {
             "seed": preset.seed,
@@ -132,10 +145,10 @@ def stage_settings(preset: Preset) -> dict[str, dict[str, Any]]:
             **sizes(ENCODER_SIZES),
             "selfsup": section("selfsup"),
             **({"weights": str(preset.encoder.weights)} if preset.encoder.weights else {}),
+            **archives,
         },
         "encoder": {"implanted": preset.data.implanted, "encoder": section("encoder")},
-        "tokens": {name: value for name, value in data.items() if name.startswith(("reader", "validation"))}
-        | ({"ct_rate": data["ct_rate"]} if data["ct_rate"] else {}),
+        "tokens": {name: value for name, value in data.items() if name.startswith(("reader", "validation"))},
         "masked": {**sizes(reader_sizes), "masked": section("masked")},
         "findings": {"findings": section("findings")},
         "decoder": {**sizes(DECODER_SIZES), "decoder": section("decoder")},

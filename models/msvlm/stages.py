@@ -33,7 +33,7 @@ class RunStage:
 def _selfsup(run: Run, network: Network) -> None:
     if weights := run.preset.encoder.weights:
         load_checkpoint(network.encoder, weights)
-    train_selfsup(run.preset, network.encoder, run.shards("encoder"), run.folder)
+    train_selfsup(run.preset, network.encoder, run.unlabelled_shards(), run.folder)
 
 
 def _encoder(run: Run, network: Network) -> None:

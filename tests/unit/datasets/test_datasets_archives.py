@@ -9,7 +9,11 @@ from test_datasets_dicom_folder import write_reports, write_study
 
 from models.datasets import dicom_folder
 from models.datasets.archives import DEFAULT_SHARES, Archives, main
+from models.datasets.cache import render, stream
 from models.datasets.ct_rate import VolumeName
+from models.msvlm.preset import load_preset
+from models.msvlm.run import Run
+from models.msvlm.train import with_archives
 from models.phantoms.findings import Finding
 
 PATIENTS = 24
@@ -78,3 +82,28 @@ def test_unknown_settings_and_splits_are_refused(archives: Path):
     archives.write_text("ct_rates: []")
     with pytest.raises(ValidationError, match="ct_rates"):
         Archives.load(archives)
+
+
+def test_a_run_learns_from_the_archives(archives: Path, tmp_path: Path):
+    run = Run(with_archives(load_preset("tiny"), archives), tmp_path / "cache", tmp_path / "out")
+    names = {split: [source.name for source in run.sources(split)] for split in ("encoder", "reader", "validation")}
+    assert not any(name.startswith("ct-rate") for name in names["encoder"])  # no masks, so no patches to learn from
+    for split in ("reader", "validation"):
+        assert any(name.startswith("ct-rate-train-") and f"-{split}-" in name for name in names[split]), names
+    assert [source.name.rsplit("-", 2)[1:] for source in run.unlabelled()] == [["6", "slices"]] * len(run.unlabelled())
+    assert run.unlabelled()
+
+
+def test_other_archives_are_another_run(archives: Path, tmp_path: Path):
+    without = Run(load_preset("tiny"), tmp_path / "cache", tmp_path / "out")
+    run = Run(with_archives(without.preset, archives), tmp_path / "cache", tmp_path / "out")
+    before = run.file("tokens")
+    assert before != without.file("tokens")
+    archives.write_text(archives.read_text().replace("pepper", "salt"))
+    assert run.file("tokens") != before
+
+
+def test_what_the_archive_cannot_give_is_left_out_of_the_rendering(archives: Path, tmp_path: Path):
+    hospital = next(s for split in DEFAULT_SHARES for s in Archives.load(archives).sources(split) if "city" in s.name)
+    shards = render(hospital, load_preset("tiny").network, tmp_path / "cache", processes=1)
+    assert list(stream(shards)) == []  # five slices: too few for a chest CT

@@ -13,8 +13,6 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from models.datasets.cache import render, stream  # noqa: E402
-from models.datasets.ct_rate import CtRate, VolumeName  # noqa: E402
-from models.datasets.ct_rate_patients import SHARES, CtRatePatients  # noqa: E402
 from models.datasets.fields import ATTRIBUTE_GROUPS, choose_slices, on_field  # noqa: E402
 from models.datasets.slices import FindingSampler, SliceBank, SliceBatch  # noqa: E402
 from models.datasets.study import LabelledStudy, StudyUnreadable  # noqa: E402
@@ -128,15 +126,6 @@ def test_a_study_that_cannot_be_read_is_left_out_and_named(preset, tmp_path, cap
     shards = render(PartlyBroken(), preset.network, tmp_path, processes=1)
     assert [s.facts.patient for s in stream(shards)] == ["p0", "p2"]
     assert "study 1 of made is left out: its file is cut off" in caplog.text
-
-
-def test_no_patient_of_ct_rate_is_both_learned_from_and_calibrated_on(monkeypatch):
-    volumes = tuple(VolumeName("train", patient, study, 1) for patient in range(400) for study in "ab")
-    monkeypatch.setattr(CtRate, "volumes", volumes)
-    parts = {part: CtRatePatients(Path("unread"), part) for part in SHARES}
-    patients = {part: {volumes[i].patient for i in source.indices} for part, source in parts.items()}
-    assert not patients["reader"] & patients["validation"]
-    assert sum(map(len, parts.values())) == 800 and 5 <= len(patients["validation"]) <= 40
 
 
 def test_chosen_slices_go_through_the_findings():
