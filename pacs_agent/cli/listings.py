@@ -19,6 +19,7 @@ from pacs_agent.cli.context import (
     rows_of,
 )
 from pacs_agent.db import (
+    REVIEW_PIPELINE,
     AuditEvent,
     Delivery,
     Instance,
@@ -63,7 +64,8 @@ def _study_rows(session: Session, state: str | None, limit: int) -> list[Row]:
 
 def _study_row(session: Session, study: Study) -> Row:
     images = select(func.count(Instance.id)).join(Series).where(Series.study_pk == study.id)
-    newest = max(study.jobs, key=lambda job: job.created_at, default=None)
+    readings = [job for job in study.jobs if job.pipeline != REVIEW_PIPELINE]
+    newest = max(readings, key=lambda job: job.created_at, default=None)
     return {
         "study_instance_uid": study.study_instance_uid,
         "accession_number": study.accession_number,

@@ -7,10 +7,11 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
 from pacs_agent.assemble import image_digests, input_digest
-from pacs_agent.db import Database, Job, JobState, ResultObject, StepState, utc_now
+from pacs_agent.db import REVIEW_PIPELINE, Database, Job, JobState, ResultObject, StepState, utc_now
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
 from pacs_agent.pipeline.progress import StepProgress, reading_step
+from pacs_agent.pipeline.review import ReviewDocuments
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages
 from pacs_agent.results import ObjectKind, Predecessor
 
@@ -18,12 +19,13 @@ OVERTAKEN = "more images came before it was read; the study is read again when i
 
 
 class Steps:
-    """The steps of reading, for the workflow to call in order."""
+    """The steps of reading and of writing a review, for the workflow to call in order."""
 
     def __init__(self, database: Database, archive: Archive, stages: Mapping[str, Stages]) -> None:
         self.database = database
         self.archive = archive
         self.stages = stages
+        self.reviews = ReviewDocuments(database, archive)
 
     def begin(self, job_id: str, run: int) -> bool:
         """Marks the job as running; false when it has its objects already and only delivery is left.
@@ -34,7 +36,7 @@ class Steps:
             job = _job(session, job_id, run)
             if job.state == JobState.QUEUED:
                 job.state, job.started_at = JobState.RUNNING, job.started_at or utc_now()
-            if job.pipeline not in self.stages:
+            if job.pipeline not in (*self.stages, REVIEW_PIPELINE):
                 raise JobFailed(f"there is no pipeline {job.pipeline}; there are {', '.join(sorted(self.stages))}")
             return not _results(session, job_id)
 
@@ -75,6 +77,11 @@ class Steps:
         with reading_step(self.database, job_id, run, "compose"):
             why = NothingToSay(code, reason, bundle)
             self._keep(job_id, self._stages(job_id).compose_no_result(self._facts(job_id), why), reason)
+
+    def compose_review(self, job_id: str, run: int) -> None:
+        """Makes the documents of a review and archives them. Images that came since do not matter to it."""
+        with reading_step(self.database, job_id, run, "compose"):
+            self._keep(job_id, self.reviews.compose(job_id))
 
     def hand_over(self, job_id: str, run: int) -> list[str]:
         """Marks the job as delivering; returns the destinations that do not have its objects yet."""

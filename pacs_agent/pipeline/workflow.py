@@ -1,8 +1,9 @@
 """The story of a job, durable: after a crash it goes on at the step that was cut off.
 
-Two kinds of DBOS workflow: `study` reads and composes, on a queue with few places; `attempt` delivers or confirms once,
-on a queue with places of its own for each destination, so that a destination that is down holds up nobody else. Between
-two attempts nothing runs: the next one lies in the queue with its delay.
+Three kinds of DBOS workflow: `study` reads and composes, `review` writes what a person said of a reading, both on a
+queue with few places; `attempt` delivers or confirms once, on a queue with places of its own for each destination, so
+that a destination that is down holds up nobody else. Between two attempts nothing runs: the next one lies in the queue
+with its delay.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from dbos import error as dbos_error
 from sqlalchemy.exc import OperationalError
 
 from pacs_agent.archive import StorageFailure
-from pacs_agent.db import Job
+from pacs_agent.db import REVIEW_PIPELINE, Job
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.delivery import Act, Attempted, Deliveries, backoff_s
 from pacs_agent.pipeline.errors import JobStopped, NothingToSay
@@ -31,22 +32,31 @@ log = get_log("pipeline")
 
 
 class Story:
-    """The two workflows, registered with DBOS when made: make it once, before DBOS is launched.
+    """The workflows, registered with DBOS when made: make it once, before DBOS is launched.
 
-    `study` takes (job id, run), `attempt` (job id, run, act, destination, number).
+    `study` and `review` take (job id, run), `attempt` (job id, run, act, destination, number).
     """
 
     def __init__(self, steps: Steps, deliveries: Deliveries) -> None:
         self.steps = steps
         self.deliveries = deliveries
         self.study = _registered("study", self._study)
+        self.review = _registered("review", self._review)
         self.attempt = _registered("attempt", self._attempt)
 
     def _study(self, job_id: str, run: int) -> None:
         """Reads a study and hands its objects to delivery."""
+        self._tell(job_id, run, self._read)
+
+    def _review(self, job_id: str, run: int) -> None:
+        """Writes the documents of a review and hands them to delivery."""
+        self._tell(job_id, run, self._write_review)
+
+    def _tell(self, job_id: str, run: int, make: Callable[[str, int], None]) -> None:
+        """A job from its begin to delivery; `make` makes the objects where there are none yet."""
         try:
             if _step("begin", self.steps.begin, job_id, run):
-                self._read(job_id, run)
+                make(job_id, run)
             for destination in _step("hand_over", self.steps.hand_over, job_id, run):
                 self._queue_attempt(job_id, run, Act.DELIVER, destination, 1)
             _step("settle", self.deliveries.settle, job_id, run)
@@ -68,6 +78,9 @@ class Story:
             _step("compose", steps.compose, job_id, run, earlier)
         except NothingToSay as why:
             _step("no_result", steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
+
+    def _write_review(self, job_id: str, run: int) -> None:
+        _step("compose", self.steps.compose_review, job_id, run)
 
     def _attempt(self, job_id: str, run: int, act: str, destination: str, number: int) -> None:
         """Delivers or confirms once, and says what comes next."""
@@ -114,8 +127,9 @@ def study_workflow_id(job_id: str, run: int) -> str:
 
 def queue_study(story: Story, job: Job) -> None:
     """Puts a job into the reading queue by its priority; a job that is there already is left as it is."""
+    workflow = story.review if job.pipeline == REVIEW_PIPELINE else story.study
     with SetWorkflowID(study_workflow_id(job.id, job.run)), SetEnqueueOptions(priority=max(1, job.priority)):
-        DBOS.enqueue_workflow(READING_QUEUE, story.study, job.id, job.run)
+        DBOS.enqueue_workflow(READING_QUEUE, workflow, job.id, job.run)
 
 
 def register_queues(concurrency: int) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pacs_agent.db import REVIEW_PIPELINE
 from pacs_agent.route.conditions import All, Attributes, Condition
 from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.errors import WrongRules
@@ -13,6 +14,12 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,6
 LOWEST_PRIORITY = 1_000_000
 
 
+def _not_of_reviews(pipeline: str) -> str:
+    if pipeline == REVIEW_PIPELINE:
+        raise ValueError(f"the pipeline {REVIEW_PIPELINE} writes what people say of readings; name one that reads")
+    return pipeline
+
+
 class Rule(BaseModel):
     """One rule. A lower priority number runs first; `continue: true` lets later rules match as well."""
 
@@ -20,7 +27,7 @@ class Rule(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     when: Condition = All(all=())
-    pipeline: Name
+    pipeline: Annotated[Name, AfterValidator(_not_of_reviews)]
     destinations: tuple[Name, ...] = ()
     priority: int = Field(100, ge=1, le=LOWEST_PRIORITY)
     enabled: bool = True
