@@ -19,6 +19,7 @@ function configureViewer(settings) {
     showLoadingIndicator: true,
     strictZSpacingForVolumeViewport: true,
     groupEnabledModesFirst: true,
+    investigationalUseDialog: { option: 'configure', days: 30 },
     maxNumberOfWebWorkers: 3,
     maxNumRequests: { interaction: 100, thumbnail: 5, prefetch: 25 },
     defaultDataSourceName: settings.sources[0].name,

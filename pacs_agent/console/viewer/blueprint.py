@@ -27,7 +27,7 @@ log = get_log("viewer")
 class _FilePath(PathConverter):
     """A path that ends in a file's name, with a dot; any other path is a route of the viewer."""
 
-    regex = r"(?:[^/]+/)*[^/]+\.[A-Za-z0-9]+"
+    regex = r"(?:[^/]+/)*[^/]*\.[^/]+"
     weight = PathConverter.weight - 1  # asked before the routes
 
 
