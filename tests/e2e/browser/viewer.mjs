@@ -1,0 +1,125 @@
+/** OHIF with our panel, as a user sees it: what is clicked, read and looked at. */
+import path from 'node:path';
+
+const IMAGE_SHOWN_MS = 120_000;
+
+export class Viewer {
+  /** `page` of playwright; `address` is where the viewer is served. */
+  constructor(page, address) {
+    this.page = page;
+    this.address = address.replace(/\/$/, '');
+  }
+
+  /** An element of ours by its stable name. */
+  part(name, attributes = '') {
+    return this.page.locator(`[data-pa="${name}"]${attributes}`);
+  }
+
+  /** Logs in on the agent's page, and stays there. */
+  async logIn({ login, password }, address = this.address) {
+    await this.page.goto(`${address}/login`);
+    await this.page.fill('input[name="login"]', login);
+    await this.page.fill('input[name="password"]', password);
+    await Promise.all([this.page.waitForURL((url) => !url.pathname.startsWith('/login')), this.page.keyboard.press('Enter')]);
+  }
+
+  /** Opens a study and waits until its first image is drawn. `mode` is the route of an OHIF mode. */
+  async open(study, { mode = 'pacs-agent', query = {} } = {}) {
+    const asked = new URLSearchParams({ StudyInstanceUIDs: study, ...query });
+    await this.page.goto(`${this.address}/${mode}?${asked}`);
+    await this.imageShown();
+  }
+
+  /** Waits until the active viewport shows an image of the study. */
+  async imageShown() {
+    await this.page.waitForFunction(() => window.paImage?.() != null, null, { timeout: IMAGE_SHOWN_MS });
+  }
+
+  /** Waits until the panel is in one of the states; the state. */
+  async panel(...states) {
+    const wanted = (states.length ? states : ['ready']).map((state) => `[data-pa="panel"][data-state="${state}"]`);
+    const panel = this.page.locator(wanted.join(', ')).first();
+    await panel.waitFor({ timeout: 90_000 });
+    return panel.getAttribute('data-state');
+  }
+
+  /** SOP Instance UID of the image in the active viewport. */
+  async slice() {
+    return this.page.evaluate(() => window.paImage()?.sop ?? null);
+  }
+
+  /** Does something, then waits until the active viewport shows another image, or this one; its SOP Instance UID. */
+  async sliceAfter(action, wanted = null) {
+    const before = await this.slice();
+    await action();
+    await this.page.waitForFunction(
+      ([old, target]) => {
+        const now = window.paImage()?.sop;
+        return target ? now === target : now && now !== old;
+      },
+      [before, wanted],
+      { timeout: 15_000 }
+    );
+    return this.slice();
+  }
+
+  /** Box of the active viewport on the page, in CSS px. */
+  async viewportBox() {
+    return this.page.evaluate(() => {
+      const { x, y, width, height } = window.paViewport().element.getBoundingClientRect();
+      return { x, y, width, height };
+    });
+  }
+
+  /** Where pixels of the image shown, as [row, column], lie in the viewport, as [x, y] in CSS px. */
+  async onCanvas(points) {
+    return this.page.evaluate((pixels) => {
+      const { viewport } = window.paViewport();
+      const image = viewport.getCurrentImageId();
+      return pixels.map(([row, column]) => {
+        const world = window.cornerstone.utilities.imageToWorldCoords(image, [column, row]);
+        return viewport.worldToCanvas(world);
+      });
+    }, points);
+  }
+
+  /** A picture of the active viewport, or of the whole page. */
+  async viewportPicture(folder, name) {
+    const file = path.join(folder, `${name}.png`);
+    await this.page.screenshot({ path: file, clip: await this.viewportBox() });
+    return file;
+  }
+
+  /** The viewer's layout by OHIF's own command: three planes of the volume, or one stack. */
+  async layout(protocol) {
+    await this.page.evaluate(
+      (protocolId) => window.commandsManager.run('setHangingProtocol', { protocolId }),
+      protocol
+    );
+  }
+}
+
+/** Runs in the page before its own scripts: how the tests look at what OHIF shows. */
+export function eyes() {
+  window.paViewport = () => {
+    const engines = window.cornerstone?.getRenderingEngines?.() ?? [];
+    const viewports = engines.flatMap((engine) => engine.getViewports());
+    if (!viewports.length) return null; // the grid does not answer before it is drawn
+    const active = window.services.viewportGridService.getActiveViewportId();
+    const viewport = viewports.find((each) => each.id === active);
+    return viewport ? { viewport, element: viewport.element } : null;
+  };
+  window.paImage = () => {
+    const found = window.paViewport();
+    if (!found) return null;
+    let image;
+    try {
+      image = found.viewport.getCurrentImageId();
+    } catch {
+      return null; // a volume viewport that has no volume yet
+    }
+    if (found.viewport.viewportStatus !== 'rendered') return null;
+    const sop = image && window.cornerstone.metaData.get('instance', image)?.SOPInstanceUID;
+    return sop ? { image, sop } : null;
+  };
+}

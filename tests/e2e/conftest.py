@@ -1,0 +1,70 @@
+"""The running site, the browser and the studies that all end-to-end tests share."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.browser import Browser, check_tools, install_driver, npm
+from tests.e2e.phantoms import PhantomStudy, phantom
+from tests.e2e.site import Site
+from tests.peers import Missing
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+EXTENSION = REPOSITORY / "ohif-extension"
+VIEWERS = REPOSITORY / ".cache" / "viewer"
+PICTURES = REPOSITORY / "build" / "e2e"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of this needs Node and Chromium, and takes its time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def tools() -> None:
+    """Node, Chromium, the driver, and the plugin as it is now; skips where one cannot be had."""
+    try:
+        check_tools()
+        install_driver()
+        if not (EXTENSION / "node_modules" / "esbuild").is_dir():
+            npm(EXTENSION, "ci")
+        npm(EXTENSION, "run", "build")
+    except Missing as missing:
+        pytest.skip(str(missing))
+
+
+def viewer(version: str | None = None) -> Path:
+    """The folder of a pinned OHIF, the default one without `version`; fetched where it is not there. Skips without."""
+    out = VIEWERS / version if version else EXTENSION / "viewer"
+    asked = ["--version", version, "--out", str(out)] if version else []
+    command = ["node", str(EXTENSION / "scripts" / "fetch-viewer.mjs"), *asked]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=280)
+    if ended.returncode:
+        pytest.skip(f"OHIF {version or ''} cannot be fetched: {ended.stderr[-500:]}")
+    return out
+
+
+@pytest.fixture(scope="session")
+def browser(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """The one Chromium of all tests."""
+    with Browser(PICTURES, tmp_path_factory.mktemp("browser") / "driver.log") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def site(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The agent with its viewer and its own archive."""
+    viewer()
+    with Site(tmp_path_factory.mktemp("site")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def effusion() -> PhantomStudy:
+    """A phantom with an effusion, a nodule and calcified coronaries."""
+    return phantom(7, 96, ("pleural_effusion", "lung_nodule", "coronary_artery_wall_calcification"))

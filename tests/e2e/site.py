@@ -1,0 +1,177 @@
+"""What a radiologist works at: the running agent, its viewer, and the archive that holds images and results."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pydicom
+import requests
+from dicomweb_client import DICOMwebClient
+
+from tests.judges import errors, judge_all
+from tests.peers import Agent, Orthanc, storescu, until
+
+MODALITY = "MODALITY"
+RULES = """
+rules:
+  - name: every CT and MR
+    when: {{attribute: Modality, in: [CT, MR]}}
+    pipeline: msvlm
+    destinations: [{destinations}]
+"""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Somebody who may log in."""
+
+    login: str
+    password: str
+    name: str
+
+    def given(self) -> dict[str, str]:
+        """What a scenario types in."""
+        return {"login": self.login, "password": self.password}
+
+
+ADA = Account("ada", secrets.token_urlsafe(12), "Dr. Ada Lovelace")
+GRACE = Account("grace", secrets.token_urlsafe(12), "Dr. Grace Hopper")
+
+
+class Site:
+    """The agent with its viewer; images come from its own archive, or from the PACS it stands beside."""
+
+    def __init__(self, folder: Path, pacs: Orthanc | None = None, **web: Any) -> None:
+        """`web` are further settings of the agent's section web. Without `pacs` results stay in the agent's archive."""
+        self.folder = folder
+        self.pacs = pacs
+        self._token = secrets.token_urlsafe(24)
+        self.agent = Agent(folder / "agent", quiet_s=0.5, web={})
+        self._write_settings(web)
+        self._set_up()
+
+    def __enter__(self) -> "Site":
+        self.agent.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.agent.stop()
+
+    @property
+    def address(self) -> str:
+        """Where the viewer is served."""
+        return self.agent.url
+
+    @property
+    def dicomweb(self) -> DICOMwebClient:
+        """The archive that the viewer shows: the PACS where there is one."""
+        if self.pacs:
+            return DICOMwebClient(self.pacs.dicomweb_url)
+        session = requests.Session()
+        session.headers.update(self._bearer)
+        return DICOMwebClient(f"{self.agent.url}/dicom-web", session=session)
+
+    def send(self, files: Sequence[Path]) -> None:
+        """Sends images as a modality does: to the PACS too, where there is one."""
+        if self.pacs:
+            self.pacs.upload(files)
+        sent = storescu(files, self.agent.port, self.agent.ae_title, calling_ae=MODALITY)
+        assert sent.code == 0, sent.output
+
+    def read(self, files: Sequence[Path], study: str) -> dict[str, Any]:
+        """Sends images and waits until the agent has said what it says; the API's answer."""
+        self.send(files)
+        self.agent.ended_job(study, timeout_s=280)
+        return self.result(study)
+
+    def result(self, study: str) -> dict[str, Any]:
+        """What the API says of a study."""
+        answer = requests.get(
+            f"{self.agent.url}/api/v1/studies/{study}/result", headers=self._bearer, timeout=30
+        )
+        answer.raise_for_status()
+        said: dict[str, Any] = answer.json()
+        return said
+
+    def heat(self, study: str, finding: str, sop_instance_uid: str) -> dict[str, Any]:
+        """The heat of a finding in one slice."""
+        url = f"{self.agent.url}/api/v1/studies/{study}/heat/{finding}/{sop_instance_uid}"
+        answer = requests.get(url, headers=self._bearer, timeout=30)
+        answer.raise_for_status()
+        said: dict[str, Any] = answer.json()
+        return said
+
+    def documents(self, study: str, count: int, timeout_s: float = 90) -> list[pydicom.Dataset]:
+        """The SRs of a study that QIDO-RS finds in the archive, as soon as there are as many, fetched by WADO-RS."""
+        client = self.dicomweb
+
+        def enough() -> list[dict[str, dict[str, Any]]]:
+            found = client.search_for_instances(study, search_filters={"Modality": "SR"})
+            return found if len(found) >= count else []
+
+        found = until(enough, timeout_s=timeout_s, every_s=0.5, what=f"{count} SRs of the study in the archive")
+        return [self._document(study, each) for each in found]
+
+    def judge(self, documents: Sequence[pydicom.Dataset], folder: Path) -> None:
+        """All judges find nothing."""
+        paths = []
+        for document in documents:
+            paths.append(folder / f"{document.SOPInstanceUID}.dcm")
+            document.save_as(paths[-1], enforce_file_format=True)
+        said = {path.name: errors(verdicts) for path, verdicts in judge_all(paths).items()}
+        assert said == {path.name: [] for path in paths}
+
+    def worker(self) -> psutil.Process:
+        """The process that reads studies; a test may stop it for a while."""
+        top = psutil.Process(self.agent.process.pid)
+        return next(child for child in top.children(recursive=True) if "work" in child.cmdline())
+
+    @property
+    def _bearer(self) -> Mapping[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def _document(self, study: str, found: Mapping[str, Any]) -> pydicom.Dataset:
+        series, instance = found["0020000E"]["Value"][0], found["00080018"]["Value"][0]
+        url = f"{self.dicomweb.base_url}/studies/{study}/series/{series}/instances/{instance}"
+        document: pydicom.Dataset = self.dicomweb.retrieve_instance(study, series, instance)
+        assert document, url
+        buffer = BytesIO()
+        document.save_as(buffer, enforce_file_format=True)
+        return pydicom.dcmread(BytesIO(buffer.getvalue()))
+
+    def _write_settings(self, web: Mapping[str, Any]) -> None:
+        import yaml
+
+        settings = yaml.safe_load(self.agent.config.read_text())
+        settings["web"] = {"port": self.agent.http_port, "token": self._token, **web}
+        if self.pacs:
+            settings["web"]["pacs"] = {"url": self.pacs.dicomweb_url}
+        self.agent.config.write_text(yaml.safe_dump(settings))
+
+    def _set_up(self) -> None:
+        self.agent.allow(MODALITY)
+        destinations = ""
+        if self.pacs:
+            self.agent.deliver_to("pacs", "stow", url=self.pacs.dicomweb_url)
+            destinations = "pacs"
+        self.agent.route(RULES.format(destinations=destinations))
+        for account in (ADA, GRACE):
+            self._add(account)
+
+    def _add(self, account: Account) -> None:
+        file = self.folder / f"{account.login}.password"
+        file.write_text(account.password)
+        file.chmod(0o600)
+        self.agent.run(
+            "user", "add", account.login, "--name", account.name, "--role", "reviewer", "--password-file", file
+        )
+
+
+def shown(facts: Any) -> str:
+    """Facts as text for a message."""
+    return json.dumps(facts, indent=1)[:3000]
