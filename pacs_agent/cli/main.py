@@ -20,6 +20,7 @@ SUBJECTS = {
     "peers": ("peer", "destination"),
     "rules": ("rules",),
     "models": ("model",),
+    "users": ("user",),
     "doctor": ("doctor",),
 }
 """File of each command. A listing must not wait for the workflow engine, nor the listener for the model."""

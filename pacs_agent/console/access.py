@@ -1,43 +1,24 @@
-"""Who may ask what: roles, the person behind a request, and the decision that every view carries.
+"""Who may ask what: the person behind a request, and the decision that every view carries.
 
 A view without a decision is given to nobody (`guard.py`), so that a forgotten one is a closed door.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, TypeVar
 
 from flask import g
 
+from pacs_agent.accounts.roles import Role
+
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-class Role(StrEnum):
-    """What a person may do here."""
-
-    VIEWER = "viewer"
-    REVIEWER = "reviewer"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-    AUDITOR = "auditor"
-
-
-INCLUDED: dict[Role, frozenset[Role]] = {
-    Role.VIEWER: frozenset({Role.VIEWER}),
-    Role.REVIEWER: frozenset({Role.REVIEWER, Role.VIEWER}),
-    Role.OPERATOR: frozenset({Role.OPERATOR}),
-    Role.ADMIN: frozenset({Role.ADMIN, Role.OPERATOR, Role.REVIEWER, Role.VIEWER}),
-    Role.AUDITOR: frozenset({Role.AUDITOR}),
-}
-"""The roles that each role brings with it. Nobody but an auditor is one: who administers does not watch himself."""
 
 
 @dataclass(frozen=True)
 class Person:
     """Who is asking. `roles` has the included ones; `person_name` is the DICOM PN of an observer, Family^Given.
 
-    `login` is empty for the anonymous viewer of an agent without accounts.
+    `login` is empty for the anonymous person of an agent without accounts.
     """
 
     login: str
@@ -50,16 +31,11 @@ class Person:
         return not self.roles.isdisjoint(roles)
 
 
-ANONYMOUS = Person("", "", frozenset({Role.VIEWER}))
-"""Whoever asks an agent that has neither accounts nor a token, and that only its own machine can reach."""
-
 MACHINE = Person("token", "token", frozenset({Role.OPERATOR, Role.VIEWER}))
 """Whoever has the token of the settings."""
 
-
-def with_included(roles: list[str]) -> frozenset[Role]:
-    """The roles with all that they include. Raises ValueError for an unknown one."""
-    return frozenset().union(*(INCLUDED[Role(role)] for role in roles))
+ANONYMOUS = Person("", "", MACHINE.roles)
+"""Whoever asks an agent that has neither accounts nor a token, and that only its own machine can reach."""
 
 
 def current_person() -> Person:
@@ -90,3 +66,15 @@ def needed_roles(view: Callable[..., Any]) -> frozenset[Role] | None:
     """The roles of which one is needed; none for a view that is open to all, None without a decision."""
     found: frozenset[Role] | None = getattr(view, "needed_roles", None)
     return found
+
+
+__all__ = [
+    "ANONYMOUS",
+    "MACHINE",
+    "Person",
+    "Role",
+    "current_person",
+    "needed_roles",
+    "needs",
+    "open_to_all",
+]

@@ -2,16 +2,21 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Flask, Response
-from werkzeug.exceptions import HTTPException
+from flask import Blueprint, Flask
 
 from pacs_agent.archive import Archive
 from pacs_agent.archive.dicomweb import dicomweb_blueprint
 from pacs_agent.config import Settings
 from pacs_agent.console.access import Role, needs
+from pacs_agent.console.cors import set_cors
+from pacs_agent.console.errors import set_errors
 from pacs_agent.console.guard import set_guard
 from pacs_agent.console.health import health_blueprint
+from pacs_agent.console.login import login_blueprint
 from pacs_agent.console.readings import readings_blueprint
+from pacs_agent.console.reviews import reviews_blueprint
+from pacs_agent.console.security_headers import set_security_headers
+from pacs_agent.console.sessions import set_sessions
 from pacs_agent.console.viewer import viewer_blueprint
 from pacs_agent.db import Database
 from pacs_agent.receive import Intake
@@ -28,19 +33,27 @@ def archive_blueprint(_settings: Settings, database: Database, archive: Archive)
 
 ROOMS: tuple[Room, ...] = (
     health_blueprint,
+    login_blueprint,
     archive_blueprint,
     readings_blueprint,
+    reviews_blueprint,
     viewer_blueprint,
 )
 """What the application consists of. A new room is a function that gives a blueprint, and one line here."""
 
 
 def create_app(settings: Settings, database: Database, archive: Archive) -> Flask:
-    """The application. Every view says who may see it (`access.needs`); one that does not is given to nobody."""
+    """The application. Every view says who may see it (`access.needs`); one that does not is given to nobody.
+
+    Raises InsecureStart when the key that signs logins is not ours alone.
+    """
     app = Flask("pacs_agent", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.web.max_stow_mb * MEBIBYTE
-    app.register_error_handler(HTTPException, _error_in_words)
-    set_guard(app, settings.web)
+    set_errors(app)
+    set_security_headers(app, settings.web)
+    set_cors(app, settings.web.viewer_origins)
+    set_sessions(app, settings, database)
+    set_guard(app, settings.web, database)
     for room in ROOMS:
         app.register_blueprint(room(settings, database, archive))
     _decide_dicomweb(app)
@@ -48,15 +61,8 @@ def create_app(settings: Settings, database: Database, archive: Archive) -> Flas
 
 
 def _decide_dicomweb(app: Flask) -> None:
-    """The archive's room knows nothing of people: who may ask it is decided here."""
-    for endpoint, view in app.view_functions.items():
-        if endpoint.startswith("dicomweb."):
-            needs(Role.VIEWER)(view)
-
-
-def _error_in_words(error: HTTPException) -> Response:
-    """Errors as plain text: nothing a client sent is ever shown as HTML."""
-    headers = {"WWW-Authenticate": "Bearer"} if error.code == 401 else {}
-    return Response(
-        f"{error.description}\n", status=error.code, content_type="text/plain; charset=utf-8", headers=headers
-    )
+    """The archive's room knows nothing of people: who may ask it is decided here. Images come from machines."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith("dicomweb."):
+            stores = "POST" in (rule.methods or ())
+            needs(Role.OPERATOR if stores else Role.VIEWER)(app.view_functions[rule.endpoint])

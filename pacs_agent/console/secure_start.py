@@ -6,21 +6,38 @@ from pacs_agent.config import WebSettings
 
 
 class InsecureStart(Exception):
-    """The settings would let anyone in the network read and write patient data."""
+    """The settings would let anyone in the network read and write patient data, or passwords pass in the clear."""
 
 
-def check_secure(settings: WebSettings) -> None:
-    """Raises InsecureStart when the address is not loopback and no token is set."""
-    if settings.token is None and not is_loopback(settings.host):
+def check_secure(settings: WebSettings, *, accounts: bool) -> None:
+    """Raises InsecureStart when others can reach the server and either nobody is asked who he is, or in the clear."""
+    if not is_reachable(settings):
+        return
+    if settings.token is None and not accounts:
         raise InsecureStart(
-            f"web.host is {settings.host}, which others can reach, but web.token is not set; "
-            "set a token (PACS_AGENT_WEB__TOKEN) or bind 127.0.0.1"
+            f"{_where(settings)}, but there is no account and web.token is not set; add an account "
+            "(pacs-agent user add), set a token (PACS_AGENT_WEB__TOKEN), or bind 127.0.0.1"
+        )
+    if not settings.behind_tls_proxy:
+        raise InsecureStart(
+            f"{_where(settings)}, but passwords and images would cross the network in the clear; put a TLS proxy "
+            "before the agent and set web.behind_tls_proxy and web.proxy_address, or bind 127.0.0.1"
         )
 
 
+def is_reachable(settings: WebSettings) -> bool:
+    """Whether others than this machine can reach the server, directly or by a proxy."""
+    return settings.behind_tls_proxy or not is_loopback(settings.host)
+
+
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what is bound to the address."""
+    """Whether a name or address is of this machine alone."""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _where(settings: WebSettings) -> str:
+    proxy = " behind a proxy" if settings.behind_tls_proxy else ""
+    return f"web.host is {settings.host}{proxy}, which others can reach"

@@ -7,9 +7,11 @@ from typing import Any
 from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
 
+from pacs_agent.accounts import accounts_exist
 from pacs_agent.archive import Archive
-from pacs_agent.config import Settings
+from pacs_agent.config import Settings, WebSettings
 from pacs_agent.console.app import MEBIBYTE, create_app
+from pacs_agent.console.ending import end_all
 from pacs_agent.console.secure_start import check_secure
 from pacs_agent.db import Database
 from pacs_agent.ops import get_log
@@ -22,12 +24,14 @@ class WebServer:
     """The application served by waitress, in threads."""
 
     def __init__(self, settings: Settings, database: Database, archive: Archive) -> None:
-        """Binds the port. Raises InsecureStart off loopback without a token, OSError when it cannot be bound."""
-        check_secure(settings.web)
+        """Binds the port. Raises InsecureStart when patient data would be open, OSError when it cannot be bound."""
+        with database.reading() as session:
+            check_secure(settings.web, accounts=accounts_exist(session))
         self._host = settings.web.host
         self._sockets: dict[int, Any] = {}
+        self._app = create_app(settings, database, archive)
         self._server = create_server(
-            create_app(settings, database, archive),
+            self._app,
             map=self._sockets,
             host=settings.web.host,
             port=settings.web.port,
@@ -35,6 +39,8 @@ class WebServer:
             max_request_body_size=settings.web.max_stow_mb * MEBIBYTE,
             ident=None,
             clear_untrusted_proxy_headers=True,
+            channel_request_lookahead=1,  # a view can ask then whether its client has gone
+            **_proxy_trusted(settings.web),
         )
         self._thread: threading.Thread | None = None
 
@@ -52,10 +58,19 @@ class WebServer:
 
     def stop(self) -> None:
         """Ends the requests being served, and gives the port back."""
+        end_all(self._app)
         self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._sockets, ignore_all=True)  # waitress serves until none is left
         if self._thread is not None:
             self._thread.join(timeout=10)
+
+
+def _proxy_trusted(settings: WebSettings) -> dict[str, Any]:
+    """What waitress believes of the TLS proxy: who asks, and how the page was reached."""
+    if not settings.behind_tls_proxy:
+        return {}
+    believed = {f"x-forwarded-{name}" for name in ("for", "host", "port", "proto")}
+    return {"trusted_proxy": settings.proxy_address, "trusted_proxy_headers": believed}
 
 
 def run_web(settings: Settings) -> None:

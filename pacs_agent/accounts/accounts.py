@@ -1,0 +1,89 @@
+"""Local accounts in the database: add, list, disable, enable, change the password. Each change is audited."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pacs_agent.accounts.names import derived_person_name, wrong_login, wrong_name, wrong_person_name
+from pacs_agent.accounts.passwords import hashed, wrong_password
+from pacs_agent.accounts.roles import Role
+from pacs_agent.db import User
+from pacs_agent.ops import Outcome, audit
+
+
+class AccountRefused(ValueError):
+    """An account cannot be made or changed as asked; the message says why and what to do."""
+
+
+def accounts_exist(session: Session) -> bool:
+    """Whether there is an account, be it disabled."""
+    return session.scalar(select(User.login).limit(1)) is not None
+
+
+def all_accounts(session: Session) -> Sequence[User]:
+    """All accounts by login."""
+    return session.scalars(select(User).order_by(User.login)).all()
+
+
+def account_of(session: Session, login: str) -> User:
+    """The account of a login. Raises AccountRefused when there is none."""
+    user = session.get(User, login)
+    if user is None:
+        raise AccountRefused(f"there is no account {login!r}; `pacs-agent user list` shows them all")
+    return user
+
+
+def add_account(
+    session: Session, *, actor: str, login: str, name: str, roles: Sequence[Role], password: str, person_name: str = ""
+) -> User:
+    """Adds an account. Without `person_name` the DICOM name is derived from `name`.
+
+    Raises AccountRefused when the login is taken, or anything given cannot be.
+    """
+    person_name = person_name or derived_person_name(name)
+    _refuse(wrong_login(login), wrong_name(name), wrong_person_name(person_name), wrong_password(password, login, name))
+    if not roles:
+        raise AccountRefused("an account needs a role")
+    if session.get(User, login) is not None:
+        raise AccountRefused(f"there is an account {login!r} already; it can be enabled or given another password")
+    user = User(
+        login=login,
+        name=name,
+        person_name=person_name,
+        password_hash=hashed(password),
+        roles=sorted({Role(role) for role in roles}),
+    )
+    session.add(user)
+    _audit(session, actor, "user.added", user, roles=user.roles)
+    return user
+
+
+def set_enabled(session: Session, login: str, *, enabled: bool, actor: str) -> User:
+    """Lets an account log in, or ends its logins and lets it no more. Raises AccountRefused when there is none."""
+    user = account_of(session, login)
+    user.enabled = enabled
+    if not enabled:
+        user.session_generation += 1
+    _audit(session, actor, "user.enabled" if enabled else "user.disabled", user)
+    return user
+
+
+def set_password(session: Session, login: str, password: str, *, actor: str) -> User:
+    """Gives an account another password and ends its logins. Raises AccountRefused when it is not good enough."""
+    user = account_of(session, login)
+    _refuse(wrong_password(password, user.login, user.name))
+    user.password_hash = hashed(password)
+    user.session_generation += 1
+    _audit(session, actor, "user.password", user)
+    return user
+
+
+def _refuse(*faults: str | None) -> None:
+    found = [fault for fault in faults if fault]
+    if found:
+        raise AccountRefused("; ".join(found))
+
+
+def _audit(session: Session, actor: str, action: str, user: User, **detail: object) -> None:
+    audit(session, actor=actor, action=action, outcome=Outcome.SUCCESS, subject=user.login, **detail)

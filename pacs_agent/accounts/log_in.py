@@ -1,0 +1,87 @@
+"""Logging in with a password: throttled by login and by address, and audited either way."""
+
+import math
+import time
+
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from pacs_agent.accounts.passwords import hashed, is_outdated, matches
+from pacs_agent.db import Database, User, utc_now
+from pacs_agent.ops import Outcome, audit
+
+FAILURES_PER_LOGIN = RateLimitItemPerMinute(10, multiples=15)
+FAILURES_PER_ADDRESS = RateLimitItemPerMinute(50, multiples=15)
+"""Of an address more, as a whole department may come through one."""
+
+
+class LoginRefused(Exception):
+    """Login or password are wrong, or the account is disabled; which of them is not said."""
+
+
+class LoginThrottled(LoginRefused):
+    """Too many logins failed lately. `retry_after_s` says when the next may be tried."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(f"too many failed logins; try again in {math.ceil(retry_after_s / 60)} minutes")
+        self.retry_after_s = retry_after_s
+
+
+class Logins:
+    """The logins of one web process; it remembers the failed ones."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    def log_in(self, login: str, password: str, address: str) -> User:
+        """The account of a login whose password is right.
+
+        Raises LoginThrottled without looking at the password after too many failures, else LoginRefused.
+        """
+        login = login.strip().lower()[:64]
+        self._refuse_too_many(login, address)
+        with self._database.reading() as session:
+            user = session.get(User, login)
+        password_hash = user.password_hash if user and user.enabled else None
+        if not matches(password_hash, password) or password_hash is None:
+            self._failed(login, address)
+            raise LoginRefused("login or password are wrong, or the account is disabled")
+        self._limiter.clear(FAILURES_PER_LOGIN, "login", login)
+        return self._succeeded(login, password_hash, password, address)
+
+    def _refuse_too_many(self, login: str, address: str) -> None:
+        for limit, key in _keys(login, address):
+            if not self._limiter.test(limit, *key):
+                reset_at = self._limiter.get_window_stats(limit, *key).reset_time
+                raise LoginThrottled(max(1, math.ceil(reset_at - time.time())))
+
+    def _failed(self, login: str, address: str) -> None:
+        for limit, key in _keys(login, address):
+            self._limiter.hit(limit, *key)
+        with self._database.writing() as session:
+            known = session.get(User, login) is not None
+            audit(
+                session,
+                actor=f"@{address}",
+                action="login.failed",
+                outcome=Outcome.MINOR_FAILURE,
+                subject=login if known else "",  # people type passwords into the wrong field
+            )
+
+    def _succeeded(self, login: str, password_hash: str, password: str, address: str) -> User:
+        """Takes note of the login. Raises LoginRefused when the account was changed since it was looked at."""
+        rehashed = hashed(password) if is_outdated(password_hash) else password_hash
+        with self._database.writing() as session:
+            user = session.get(User, login)
+            if user is None or not user.enabled or user.password_hash != password_hash:
+                raise LoginRefused("the account was changed just now; log in again")
+            user.password_hash = rehashed
+            user.last_login_at = utc_now()
+            audit(session, actor=f"{login}@{address}", action="login", outcome=Outcome.SUCCESS, subject=login)
+        return user
+
+
+def _keys(login: str, address: str) -> tuple[tuple[RateLimitItem, tuple[str, str]], ...]:
+    return (FAILURES_PER_LOGIN, ("login", login)), (FAILURES_PER_ADDRESS, ("address", address))

@@ -1,0 +1,58 @@
+"""Passwords: which are good enough, and their Argon2id hashes.
+
+RFC 9106 4, the second recommended option: 64 MiB of memory, 3 passes, 4 lanes.
+"""
+
+import threading
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+
+MIN_CHARACTERS = 12
+MAX_CHARACTERS = 256
+HASHES_AT_A_TIME = 2
+
+HASHER = PasswordHasher()
+_turn = threading.BoundedSemaphore(HASHES_AT_A_TIME)
+"""Each hash takes 64 MiB: a flood of logins shall not take the memory that images need."""
+
+
+def wrong_password(password: str, *forbidden: str) -> str | None:
+    """What is wrong with a new password, in words, or None.
+
+    NIST SP 800-63B 5.1.1.2: its length counts, not its kinds of characters.
+    """
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        return f"a password has {MIN_CHARACTERS} to {MAX_CHARACTERS} characters; a sentence is a good one"
+    if len(set(password)) < 5 or any(each and password.casefold() == each.casefold() for each in forbidden):
+        return "this password is easily guessed; take a sentence of your own"
+    return None
+
+
+def hashed(password: str) -> str:
+    """The Argon2id hash of a password in PHC string form, with parameters and salt."""
+    with _turn:
+        return HASHER.hash(password)
+
+
+def matches(password_hash: str | None, password: str) -> bool:
+    """Whether a password is the one of the hash. Without a hash it takes as long, and is False."""
+    if len(password) > MAX_CHARACTERS:
+        return False
+    with _turn:
+        try:
+            return HASHER.verify(password_hash or _hash_of_nobody(), password) and password_hash is not None
+        except (VerifyMismatchError, InvalidHashError):
+            return False
+
+
+def is_outdated(password_hash: str) -> bool:
+    """Whether the hash was made with other parameters than today's."""
+    return HASHER.check_needs_rehash(password_hash)
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """What a password is compared with where there is no account, so that the time taken does not tell."""
+    return HASHER.hash("the password of nobody")

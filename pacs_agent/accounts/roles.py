@@ -1,0 +1,29 @@
+"""The roles of people."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person may do here."""
+
+    VIEWER = "viewer"
+    REVIEWER = "reviewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+
+
+INCLUDED: dict[Role, frozenset[Role]] = {
+    Role.VIEWER: frozenset({Role.VIEWER}),
+    Role.REVIEWER: frozenset({Role.REVIEWER, Role.VIEWER}),
+    Role.OPERATOR: frozenset({Role.OPERATOR}),
+    Role.ADMIN: frozenset({Role.ADMIN, Role.OPERATOR, Role.REVIEWER, Role.VIEWER}),
+    Role.AUDITOR: frozenset({Role.AUDITOR}),
+}
+"""The roles that each role brings with it. Nobody but an auditor is one: who administers does not watch himself."""
+
+
+def with_included(roles: Iterable[str]) -> frozenset[Role]:
+    """The roles with all that they include. Raises ValueError for an unknown one."""
+    return frozenset().union(*(INCLUDED[Role(role)] for role in roles))

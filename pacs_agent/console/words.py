@@ -1,0 +1,62 @@
+"""Words of the pages that the server renders, in each language. A language without one of them does not start."""
+
+from dataclasses import dataclass
+
+from flask import request
+
+
+@dataclass(frozen=True)
+class Words:
+    """All words of one language, by its BCP 47 tag."""
+
+    language: str
+    log_in: str
+    login: str
+    password: str
+    refused: str
+    throttled: str
+    stale: str
+    no_accounts: str
+    notice: str
+    log_out: str
+    logged_in_as: str
+    stay: str
+
+
+ENGLISH = Words(
+    language="en",
+    log_in="Log in",
+    login="User name",
+    password="Password",  # noqa: S106 (a label)
+    refused="User name or password are wrong, or the account is disabled.",
+    throttled="Too many logins failed. Try again in {minutes} minutes.",
+    stale="This page was open for too long, or the browser refuses cookies. Try again.",
+    no_accounts="There is no account yet. An administrator adds one on the server:",
+    notice="Images and reports of patients. Every login is recorded.",
+    log_out="Log out",
+    logged_in_as="You are logged in as {name}.",
+    stay="Back to the images",
+)
+
+GERMAN = Words(
+    language="de",
+    log_in="Anmelden",
+    login="Benutzername",
+    password="Passwort",  # noqa: S106 (a label)
+    refused="Benutzername oder Passwort ist falsch, oder das Konto ist gesperrt.",
+    throttled="Zu viele Anmeldungen sind gescheitert. In {minutes} Minuten geht es wieder.",
+    stale="Diese Seite war zu lange offen, oder der Browser lehnt Cookies ab. Bitte noch einmal.",
+    no_accounts="Es gibt noch kein Konto. Die Administration legt eines auf dem Server an:",
+    notice="Bilder und Befunde von Patienten. Jede Anmeldung wird aufgezeichnet.",
+    log_out="Abmelden",
+    logged_in_as="Sie sind angemeldet als {name}.",
+    stay="Zurück zu den Bildern",
+)
+
+LANGUAGES = {words.language: words for words in (ENGLISH, GERMAN)}
+
+
+def asked_words() -> Words:
+    """The words of the language that the browser prefers (RFC 9110 12.5.4, Accept-Language), else English."""
+    preferred = (tag.partition("-")[0].lower() for tag, _quality in request.accept_languages)
+    return next((LANGUAGES[tag] for tag in preferred if tag in LANGUAGES), ENGLISH)
