@@ -11,7 +11,7 @@ from pacs_agent.inference.bundle import Bundle
 from pacs_agent.inference.describe import finding_reading, key_slices
 from pacs_agent.inference.encode import Encoding, Progress, encode_missing
 from pacs_agent.inference.evidence import EVIDENCE, ReadStudy
-from pacs_agent.inference.heat import Field, Heat, heat_of
+from pacs_agent.inference.heat import Field
 from pacs_agent.inference.read import Floats, StudyOutputs, StudyTokens, read_study, study_tokens
 from pacs_agent.inference.reading import EvidenceMethod, FindingReading, StudyReading, TokensRead
 from pacs_agent.inference.refusal import ModelFailed
@@ -94,14 +94,6 @@ class Reader:
             evidence_method=evidence.method,
             tokens=self._tokens_read(encoding),
         )
-
-    def heat(self, series: OrderedSeries, encoding: Encoding, finding: str, index: int) -> Heat:
-        """Where a finding (key) lies in slice `index` of the series. Raises KeyError, IndexError, ModelFailed."""
-        keys = [entry.key for entry in self.bundle.manifest.findings]
-        if finding not in keys:
-            raise KeyError(finding)
-        token = self._cache.load(encoding.keys[index]) or self.slice_tokens(series, encoding)[index]
-        return heat_of(token, keys.index(finding), series.slices[index], self._field)
 
     def slice_tokens(self, series: OrderedSeries, encoding: Encoding) -> list[SliceToken]:
         """The tokens of a series; those that were lost from the cache since are made again."""

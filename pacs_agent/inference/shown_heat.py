@@ -17,7 +17,9 @@ def heat_of_reading(reading: StudyReading, finding: str, index: int, token_root:
 
     Raises KeyError for a finding that the model does not know, IndexError for a slice out of the series, HeatGone.
     """
-    number = [one.label.key for one in reading.findings].index(reading.finding(finding).label.key)
+    keys = [one.label.key for one in reading.findings]
+    if finding not in keys:
+        raise KeyError(finding)
     one, read = reading.series.slices[index], reading.tokens
     if read is None:
         raise HeatGone("this reading was made before the places of findings were kept")
@@ -25,4 +27,4 @@ def heat_of_reading(reading: StudyReading, finding: str, index: int, token_root:
     token = cache.load(read.keys[index])
     if token is None:
         raise HeatGone("the place of findings in this slice is not kept any more")
-    return heat_of(token, number, one, Field(read.field_px, read.pixel_mm))
+    return heat_of(token, keys.index(finding), one, Field(read.field_px, read.pixel_mm))

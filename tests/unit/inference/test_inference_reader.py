@@ -18,11 +18,13 @@ from pacs_agent.inference import (
     Encoding,
     EvidenceMethod,
     EvidenceWeights,
+    HeatGone,
     ModelFailed,
     Presence,
     RawReading,
     Reader,
     StudyReading,
+    heat_of_reading,
 )
 from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.describe import presence_of, probability
@@ -212,19 +214,41 @@ def test_the_bundle_says_how_evidence_is_found(detailed: Reader, reader: Reader,
     assert reader.weigh_evidence(series, encoding).method is EvidenceMethod.SLICE_WEIGHTS
 
 
-def test_evidence_points_into_the_slice(reader: Reader, make_series: MakeSeries) -> None:
+def test_evidence_points_into_the_slice(reader: Reader, make_series: MakeSeries, tmp_path: Path) -> None:
     """A field of 4 × 4 pixels of 2 mm about the centre of 4 × 6 pixels of 1 mm: patches of 4 mm."""
-    series = make_series([4000, 4000])
-    encoding = reader.encode_missing(series)
-    heat = reader.heat(series, encoding, "effusion", 1)
+    reading = read_all(reader, make_series([4000, 4000]))
+    heat = heat_of_reading(reading, "effusion", 1, tmp_path / "tokens")
     assert heat.values.shape == (2, 2)
     assert heat.step_px == (4.0, 4.0)
     assert heat.origin_px == (1.5 - 2, 2.5 - 2)
-    strongest = read_all(reader, series).finding("effusion").evidence[0]
+    strongest = reading.finding("effusion").evidence[0]
     assert strongest.peak_px == heat.peak_px
     assert strongest.peak_mm == (strongest.peak_px[1], strongest.peak_px[0], 2.0 * strongest.index)
     with pytest.raises(KeyError, match="tumour"):
-        reader.heat(series, encoding, "tumour", 0)
+        heat_of_reading(reading, "tumour", 0, tmp_path / "tokens")
+    with pytest.raises(IndexError):
+        heat_of_reading(reading, "effusion", 2, tmp_path / "tokens")
+
+
+def test_heat_that_is_not_kept_is_said_to_be_gone(reader: Reader, make_series: MakeSeries, tmp_path: Path) -> None:
+    reading = read_all(reader, make_series([4000, 4000]))
+    with pytest.raises(HeatGone, match="before"):
+        heat_of_reading(reading.model_copy(update={"tokens": None}), "effusion", 0, tmp_path / "tokens")
+    for token in (tmp_path / "tokens").rglob("*.npz"):
+        token.unlink()
+    with pytest.raises(HeatGone, match="not kept any more"):
+        heat_of_reading(reading, "effusion", 0, tmp_path / "tokens")
+
+
+def test_a_reading_from_before_the_panel_can_still_be_read(reader: Reader, make_series: MakeSeries) -> None:
+    reading = read_all(reader, make_series([4000, 4000]))
+    kept = json.loads(reading.model_dump_json())
+    del kept["tokens"]
+    for finding in kept["findings"]:
+        del finding["concern"]
+    old = StudyReading.model_validate(kept)
+    assert old.tokens is None
+    assert {finding.concern for finding in old.findings} == {0}
 
 
 def test_a_reading_from_before_attributes_is_described(detailed: Reader, make_series: MakeSeries) -> None:
