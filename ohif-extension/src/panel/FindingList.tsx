@@ -1,0 +1,74 @@
+/** The findings: those to be handled, then, folded, those the model did not find and those it did not look for. */
+import { useRef, useState } from 'react';
+import type { Finding, Result } from '../api/types';
+import { t } from '../i18n';
+import { mayReview, sortedFindings } from '../store/derived';
+import { keyFor } from '../viewport/keys';
+import { Button } from './Button';
+import { FindingForm } from './FindingForm';
+import { FindingRow } from './FindingRow';
+import { Fold } from './Fold';
+import { openForm, openedForm } from './form';
+import { useObserved } from './observed';
+import { walk } from './roving';
+import { useSession } from './useSession';
+
+const HEADS = '.pa-finding-head';
+
+export function FindingList({ result }: { result: Result }): React.JSX.Element {
+  const findings = sortedFindings(result);
+  const standing = findings.filter(({ presence }) => presence !== 'absent');
+  const absent = findings.filter(({ presence }) => presence === 'absent');
+  const reviewer = useSession(mayReview);
+  const form = useObserved(openedForm);
+  const list = useRef<HTMLDivElement>(null);
+  const roving = useRoving(standing[0] ?? absent[0]);
+  return (
+    <div ref={list} onKeyDown={(event) => walk(event, list.current, HEADS)} onFocus={roving.follow}>
+      <div className="pa-section-head pa-section-bare">
+        <h3>{t('panel.findings')}</h3>
+        {reviewer && (
+          <Button icon="add" kind="plain" shortcut={keyFor('add')} onPress={() => openForm('add')} data-pa="add" aria-expanded={form === 'add'}>
+            {t('panel.add')}
+          </Button>
+        )}
+      </div>
+      {form === 'add' && <FindingForm result={result} />}
+      {standing.length === 0 && <p className="pa-section pa-soft">{t('panel.nothingPresent')}</p>}
+      <Rows findings={standing} result={result} reached={roving.reached} label={t('panel.findingsToHandle')} />
+      {absent.length > 0 && (
+        <Fold title={t('panel.absentFindings', { count: absent.length })} name="absent">
+          <Rows findings={absent} result={result} reached={roving.reached} label={t('panel.absentLabel')} />
+        </Fold>
+      )}
+    </div>
+  );
+}
+
+interface RowsProps {
+  findings: Finding[];
+  result: Result;
+  reached: string | undefined;
+  label: string;
+}
+
+function Rows({ findings, result, reached, label }: RowsProps): React.JSX.Element {
+  return (
+    <ul aria-label={label}>
+      {findings.map((finding) => (
+        <FindingRow key={finding.key} finding={finding} result={result} reached={finding.key === reached} />
+      ))}
+    </ul>
+  );
+}
+
+/** One row is reached by Tab: the one that had the focus last, else the selected one, else the first. */
+function useRoving(first: Finding | undefined): { reached: string | undefined; follow: (event: React.FocusEvent) => void } {
+  const selected = useSession((session) => session.selected);
+  const [focused, setFocused] = useState<string | null>(null);
+  const follow = (event: React.FocusEvent): void => {
+    const row = event.target.closest<HTMLElement>('[data-finding]');
+    if (row?.dataset['finding'] !== undefined) setFocused(row.dataset['finding']);
+  };
+  return { reached: focused ?? selected ?? first?.key, follow };
+}

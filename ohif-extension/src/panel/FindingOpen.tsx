@@ -1,0 +1,115 @@
+/** A selected finding: the figures, the slices it rests on, and what the reader says of it. */
+import type { Finding, FindingReview, Result } from '../api/types';
+import { t } from '../i18n';
+import { accept, undo } from '../store/actions';
+import { evidenceOf, mayReview, percent } from '../store/derived';
+import { keyFor } from '../viewport/keys';
+import { stepEvidence } from '../viewport/navigate';
+import { announce } from './announce';
+import { Button } from './Button';
+import { FindingForm } from './FindingForm';
+import { closeForm, openedForm, openForm, type Form } from './form';
+import { useObserved } from './observed';
+import { RejectReasons } from './RejectReasons';
+import { SliceAxis } from './SliceBars';
+import { Thumbnails } from './Thumbnails';
+import { useSession } from './useSession';
+import { Wash } from './Wash';
+import { findingName } from './words';
+
+interface Props {
+  finding: Finding;
+  result: Result;
+  review: FindingReview | null;
+  unsaved: boolean;
+}
+
+export function FindingOpen({ finding, result, review, unsaved }: Props): React.JSX.Element {
+  const form = useObserved(openedForm);
+  const reviewer = useSession(mayReview);
+  return (
+    <div className="pa-finding-open">
+      <Figures finding={finding} />
+      <SliceAxis finding={finding} series={result.series} />
+      {finding.evidence.length === 0 ? <p className="pa-soft">{t('panel.noEvidence')}</p> : <EvidenceParts finding={finding} result={result} />}
+      {reviewer && <Answers finding={finding} review={review} unsaved={unsaved} form={form} />}
+      {form === 'reject' && <RejectReasons finding={finding} />}
+      {form === 'edit' && <FindingForm result={result} finding={finding} review={review} />}
+    </div>
+  );
+}
+
+function Figures({ finding }: { finding: Finding }): React.JSX.Element {
+  return (
+    <p className="pa-scale">
+      <span>
+        {t('panel.probability')} <b>{percent(finding.probability)}</b>
+      </span>
+      {finding.uncertain_from !== null && (
+        <span>
+          {t('panel.uncertainFrom')} <b>{percent(finding.uncertain_from)}</b>
+        </span>
+      )}
+      <span>
+        {t('panel.presentFrom')} <b>{percent(finding.operating_point)}</b>
+      </span>
+    </p>
+  );
+}
+
+function EvidenceParts({ finding, result }: { finding: Finding; result: Result }): React.JSX.Element {
+  return (
+    <>
+      <div className="pa-row">
+        <Button icon="previous" shortcut={keyFor('previousEvidence')} data-pa="prev" aria-label={t('panel.previousSlice')} onPress={() => void stepEvidence(-1)} />
+        <EvidencePlace finding={finding} />
+        <Button icon="next" shortcut={keyFor('nextEvidence')} data-pa="next" aria-label={t('panel.nextSlice')} onPress={() => void stepEvidence(1)} />
+      </div>
+      <Thumbnails finding={finding} series={result.series} />
+      <Wash />
+    </>
+  );
+}
+
+/** "Evidence slice 2 of 5": counted along the axis, as the buttons step. */
+function EvidencePlace({ finding }: { finding: Finding }): React.JSX.Element {
+  const slices = evidenceOf(finding);
+  const current = useSession((session) => session.current?.sopInstanceUid ?? null);
+  const at = slices.findIndex(({ sop_instance_uid }) => sop_instance_uid === current);
+  const of = { at: at + 1, count: slices.length };
+  return <span className="pa-steps-words">{at < 0 ? t('panel.evidenceCount', of) : t('panel.evidenceAt', of)}</span>;
+}
+
+function Answers({ finding, review, unsaved, form }: Omit<Props, 'result'> & { form: Form | null }): React.JSX.Element {
+  const { key } = finding;
+  const toggle = (which: Form): void => void (form === which ? closeForm() : openForm(which));
+  return (
+    <div className="pa-row pa-row-wide" role="group" aria-label={t('panel.answers', { finding: findingName(finding) })}>
+      <Button icon="accept" shortcut={keyFor('accept')} data-pa="accept" aria-pressed={review?.action === 'accepted'} onPress={() => acceptFinding(key)}>
+        {t('panel.accept')}
+      </Button>
+      <Button icon="reject" shortcut={keyFor('reject')} data-pa="reject" aria-pressed={review?.action === 'rejected'} aria-expanded={form === 'reject'} onPress={() => toggle('reject')}>
+        {t('panel.reject')}
+      </Button>
+      <Button icon="edit" shortcut={keyFor('edit')} data-pa="edit" aria-pressed={review?.action === 'edited'} aria-expanded={form === 'edit'} onPress={() => toggle('edit')}>
+        {t('panel.edit')}
+      </Button>
+      {unsaved && (
+        <Button icon="undo" shortcut={keyFor('undo')} data-pa="undo" onPress={() => undoFinding(finding)}>
+          {t('panel.undo')}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function acceptFinding(key: string): void {
+  closeForm();
+  accept(key);
+}
+
+function undoFinding(finding: Finding): void {
+  closeForm();
+  undo(finding.key);
+  announce(t('panel.undone', { finding: findingName(finding) }));
+}

@@ -1,0 +1,106 @@
+/** One finding of the list: what the model says in four lines; selected, also on which slices, and what to do with it. */
+import { memo, useEffect, useRef } from 'react';
+import type { Finding, FindingReview, Result } from '../api/types';
+import { t } from '../i18n';
+import { select } from '../store/actions';
+import { percent, reviewOf, topEvidence } from '../store/derived';
+import { jumpTo } from '../viewport/navigate';
+import { FindingOpen } from './FindingOpen';
+import { closeForm } from './form';
+import { useHinted } from './hinted';
+import { Icon, PresenceGlyph } from './Icon';
+import { ProbabilityBar } from './ProbabilityBar';
+import { SliceBars } from './SliceBars';
+import { useSession } from './useSession';
+import { details, findingName, presenceWord, reasonWord } from './words';
+
+interface Props {
+  finding: Finding;
+  result: Result;
+  /** Tab leads here. */
+  reached: boolean;
+}
+
+export const FindingRow = memo(function FindingRow({ finding, result, reached }: Props): React.JSX.Element {
+  const { key } = finding;
+  const selected = useSession((session) => session.selected === key);
+  const review = useSession((session) => reviewOf(session, key));
+  const unsaved = useSession((session) => session.draft.findings[key] !== undefined);
+  const hinted = useHinted(key);
+  const row = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (selected) show(row.current);
+  }, [selected]);
+  return (
+    <li ref={row} className="pa-finding" data-pa="finding" data-finding={key} data-action={review?.action ?? 'none'} data-selected={selected} data-hinted={hinted}>
+      <h4 className="pa-finding-title">
+        <button
+          type="button"
+          className="pa-finding-head"
+          aria-expanded={selected}
+          tabIndex={reached ? 0 : -1}
+          onClick={() => (selected ? fold() : chooseFinding(finding))}
+        >
+          <PresenceGlyph presence={finding.presence} />
+          <span className="pa-name">{findingName(finding)}</span>
+          <span className="pa-number">{percent(finding.probability)}</span>
+          <Words finding={finding} />
+          {review !== null && <Handled review={review} finding={finding} unsaved={unsaved} />}
+          <ProbabilityBar finding={finding} />
+          {!selected && <SliceBars finding={finding} series={result.series} />}
+        </button>
+      </h4>
+      {selected && <FindingOpen finding={finding} result={result} review={review} unsaved={unsaved} />}
+    </li>
+  );
+});
+
+/** Selects a finding and shows the slice on which it rests most. */
+export function chooseFinding(finding: Finding): void {
+  closeForm();
+  select(finding.key);
+  const best = topEvidence(finding, 1)[0];
+  if (best !== undefined) void jumpTo(best.sop_instance_uid, best.frame_number ?? undefined);
+}
+
+function fold(): void {
+  closeForm();
+  select(null);
+}
+
+function Words({ finding }: { finding: Finding }): React.JSX.Element {
+  return (
+    <span className="pa-words">
+      <b className={`pa-${finding.presence}`}>{presenceWord(finding.presence)}</b>
+      {details(finding, finding.grades).map((word) => ` · ${word}`)}
+    </span>
+  );
+}
+
+/** What a reader said of it, in words and with a drawing: the model's own words above stay as they are. */
+function Handled({ review, finding, unsaved }: { review: FindingReview; finding: Finding; unsaved: boolean }): React.JSX.Element {
+  const rejected = review.action === 'rejected';
+  return (
+    <span className={`pa-handled pa-handled-${rejected ? 'bad' : 'good'}`} data-pa="handled">
+      <Icon name={rejected ? 'reject' : review.action === 'accepted' ? 'accept' : 'edit'} />
+      <span>
+        {t(`panel.action_${review.action}`)} <i>{[...saidInstead(review, finding), ...(unsaved ? [t('panel.notSaved')] : [])].join(' · ')}</i>
+      </span>
+    </span>
+  );
+}
+
+function saidInstead({ reason, edited }: FindingReview, finding: Finding): string[] {
+  if (reason !== undefined) return [reasonWord(reason)];
+  if (edited === undefined) return [];
+  const comment = edited.comment === '' ? [] : [`“${edited.comment}”`];
+  return [presenceWord(edited.presence), ...details(edited, finding.grades), ...comment];
+}
+
+/** Brings a row that was selected by a key into view; the focus follows only where it was in the list before. */
+function show(row: HTMLElement | null): void {
+  row?.scrollIntoView?.({ block: 'nearest' });
+  const focused = document.activeElement;
+  if (row === null || focused === null || row.contains(focused)) return;
+  if (focused.matches('.pa-finding-head')) row.querySelector<HTMLElement>('.pa-finding-head')?.focus({ preventScroll: true });
+}

@@ -1,0 +1,105 @@
+/** The panel: what the agent says of the open study, and what the reader makes of it. */
+import { useEffect } from 'react';
+import { createRoot } from 'react-dom/client';
+import { dateTime, t } from '../i18n';
+import type { Result, StudyAnswer } from '../api/types';
+import { Announcer } from './Announcer';
+import { announce } from './announce';
+import { Background } from './Background';
+import { FindingList } from './FindingList';
+import { Fold } from './Fold';
+import { Footer } from './Footer';
+import { closeForm } from './form';
+import { Header } from './Header';
+import { noHint } from './hinted';
+import { KeySheet } from './KeySheet';
+import { Message } from './Message';
+import css from './panel.css';
+import { dropPictures } from './rendered';
+import { Report } from './Report';
+import { useSession } from './useSession';
+import { JobProgress, NoAnswer, NoResult } from './Waiting';
+
+/** Puts the panel into an element of the viewer, in a React root of its own. Returns what takes it away again. */
+export function mountPanel(container: HTMLElement): () => void {
+  const root = createRoot(container);
+  root.render(
+    <>
+      <style>{css}</style>
+      <Panel />
+    </>,
+  );
+  return () => {
+    root.unmount();
+    forget();
+  };
+}
+
+/** What the panel keeps beside the session belongs to one study. */
+function forget(): void {
+  closeForm();
+  noHint();
+  announce('');
+  dropPictures();
+}
+
+export function Panel(): React.JSX.Element {
+  const study = useSession((session) => session.study);
+  const answer = useSession((session) => session.answer);
+  const login = useSession((session) => session.login);
+  useEffect(() => forget, [study]);
+  const state = answer?.state ?? (login === null ? 'asking' : 'login');
+  return (
+    <section className="pa-root" aria-label={t('core.panelLabel')} data-pa="panel" data-state={state}>
+      <Header />
+      <div className="pa-body">
+        {answer === null ? <NoAnswer /> : answer.result === null ? <NoResult answer={answer} /> : <Reading answer={answer} result={answer.result} />}
+      </div>
+      {answer?.result != null && <Footer result={answer.result} />}
+      <KeySheet />
+      <Announcer />
+    </section>
+  );
+}
+
+function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): React.JSX.Element {
+  useEffect(() => void performance.mark('pa:panel-ready'), [result.job_id]);
+  return (
+    <>
+      <Notices answer={answer} result={result} />
+      <FindingList result={result} />
+      <Report result={result} />
+      <Background result={result} history={answer.history} />
+    </>
+  );
+}
+
+/** Why what is shown may not be the newest. */
+function Notices({ answer, result }: { answer: StudyAnswer; result: Result }): React.JSX.Element {
+  const source = useSession((session) => session.source);
+  const connection = useSession((session) => session.connection);
+  const newer = answer.job !== null && answer.job.id !== result.job_id ? answer.job : null;
+  return (
+    <>
+      {source === 'sr' && <Message name="from-sr">{t('core.agentSilent')}</Message>}
+      {source === 'agent' && connection === 'offline' && (
+        <Message kind="warning" name="offline">
+          {t('panel.offline')}
+        </Message>
+      )}
+      {newer !== null && newer.finished_at === null && (
+        <Message name="newer">
+          <p>{t('panel.newerReading', { at: dateTime(result.created_at) })}</p>
+          <Fold title={t('panel.steps')} name="steps">
+            <JobProgress job={newer} />
+          </Fold>
+        </Message>
+      )}
+      {answer.reason !== '' && (
+        <Message kind="warning" name="reason">
+          {answer.reason}
+        </Message>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,169 @@
+/** The draft report: each sentence leads to its finding and its slice; the text can be edited and copied. */
+import { useMemo, useRef, useState } from 'react';
+import type { Result } from '../api/types';
+import { t } from '../i18n';
+import { setText } from '../store/actions';
+import { mayReview, reviewOf } from '../store/derived';
+import { store, type Session } from '../store/store';
+import { announce } from './announce';
+import { Button } from './Button';
+import { chooseFinding } from './FindingRow';
+import { hint, noHint } from './hinted';
+import { plainText, reviewedReport, type Line, type ReviewedReport } from './reviewedText';
+import { walk } from './roving';
+import { useSession } from './useSession';
+
+export function Report({ result }: { result: Result }): React.JSX.Element {
+  const draft = useSession((session) => session.draft);
+  const saved = useSession(savedText);
+  const answer = useSession((session) => session.answer);
+  const reviewer = useSession(mayReview);
+  // The draft and the answer are what the reviews are taken from.
+  const report = useMemo(() => reviewedReport(result, (key) => reviewOf({ ...store.get(), draft, answer }, key)), [result, draft, answer]);
+  const written = draft.text ?? saved;
+  return (
+    <section className="pa-section" aria-labelledby="pa-report-title" data-pa="report">
+      <div className="pa-section-head">
+        <h3 id="pa-report-title">{written === null ? t('panel.draftReport') : t('panel.editedReport')}</h3>
+        <CopyButton text={() => written ?? plainText(report)} />
+        {reviewer && written === null && (
+          <Button icon="edit" kind="plain" data-pa="edit-text" onPress={() => setText(plainText(report))}>
+            {t('panel.editText')}
+          </Button>
+        )}
+      </div>
+      {written === null ? <Sentences report={report} /> : <WrittenText text={written} editable={reviewer} back={draft.text !== null} />}
+    </section>
+  );
+}
+
+/** The text of the saved review of this result; null where the draft stands. */
+function savedText({ answer }: Session): string | null {
+  return answer?.review && answer.review.job_id === answer.result?.job_id ? answer.review.text : null;
+}
+
+function WrittenText({ text, editable, back }: { text: string; editable: boolean; back: boolean }): React.JSX.Element {
+  return (
+    <>
+      <textarea
+        className="pa-field pa-report-text"
+        aria-label={t('panel.reportText')}
+        value={text}
+        readOnly={!editable}
+        spellCheck
+        data-pa="text"
+        onKeyDown={(event) => event.stopPropagation()}
+        onChange={(event) => setText(event.target.value)}
+      />
+      {editable && back && (
+        <Button icon="undo" kind="plain" data-pa="draft-text" onPress={() => setText(null)}>
+          {t('panel.backToDraft')}
+        </Button>
+      )}
+    </>
+  );
+}
+
+function Sentences({ report }: { report: ReviewedReport }): React.JSX.Element {
+  const box = useRef<HTMLDivElement>(null);
+  return (
+    <div ref={box} className="pa-report" onKeyDown={(event) => walk(event, box.current, '.pa-sentence')}>
+      <h4 className="pa-report-part">{t('panel.partFindings')}</h4>
+      <Lines lines={report.findings} first />
+      <h4 className="pa-report-part">{t('panel.partImpression')}</h4>
+      <Lines lines={report.impression} />
+    </div>
+  );
+}
+
+/** Sentences that say that something is there stand alone; the others run on. */
+function Lines({ lines, first = false }: { lines: Line[]; first?: boolean }): React.JSX.Element {
+  const positive = lines.filter((line) => line.positive);
+  const negative = lines.filter((line) => !line.positive);
+  return (
+    <>
+      {positive.map((line, at) => (
+        <p key={`${line.findings.join()} ${at}`}>
+          <SentenceLink line={line} reached={first && at === 0} />
+        </p>
+      ))}
+      {negative.length > 0 && (
+        <p>
+          {negative.map((line, at) => (
+            <SentenceLink key={`${line.findings.join()} ${at}`} line={line} reached={first && positive.length === 0 && at === 0} />
+          ))}
+        </p>
+      )}
+    </>
+  );
+}
+
+function SentenceLink({ line, reached }: { line: Line; reached: boolean }): React.JSX.Element {
+  const selected = useSession((session) => session.selected !== null && line.findings.length < 4 && line.findings.includes(session.selected));
+  const go = (): void => chooseFirst(line.findings);
+  return (
+    <span
+      className={line.positive ? 'pa-sentence' : 'pa-sentence pa-sentence-negative'}
+      role="button"
+      tabIndex={reached ? 0 : -1}
+      data-pa="sentence"
+      data-action={line.gone ? 'rejected' : (line.action ?? 'none')}
+      data-hinted={selected}
+      onPointerEnter={() => hint(line.findings)}
+      onPointerLeave={noHint}
+      onFocus={() => hint(line.findings)}
+      onBlur={noHint}
+      onClick={go}
+      onKeyDown={(event) => {
+        if (event.key !== 'Enter' && event.key !== ' ') return;
+        event.preventDefault();
+        event.stopPropagation();
+        go();
+      }}
+    >
+      {line.gone && <span className="pa-hidden">{t('panel.struckOut')} </span>}
+      {line.text}{' '}
+    </span>
+  );
+}
+
+/** The finding that matters most among those a sentence speaks of. */
+function chooseFirst(keys: readonly string[]): void {
+  const findings = store.get().answer?.result?.findings.filter(({ key }) => keys.includes(key)) ?? [];
+  const [first] = [...findings].sort((a, b) => b.probability - a.probability);
+  if (first !== undefined) chooseFinding(first);
+}
+
+function CopyButton({ text }: { text: () => string }): React.JSX.Element {
+  const [said, setSaid] = useState<'copied' | 'notCopied' | null>(null);
+  const copy = async (): Promise<void> => {
+    const done = await toClipboard(withMark(text()));
+    setSaid(done ? 'copied' : 'notCopied');
+    announce(t(done ? 'panel.copied' : 'panel.notCopied'));
+    setTimeout(() => setSaid(null), 4000);
+  };
+  return (
+    <Button icon={said === 'copied' ? 'accept' : 'copy'} kind="plain" data-pa="copy" onPress={() => void copy()}>
+      {said === null ? t('panel.copy') : t(`panel.${said}Short`)}
+    </Button>
+  );
+}
+
+/** A text that nobody verified says so wherever it is pasted. */
+function withMark(text: string): string {
+  const { answer } = store.get();
+  const review = answer?.review;
+  const verified = review?.verified === true && review.job_id === answer?.result?.job_id;
+  const model = answer?.result?.model;
+  return verified || model === undefined ? text : `${t('panel.copyMark', { model: `${model.name} ${model.version}` })}\n\n${text}`;
+}
+
+async function toClipboard(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch (error) {
+    if (error instanceof DOMException || error instanceof TypeError) return false;
+    throw error;
+  }
+}

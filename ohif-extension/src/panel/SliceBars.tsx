@@ -1,0 +1,101 @@
+/** What a finding weighs on each slice, from head to foot: small in the list, larger and to be walked along when open. */
+import { useMemo } from 'react';
+import type { Finding, Series } from '../api/types';
+import { t } from '../i18n';
+import { percent } from '../store/derived';
+import { jumpTo } from '../viewport/navigate';
+import { barsPath, binned, headToFoot, placeOf, positionInWords, sliceNumber, type Place } from './axis';
+import { useSession } from './useSession';
+
+const BINS = 120;
+const KEYS: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
+
+interface Props {
+  finding: Finding;
+  series: Series;
+}
+
+export function SliceBars({ finding, series }: Props): React.JSX.Element {
+  const path = useMemo(() => barsPath(binned(headToFoot(series, finding).map(({ weight }) => weight), BINS)), [finding, series]);
+  const width = Math.max(1, Math.min(BINS, series.slices.length));
+  return (
+    <svg className="pa-slices" viewBox={`0 0 ${width} 1`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
+      <path className="pa-slices-path" d={path} />
+    </svg>
+  );
+}
+
+/** A slider along the slices: its value is the slice in the viewport. */
+export function SliceAxis({ finding, series }: Props): React.JSX.Element {
+  const places = useMemo(() => headToFoot(series, finding), [finding, series]);
+  const now = placeOf(places, useSession((session) => session.current));
+  const go = (at: number): void => {
+    const place = places[Math.min(places.length - 1, Math.max(0, at))];
+    if (place !== undefined) void jumpTo(place.slice.sop_instance_uid, place.slice.frame_number ?? undefined);
+  };
+  return (
+    <div>
+      <div
+        className="pa-axis"
+        role="slider"
+        tabIndex={0}
+        aria-label={t('panel.axis')}
+        aria-valuemin={1}
+        aria-valuemax={places.length}
+        aria-valuenow={Math.max(0, now) + 1}
+        aria-valuetext={placeInWords(places[now])}
+        data-pa="axis"
+        onClick={(event) => go(placeAt(event, places.length))}
+        onKeyDown={(event) => {
+          const at = keyTarget(event.key, now, places.length);
+          if (at === null) return;
+          event.preventDefault();
+          event.stopPropagation();
+          go(at);
+        }}
+      >
+        <AxisPicture places={places} evidence={finding.evidence.map(({ index }) => index)} now={now} />
+      </div>
+      <div className="pa-axis-ends" aria-hidden="true">
+        <span>{t('panel.head')}</span>
+        <span>{placeInWords(places[now])}</span>
+        <span>{t('panel.foot')}</span>
+      </div>
+    </div>
+  );
+}
+
+function AxisPicture({ places, evidence, now }: { places: Place[]; evidence: number[]; now: number }): React.JSX.Element {
+  const rests = new Set(evidence);
+  const others = places.map(({ index, weight }) => (rests.has(index) ? 0 : weight));
+  const best = places.map(({ index, weight }) => (rests.has(index) ? Math.max(weight, 0.06) : 0));
+  return (
+    <svg viewBox={`0 0 ${Math.max(1, places.length)} 1`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
+      <path className="pa-slices-path" d={barsPath(others)} />
+      <path className="pa-slices-best" d={barsPath(best)} />
+      {now >= 0 && (
+        <line className="pa-axis-now" x1={now + 0.5} x2={now + 0.5} y1="0" y2="1" vectorEffect="non-scaling-stroke" />
+      )}
+    </svg>
+  );
+}
+
+/** The place under the pointer. */
+function placeAt(event: React.MouseEvent<HTMLElement>, count: number): number {
+  const box = event.currentTarget.getBoundingClientRect();
+  return box.width === 0 ? 0 : Math.floor(((event.clientX - box.left) / box.width) * count);
+}
+
+/** Where a key leads from the slice on display; null for other keys. */
+function keyTarget(key: string, now: number, count: number): number | null {
+  if (key === 'Home') return 0;
+  if (key === 'End') return count - 1;
+  const step = KEYS[key];
+  return step === undefined ? null : Math.max(0, now) + step;
+}
+
+function placeInWords(place: Place | undefined): string {
+  if (place === undefined) return t('panel.otherSeries');
+  const values = { number: sliceNumber(place.slice, place.index), z: positionInWords(place.slice.z_mm), weight: percent(place.weight) };
+  return t('panel.sliceInWords', values);
+}

@@ -1,0 +1,68 @@
+/** What is said of a finding, in the reader's language. Names that we do not know stay as the model gives them. */
+import type { Count, Finding, Presence, Side, Step } from '../api/types';
+import { t, type TextKey } from '../i18n';
+import { en } from '../i18n/en';
+
+type Described = Pick<Finding, 'presence' | 'sides' | 'lobes' | 'grade' | 'count'>;
+
+export const LOBES = ['right upper lobe', 'right middle lobe', 'right lower lobe', 'left upper lobe', 'left lower lobe'] as const;
+export const SIDES: readonly Side[] = ['right', 'left'];
+export const COUNTS: readonly Count[] = ['one', 'few', 'many'];
+export const PRESENCES: readonly Presence[] = ['present', 'uncertain', 'absent'];
+
+/** The text `panel.<name>` where there is one. */
+function known(name: string, otherwise: string): string {
+  return Object.hasOwn(en.panel, name) ? t(`panel.${name}` as TextKey) : otherwise;
+}
+
+export function findingName(finding: Pick<Finding, 'key' | 'name'>): string {
+  return known(`name_${finding.key}`, finding.name);
+}
+
+export function presenceWord(presence: Presence): string {
+  return t(`panel.presence_${presence}`);
+}
+
+export function sideWord(side: Side): string {
+  return t(`panel.side_${side}`);
+}
+
+export function lobeWord(lobe: string): string {
+  return known(`lobe_${lobe.replaceAll(' ', '_')}`, lobe);
+}
+
+export function gradeWord(grade: string): string {
+  return known(`grade_${grade.replaceAll('-', '_')}`, grade);
+}
+
+export function countWord(count: Count): string {
+  return t(`panel.count_${count}`);
+}
+
+/** The reasons a finding is rejected for, as the agent knows them; what else is said is the reader's own text. */
+export const REASONS = ['not_there', 'artifact', 'normal_variant', 'other_finding', 'wrong_place', 'not_relevant', 'known'] as const;
+
+export function reasonWord(reason: string): string {
+  return known(`reason_${reason}`, reason);
+}
+
+/** Where, how much, how many: "right upper lobe", "medium-sized", "one". */
+export function details(said: Described, grades: readonly string[]): string[] {
+  if (said.presence === 'absent') return [];
+  const sides = said.sides.length === 2 ? [t('panel.bothSides')] : said.sides.map(sideWord);
+  const places = said.lobes.length > 0 ? said.lobes.map(lobeWord) : sides;
+  const grade = said.grade === null ? undefined : grades[said.grade];
+  return [
+    ...(places.length > 0 ? [places.join(', ')] : []),
+    ...(grade === undefined ? [] : [gradeWord(grade)]),
+    ...(said.count === null ? [] : [countWord(said.count)]),
+  ];
+}
+
+/** "Select the series", "Deliver to PACS". The names are those of the pipeline. */
+export function stepWord(step: Pick<Step, 'name'>): string {
+  const [kind = '', destination] = step.name.split(':', 2);
+  return destination === undefined
+    ? known(`step_${kind}`, kind.replaceAll('_', ' '))
+    : `${known(`step_${kind}_to`, kind)} ${destination}`;
+}
