@@ -1,6 +1,6 @@
 /** What follows from a session: orders, shares and what is still to do. No state of its own. */
 import type { Evidence, Finding, FindingReview, Presence, Result } from '../api/types';
-import type { ReviewDraft, Session } from './store';
+import { isEmptyDraft, type Session } from './store';
 
 const RANK: Record<Presence, number> = { present: 0, uncertain: 0, absent: 1 };
 
@@ -53,10 +53,6 @@ export function isHandled(session: Session, key: string): boolean {
 export function missingForVerify(session: Session): Finding[] {
   const result = session.answer?.result;
   return result ? standing(result).filter((finding) => !isHandled(session, finding.key)) : [];
-}
-
-export function isEmptyDraft(draft: ReviewDraft): boolean {
-  return draft.text === null && Object.keys(draft.findings).length === 0;
 }
 
 /** Something was handled or written that is not saved. */

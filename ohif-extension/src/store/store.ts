@@ -9,6 +9,10 @@ export interface ReviewDraft {
   text: string | null;
 }
 
+export function isEmptyDraft(draft: ReviewDraft): boolean {
+  return draft.text === null && Object.keys(draft.findings).length === 0;
+}
+
 /** A draft made upon another result of this study; offered, never applied by itself. */
 export interface OfferedDraft {
   job: string;
@@ -40,6 +44,8 @@ export interface Session {
   /** The slice in the active viewport. */
   current: CurrentSlice | null;
   draft: ReviewDraft;
+  /** Version of the saved review the draft was begun upon; 0: none was saved, or nothing was begun. */
+  draftBase: number;
   offered: OfferedDraft | null;
   saving: Saving;
   /** One sentence for the reader: why a save failed, or why no answer is to be had. */
@@ -67,6 +73,7 @@ export function emptySession(study = ''): Session {
     wash: { on: false, opacity: 0.5 },
     current: null,
     draft: EMPTY_DRAFT,
+    draftBase: 0,
     offered: null,
     saving: 'no',
     message: '',

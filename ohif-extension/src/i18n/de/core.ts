@@ -9,6 +9,7 @@ export const core: Record<keyof typeof english, string> = {
   saveNewerResult: 'Ein neueres KI-Ergebnis ist da. Laden Sie es und prüfen Sie Ihre Änderungen, bevor Sie speichern.',
   saveFailed: 'Die Beurteilung wurde nicht gespeichert: {reason}',
   saveNeedsAgent: 'Eine Beurteilung lässt sich nur speichern, solange der PACS-Agent antwortet.',
+  needsReviewer: 'Ihre Anmeldung darf lesen, aber nicht beurteilen. Bitten Sie den Betreiber um die Rolle „reviewer“.',
   nothingToSave: 'Es wurde nichts geändert.',
   missing: 'Behandeln Sie vor der Freigabe noch: {names}.',
   unreachable: 'Der PACS-Agent ist nicht erreichbar. Prüfen Sie das Netz; das Panel versucht es von selbst erneut.',

@@ -8,6 +8,7 @@ export const core = {
   saveNewerResult: 'A newer AI result has arrived. Load it and look at your changes again before you save.',
   saveFailed: 'The review was not saved: {reason}',
   saveNeedsAgent: 'A review can be saved only while the PACS agent answers.',
+  needsReviewer: 'Your login may look but not review. Ask the operator for the role “reviewer”.',
   nothingToSave: 'Nothing was changed.',
   missing: 'Handle these findings before you verify: {names}.',
   unreachable: 'The PACS agent cannot be reached. Check the network; the panel tries again by itself.',
