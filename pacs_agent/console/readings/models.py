@@ -213,9 +213,3 @@ class HeatOfSlice(_Frozen):
     peak_px: Pixel
     peak_mm: Place
     peak_heat: float
-
-
-class Problem(_Frozen):
-    """Why a request was refused, and what to do."""
-
-    error: str

@@ -1,0 +1,217 @@
+"""The JSON API as an OpenAPI 3.1 document, made of the models that write and read its JSON."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from http import HTTPStatus
+from typing import Any, Literal
+
+from flask import Blueprint, Response
+from pydantic import BaseModel, ConfigDict
+from pydantic.json_schema import models_json_schema
+
+from pacs_agent import __version__
+from pacs_agent.accounts import Role
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
+from pacs_agent.console.access import needs
+from pacs_agent.console.readings.models import HeatOfSlice, StudyAnswer
+from pacs_agent.db import Database
+from pacs_agent.review import ReviewNow, ReviewRequest
+
+PATH = "/api/v1/openapi.json"
+_REF = "#/components/schemas/{model}"
+_UID = {"type": "string", "pattern": r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*$", "maxLength": 64}
+_AS_VALIDATED: Literal["validation"] = "validation"
+JSON = "application/json"
+Schema = Mapping[str, Any]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class Problem(_Model):
+    """Why a request was refused."""
+
+    error: str
+    """In words, with what to do."""
+
+
+class Credentials(_Model):
+    """Who logs in."""
+
+    login: str
+    password: str
+
+
+class SessionNow(_Model):
+    """Who is logged in."""
+
+    login: str
+    name: str
+    roles: tuple[Role, ...]
+    csrf: str
+    """To be sent as X-CSRF-Token with every request that changes something."""
+
+
+class Here(_Model):
+    """Whether the panel of a study is open."""
+
+    here: bool
+
+
+class Others(_Model):
+    """Who else has the study open."""
+
+    others: tuple[str, ...]
+
+
+class Conflict(Problem):
+    """Who saved meanwhile. `version` 0: nobody did, but there is a newer result."""
+
+    by: str
+    at: str | None
+    version: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One request that is understood. `answers`: the model, or the media type, of each status."""
+
+    method: Literal["get", "post", "delete"]
+    path: str
+    summary: str
+    answers: Mapping[int, type[BaseModel] | str | None]
+    body: type[BaseModel] | None = None
+    query: Mapping[str, Schema] = field(default_factory=dict)
+
+
+STUDY = "/api/v1/studies/{study}"
+OPERATIONS: Sequence[Operation] = (
+    Operation("get", "/api/v1/session", "Who is logged in", {200: SessionNow, 401: Problem}),
+    Operation("post", "/api/v1/session", "Log in", {200: SessionNow, 401: Problem, 429: Problem}, Credentials),
+    Operation("delete", "/api/v1/session", "Log out", {204: None}),
+    Operation(
+        "get",
+        f"{STUDY}/result",
+        "What there is of a study, state none of an unknown one. Its ETag with If-None-Match makes polls cheap",
+        {200: StudyAnswer, 304: None, 400: Problem, 401: Problem, 403: Problem},
+    ),
+    Operation(
+        "get",
+        f"{STUDY}/heat/{{finding}}/{{instance}}",
+        "Where a finding lies in one slice that was read",
+        {200: HeatOfSlice, 400: Problem, 401: Problem, 403: Problem, 404: Problem},
+        query={"job": {"type": "string"}, "frame": {"type": "integer", "minimum": 1}},
+    ),
+    Operation(
+        "get",
+        f"{STUDY}/events",
+        "News of a study as server-sent events: changed (ask for the result again), reviewers (who else is here)",
+        {200: "text/event-stream", 400: Problem, 401: Problem, 403: Problem, 503: Problem},
+    ),
+    Operation(
+        "post",
+        f"{STUDY}/review",
+        "Save a review of a result; with verify also the verified report",
+        {201: ReviewNow, 401: Problem, 403: Problem, 409: Conflict, 422: Problem},
+        ReviewRequest,
+    ),
+    Operation(
+        "post",
+        f"{STUDY}/reviewers",
+        "Say every 15 s that the study is open, and hear who else has it open",
+        {200: Others, 401: Problem, 403: Problem, 422: Problem},
+        Here,
+    ),
+    Operation("get", PATH, "This document", {200: JSON}),
+)
+"""All of the API; a test compares it with what the application serves."""
+
+
+def openapi_blueprint(_settings: Settings, _database: Database, _archive: Archive) -> Blueprint:
+    """Serves the document."""
+    blueprint = Blueprint("openapi", __name__)
+
+    @blueprint.get(PATH)
+    @needs(*Role)
+    def openapi() -> Response:
+        return Response(json.dumps(openapi_document()), content_type="application/json")
+
+    return blueprint
+
+
+@cache
+def openapi_document() -> dict[str, Any]:
+    """The whole document."""
+    schemas = _schemas()
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "PACS agent",
+            "version": __version__,
+            "description": "What the radiologist's panel reads and writes. docs/api.md tells the story.",
+        },
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "session": {"type": "apiKey", "in": "cookie", "name": "__Host-pacs-agent"},
+                "token": {"type": "http", "scheme": "bearer"},
+            },
+        },
+        "security": [{"session": []}, {"token": []}],
+    }
+
+
+def _operation(operation: Operation) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "summary": operation.summary,
+        "responses": {str(status): _answer(status, kind) for status, kind in operation.answers.items()},
+    }
+    parameters = [*_path_parameters(operation.path), *_query_parameters(operation.query)]
+    if parameters:
+        described["parameters"] = parameters
+    if operation.body is not None:
+        described["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(operation.body)}}}
+    return described
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = re.findall(r"{(\w+)}", path)
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"} if name == "finding" else _UID}
+        for name in names
+    ]
+
+
+def _query_parameters(query: Mapping[str, Schema]) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
+
+
+def _answer(status: int, kind: type[BaseModel] | str | None) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
+    if isinstance(kind, str):
+        described["content"] = {kind: {}}
+    elif kind is not None:
+        described["content"] = {JSON: {"schema": _reference(kind)}}
+    return described
+
+
+def _reference(kind: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=kind.__name__)}
+
+
+def _schemas() -> dict[str, Any]:
+    """The schemas of all models, by name. As validated: a field that may be left out on the wire has a default."""
+    answers = {kind for one in OPERATIONS for kind in one.answers.values() if isinstance(kind, type)}
+    kinds = answers | {one.body for one in OPERATIONS if one.body is not None}
+    wanted = [(kind, _AS_VALIDATED) for kind in sorted(kinds, key=lambda kind: kind.__name__)]
+    _, document = models_json_schema(wanted, ref_template=_REF)
+    return dict(document["$defs"])
