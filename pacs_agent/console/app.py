@@ -13,8 +13,8 @@ from pacs_agent.console.errors import set_errors
 from pacs_agent.console.guard import set_guard
 from pacs_agent.console.health import health_blueprint
 from pacs_agent.console.login import login_blueprint
-from pacs_agent.console.proxy import proxy_blueprint
 from pacs_agent.console.openapi import openapi_blueprint
+from pacs_agent.console.proxy import proxy_blueprint
 from pacs_agent.console.readings import readings_blueprint
 from pacs_agent.console.reviews import reviews_blueprint
 from pacs_agent.console.security_headers import set_security_headers
@@ -39,6 +39,7 @@ ROOMS: tuple[Room, ...] = (
     archive_blueprint,
     readings_blueprint,
     reviews_blueprint,
+    openapi_blueprint,
     proxy_blueprint,
     viewer_blueprint,
 )
