@@ -104,6 +104,7 @@ export interface DisplaySet {
   Modality?: string;
   instance?: Readonly<Record<string, unknown>>;
   instances?: Readonly<Record<string, unknown>>[];
+  [more: string]: unknown;
 }
 
 export interface DisplaySetService extends PubSub {
