@@ -8,7 +8,7 @@ from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.console.readings.models import Earlier, Result, State, StudyAnswer
 from pacs_agent.console.readings.readings import Readings
-from pacs_agent.console.readings.reasons import why_of_job, why_unknown, why_without_job
+from pacs_agent.console.readings.reasons import NOT_SHOWN, why_of_job, why_unknown, why_without_job
 from pacs_agent.console.readings.result import result_of
 from pacs_agent.console.readings.stored import (
     JobKnown,
@@ -36,10 +36,11 @@ def study_answer(session: Session, archive: Archive, settings: Settings, reading
         return _answer(uid, _state_without_job(study), reason)
     told = next((job for job in jobs if job.told), None)
     reading = readings.of(session, told) if told else None
+    state = _state(study, jobs, shown=reading is not None)
     return StudyAnswer(
         study_instance_uid=uid,
-        state=_state(study, jobs),
-        reason=why_of_job(jobs[0]),
+        state=state,
+        reason=why_of_job(jobs[0]) or (NOT_SHOWN if told and not reading else ""),
         job=job_now(session, jobs[0]),
         result=_result(session, told, reading) if told and reading else None,
         history=_history(jobs),
@@ -59,13 +60,14 @@ def _state_without_job(study: StudyKnown) -> State:
     return State.NOT_APPLICABLE if study.state == StudyState.IGNORED else State.NONE
 
 
-def _state(study: StudyKnown, jobs: Sequence[JobKnown]) -> State:
+def _state(study: StudyKnown, jobs: Sequence[JobKnown], *, shown: bool) -> State:
     """The newest conclusion decides; before there is one, how far the newest job or the study is.
 
-    A result stays in sight while a newer reading is under way, and when that one broke off.
+    A result stays in sight while a newer reading is under way, and when that one broke off. `shown`: the newest job
+    that made a result has a reading that can be shown.
     """
     decided = next((job for job in jobs if job.decided), None)
-    if decided and decided.told:
+    if decided and decided.told and shown:
         return State.READY
     if study.state == StudyState.RECEIVING or jobs[0].under_way:
         return State.PENDING

@@ -11,6 +11,8 @@ from pacs_agent.route import Decision, Explanation, NoAttributes, WrongRules, at
 MAX_RULES = 5
 """Rules that are explained; a list of hundreds is for `pacs-agent rules test`."""
 
+NOT_SHOWN = "The study was read by a pipeline whose result cannot be shown here; its objects are in the archive."
+
 
 def why_unknown(settings: Settings) -> str:
     """Of a study of which no image ever came."""
