@@ -7,6 +7,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from pacs_agent.accounts.names import MAX_LOGIN, wrong_login
 from pacs_agent.accounts.passwords import hashed, is_outdated, matches
 from pacs_agent.db import Database, User, utc_now
 from pacs_agent.ops import Outcome, audit
@@ -40,13 +41,12 @@ class Logins:
 
         Raises LoginThrottled without looking at the password after too many failures, else LoginRefused.
         """
-        login = login.strip().lower()[:64]
+        login = login.strip().lower()[:MAX_LOGIN]
         self._refuse_too_many(login, address)
-        with self._database.reading() as session:
-            user = session.get(User, login)
+        user = self._user(login)
         password_hash = user.password_hash if user and user.enabled else None
         if not matches(password_hash, password) or password_hash is None:
-            self._failed(login, address)
+            self._failed(login, address, known=user is not None)
             raise LoginRefused("login or password are wrong, or the account is disabled")
         self._limiter.clear(FAILURES_PER_LOGIN, "login", login)
         return self._succeeded(login, password_hash, password, address)
@@ -57,11 +57,17 @@ class Logins:
                 reset_at = self._limiter.get_window_stats(limit, *key).reset_time
                 raise LoginThrottled(max(1, math.ceil(reset_at - time.time())))
 
-    def _failed(self, login: str, address: str) -> None:
+    def _user(self, login: str) -> User | None:
+        """The account, or None; what cannot be a login is not looked for (a NUL or half a character is an error there)."""
+        if wrong_login(login):
+            return None
+        with self._database.reading() as session:
+            return session.get(User, login)
+
+    def _failed(self, login: str, address: str, *, known: bool) -> None:
         for limit, key in _keys(login, address):
             self._limiter.hit(limit, *key)
         with self._database.writing() as session:
-            known = session.get(User, login) is not None
             audit(
                 session,
                 actor=f"@{address}",

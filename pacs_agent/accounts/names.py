@@ -2,7 +2,8 @@
 
 import re
 
-LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+MAX_LOGIN = 64
+LOGIN = re.compile(r"[a-z0-9][a-z0-9._@-]*")
 RESERVED = frozenset(("token",))
 """Login of machines, which have no account."""
 
@@ -15,8 +16,8 @@ _PARTICLES = frozenset(
 
 def wrong_login(login: str) -> str | None:
     """What is wrong with a login, in words, or None."""
-    if not LOGIN.fullmatch(login):
-        return f"{login!r} is no login: use lower-case letters, digits and . _ @ -, at most 64, a letter or digit first"
+    if len(login) > MAX_LOGIN or not LOGIN.fullmatch(login):
+        return f"{login!r} is no login: use lower-case letters, digits and . _ @ -, at most {MAX_LOGIN}, a letter or digit first"
     if login in RESERVED:
         return f"{login!r} is the login of machines: use another"
     return None

@@ -4,10 +4,11 @@ RFC 9106 4, the second recommended option: 64 MiB of memory, 3 passes, 4 lanes.
 """
 
 import threading
+import unicodedata
 from functools import cache
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from argon2.exceptions import InvalidHashError, VerificationError
 
 MIN_CHARACTERS = 12
 MAX_CHARACTERS = 256
@@ -33,7 +34,7 @@ def wrong_password(password: str, *forbidden: str) -> str | None:
 def hashed(password: str) -> str:
     """The Argon2id hash of a password in PHC string form, with parameters and salt."""
     with _turn:
-        return HASHER.hash(password)
+        return HASHER.hash(_octets(password))
 
 
 def matches(password_hash: str | None, password: str) -> bool:
@@ -42,14 +43,19 @@ def matches(password_hash: str | None, password: str) -> bool:
         return False
     with _turn:
         try:
-            return HASHER.verify(password_hash or _hash_of_nobody(), password) and password_hash is not None
-        except (VerifyMismatchError, InvalidHashError):
+            return HASHER.verify(password_hash or _hash_of_nobody(), _octets(password)) and password_hash is not None
+        except (VerificationError, InvalidHashError):
             return False
 
 
 def is_outdated(password_hash: str) -> bool:
     """Whether the hash was made with other parameters than today's."""
     return HASHER.check_needs_rehash(password_hash)
+
+
+def _octets(password: str) -> bytes:
+    """A password as octets; in NFKC, as one keyboard composes what another writes in two characters."""
+    return unicodedata.normalize("NFKC", password).encode("utf-8", "surrogatepass")
 
 
 @cache

@@ -18,8 +18,8 @@ from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
 from sqlalchemy import select
 
 from pacs_agent.archive import Archive
-from pacs_agent.config import Settings, WebSettings
-from pacs_agent.console import InsecureStart, WebServer, check_secure
+from pacs_agent.config import Settings
+from pacs_agent.console import WebServer
 from pacs_agent.db import AuditEvent, Database, upgrade
 from tests.unit.archive.made_instances import ct_slice, encoded, part10, text_report
 
@@ -279,18 +279,6 @@ def test_token_is_asked_of_everyone_but_probes(database: Database, archive: Arch
         assert DICOMwebClient(f"{url}/dicom-web", session=session).search_for_studies() == []
     finally:
         server.stop()
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "pacs.example.org"])
-def test_other_than_loopback_needs_a_token(host: str) -> None:
-    with pytest.raises(InsecureStart, match="PACS_AGENT_WEB__TOKEN"):
-        check_secure(WebSettings(host=host))
-    check_secure(WebSettings(host=host, token="s3cret"))
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.53"])
-def test_loopback_needs_no_token(host: str) -> None:
-    check_secure(WebSettings(host=host))
 
 
 def test_not_ready_without_archive_or_database(url: str, archive: Archive, database: Database) -> None:

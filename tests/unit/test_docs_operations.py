@@ -3,17 +3,27 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import click
 from pydantic import BaseModel
 
 from pacs_agent import route
 from pacs_agent.cli import main
-from pacs_agent.config import PACKAGED_KEYS, REPOSITORY_BUNDLES, Settings
+from pacs_agent.config import PACKAGED_KEYS, REPOSITORY_BUNDLES, REPOSITORY_PLUGIN, REPOSITORY_VIEWER, Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUNBOOK = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+DEFAULTS = {
+    None: "none",
+    (): "none",
+    REPOSITORY_BUNDLES: "models/bundles",
+    REPOSITORY_VIEWER: "ohif-extension/viewer",
+    REPOSITORY_PLUGIN: "ohif-extension/dist",
+    PACKAGED_KEYS: "pacs_agent/trusted_keys",
+}
 
 
 def section(text: str, title: str) -> str:
@@ -22,12 +32,16 @@ def section(text: str, title: str) -> str:
 
 def setting_rows(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from setting_rows(field.annotation, f"{prefix}{name}.")
-            continue
-        folders = {REPOSITORY_BUNDLES: "models/bundles", PACKAGED_KEYS: "pacs_agent/trusted_keys"}
-        default = {**folders, None: "none"}.get(field.default, field.default)
-        yield f"| `{prefix}{name}` | {default} | {field.description} |"
+        section = next((kind for kind in (field.annotation, *get_args(field.annotation)) if is_section(kind)), None)
+        if section is None or not is_section(field.annotation):
+            default = "needed" if field.is_required() else DEFAULTS.get(field.default, field.default)
+            yield f"| `{prefix}{name}` | {default} | {field.description} |"
+        if section is not None:
+            yield from setting_rows(section, f"{prefix}{name}.")
+
+
+def is_section(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
 def commands_of(group: click.Group) -> dict[str, click.Command]:

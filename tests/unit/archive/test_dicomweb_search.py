@@ -1,5 +1,6 @@
 """QIDO-RS matching against the index."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,13 +26,13 @@ STUDIES = {
 
 
 @pytest.fixture
-def client(database: Database, archive: Archive) -> FlaskClient:
+def client(database: Database, archive: Archive, tmp_path: Path) -> FlaskClient:
     intake = Intake(database, archive)
     for study, values in STUDIES.items():
         intake.accept(encoded(ct_slice(1, study=study, series=f"{study}.1", **values)), source="A@1")
         intake.accept(encoded(ct_slice(2, study=study, series=f"{study}.1", **values)), source="A@1")
     intake.accept(encoded(text_report(3, study="1.2", series="1.2.9", **STUDIES["1.2"])), source="A@1")
-    return create_app(Settings(), database, archive).test_client()
+    return create_app(Settings(data_dir=tmp_path), database, archive).test_client()
 
 
 def found(client: FlaskClient, query: str, level: str = "studies") -> list[dict[str, Any]]:
