@@ -1,0 +1,44 @@
+/**
+ * What the agent shows on the images: evidence by slice, heat in the slice, and the way from one to the next.
+ *
+ * In come the viewer's services and the session; nothing goes out but `store.current`. All of it ends with the mode.
+ */
+import type { Viewport, ViewportServices } from '../ohif/types';
+import { store } from '../store/store';
+import { Furniture } from './furniture';
+import { listenToKeys } from './keyboard';
+import { followSlices } from './navigate';
+import { ShownViewports } from './shown';
+
+/** Starts with the mode; the returned function takes everything away again. */
+export function start(services: ViewportServices): () => void {
+  const shown = new ShownViewports(services);
+  const ends = [followSlices(services, shown), furnish(shown), listenToKeys(services)];
+  return () => {
+    ends.reverse().forEach((end) => end());
+    shown.stop();
+  };
+}
+
+/** Gives each viewport its furniture and keeps it up with the session. */
+function furnish(shown: ShownViewports): () => void {
+  const furniture = new Map<Viewport, Furniture>();
+  const remove = (viewport: Viewport): void => {
+    furniture.get(viewport)?.remove();
+    furniture.delete(viewport);
+  };
+  const add = (viewport: Viewport): void => void furniture.set(viewport, new Furniture(viewport, shown));
+  shown.viewports.forEach(add);
+  const ends = [
+    shown.subscribe((event, viewport) => {
+      if (event === 'came') add(viewport);
+      else if (event === 'gone') remove(viewport);
+      else furniture.get(viewport)?.update(store.get());
+    }),
+    store.subscribe(() => furniture.forEach((each) => each.update(store.get()))),
+  ];
+  return () => {
+    ends.forEach((end) => end());
+    [...furniture.keys()].forEach(remove);
+  };
+}

@@ -1,0 +1,175 @@
+/** From slice to slice: where the reader is, and jumps by SOPInstanceUID. */
+import type { Result, Series } from '../api/types';
+import type { Subscription, Viewport, ViewportServices } from '../ohif/types';
+import { store, type CurrentSlice } from '../store/store';
+import { evidencePlaces, findingsShown, nextPlace } from './evidence-order';
+import { openSeries } from './open-series';
+import type { ShownViewports } from './shown';
+import { indexIn, keyOf, placesOf } from './slices';
+
+/** How long a slice may take to appear before a jump counts as failed: a long series comes over a slow line. */
+const PATIENCE_MS = 20_000;
+
+/** What a jump needs of the viewer; null while no mode of ours is entered. */
+interface Viewer {
+  readonly services: ViewportServices;
+  readonly shown: ShownViewports;
+}
+
+export type SliceListener = (slice: CurrentSlice | null) => void;
+
+let viewer: Viewer | null = null;
+let latestJump = 0;
+const listeners = new Set<SliceListener>();
+
+/** Keeps `store.current` at the slice in the active viewport. Returns the function that ends it. */
+export function followSlices(services: ViewportServices, shown: ShownViewports): () => void {
+  viewer = { services, shown };
+  const tell = (): void => tellSlice(currentSlice(shown));
+  const unfollow = [shown.subscribe(tell), store.subscribe(tell), activeViewportChanges(services, tell)];
+  tell();
+  return () => {
+    unfollow.forEach((end) => end());
+    viewer = null;
+    latestJump += 1;
+    listeners.clear();
+    store.set({ current: null });
+  };
+}
+
+/** Calls `listener` with every slice the reader comes to. Returns the function that ends it. */
+export function onSlice(listener: SliceListener): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/**
+ * Shows a slice, in every viewport that has it in its acquisition plane.
+ *
+ * Where none has it, its series is opened in the active viewport first. Resolves to whether the slice is shown; a jump
+ * that was overtaken by a later one resolves to false.
+ */
+export async function jumpTo(sopInstanceUid: string, frame?: number): Promise<boolean> {
+  if (viewer === null) return false;
+  const [here, number] = [viewer, ++latestJump];
+  const slice = { sopInstanceUid, frame: frame ?? null };
+  performance.mark('pa:jump-start');
+  const turned = turnTo(here, slice);
+  const shown = turned.length > 0 ? arrival(here, slice, number) : opened(here, slice, number);
+  const arrived = await shown;
+  if (arrived) measureJump();
+  return arrived;
+}
+
+/** To the next (1) or previous (-1) slice that the selected finding rests on, in the order of the wheel. */
+export async function stepEvidence(direction: 1 | -1): Promise<boolean> {
+  const result = store.get().answer?.result ?? null;
+  if (viewer === null || result === null) return false;
+  const target = evidenceFrom(viewer.shown, result, direction);
+  return target === null ? false : jumpTo(target.sop_instance_uid, target.frame_number ?? undefined);
+}
+
+function evidenceFrom(shown: ShownViewports, result: Result, direction: 1 | -1): Series['slices'][number] | null {
+  const { selected, current } = store.get();
+  const places = wheelPlaces(shown, result.series);
+  const evidence = evidencePlaces(findingsShown(result, selected), places);
+  const place = nextPlace(evidence, places[indexIn(result.series, current)] ?? -1, direction);
+  return place === null ? null : (result.series.slices[places.indexOf(place)] ?? null);
+}
+
+/** Place of each slice of the series on the wheel of the viewport that shows it; their own order where none does. */
+function wheelPlaces(shown: ShownViewports, series: Series): number[] {
+  for (const viewport of activeFirst(shown)) {
+    const scrolled = shown.scrolled(viewport);
+    const places = scrolled ? placesOf(series, scrolled) : [];
+    if (places.some((place) => place >= 0)) return places;
+  }
+  return series.slices.map((_, index) => index);
+}
+
+/** The slice of the active viewport; where that one cuts across slices, of another that shows the agent's series. */
+function currentSlice(shown: ShownViewports): CurrentSlice | null {
+  const series = store.get().answer?.result?.series;
+  const { active } = shown;
+  const slice = active && shown.slice(active);
+  if (slice || !series) return slice;
+  const others = shown.viewports.map((viewport) => shown.slice(viewport));
+  return others.find((each) => indexIn(series, each) >= 0) ?? null;
+}
+
+function tellSlice(slice: CurrentSlice | null): void {
+  const { current } = store.get();
+  if ((current && keyOf(current)) === (slice && keyOf(slice))) return;
+  store.set({ current: slice });
+  for (const listener of [...listeners]) listener(slice);
+}
+
+/** Turns every viewport that can show the slice to it; those that were turned. */
+function turnTo({ shown }: Viewer, slice: CurrentSlice): Viewport[] {
+  return shown.viewports.filter((viewport) => {
+    const scrolled = shown.scrolled(viewport);
+    const imageId = scrolled?.imageIds[scrolled.places.get(keyOf(slice)) ?? -1];
+    return imageId !== undefined && turn(viewport, imageId);
+  });
+}
+
+function turn(viewport: Viewport, referencedImageId: string): boolean {
+  const FrameOfReferenceUID = viewport.getFrameOfReferenceUID?.();
+  const reference = { referencedImageId, ...(FrameOfReferenceUID === undefined ? {} : { FrameOfReferenceUID }) };
+  if (!viewport.isReferenceViewable?.({ ...reference }, { withNavigation: true })) return false;
+  viewport.setViewReference?.(reference);
+  viewport.render();
+  return true;
+}
+
+/** Opens the series of the slice in the active viewport and turns to the slice as soon as it can be shown. */
+async function opened(here: Viewer, slice: CurrentSlice, number: number): Promise<boolean> {
+  if (!openSeries(here.services, slice)) return false;
+  return until(here, number, () => isShown(here, slice) || (turnTo(here, slice), false));
+}
+
+function arrival(here: Viewer, slice: CurrentSlice, number: number): Promise<boolean> {
+  return until(here, number, () => isShown(here, slice));
+}
+
+function isShown({ shown }: Viewer, slice: CurrentSlice): boolean {
+  return shown.viewports.some((viewport) => {
+    const now = shown.slice(viewport);
+    return now !== null && keyOf(now) === keyOf(slice);
+  });
+}
+
+/** Waits for a change of the viewports that makes `done` true; false when overtaken or out of patience. */
+function until(here: Viewer, number: number, done: () => boolean): Promise<boolean> {
+  if (done()) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const end = (result: boolean): void => {
+      unsubscribe();
+      clearTimeout(timer);
+      resolve(result);
+    };
+    const unsubscribe = here.shown.subscribe(() => {
+      if (viewer !== here || number !== latestJump) end(false);
+      else if (done()) end(true);
+    });
+    const timer = setTimeout(() => end(false), PATIENCE_MS);
+  });
+}
+
+function measureJump(): void {
+  performance.mark('pa:jump-end');
+  performance.measure('pa:jump', 'pa:jump-start', 'pa:jump-end');
+}
+
+function activeFirst(shown: ShownViewports): Viewport[] {
+  const { active, viewports } = shown;
+  return active ? [active, ...viewports.filter((viewport) => viewport !== active)] : viewports;
+}
+
+function activeViewportChanges(services: ViewportServices, listener: () => void): () => void {
+  const grid = services.servicesManager.services.viewportGridService;
+  const event = grid?.EVENTS['ACTIVE_VIEWPORT_ID_CHANGED'];
+  if (!grid || event === undefined) return () => undefined;
+  const subscription: Subscription = grid.subscribe(event, listener);
+  return () => subscription.unsubscribe();
+}
