@@ -23,11 +23,11 @@ log = get_log("pacs")
 class Pacs:
     """Reads from one PACS. Safe for any number of threads."""
 
-    def __init__(self, settings: PacsDicomWeb, connections: int, *, silence_s: float = SILENCE_S) -> None:
-        """`connections` is how many are kept open; `silence_s` the longest wait for a byte."""
+    def __init__(self, settings: PacsDicomWeb, connections: int) -> None:
+        """`connections` is how many are kept open."""
         self._settings = settings
         self._login = _login(settings)
-        self._timeout_s = (CONNECT_S, silence_s)
+        self._timeout_s = (CONNECT_S, SILENCE_S)
         self._http = requests.Session()
         self._http.trust_env = False  # no proxy and no .netrc that the settings do not name
         self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # nobody's session becomes another's
