@@ -58,7 +58,7 @@ class Logins:
                 raise LoginThrottled(max(1, math.ceil(reset_at - time.time())))
 
     def _user(self, login: str) -> User | None:
-        """The account, or None; what cannot be a login is not looked for (a NUL or half a character is an error there)."""
+        """The account, or None; what cannot be a login is not looked for, as databases refuse a NUL in a question."""
         if wrong_login(login):
             return None
         with self._database.reading() as session:

@@ -17,7 +17,7 @@ _PARTICLES = frozenset(
 def wrong_login(login: str) -> str | None:
     """What is wrong with a login, in words, or None."""
     if len(login) > MAX_LOGIN or not LOGIN.fullmatch(login):
-        return f"{login!r} is no login: use lower-case letters, digits and . _ @ -, at most {MAX_LOGIN}, a letter or digit first"
+        return f"{login!r} is no login: use a-z, 0-9 and . _ @ -, a letter or digit first, at most {MAX_LOGIN} in all"
     if login in RESERVED:
         return f"{login!r} is the login of machines: use another"
     return None
