@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.browser import Browser, check_tools, install_driver, npm
 from tests.e2e.phantoms import PhantomStudy, phantom
 from tests.e2e.site import Site
-from tests.peers import Missing
+from tests.peers import Missing, Orthanc
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXTENSION = REPOSITORY / "ohif-extension"
@@ -62,6 +62,24 @@ def site(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
     viewer()
     with Site(tmp_path_factory.mktemp("site")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def orthanc_site(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The agent beside a real Orthanc, which has the images and gets the results."""
+    viewer()
+    folder = tmp_path_factory.mktemp("orthanc-site")
+    with Orthanc(folder / "pacs") as pacs, Site(folder, pacs) as running:
+        yield running
+
+
+@pytest.fixture(
+    scope="module", params=["archive", pytest.param("orthanc", marks=pytest.mark.peers)], ids=["archive", "orthanc"]
+)
+def a_site(request: pytest.FixtureRequest) -> Site:
+    """The site whose images are in the agent's own archive, then the one whose images are in Orthanc."""
+    found: Site = request.getfixturevalue("site" if request.param == "archive" else "orthanc_site")
+    return found
 
 
 @pytest.fixture(scope="session")

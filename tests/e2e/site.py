@@ -1,8 +1,10 @@
 """What a radiologist works at: the running agent, its viewer, and the archive that holds images and results."""
 
-import json
 import secrets
-from collections.abc import Mapping, Sequence
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import psutil
 import pydicom
 import requests
+import yaml
 from dicomweb_client import DICOMwebClient
 
 from tests.judges import errors, judge_all
@@ -91,9 +94,7 @@ class Site:
 
     def result(self, study: str) -> dict[str, Any]:
         """What the API says of a study."""
-        answer = requests.get(
-            f"{self.agent.url}/api/v1/studies/{study}/result", headers=self._bearer, timeout=30
-        )
+        answer = requests.get(f"{self.agent.url}/api/v1/studies/{study}/result", headers=self._bearer, timeout=30)
         answer.raise_for_status()
         said: dict[str, Any] = answer.json()
         return said
@@ -131,6 +132,39 @@ class Site:
         top = psutil.Process(self.agent.process.pid)
         return next(child for child in top.children(recursive=True) if "work" in child.cmdline())
 
+    @contextmanager
+    def without_files(self, study: str) -> Iterator[None]:
+        """The archived files of a study cannot be read, as with a disk that is away for a while."""
+        query = (
+            "SELECT digest FROM instances JOIN series ON series.id = series_pk JOIN studies ON studies.id = study_pk "
+            "WHERE study_instance_uid = ?"
+        )
+        with closing(sqlite3.connect(self.agent.folder / "data" / "pacs-agent.sqlite")) as database:
+            digests = [row[0] for row in database.execute(query, (study,))]
+        files = [self.agent.folder / "data" / "archive" / digest[:2] / f"{digest}.dcm" for digest in digests]
+        assert files, "the study has no files"
+        for file in files:
+            file.rename(file.with_suffix(".away"))
+        try:
+            yield
+        finally:
+            for file in files:
+                file.with_suffix(".away").rename(file)
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[Any], None]]:
+        """The worker stands still until the function given is called, or the block is left."""
+        worker = self.worker()
+        worker.send_signal(signal.SIGSTOP)
+
+        def go_on(_detail: Any = None) -> None:
+            worker.send_signal(signal.SIGCONT)
+
+        try:
+            yield go_on
+        finally:
+            go_on()
+
     @property
     def _bearer(self) -> Mapping[str, str]:
         return {"Authorization": f"Bearer {self._token}"}
@@ -145,8 +179,6 @@ class Site:
         return pydicom.dcmread(BytesIO(buffer.getvalue()))
 
     def _write_settings(self, web: Mapping[str, Any]) -> None:
-        import yaml
-
         settings = yaml.safe_load(self.agent.config.read_text())
         settings["web"] = {"port": self.agent.http_port, "token": self._token, **web}
         if self.pacs:
@@ -170,8 +202,3 @@ class Site:
         self.agent.run(
             "user", "add", account.login, "--name", account.name, "--role", "reviewer", "--password-file", file
         )
-
-
-def shown(facts: Any) -> str:
-    """Facts as text for a message."""
-    return json.dumps(facts, indent=1)[:3000]

@@ -26,8 +26,15 @@ export class Viewer {
   /** Opens a study and waits until its first image is drawn. `mode` is the route of an OHIF mode. */
   async open(study, { mode = 'pacs-agent', query = {} } = {}) {
     const asked = new URLSearchParams({ StudyInstanceUIDs: study, ...query });
-    await this.page.goto(`${this.address}/${mode}?${asked}`);
+    await this.page.goto(`${this.address}/${mode}?${asked}`, { waitUntil: 'domcontentloaded' });
     await this.imageShown();
+    await this.#hideNotice();
+  }
+
+  /** OHIF's own notice on investigational use lies over the images until it is confirmed. */
+  async #hideNotice() {
+    const confirm = this.page.locator('[data-cy="confirm-and-hide-button"]');
+    if (await confirm.isVisible()) await confirm.click();
   }
 
   /** Waits until the active viewport shows an image of the study. */
@@ -48,18 +55,16 @@ export class Viewer {
     return this.page.evaluate(() => window.paImage()?.sop ?? null);
   }
 
-  /** Does something, then waits until the active viewport shows another image, or this one; its SOP Instance UID. */
-  async sliceAfter(action, wanted = null) {
+  /** Waits until the viewport shows this image. */
+  async sliceIs(sop) {
+    await this.page.waitForFunction((wanted) => window.paImage()?.sop === wanted, sop, { timeout: 30_000 });
+  }
+
+  /** Does something, then waits until the viewport shows another image; its SOP Instance UID. */
+  async sliceAfter(action) {
     const before = await this.slice();
     await action();
-    await this.page.waitForFunction(
-      ([old, target]) => {
-        const now = window.paImage()?.sop;
-        return target ? now === target : now && now !== old;
-      },
-      [before, wanted],
-      { timeout: 15_000 }
-    );
+    await this.page.waitForFunction((old) => (window.paImage()?.sop ?? old) !== old, before, { timeout: 30_000 });
     return this.slice();
   }
 
@@ -90,36 +95,62 @@ export class Viewer {
     return file;
   }
 
-  /** The viewer's layout by OHIF's own command: three planes of the volume, or one stack. */
-  async layout(protocol) {
-    await this.page.evaluate(
-      (protocolId) => window.commandsManager.run('setHangingProtocol', { protocolId }),
-      protocol
-    );
+  /** Shows the volume in three planes (MPR) and waits for it. */
+  async threePlanes() {
+    await this.page.evaluate(() => window.commandsManager.run('setHangingProtocol', { protocolId: 'mpr' }));
+    await this.page.waitForFunction(() => window.paViewport()?.viewport.type === 'orthographic');
+    await this.imageShown();
+  }
+
+  /** Stored values of the image on display after rescaling, at [row, column] each. */
+  async values(points) {
+    return this.page.evaluate((pixels) => {
+      const { cache } = window.cornerstone;
+      const image = cache.getImage(window.paImage().image);
+      const stored = image.voxelManager?.getScalarData?.() ?? image.getPixelData();
+      return pixels.map(([row, column]) => stored[row * image.columns + column]);
+    }, points);
+  }
+
+  /** Waits until what was changed last has been drawn. */
+  async settled() {
+    await this.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  }
+
+  /** Marks the page, so that a scenario can tell that it was not loaded again. */
+  async mark() {
+    await this.page.evaluate(() => (window.paSamePage = true));
+  }
+
+  /** Whether the page is the one that was marked. */
+  async isMarked() {
+    return this.page.evaluate(() => window.paSamePage === true);
   }
 }
 
-/** Runs in the page before its own scripts: how the tests look at what OHIF shows. */
+/**
+ * Runs in the page before its own scripts: how the tests look at what OHIF shows. The viewport looked at is the active
+ * one, or of several planes the first that shows the slices as they were acquired.
+ */
 export function eyes() {
   window.paViewport = () => {
     const engines = window.cornerstone?.getRenderingEngines?.() ?? [];
     const viewports = engines.flatMap((engine) => engine.getViewports());
     if (!viewports.length) return null; // the grid does not answer before it is drawn
     const active = window.services.viewportGridService.getActiveViewportId();
-    const viewport = viewports.find((each) => each.id === active);
+    const asAcquired = viewports.filter((each) => each.type !== 'orthographic' || each.isInAcquisitionPlane());
+    const viewport = asAcquired.find((each) => each.id === active) ?? asAcquired[0];
     return viewport ? { viewport, element: viewport.element } : null;
   };
   window.paImage = () => {
-    const found = window.paViewport();
-    if (!found) return null;
-    let image;
     try {
-      image = found.viewport.getCurrentImageId();
+      const { viewport } = window.paViewport() ?? {};
+      if (viewport?.viewportStatus !== 'rendered') return null;
+      const image = viewport.getCurrentImageId();
+      const sop = image && window.cornerstone.metaData.get('instance', image)?.SOPInstanceUID;
+      return sop ? { image, sop } : null;
     } catch {
-      return null; // a volume viewport that has no volume yet
+      return null; // a viewport of a volume has none yet
     }
-    if (found.viewport.viewportStatus !== 'rendered') return null;
-    const sop = image && window.cornerstone.metaData.get('instance', image)?.SOPInstanceUID;
-    return sop ? { image, sop } : null;
   };
 }

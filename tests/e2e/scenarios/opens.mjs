@@ -4,7 +4,13 @@ import { findingRows } from '../browser/panel.mjs';
 export default async function opens({ given, user }) {
   const viewer = await user({ language: given.language });
   await viewer.logIn(given.account);
-  await viewer.open(given.study, given.how);
-  const state = await viewer.panel('ready');
-  return { state, findings: await findingRows(viewer), slice: await viewer.slice() };
+  await viewer.open(given.study);
+  const state = await viewer.panel();
+  return {
+    state,
+    findings: await findingRows(viewer),
+    panel: await viewer.part('panel').innerText(),
+    slice: await viewer.slice(),
+    values: await viewer.values(given.points ?? []),
+  };
 }

@@ -1,0 +1,42 @@
+/** The heat in the slice, off, on and off again: pictures of the viewport, and where the image lies in them. */
+import { choose, press } from '../browser/panel.mjs';
+
+const CORNERS = [
+  [0, 0],
+  [100, 0],
+  [0, 100],
+];
+
+export default async function wash({ given, user }) {
+  const viewer = await user();
+  await viewer.logIn(given.account);
+  await viewer.open(given.study);
+  await viewer.panel();
+  await choose(viewer, given.finding, given.slice);
+  const pictures = { off: await picture(viewer, given, 'off') };
+  await press(viewer, 'wash');
+  await viewer.page.waitForFunction(() => window.paViewport().element.querySelector('svg image') !== null);
+  pictures.on = await picture(viewer, given, 'on');
+  await viewer.page.keyboard.press('w');
+  await viewer.page.waitForFunction(() => window.paViewport().element.querySelector('svg image') === null);
+  pictures.again = await picture(viewer, given, 'again');
+  return { pictures, corners: await viewer.onCanvas(CORNERS), ours: await ours(viewer) };
+}
+
+async function picture(viewer, given, name) {
+  await viewer.page.mouse.move(2, 2);
+  await viewer.settled();
+  return viewer.viewportPicture(given.folder, name);
+}
+
+/** Boxes, in CSS px of the viewport, of what we put beside the image: texts and the strip. */
+async function ours(viewer) {
+  return viewer.page.evaluate(() => {
+    const { element } = window.paViewport();
+    const { x, y } = element.getBoundingClientRect();
+    return [...element.querySelectorAll('[data-pa]')].map((each) => {
+      const box = each.getBoundingClientRect();
+      return { x: box.x - x, y: box.y - y, width: box.width, height: box.height };
+    });
+  });
+}
