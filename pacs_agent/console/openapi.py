@@ -23,7 +23,7 @@ from pacs_agent.review import ReviewNow, ReviewRequest
 
 PATH = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
-_UID = {"type": "string", "pattern": r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*$", "maxLength": 64}
+_UID = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 64}
 _AS_VALIDATED: Literal["validation"] = "validation"
 JSON = "application/json"
 Schema = Mapping[str, Any]
