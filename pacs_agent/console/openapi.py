@@ -123,7 +123,7 @@ OPERATIONS: Sequence[Operation] = (
     Operation(
         "post",
         f"{STUDY}/reviewers",
-        "Say every 15 s that the study is open, and hear who else has it open",
+        "Say every 20 s that the study is open, and hear who else has it open",
         {200: Others, 401: Problem, 403: Problem, 422: Problem},
         Here,
     ),
