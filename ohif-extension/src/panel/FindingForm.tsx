@@ -9,8 +9,9 @@ import { Button } from './Button';
 import { Choices, Ticks } from './Choices';
 import { closeForm } from './form';
 import { LUNG_SITE } from './rendered';
+import { useReturningFocus } from './returningFocus';
 import { useSession } from './useSession';
-import { countWord, COUNTS, findingName, gradeWord, LOBES, lobeWord, presenceWord, SIDES, sideWord } from './words';
+import { countWord, COUNTS, findingName, gradeWord, LOBES, lobeWord, PRESENCES, presenceWord, SIDES, sideWord } from './words';
 
 const PLEURA_SITE = '3120008';
 const COUNTED: ReadonlySet<string> = new Set(['lung_nodule', 'lymphadenopathy']);
@@ -32,29 +33,30 @@ export function FindingForm({ result, finding, review }: Props): React.JSX.Eleme
   const change = (part: Partial<Edited>): void => setEdited({ ...edited, ...part });
   const box = useRef<HTMLFormElement>(null);
   useEffect(() => box.current?.querySelector<HTMLElement>('select, input:checked')?.focus(), []);
+  useReturningFocus(box, finding === undefined ? '[data-pa="add"]' : '.pa-finding-head');
   const where = useCurrentSlice(result);
   const ready = said !== undefined && (finding !== undefined || where !== null);
   const label = finding === undefined ? t('panel.addTitle') : t('panel.editTitle', { finding: findingName(finding) });
   return (
     <form
       ref={box}
-      className="pa-form"
+      className={finding === undefined ? 'pa-form pa-form-apart' : 'pa-form'}
       aria-label={label}
       data-pa={finding === undefined ? 'add-form' : 'edit-form'}
       onKeyDown={(event) => {
         event.stopPropagation();
-        if (event.key === 'Escape') leave(box.current);
+        if (event.key === 'Escape') closeForm();
       }}
       onSubmit={(event) => {
         event.preventDefault();
         if (!ready) return;
         if (finding === undefined) add(key, edited);
-        else edit(finding.key, edited);
-        leave(box.current);
+        else edit(finding.key, settled(edited));
+        closeForm();
       }}
     >
       {finding === undefined && <Missed missed={missed} value={key} choose={(next) => { setKey(next); change({ grade: null, count: null, sides: [], lobes: [] }); }} where={where} />}
-      {finding !== undefined && <Choices<Presence> title={t('panel.presence')} name="presence" options={['present', 'uncertain', 'absent']} value={edited.presence} words={presenceWord} choose={(presence) => change({ presence })} />}
+      {finding !== undefined && <Choices<Presence> title={t('panel.presence')} name="presence" options={review?.action === 'added' ? ['present', 'uncertain'] : PRESENCES} value={edited.presence} words={presenceWord} choose={(presence) => change({ presence })} />}
       {said !== undefined && edited.presence !== 'absent' && <Attributes finding={said} edited={edited} change={change} />}
       <label>
         <span className="pa-label">{t('panel.comment')}</span>
@@ -64,7 +66,7 @@ export function FindingForm({ result, finding, review }: Props): React.JSX.Eleme
         <button type="submit" className="pa-button pa-button-main" aria-disabled={!ready || undefined} data-pa="apply">
           {finding === undefined ? t('panel.addHere') : t('panel.apply')}
         </button>
-        <Button onPress={() => leave(box.current)}>{t('panel.cancel')}</Button>
+        <Button onPress={() => void closeForm()}>{t('panel.cancel')}</Button>
       </div>
     </form>
   );
@@ -141,13 +143,14 @@ function useCurrentSlice(result: Result): string | null {
 }
 
 function add(key: string, edited: Edited): void {
-  addFinding(key, edited);
+  addFinding(key, settled(edited));
   select(key);
 }
 
-function leave(box: HTMLElement | null): void {
-  const row = box?.closest('[data-finding]');
-  const back = row?.querySelector<HTMLElement>('.pa-finding-head') ?? box?.parentElement?.querySelector<HTMLElement>('[data-pa="add"]');
-  closeForm();
-  back?.focus({ preventScroll: true });
+/** What is absent has no place, grade or number. */
+function settled(edited: Edited): Edited {
+  const comment = edited.comment.trim();
+  return edited.presence === 'absent'
+    ? { presence: 'absent', sides: [], lobes: [], grade: null, count: null, comment }
+    : { ...edited, comment };
 }

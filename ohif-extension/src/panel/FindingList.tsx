@@ -2,13 +2,14 @@
 import { useRef, useState } from 'react';
 import type { Finding, Result } from '../api/types';
 import { t } from '../i18n';
-import { mayReview, sortedFindings } from '../store/derived';
+import { mayReview, reviewOf, sortedFindings } from '../store/derived';
+import { store } from '../store/store';
 import { keyFor } from '../viewport/keys';
 import { Button } from './Button';
 import { FindingForm } from './FindingForm';
 import { FindingRow } from './FindingRow';
 import { Fold } from './Fold';
-import { openForm, openedForm } from './form';
+import { closeForm, openedForm, openForm } from './form';
 import { useObserved } from './observed';
 import { walk } from './roving';
 import { useSession } from './useSession';
@@ -17,8 +18,12 @@ const HEADS = '.pa-finding-head';
 
 export function FindingList({ result }: { result: Result }): React.JSX.Element {
   const findings = sortedFindings(result);
-  const standing = findings.filter(({ presence }) => presence !== 'absent');
-  const absent = findings.filter(({ presence }) => presence === 'absent');
+  const draft = useSession((session) => session.draft);
+  const answer = useSession((session) => session.answer);
+  const stands = ({ key, presence }: Finding): boolean =>
+    presence !== 'absent' || reviewOf({ ...store.get(), draft, answer }, key)?.edited !== undefined;
+  const standing = findings.filter(stands);
+  const absent = findings.filter((finding) => !stands(finding));
   const reviewer = useSession(mayReview);
   const form = useObserved(openedForm);
   const list = useRef<HTMLDivElement>(null);
@@ -28,7 +33,7 @@ export function FindingList({ result }: { result: Result }): React.JSX.Element {
       <div className="pa-section-head pa-section-bare">
         <h3>{t('panel.findings')}</h3>
         {reviewer && (
-          <Button icon="add" kind="plain" shortcut={keyFor('add')} onPress={() => openForm('add')} data-pa="add" aria-expanded={form === 'add'}>
+          <Button icon="add" kind="plain" shortcut={keyFor('add')} onPress={() => void (form === 'add' ? closeForm() : openForm('add'))} data-pa="add" aria-expanded={form === 'add'}>
             {t('panel.add')}
           </Button>
         )}

@@ -82,17 +82,22 @@ function EvidencePlace({ finding }: { finding: Finding }): React.JSX.Element {
 
 function Answers({ finding, review, unsaved, form }: Omit<Props, 'result'> & { form: Form | null }): React.JSX.Element {
   const { key } = finding;
-  const toggle = (which: Form): void => void (form === which ? closeForm() : openForm(which));
+  const toggle = (which: Form): void => {
+    if (form === which) closeForm();
+    else openForm(which);
+  };
+  const absent = finding.presence === 'absent';
+  const editing = absent && !review?.edited ? 'add' : 'edit';
   return (
     <div className="pa-row pa-row-wide" role="group" aria-label={t('panel.answers', { finding: findingName(finding) })}>
       <Button icon="accept" shortcut={keyFor('accept')} data-pa="accept" aria-pressed={review?.action === 'accepted'} onPress={() => acceptFinding(key)}>
         {t('panel.accept')}
       </Button>
-      <Button icon="reject" shortcut={keyFor('reject')} data-pa="reject" aria-pressed={review?.action === 'rejected'} aria-expanded={form === 'reject'} onPress={() => toggle('reject')}>
+      {!absent && (<Button icon="reject" shortcut={keyFor('reject')} data-pa="reject" aria-pressed={review?.action === 'rejected'} aria-expanded={form === 'reject'} onPress={() => toggle('reject')}>
         {t('panel.reject')}
-      </Button>
-      <Button icon="edit" shortcut={keyFor('edit')} data-pa="edit" aria-pressed={review?.action === 'edited'} aria-expanded={form === 'edit'} onPress={() => toggle('edit')}>
-        {t('panel.edit')}
+      </Button>)}
+      <Button icon={editing} shortcut={keyFor('edit')} data-pa="edit" aria-pressed={review?.edited !== undefined} aria-expanded={form === editing} onPress={() => toggle(editing)}>
+        {t(editing === 'add' ? 'panel.isThere' : 'panel.edit')}
       </Button>
       {unsaved && (
         <Button icon="undo" shortcut={keyFor('undo')} data-pa="undo" onPress={() => undoFinding(finding)}>

@@ -99,7 +99,7 @@ function saidInstead({ reason, edited }: FindingReview, finding: Finding): strin
 
 /** Brings a row that was selected by a key into view; the focus follows only where it was in the list before. */
 function show(row: HTMLElement | null): void {
-  row?.scrollIntoView?.({ block: 'nearest' });
+  row?.scrollIntoView({ block: 'nearest' });
   const focused = document.activeElement;
   if (row === null || focused === null || row.contains(focused)) return;
   if (focused.matches('.pa-finding-head')) row.querySelector<HTMLElement>('.pa-finding-head')?.focus({ preventScroll: true });

@@ -30,6 +30,7 @@ function Finish({ result }: { result: Result }): React.JSX.Element {
   const missing = missingForVerify(session);
   const all = standing(result).length;
   const saving = session.saving === 'saving';
+  const nothing = !isUnsaved(session);
   const [asked, setAsked] = useState(false);
   const verified = session.answer?.review?.verified === true && session.answer.review.job_id === result.job_id;
   const verify = (): void => {
@@ -45,7 +46,7 @@ function Finish({ result }: { result: Result }): React.JSX.Element {
       </div>
       <Missing findings={missing} asked={asked} />
       <div className="pa-row pa-row-wide">
-        <Button shortcut={keyFor('save')} data-pa="save" off={saving || !isUnsaved(session)} onPress={() => void (saving || save(false))}>
+        <Button shortcut={keyFor('save')} data-pa="save" off={saving || nothing} onPress={() => void (saving || nothing || save(false))}>
           {saving ? t('panel.saving') : t('panel.save')}
         </Button>
         <Button icon="seal" kind="main" shortcut={keyFor('verify')} data-pa="verify" off={saving || missing.length > 0} aria-describedby="pa-missing" onPress={verify}>
@@ -93,11 +94,13 @@ function SavedReview({ session }: { session: Session }): React.JSX.Element {
 function SaveMessage(): React.JSX.Element | null {
   const saving = useSession((session) => session.saving);
   const message = useSession((session) => session.message);
+  const review = useSession((session) => session.answer?.review ?? null);
   if (message === '' || (saving !== 'conflict' && saving !== 'failed')) return null;
+  const theirs = review === null ? [] : [t('panel.theirs', { version: review.version, name: review.by, at: dateTime(review.at) })];
   return (
     <Message kind={saving === 'conflict' ? 'warning' : 'bad'} urgent name={saving}>
       <p>{message}</p>
-      {saving === 'conflict' && <p className="pa-soft">{t('panel.draftIsKept')}</p>}
+      {saving === 'conflict' && <p className="pa-soft">{[...theirs, t('panel.draftIsKept')].join(' ')}</p>}
       <div className="pa-message-row">
         {saving === 'conflict' ? (
           <Button icon="turn" data-pa="load-theirs" onPress={() => void reload()}>
@@ -132,7 +135,7 @@ function WhyNot(): React.JSX.Element {
   const source = useSession((session) => session.source);
   const person = useSession((session) => session.person);
   const login = useSession((session) => session.login);
-  if (source === 'sr') return <p className="pa-soft">{t('core.saveNeedsAgent')}</p>;
+  if (source === 'sr' && login === null) return <p className="pa-soft">{t('core.saveNeedsAgent')}</p>;
   if (person !== null) return <p className="pa-soft">{t('panel.mayOnlyRead')}</p>;
   return (
     <p className="pa-row">

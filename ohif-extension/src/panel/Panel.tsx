@@ -53,12 +53,43 @@ export function Panel(): React.JSX.Element {
     <section className="pa-root" aria-label={t('core.panelLabel')} data-pa="panel" data-state={state}>
       <Header />
       <div className="pa-body">
-        {answer === null ? <NoAnswer /> : answer.result === null ? <NoResult answer={answer} /> : <Reading answer={answer} result={answer.result} />}
+        {answer === null ? <NoAnswer /> : <Answered answer={answer} />}
       </div>
-      {answer?.result != null && <Footer result={answer.result} />}
+      {answer?.result && <Footer result={answer.result} />}
       <KeySheet />
       <Announcer />
     </section>
+  );
+}
+
+function Answered({ answer }: { answer: StudyAnswer }): React.JSX.Element {
+  return (
+    <>
+      <Connected />
+      {answer.result === null ? <NoResult answer={answer} /> : <Reading answer={answer} result={answer.result} />}
+    </>
+  );
+}
+
+/** What is the matter between the panel and the agent. */
+function Connected(): React.JSX.Element | null {
+  const source = useSession((session) => session.source);
+  const connection = useSession((session) => session.connection);
+  const settled = useSession(({ saving }) => saving === 'conflict' || saving === 'failed');
+  const message = useSession((session) => session.message);
+  if (source === 'agent' && connection === 'offline') {
+    return (
+      <Message kind="warning" name="offline">
+        {t('panel.offline')}
+      </Message>
+    );
+  }
+  const said = source === 'sr' && message === '' ? t('core.agentSilent') : message;
+  if (said === '' || settled) return null;
+  return (
+    <Message kind="warning" name="message">
+      {said}
+    </Message>
   );
 }
 
@@ -76,17 +107,9 @@ function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): R
 
 /** Why what is shown may not be the newest. */
 function Notices({ answer, result }: { answer: StudyAnswer; result: Result }): React.JSX.Element {
-  const source = useSession((session) => session.source);
-  const connection = useSession((session) => session.connection);
   const newer = answer.job !== null && answer.job.id !== result.job_id ? answer.job : null;
   return (
     <>
-      {source === 'sr' && <Message name="from-sr">{t('core.agentSilent')}</Message>}
-      {source === 'agent' && connection === 'offline' && (
-        <Message kind="warning" name="offline">
-          {t('panel.offline')}
-        </Message>
-      )}
       {newer !== null && newer.finished_at === null && (
         <Message name="newer">
           <p>{t('panel.newerReading', { at: dateTime(result.created_at) })}</p>

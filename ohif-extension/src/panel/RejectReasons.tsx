@@ -5,14 +5,16 @@ import { t } from '../i18n';
 import { reject } from '../store/actions';
 import { Button } from './Button';
 import { closeForm } from './form';
+import { useReturningFocus } from './returningFocus';
 import { findingName, REASONS, reasonWord } from './words';
 
 export function RejectReasons({ finding }: { finding: Finding }): React.JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => box.current?.querySelector('button')?.focus(), []);
+  useReturningFocus(box, '.pa-finding-head');
   const because = (reason: string): void => {
     reject(finding.key, reason);
-    leave(box.current);
+    closeForm();
   };
   return (
     <div ref={box} className="pa-form" role="group" aria-label={t('panel.whyRejected', { finding: findingName(finding) })} data-pa="reasons" onKeyDown={(event) => onKey(event, box.current, because)}>
@@ -51,21 +53,20 @@ function OtherReason({ because }: { because: (reason: string) => void }): React.
 /** Digits choose, arrows walk, Escape closes; in the text field only Escape is ours. */
 function onKey(event: React.KeyboardEvent, box: HTMLElement | null, because: (reason: string) => void): void {
   event.stopPropagation();
-  if (event.key === 'Escape') return leave(box);
+  if (event.key === 'Escape') {
+    closeForm();
+    return;
+  }
   if (event.target instanceof HTMLInputElement) return;
   const reason = REASONS[Number(event.key) - 1];
-  if (reason !== undefined) return because(reason);
+  if (reason !== undefined) {
+    because(reason);
+    return;
+  }
   const step = event.key === 'ArrowDown' ? 1 : event.key === 'ArrowUp' ? -1 : 0;
   if (step === 0 || box === null) return;
   const buttons = [...box.querySelectorAll<HTMLElement>('[data-pa="reason"]')];
   const at = buttons.findIndex((button) => button === event.target) + step;
   buttons[(at + buttons.length) % buttons.length]?.focus();
   event.preventDefault();
-}
-
-/** Closes the form and gives the focus back to the finding. */
-function leave(box: HTMLElement | null): void {
-  const head = box?.closest('[data-finding]')?.querySelector<HTMLElement>('.pa-finding-head');
-  closeForm();
-  head?.focus({ preventScroll: true });
 }

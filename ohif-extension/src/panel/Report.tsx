@@ -1,5 +1,5 @@
 /** The draft report: each sentence leads to its finding and its slice; the text can be edited and copied. */
-import { useMemo, useRef, useState } from 'react';
+import { Fragment, useMemo, useRef, useState } from 'react';
 import type { Result } from '../api/types';
 import { t } from '../i18n';
 import { setText } from '../store/actions';
@@ -20,19 +20,20 @@ export function Report({ result }: { result: Result }): React.JSX.Element {
   const reviewer = useSession(mayReview);
   // The draft and the answer are what the reviews are taken from.
   const report = useMemo(() => reviewedReport(result, (key) => reviewOf({ ...store.get(), draft, answer }, key)), [result, draft, answer]);
-  const written = draft.text ?? saved;
+  const [editing, setEditing] = useState(false);
+  const written = draft.text ?? saved ?? (editing ? plainText(report) : null);
   return (
     <section className="pa-section" aria-labelledby="pa-report-title" data-pa="report">
       <div className="pa-section-head">
         <h3 id="pa-report-title">{written === null ? t('panel.draftReport') : t('panel.editedReport')}</h3>
         <CopyButton text={() => written ?? plainText(report)} />
         {reviewer && written === null && (
-          <Button icon="edit" kind="plain" data-pa="edit-text" onPress={() => setText(plainText(report))}>
+          <Button icon="edit" kind="plain" data-pa="edit-text" onPress={() => setEditing(true)}>
             {t('panel.editText')}
           </Button>
         )}
       </div>
-      {written === null ? <Sentences report={report} /> : <WrittenText text={written} editable={reviewer} back={draft.text !== null} />}
+      {written === null ? <Sentences report={report} /> : <WrittenText text={written} editable={reviewer} leave={editing || draft.text !== null ? () => setEditing(false) : null} />}
     </section>
   );
 }
@@ -42,7 +43,7 @@ function savedText({ answer }: Session): string | null {
   return answer?.review && answer.review.job_id === answer.result?.job_id ? answer.review.text : null;
 }
 
-function WrittenText({ text, editable, back }: { text: string; editable: boolean; back: boolean }): React.JSX.Element {
+function WrittenText({ text, editable, leave }: { text: string; editable: boolean; leave: (() => void) | null }): React.JSX.Element {
   return (
     <>
       <textarea
@@ -55,8 +56,16 @@ function WrittenText({ text, editable, back }: { text: string; editable: boolean
         onKeyDown={(event) => event.stopPropagation()}
         onChange={(event) => setText(event.target.value)}
       />
-      {editable && back && (
-        <Button icon="undo" kind="plain" data-pa="draft-text" onPress={() => setText(null)}>
+      {editable && leave !== null && (
+        <Button
+          icon="undo"
+          kind="plain"
+          data-pa="draft-text"
+          onPress={() => {
+            setText(null);
+            leave();
+          }}
+        >
           {t('panel.backToDraft')}
         </Button>
       )}
@@ -90,7 +99,9 @@ function Lines({ lines, first = false }: { lines: Line[]; first?: boolean }): Re
       {negative.length > 0 && (
         <p>
           {negative.map((line, at) => (
-            <SentenceLink key={`${line.findings.join()} ${at}`} line={line} reached={first && positive.length === 0 && at === 0} />
+            <Fragment key={`${line.findings.join()} ${at}`}>
+              <SentenceLink line={line} reached={first && positive.length === 0 && at === 0} />{' '}
+            </Fragment>
           ))}
         </p>
       )}
@@ -100,6 +111,7 @@ function Lines({ lines, first = false }: { lines: Line[]; first?: boolean }): Re
 
 function SentenceLink({ line, reached }: { line: Line; reached: boolean }): React.JSX.Element {
   const selected = useSession((session) => session.selected !== null && line.findings.length < 4 && line.findings.includes(session.selected));
+  if (line.findings.length === 0) return <span className="pa-soft">{line.text}</span>;
   const go = (): void => chooseFirst(line.findings);
   return (
     <span
@@ -122,7 +134,7 @@ function SentenceLink({ line, reached }: { line: Line; reached: boolean }): Reac
       }}
     >
       {line.gone && <span className="pa-hidden">{t('panel.struckOut')} </span>}
-      {line.text}{' '}
+      {line.text}
     </span>
   );
 }
@@ -159,11 +171,26 @@ function withMark(text: string): string {
 }
 
 async function toClipboard(text: string): Promise<boolean> {
+  if (!isSecureContext) return copySelected(text);
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch (error) {
-    if (error instanceof DOMException || error instanceof TypeError) return false;
+    if (error instanceof DOMException) return copySelected(text);
     throw error;
   }
+}
+
+/** The older way, which pages without TLS still have. */
+function copySelected(text: string): boolean {
+  const field = document.createElement('textarea');
+  field.value = text;
+  field.className = 'pa-hidden';
+  const focused = document.activeElement;
+  (document.querySelector('.pa-root') ?? document.body).append(field);
+  field.select();
+  const done = document.execCommand('copy');
+  field.remove();
+  if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });
+  return done;
 }

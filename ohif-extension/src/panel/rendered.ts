@@ -84,6 +84,6 @@ async function fetchPicture(address: string): Promise<string> {
 }
 
 function drop(address: string): void {
-  void pictures.get(address)?.then(URL.revokeObjectURL, () => undefined);
+  void pictures.get(address)?.then((picture) => URL.revokeObjectURL(picture), () => undefined);
   pictures.delete(address);
 }

@@ -1,6 +1,7 @@
 /**
  * The report as it stands once the reader's answers are taken over: what was rejected is gone, what was edited or added
  * is said as the reader said it. These are words of the report, not of the interface: they keep the model's language.
+ * The agent writes the same into the verified report (`pacs_agent/results/final_text.py`).
  */
 import type { Action, Edited, Finding, FindingReview, Result, Sentence } from '../api/types';
 
@@ -24,13 +25,17 @@ export interface ReviewedReport {
 export type Answers = (finding: string) => FindingReview | null;
 
 const POSSIBLE = 'Possible: ';
+const NOTHING_LEFT = 'No finding was confirmed.';
+const NOTHING: Line = { text: NOTHING_LEFT, findings: [], positive: false, action: null, gone: false };
 const COUNTS = { one: 'one', few: 'a few', many: 'many' } as const;
 
 export function reviewedReport(result: Result, answers: Answers): ReviewedReport {
   const own = ownStatements(result, answers);
   const findings = result.sentences.map((sentence) => reviewedLine(sentence, result, answers, own, saidOf));
   const impression = result.impression.map((sentence) => reviewedLine(sentence, result, answers, own, summaryOf));
-  return { findings, impression: [...impression, ...newInImpression(result, own)] };
+  const summed = [...impression, ...newInImpression(result, own)];
+  const left = summed.some(({ gone }) => !gone);
+  return { findings, impression: left ? summed : [...summed, NOTHING] };
 }
 
 /** The report as plain text: findings, an empty line, impression. */
@@ -85,7 +90,7 @@ function newInImpression(result: Result, own: Own): Line[] {
 }
 
 function saidOf(finding: Finding, edited: Edited): string {
-  const comment = edited.comment === '' ? '' : ` ${edited.comment}`;
+  const comment = edited.comment.trim() === '' ? '' : ` ${edited.comment.trim()}`;
   if (edited.presence === 'absent') return `${finding.name}: not seen.${comment}`;
   return `${finding.name}: ${edited.presence}${detailsOf(finding, edited)}.${comment}`;
 }
