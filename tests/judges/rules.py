@@ -7,6 +7,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, BasicTextSRStorage, Comprehensive3DSRStorage
 
+from tests.judges import review_rules
 from tests.judges.content_tree import Node, code, named, tree
 from tests.judges.verdict import Severity, Verdict
 
@@ -20,7 +21,7 @@ def verdicts(path: Path) -> list[Verdict]:
 
 def complaints(document: Dataset) -> list[str]:
     """What our rules say of a document that was read from a file."""
-    rules = [*FOR_ALL, *(FOR_AI_RESULT if document.SOPClassUID == Comprehensive3DSRStorage else FOR_TEXT)]
+    rules = [*FOR_ALL, *OF_KIND[document.SeriesNumber]]
     root = tree(document)
     return [text for rule in rules for text in _complaints(rule, document, root)]
 
@@ -32,13 +33,17 @@ def _complaints(rule: Rule, document: Dataset, root: Node) -> list[str]:
         return [f"{rule.__name__}: {error}"]
 
 
-def _flags(document: Dataset, root: Node) -> Iterator[str]:
-    expected = {
-        "CompletionFlag": "COMPLETE",
-        "VerificationFlag": "UNVERIFIED",
-        "PreliminaryFlag": "PRELIMINARY",
-        "Modality": "SR",
-    }
+def _complete(document: Dataset, root: Node) -> Iterator[str]:
+    yield from _flags(document, CompletionFlag="COMPLETE", Modality="SR")
+
+
+def _unverified(document: Dataset, root: Node) -> Iterator[str]:
+    yield from _flags(document, VerificationFlag="UNVERIFIED", PreliminaryFlag="PRELIMINARY")
+    if "VerifyingObserverSequence" in document:
+        yield "an unverified document has a verifying observer"
+
+
+def _flags(document: Dataset, **expected: str) -> Iterator[str]:
     for keyword, value in expected.items():
         if document.get(keyword) != value:
             yield f"{keyword} is {document.get(keyword)}, not {value}"
@@ -48,8 +53,6 @@ def _often_forgotten(document: Dataset, root: Node) -> Iterator[str]:
     for keyword in ("ReferencedPerformedProcedureStepSequence", "PerformedProcedureCodeSequence"):
         if keyword not in document:
             yield f"{keyword} (type 2) is missing"
-    if "VerifyingObserverSequence" in document:
-        yield "an unverified document has a verifying observer"
 
 
 def _uids(document: Dataset, root: Node) -> Iterator[str]:
@@ -216,8 +219,6 @@ HEADINGS = {(value, "LN") for value in ("59776-5", "19005-8", "18783-1", "55113-
 
 
 def _draft_refers_to_result(document: Dataset, root: Node) -> Iterator[str]:
-    if not list(named(root, "59776-5")):
-        return  # a no-result document: there is no AI result
     classes = [
         sop.ReferencedSOPClassUID
         for node in root.walk()
@@ -233,15 +234,15 @@ def _text_class(document: Dataset, root: Node) -> Iterator[str]:
         yield f"SOP class {document.SOPClassUID} is none of ours"
 
 
-FOR_ALL: list[Rule] = [
-    _flags,
-    _often_forgotten,
-    _uids,
-    _equipment,
-    _says_who_wrote_it,
-    _evidence,
-    _coding_schemes,
-    _statements,
-]
+FOR_ALL: list[Rule] = [_complete, _often_forgotten, _uids, _evidence, _coding_schemes, _statements]
+BY_MACHINE: list[Rule] = [_unverified, _equipment, _says_who_wrote_it]
 FOR_AI_RESULT: list[Rule] = [_image_library, _measurement_groups, _for_ohif, _numbers, _slices, _points]
-FOR_TEXT: list[Rule] = [_text_class, _sections, _draft_refers_to_result]
+FOR_TEXT: list[Rule] = [_text_class, _sections]
+OF_KIND: dict[int, list[Rule]] = {
+    9001: [*BY_MACHINE, *FOR_AI_RESULT],
+    9002: [*BY_MACHINE, *FOR_TEXT, _draft_refers_to_result],
+    9003: [*BY_MACHINE, *FOR_TEXT],
+    9004: [*review_rules.FOR_ASSESSMENT, _unverified, _for_ohif],
+    9005: [*review_rules.FOR_VERIFIED_REPORT, *FOR_TEXT],
+}
+"""By Series Number: AI result, draft report, "no result", assessment, verified report."""

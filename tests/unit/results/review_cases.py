@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage
 from study_cases import CASES as STUDIES
 from study_cases import Case
-from study_readings import FACTS, SERIES_UID, STUDY_UID, headers, reading, series
+from study_readings import FACTS, SERIES_UID, STUDY_UID, headers, reading
 
 from pacs_agent.inference.reading import Presence
 from pacs_agent.results import (
@@ -97,6 +97,12 @@ def _enhanced() -> ReviewedReading:
     return reviewed(ACCEPTED, seen, REJECTED, case=STUDIES["enhanced multi-frame"]())
 
 
+def _magnetic_resonance() -> Case:
+    read, evidence = STUDIES["MR"]()
+    bundle = read.bundle.model_copy(update={"demo": False, "name": "msvlm-prostate"})
+    return read.model_copy(update={"bundle": bundle}), evidence
+
+
 UMLAUTS = "Befund:\nKleiner Rundherd, größer geworden.\n\nBeurteilung:\nGrößenzunahme – Verlaufskontrolle."
 JAPANESE = Reviewer(login="yamada", name="山田太郎", person_name="Yamada^Tarou=山田^太郎=やまだ^たろう")
 SOUGHT = FindingReview(finding="emphysema", action=Action.REJECTED, reason="Nur Überblähung, kein Emphysem <b>!</b>")
@@ -117,9 +123,7 @@ REVIEWS: dict[str, Callable[[], tuple[ReviewedReading, DocumentFacts]]] = {
     "Japanese text": lambda: (reviewed(ACCEPTED, REJECTED, text="右上葉に結節を認める。"), review_facts()),
     "addendum": lambda: (replace(reviewed(ACCEPTED, REJECTED), version=2), review_facts(*PREDECESSORS)),
     "enhanced multi-frame": lambda: (_enhanced(), review_facts()),
-    "MR": lambda: (reviewed(ACCEPTED, REJECTED, case=STUDIES["MR"]()), review_facts()),
-    "not a demo model": lambda: (reviewed(ACCEPTED, case=(reading(demo=False), headers())), review_facts()),
+    "MR, not a demo model": lambda: (reviewed(ACCEPTED, REJECTED, case=_magnetic_resonance()), review_facts()),
     "odd values": lambda: (reviewed(ACCEPTED, case=STUDIES["odd values"]()), review_facts()),
     "talkative model": lambda: (reviewed(ACCEPTED, case=STUDIES["talkative model"]()), review_facts()),
-    "one slice": lambda: (reviewed(ACCEPTED, case=(reading("present", series(1)), headers(1))), review_facts()),
 }

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, Comprehensive3DSRStorage
 from study_readings import BUNDLE, FACTS, headers, reading, series
 
-from pacs_agent.inference.reading import StudyReading
+from pacs_agent.inference.reading import StudyReading, TokensRead
 from pacs_agent.results import (
     DocumentFacts,
     ObjectKind,
@@ -23,6 +23,7 @@ from pacs_agent.results import (
     compose_no_result,
     write_bytes,
 )
+from pacs_agent.results.ai_result import reading_uids
 from pacs_agent.results.uids import derived_uid
 
 REFUSAL = Refusal("too_few_slices", "one slice")
@@ -89,6 +90,17 @@ def test_where_files_lie_changes_nothing() -> None:
     assert write_bytes(compose_ai_result(here, headers(), FACTS)) == write_bytes(
         compose_ai_result(there, headers(), FACTS)
     )
+
+
+def test_what_only_the_panel_needs_changes_nothing() -> None:
+    """A reading from before it was kept has the documents that it had."""
+    before = reading()
+    facts = {"encoder_digest": "00" * 32, "keys": (), "token_width": 4, "patch_grid": (2, 2), "field_px": (4, 4)}
+    tokens = TokensRead.model_validate({**facts, "pixel_mm": 2.0})
+    findings = tuple(each.model_copy(update={"concern": 3}) for each in before.findings)
+    now = before.model_copy(update={"tokens": tokens, "findings": findings})
+    for kind in ObjectKind:
+        assert reading_uids(kind, before, FACTS) == reading_uids(kind, now, FACTS)
 
 
 def test_kinds_have_their_own_uids() -> None:

@@ -1,0 +1,54 @@
+"""The AI result with which the OHIF plugin tests its reading of SRs. Run this file to write it again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from study_readings import BUNDLE, FACTS, finding, headers, series
+
+from pacs_agent.inference.reading import EvidenceMethod, Presence, Sentence, StudyReading
+from pacs_agent.results import DocumentFacts, compose_ai_result
+
+FIXTURE = Path(__file__).parents[3] / "ohif-extension/src/sr/fixtures/ai_result.json"
+SLICES = 12
+SAID = (
+    (0.91, Presence.PRESENT),
+    (0.04, Presence.ABSENT),
+    (0.44, Presence.UNCERTAIN),
+    (0.62, Presence.PRESENT),
+    (0.02, Presence.ABSENT),
+    (0.97, Presence.PRESENT),
+)
+
+
+def plugin_reading() -> StudyReading:
+    """Findings of every presence, with lobes, sides, grades of both sorts and a count."""
+    of = series(SLICES)
+    findings = tuple(finding(number, *said, of=of) for number, said in enumerate(SAID))
+    nodule = findings[0].label.key
+    return StudyReading(
+        bundle=BUNDLE,
+        series=of,
+        findings=findings,
+        sentences=tuple(
+            Sentence(
+                text=f"{each.label.name} is {each.presence.value}.",
+                findings=(each.label.key,),
+                positive=each.presence is not Presence.ABSENT,
+            )
+            for each in findings
+        ),
+        impression=(Sentence(text="Lung nodules: ≥ 3 mm.", findings=(nodule,), positive=True),),
+        evidence_method=EvidenceMethod.LEAVE_SLICES_OUT,
+    )
+
+
+def plugin_document() -> list[dict[str, Any]]:
+    """The document as WADO-RS gives its metadata, PS3.18 F. Its version of the agent is none, so that it stays."""
+    facts = DocumentFacts(FACTS.composed_at, FACTS.input_digest, software_version="0.0.0")
+    dataset = compose_ai_result(plugin_reading(), headers(SLICES), facts)
+    return [dataset.to_json_dict()]
+
+
+if __name__ == "__main__":
+    FIXTURE.write_text(json.dumps(plugin_document(), ensure_ascii=False) + "\n", encoding="utf-8")
