@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 from highdicom.sr import ContainerContentItem
 from pydicom.dataset import Dataset
@@ -26,6 +27,13 @@ from pacs_agent.results.narrative import finding_texts, impression_texts
 from pacs_agent.results.sources import InstanceReference, references_of
 from pacs_agent.results.uids import DocumentUids, document_uids
 
+NOT_SAID: dict[str, Any] = {
+    "series": {"slices": {"__all__": {"path"}}},
+    "findings": {"__all__": {"concern"}},
+    "tokens": True,
+}
+"""What no document says: where files and tokens lie, and how soon a finding wants attention."""
+
 
 def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts) -> Dataset:
     """The reading as Comprehensive 3D SR after TID 1500, ready for `write_bytes`.
@@ -49,8 +57,8 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
 
 
 def reading_uids(kind: ObjectKind, reading: StudyReading, facts: DocumentFacts) -> DocumentUids:
-    """The UIDs of a document made of a reading. Where its files lie is no part of what a reading says."""
-    said = reading.model_dump_json(exclude={"series": {"slices": {"__all__": {"path"}}}})
+    """The UIDs of a document made of a reading. What only the panel needs is no part of what a reading says."""
+    said = reading.model_dump_json(exclude=NOT_SAID)
     content_digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
     return document_uids(kind, reading.series.study_instance_uid, reading.bundle.digest, content_digest, facts)
 
