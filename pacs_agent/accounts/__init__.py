@@ -10,6 +10,7 @@ from pacs_agent.accounts.accounts import (
     accounts_exist,
     add_account,
     all_accounts,
+    change_account,
     set_enabled,
     set_password,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "accounts_exist",
     "add_account",
     "all_accounts",
+    "change_account",
     "derived_person_name",
     "set_enabled",
     "set_password",

@@ -1,4 +1,4 @@
-"""Local accounts in the database: add, list, disable, enable, change the password. Each change is audited."""
+"""Local accounts in the database: add, list, change, disable, enable. Each change is audited."""
 
 from collections.abc import Sequence
 
@@ -56,6 +56,27 @@ def add_account(
     )
     session.add(user)
     _audit(session, actor, "user.added", user, roles=user.roles)
+    return user
+
+
+def change_account(
+    session: Session, login: str, *, actor: str, name: str = "", person_name: str = "", roles: Sequence[Role] = ()
+) -> User:
+    """Gives an account another name, DICOM name or roles; what is empty stays. Another role ends its logins.
+
+    With another name the DICOM name is derived again, unless it is given. Documents written before stay as they are.
+    Raises AccountRefused when there is no such account, or a name cannot be.
+    """
+    user = account_of(session, login)
+    person_name = person_name or (derived_person_name(name) if name else user.person_name)
+    name = name or user.name
+    _refuse(wrong_name(name), wrong_person_name(person_name))
+    user.name, user.person_name = name, person_name
+    wanted: list[str] = sorted({Role(role) for role in roles}) or user.roles
+    if wanted != user.roles:
+        user.roles = wanted
+        user.session_generation += 1
+    _audit(session, actor, "user.changed", user, name=name, person_name=person_name, roles=user.roles)
     return user
 
 

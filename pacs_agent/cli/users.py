@@ -9,11 +9,15 @@ from pacs_agent.accounts import AccountRefused, Role
 from pacs_agent.cli.context import Agent, console, json_option, pass_agent, print_rows
 
 ACTOR = "command line"
+ROLE = click.Choice([role.value for role in Role])
 
 password_option = click.option(
     "--password-file",
     type=click.File(encoding="utf-8"),
     help="File with the password in its first line, - for standard input; without it you are asked.",
+)
+person_name_option = click.option(
+    "--person-name", default="", help="As DICOM writes it: 'Lovelace^Ada^^Dr.'; without it, derived from --name."
 )
 
 
@@ -29,11 +33,11 @@ def user() -> None:
 @user.command("add")
 @click.argument("login")
 @click.option("--name", required=True, help="As colleagues read it: 'Dr. Ada Lovelace'.")
-@click.option("--person-name", default="", help="As DICOM writes it: 'Lovelace^Ada^^Dr.'; without it, derived.")
+@person_name_option
 @click.option(
     "--role",
     "roles",
-    type=click.Choice([role.value for role in Role]),
+    type=ROLE,
     multiple=True,
     required=True,
     help="May be given several times. A reviewer is also a viewer.",
@@ -59,6 +63,31 @@ def user_add(
     except AccountRefused as error:
         raise _Refused(str(error)) from error
     console().print(f"{added.login} may log in as {', '.join(added.roles)}; documents name {added.person_name}")
+
+
+@user.command("change")
+@click.argument("login")
+@click.option("--name", default="", help="As colleagues read it.")
+@person_name_option
+@click.option(
+    "--role", "roles", type=click.Choice([role.value for role in Role]), multiple=True, help="All roles anew."
+)
+@pass_agent
+def user_change(agent: Agent, login: str, name: str, person_name: str, roles: tuple[str, ...]) -> None:
+    """Change the name or the roles of an account. Other roles end its logins."""
+    try:
+        with agent.database.writing() as session:
+            changed = accounts.change_account(
+                session,
+                login,
+                actor=ACTOR,
+                name=name,
+                person_name=person_name,
+                roles=[Role(role) for role in roles],
+            )
+    except AccountRefused as error:
+        raise _Refused(str(error)) from error
+    console().print(f"{login} may log in as {', '.join(changed.roles)}; documents name {changed.person_name}")
 
 
 @user.command("list")

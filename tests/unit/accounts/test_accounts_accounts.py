@@ -76,6 +76,21 @@ def test_a_login_is_given_once(database: Database) -> None:
             add(session)
 
 
+def test_names_and_roles_change_and_other_roles_end_logins(database: Database) -> None:
+    with database.writing() as session:
+        add(session)
+    with database.writing() as session:
+        generation = accounts.account_of(session, "ada").session_generation
+        user = accounts.change_account(session, "ada", actor="test", name="Ada King")
+        assert (user.name, user.person_name, user.roles) == ("Ada King", "King^Ada", ["reviewer"])
+        user = accounts.change_account(session, "ada", actor="test", person_name="Lovelace^Ada")
+        assert (user.name, user.person_name, user.session_generation) == ("Ada King", "Lovelace^Ada", generation)
+        user = accounts.change_account(session, "ada", actor="test", roles=[Role.VIEWER])
+        assert (user.name, user.roles, user.session_generation) == ("Ada King", ["viewer"], generation + 1)
+        with pytest.raises(AccountRefused, match="no name"):
+            accounts.change_account(session, "ada", actor="test", name="Ada\nKing")
+
+
 @pytest.mark.parametrize("change", [{"enabled": True}, {"enabled": False}])
 def test_an_account_that_is_not_there_is_not_changed(database: Database, change: dict[str, bool]) -> None:
     with database.writing() as session, pytest.raises(AccountRefused, match="pacs-agent user list"):

@@ -53,6 +53,13 @@ def test_a_password_comes_from_a_file_or_a_pipe(run: Run, tmp_path: Path) -> Non
     assert run("user", "password", "ada", "--password-file", str(tmp_path / "missing")).exit_code == 2
 
 
+def test_a_person_gets_another_name_and_role(run: Run) -> None:
+    run(*ADD, typed=f"{PASSWORD}\n{PASSWORD}\n")
+    changed = run("user", "change", "ada", "--name", "Ada King", "--role", "viewer", "--role", "auditor")
+    assert changed.exit_code == 0, changed.output
+    assert (listed(run)[0]["person_name"], listed(run)[0]["roles"]) == ("King^Ada", ["auditor", "viewer"])
+
+
 def test_a_person_is_disabled_and_enabled_each_with_an_audit_line(run: Run) -> None:
     run(*ADD, typed=f"{PASSWORD}\n{PASSWORD}\n")
     assert run("user", "disable", "ada").exit_code == 0
@@ -64,7 +71,9 @@ def test_a_person_is_disabled_and_enabled_each_with_an_audit_line(run: Run) -> N
     assert {event["actor"] for event in events} == {"command line"}
 
 
-@pytest.mark.parametrize("words", [("disable", "ada"), ("enable", "ada"), ("password", "ada", "--password-file", "-")])
+@pytest.mark.parametrize(
+    "words", [("disable", "ada"), ("enable", "ada"), ("change", "ada"), ("password", "ada", "--password-file", "-")]
+)
 def test_nobody_is_not_changed(run: Run, words: tuple[str, ...]) -> None:
     refused = run("user", *words, typed=f"{PASSWORD}\n")
     assert refused.exit_code == 1

@@ -1,6 +1,7 @@
 """The application as a whole: a secure start, its key, its headers, and other origins."""
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,12 @@ def test_the_key_is_made_once_and_for_us_alone(tmp_path: Path) -> None:
     assert signing_key(tmp_path / "data") == key
     assert [path.name for path in (tmp_path / "data").iterdir()] == [FILE_NAME]
     assert stat.S_IMODE((tmp_path / "data" / FILE_NAME).stat().st_mode) == 0o600
+
+
+def test_processes_that_start_at_once_get_the_same_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(signing_key, [tmp_path] * 8))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
