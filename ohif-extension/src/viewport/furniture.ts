@@ -5,6 +5,8 @@ import { t } from '../i18n';
 import { percent } from '../store/derived';
 import { store, type Session } from '../store/store';
 import { byPlace, evidencePlaces, findingsShown, weightsShown } from './evidence-order';
+import type { HeatLayer } from './heat-layer';
+import { Legend } from './legend';
 import { jumpTo } from './navigate';
 import { Note } from './note';
 import type { ShownViewports } from './shown';
@@ -17,21 +19,27 @@ export class Furniture {
   readonly #shown: ShownViewports;
   readonly #strip: Strip;
   readonly #note = new Note();
+  readonly #legend = new Legend();
+  readonly #heat: HeatLayer;
 
-  constructor(viewport: Viewport, shown: ShownViewports) {
+  constructor(viewport: Viewport, shown: ShownViewports, heat: HeatLayer) {
     this.#viewport = viewport;
     this.#shown = shown;
+    this.#heat = heat;
     this.#strip = new Strip({ jump: (place) => this.#jump(place), tip: (place) => this.#tip(place) });
-    viewport.element.append(this.#strip.canvas, this.#note.element);
+    viewport.element.append(this.#strip.element, this.#note.element, this.#legend.element);
     this.update(store.get());
   }
 
   remove(): void {
     this.#strip.remove();
     this.#note.element.remove();
+    this.#legend.element.remove();
   }
 
   update(session: Session): void {
+    const heat = this.#heat.at(this.#viewport);
+    this.#legend.show(heat?.finding ?? null, heat?.state ?? null);
     const result = session.answer?.result ?? null;
     const places = result ? this.#places(result) : [];
     if (result === null || !places.some((place) => place >= 0)) {

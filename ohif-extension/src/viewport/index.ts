@@ -6,6 +6,7 @@
 import type { Viewport, ViewportServices } from '../ohif/types';
 import { store } from '../store/store';
 import { Furniture } from './furniture';
+import { HeatLayer } from './heat-layer';
 import { listenToKeys } from './keyboard';
 import { followSlices } from './navigate';
 import { ShownViewports } from './shown';
@@ -13,7 +14,9 @@ import { ShownViewports } from './shown';
 /** Starts with the mode; the returned function takes everything away again. */
 export function start(services: ViewportServices): () => void {
   const shown = new ShownViewports(services);
-  const ends = [followSlices(services, shown), furnish(shown), listenToKeys(services)];
+  const followed = followSlices(services, shown);
+  const heat = new HeatLayer(services, shown);
+  const ends = [followed, () => heat.stop(), furnish(shown, heat), listenToKeys(services)];
   return () => {
     ends.reverse().forEach((end) => end());
     shown.stop();
@@ -21,13 +24,13 @@ export function start(services: ViewportServices): () => void {
 }
 
 /** Gives each viewport its furniture and keeps it up with the session. */
-function furnish(shown: ShownViewports): () => void {
+function furnish(shown: ShownViewports, heat: HeatLayer): () => void {
   const furniture = new Map<Viewport, Furniture>();
   const remove = (viewport: Viewport): void => {
     furniture.get(viewport)?.remove();
     furniture.delete(viewport);
   };
-  const add = (viewport: Viewport): void => void furniture.set(viewport, new Furniture(viewport, shown));
+  const add = (viewport: Viewport): void => void furniture.set(viewport, new Furniture(viewport, shown, heat));
   shown.viewports.forEach(add);
   const ends = [
     shown.subscribe((event, viewport) => {
@@ -36,6 +39,7 @@ function furnish(shown: ShownViewports): () => void {
       else furniture.get(viewport)?.update(store.get());
     }),
     store.subscribe(() => furniture.forEach((each) => each.update(store.get()))),
+    heat.subscribe(() => furniture.forEach((each) => each.update(store.get()))),
   ];
   return () => {
     ends.forEach((end) => end());

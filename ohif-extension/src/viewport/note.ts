@@ -2,8 +2,8 @@
 
 const STYLE: Partial<CSSStyleDeclaration> = {
   position: 'absolute',
-  right: '46px',
-  top: '22%',
+  right: '24px',
+  top: '36px',
   textAlign: 'right',
   font: '12px/1.4 Inter, system-ui, sans-serif',
   color: '#a8ccff',

@@ -1,5 +1,5 @@
 /** What of OHIF and Cornerstone only the viewport needs, beyond `ohif/types`. */
-import type { Point3, Viewport } from '../ohif/types';
+import type { Point3, ToolGroup, Viewport, ViewportServices } from '../ohif/types';
 
 /** A viewport with a camera: all of them, in every version. */
 export interface WithCamera {
@@ -42,4 +42,18 @@ function isByViewport(service: unknown): service is ToolGroupsByViewport {
     'getToolGroupForViewport' in service &&
     typeof service.getToolGroupForViewport === 'function'
   );
+}
+
+interface WithGroupOfViewport {
+  getToolGroupForViewport(viewportId: string, renderingEngineId: string): ToolGroup | undefined;
+}
+
+/** The tool group a viewport belongs to; none before OHIF has put it into one. */
+export function toolGroupOf({ libraries }: ViewportServices, viewport: Viewport): ToolGroup | undefined {
+  const manager: object = libraries.cornerstoneTools.ToolGroupManager;
+  return givesGroup(manager) ? manager.getToolGroupForViewport(viewport.id, viewport.renderingEngineId) : undefined;
+}
+
+function givesGroup(manager: object): manager is WithGroupOfViewport {
+  return 'getToolGroupForViewport' in manager && typeof manager.getToolGroupForViewport === 'function';
 }

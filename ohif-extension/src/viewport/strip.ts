@@ -5,6 +5,15 @@ import { bandsOf, middleOf, placeAt } from './strip-layout';
 const WIDTH_PX = 18;
 /** The coloured bands; what is left of the width holds the ticks and the marker. */
 const BANDS = { left_px: 6, width_px: 8 };
+/** Between OHIF's texts in the corners, and left of its scroll bar. */
+const PLACE: Partial<CSSStyleDeclaration> = {
+  position: 'absolute',
+  right: '22px',
+  top: 'max(18%, 112px)',
+  bottom: 'max(18%, 72px)',
+  width: `${WIDTH_PX}px`,
+  pointerEvents: 'auto',
+};
 const BACK = 'rgb(9 11 22 / 0.75)';
 const EMPTY = 'rgb(95 105 145 / 0.35)';
 const TICK = '#d2d7e5';
@@ -30,7 +39,9 @@ export interface StripListener {
 
 /** One strip; it is drawn anew with every `show` and whenever its size changes. */
 export class Strip {
-  readonly canvas: HTMLCanvasElement;
+  /** To be put beside the image. */
+  readonly element = document.createElement('div');
+  readonly #canvas = document.createElement('canvas');
   readonly #listener: StripListener;
   readonly #resized: ResizeObserver | null;
   #picture: StripPicture | null = null;
@@ -38,39 +49,31 @@ export class Strip {
 
   constructor(listener: StripListener) {
     this.#listener = listener;
-    this.canvas = document.createElement('canvas');
-    this.canvas.dataset['pa'] = 'strip';
-    this.canvas.setAttribute('role', 'img');
-    Object.assign(this.canvas.style, {
-      position: 'absolute',
-      right: '22px',
-      top: '22%',
-      height: '56%',
-      width: `${WIDTH_PX}px`,
-      cursor: 'pointer',
-      touchAction: 'none',
-      pointerEvents: 'auto',
-    });
-    this.canvas.addEventListener('pointerdown', this.#onDown);
-    this.canvas.addEventListener('pointermove', this.#onMove);
-    this.canvas.addEventListener('pointerup', this.#onUp);
-    this.canvas.addEventListener('pointercancel', this.#onUp);
-    for (const name of HELD_BACK) this.canvas.addEventListener(name, holdBack);
+    this.#canvas.dataset['pa'] = 'strip';
+    this.#canvas.setAttribute('role', 'img');
+    Object.assign(this.element.style, PLACE);
+    Object.assign(this.#canvas.style, { display: 'block', width: '100%', height: '100%', cursor: 'pointer', touchAction: 'none' });
+    this.element.append(this.#canvas);
+    this.#canvas.addEventListener('pointerdown', this.#onDown);
+    this.#canvas.addEventListener('pointermove', this.#onMove);
+    this.#canvas.addEventListener('pointerup', this.#onUp);
+    this.#canvas.addEventListener('pointercancel', this.#onUp);
+    for (const name of HELD_BACK) this.#canvas.addEventListener(name, holdBack);
     this.#resized = typeof ResizeObserver === 'undefined' ? null : new ResizeObserver(() => this.#draw());
-    this.#resized?.observe(this.canvas);
+    this.#resized?.observe(this.#canvas);
   }
 
   /** Shows a picture, or hides the strip. */
   show(picture: StripPicture | null): void {
     this.#picture = picture;
-    this.canvas.style.visibility = picture === null ? 'hidden' : 'visible';
-    this.canvas.setAttribute('aria-label', picture?.label ?? '');
+    this.element.style.visibility = picture === null ? 'hidden' : 'visible';
+    this.#canvas.setAttribute('aria-label', picture?.label ?? '');
     this.#draw();
   }
 
   remove(): void {
     this.#resized?.disconnect();
-    this.canvas.remove();
+    this.element.remove();
   }
 
   readonly #onDown = (event: PointerEvent): void => {
@@ -78,14 +81,14 @@ export class Strip {
     if (event.button !== 0) return;
     event.preventDefault();
     this.#dragging = true;
-    this.canvas.setPointerCapture(event.pointerId);
+    this.#canvas.setPointerCapture(event.pointerId);
     this.#listener.jump(this.#placeOf(event));
   };
 
   readonly #onMove = (event: PointerEvent): void => {
     if (this.#picture === null) return;
     const place = this.#placeOf(event);
-    this.canvas.title = this.#listener.tip(place);
+    this.#canvas.title = this.#listener.tip(place);
     if (!this.#dragging) return;
     holdBack(event);
     if (place !== this.#picture.now) this.#listener.jump(place);
@@ -97,17 +100,17 @@ export class Strip {
   };
 
   #placeOf(event: PointerEvent): number {
-    const box = this.canvas.getBoundingClientRect();
+    const box = this.#canvas.getBoundingClientRect();
     return placeAt(event.clientY - box.top, box.height, this.#picture?.weights.length ?? 0);
   }
 
   #draw(): void {
-    const { clientHeight: height_px } = this.canvas;
-    const context = this.canvas.getContext('2d');
+    const { clientHeight: height_px } = this.#canvas;
+    const context = this.#canvas.getContext('2d');
     if (this.#picture === null || context === null || height_px === 0) return;
     const ratio = globalThis.devicePixelRatio || 1;
-    this.canvas.width = Math.round(WIDTH_PX * ratio);
-    this.canvas.height = Math.round(height_px * ratio);
+    this.#canvas.width = Math.round(WIDTH_PX * ratio);
+    this.#canvas.height = Math.round(height_px * ratio);
     context.scale(ratio, ratio);
     drawStrip(context, this.#picture, height_px);
   }

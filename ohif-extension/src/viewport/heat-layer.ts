@@ -1,0 +1,134 @@
+/** Keeps the heat over the images up with the session: which finding, which slice, how strong. */
+import type { Finding, Result } from '../api/types';
+import type { ToolGroup, Viewport, ViewportServices } from '../ohif/types';
+import { findingOf } from '../store/derived';
+import { store, type CurrentSlice } from '../store/store';
+import { Heats, type HeatState } from './heats';
+import { toolGroupOf } from './services';
+import type { ShownViewports } from './shown';
+import { indexIn } from './slices';
+import { registerWash, TOOL_NAME, washWith } from './wash';
+
+/** How long a slice stays before its heat is asked for: who scrolls past it does not want it. */
+const REST_MS = 60;
+
+/** What is known of the selected finding's heat in the slice of a viewport. */
+export interface ShownHeat {
+  readonly finding: Finding;
+  readonly state: HeatState | null;
+}
+
+export class HeatLayer {
+  readonly #services: ViewportServices;
+  readonly #shown: ShownViewports;
+  readonly #heats: Heats;
+  readonly #groups = new Set<ToolGroup>();
+  readonly #listeners = new Set<() => void>();
+  readonly #ends: (() => void)[];
+  #result: Result | null = null;
+  #asked = '';
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(services: ViewportServices, shown: ShownViewports) {
+    this.#services = services;
+    this.#shown = shown;
+    this.#heats = new Heats(() => this.#redraw());
+    registerWash(services.libraries);
+    washWith((viewport) => this.#wash(viewport));
+    this.#ends = [shown.subscribe((event, viewport) => event !== 'gone' && this.#follow(viewport)), store.subscribe(() => this.#update())];
+    shown.viewports.forEach((viewport) => this.#enable(viewport));
+    this.#update();
+  }
+
+  stop(): void {
+    this.#ends.forEach((end) => end());
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    washWith(() => null);
+    this.#render();
+    for (const group of this.#groups) group.setToolDisabled(TOOL_NAME);
+    this.#heats.clear();
+    this.#listeners.clear();
+  }
+
+  /** Calls `listener` when heat has arrived. Returns the function that ends it. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** The heat a viewport shows or waits for; null while the wash is off or the image is of another series. */
+  at(viewport: Viewport): ShownHeat | null {
+    const session = store.get();
+    const finding = session.wash.on ? findingOf(session, session.selected) : null;
+    const slice = finding && this.#sliceRead(viewport);
+    return finding && slice ? { finding, state: this.#heats.look(finding, slice) } : null;
+  }
+
+  #wash(viewport: Viewport): ReturnType<Parameters<typeof washWith>[0]> {
+    const state = this.at(viewport)?.state;
+    return typeof state === 'object' && state !== null ? { drawn: state, opacity: store.get().wash.opacity } : null;
+  }
+
+  /** The slice of a viewport, where the agent has read it. */
+  #sliceRead(viewport: Viewport): CurrentSlice | null {
+    const series = store.get().answer?.result?.series;
+    const slice = this.#shown.slice(viewport);
+    return series && indexIn(series, slice) >= 0 ? slice : null;
+  }
+
+  #follow(viewport: Viewport): void {
+    this.#enable(viewport);
+    this.#askSoon();
+  }
+
+  #update(): void {
+    const { answer, selected, wash } = store.get();
+    const result = answer?.result ?? null;
+    if (result?.job_id !== this.#result?.job_id || result?.run !== this.#result?.run) this.#heats.clear();
+    this.#result = result;
+    const asked = JSON.stringify([selected, wash, result?.job_id, result?.run]);
+    if (asked === this.#asked) return;
+    this.#asked = asked;
+    this.#askSoon();
+    this.#redraw();
+  }
+
+  #askSoon(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#ask(), REST_MS);
+  }
+
+  /** First what is on display, then the evidence of the finding, the strongest first. */
+  #ask(): void {
+    const session = store.get();
+    const finding = findingOf(session, session.selected);
+    if (finding === null || !session.wash.on) return;
+    const shown = this.#shown.viewports.map((viewport) => this.#sliceRead(viewport)).filter((slice) => slice !== null);
+    const next = finding.evidence.map(({ sop_instance_uid, frame_number }) => ({ sopInstanceUid: sop_instance_uid, frame: frame_number }));
+    for (const slice of [...shown, ...next]) void this.#heats.want(finding, slice);
+  }
+
+  /** The tool of the wash is one of each tool group that has a viewport. */
+  #enable(viewport: Viewport): void {
+    const group = toolGroupOf(this.#services, viewport);
+    if (!group || this.#groups.has(group)) return;
+    if (!group.hasTool?.(TOOL_NAME)) group.addTool(TOOL_NAME);
+    group.setToolEnabled(TOOL_NAME);
+    this.#groups.add(group);
+  }
+
+  #redraw(): void {
+    this.#render();
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  #render(): void {
+    const { utilities } = this.#services.libraries.cornerstoneTools;
+    const { viewports } = this.#shown;
+    if (utilities?.triggerAnnotationRenderForViewportIds) {
+      utilities.triggerAnnotationRenderForViewportIds(viewports.map((viewport) => viewport.id));
+      return;
+    }
+    viewports.forEach((viewport) => viewport.render());
+  }
+}
