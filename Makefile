@@ -1,6 +1,7 @@
 # One command for each need. Every target sets up what it needs; nothing has to be installed by hand first.
 #
 #   make demo     the main job on this machine: a phantom CT goes in, a report comes back (DEMO_ARGS=--once ends by itself)
+#   make viewer   builds the OHIF plugin and fetches the pinned viewer, which the agent then serves; part of `make demo`
 #   make test     everything, with real peers where they can be installed
 #   make check    lint, types and the quick tests, in under a minute
 #   make bench    figures beside named peers, also in build/bench.json
@@ -11,13 +12,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .stamps
 
-.PHONY: demo test check bench train train-demo peers hooks clean
+.PHONY: demo viewer viewer-or-without test check bench train train-demo peers hooks clean
 .DELETE_ON_ERROR:
 
-demo: $(STAMPS)/run
+# With --once nobody looks at the viewer.
+demo: $(STAMPS)/run $(if $(findstring --once,$(DEMO_ARGS)),,viewer-or-without)
 	$(BIN)/pacs-agent demo $(DEMO_ARGS)
 
-test: $(STAMPS)/develop peers
+viewer:
+	deploy/viewer.sh
+
+viewer-or-without:
+	@deploy/viewer.sh optional
+
+test: $(STAMPS)/develop peers viewer-or-without
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -47,6 +55,7 @@ hooks: $(STAMPS)/develop
 
 clean:
 	rm -rf .venv .venv-peers $(STAMPS) build .cache
+	rm -rf ohif-extension/node_modules ohif-extension/dist ohif-extension/viewer
 
 $(STAMPS)/run: pyproject.toml deploy/constraints.txt deploy/venv.sh
 	deploy/venv.sh $(PYTHON) cpu

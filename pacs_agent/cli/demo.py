@@ -24,6 +24,7 @@ from models.phantoms.dicom import write_series
 from pacs_agent import inference, route
 from pacs_agent.cli.context import Agent
 from pacs_agent.cli.demo_report import print_report
+from pacs_agent.cli.demo_viewer import offer_viewer
 from pacs_agent.cli.send import send_files
 from pacs_agent.cli.serve import PROCESSES, config_arguments, print_addresses
 from pacs_agent.db import Job, JobState, Peer, Study
@@ -75,6 +76,7 @@ def demo(once: bool, seed: int, slices: int, findings: str, folder: Path, pictur
         if picture:
             _save_picture(out, picture)
         if not once:
+            offer_viewer(out, agent, truth["study_instance_uid"])
             _stay(out, agent, supervisor)
     except StartFailed as error:
         raise DemoFailed(str(error)) from error

@@ -6,6 +6,6 @@ plugin. What may fail: files that were not fetched or built; then a page says wh
 
 from pacs_agent.console.viewer.blueprint import viewer_blueprint
 from pacs_agent.console.viewer.build import ViewerBuild, ViewerMissing, find_viewer
-from pacs_agent.console.viewer.plugin import missing_modules
+from pacs_agent.console.viewer.plugin import missing_modules, study_address
 
-__all__ = ["ViewerBuild", "ViewerMissing", "find_viewer", "missing_modules", "viewer_blueprint"]
+__all__ = ["ViewerBuild", "ViewerMissing", "find_viewer", "missing_modules", "study_address", "viewer_blueprint"]

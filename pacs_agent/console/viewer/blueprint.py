@@ -15,7 +15,7 @@ from pacs_agent.console.viewer.app_config import app_config
 from pacs_agent.console.viewer.build import PAGE, ViewerMissing, find_viewer
 from pacs_agent.console.viewer.files import file_response
 from pacs_agent.console.viewer.plugin import PREFIX, missing_modules, plugin_response
-from pacs_agent.console.viewer.policy import WORKER_POLICY, set_page_policy
+from pacs_agent.console.viewer.policy import WORKER_POLICY, page_policy
 from pacs_agent.db import Database
 from pacs_agent.ops import get_log
 
@@ -57,7 +57,9 @@ def _add_pages(blueprint: Blueprint, folder: Path) -> None:
             viewer = find_viewer(folder)
         except ViewerMissing as missing:
             return _help(str(missing))
-        return set_page_policy(file_response(viewer.page), viewer.script_hashes)
+        response = file_response(viewer.page)
+        response.headers["Content-Security-Policy"] = page_policy(viewer.script_hashes)
+        return response
 
 
 def _add_files(blueprint: Blueprint, folder: Path) -> None:
@@ -84,7 +86,6 @@ def _add_plugin(blueprint: Blueprint, settings: Settings) -> None:
             log.warning("plugin not built", missing=missing, folder=str(settings.web.plugin_dir), run="make viewer")
         response = Response(app_config(settings.web), content_type="text/javascript; charset=utf-8")
         response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
     @blueprint.get(f"{PREFIX}/<name>")
@@ -103,5 +104,6 @@ def _help(reason: str) -> Response:
     """A page that says what to run, in the place of the viewer."""
     text = render_template_string(HELP_PAGE.read_text(encoding="utf-8"), reason=reason, archive=ARCHIVE_ROOT)
     response = Response(text, status=503, content_type="text/html; charset=utf-8")
+    response.headers["Content-Security-Policy"] = page_policy(())
     response.headers["Cache-Control"] = "no-store"
-    return set_page_policy(response)
+    return response

@@ -56,7 +56,6 @@ def _described(response: Response, file: Path, *, compressed: bool) -> Response:
         response.headers["Content-Encoding"] = "gzip"
     response.headers["Vary"] = "Accept-Encoding"
     response.headers["Cache-Control"] = _FOR_EVER if _NAMED_BY_HASH.search(file.name) else _ASK_AGAIN
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

@@ -5,16 +5,27 @@ from pathlib import Path
 from flask import Response
 from werkzeug.exceptions import NotFound
 
+from pacs_agent.config import WebSettings
 from pacs_agent.console.viewer.files import small_file_response
 
 PREFIX = "/plugins/pacs-agent"
 MODULES = ("extension.js", "mode.js")
+MODE_ROUTE = "pacs-agent"
+"""Where the viewer shows a study in our mode: MODE_NAME of src/id.ts."""
+VIEWER_ROUTE = "viewer"
+"""The viewer's own mode for CT, which is there without us too."""
 _GIVEN = {".js", ".map", ".txt"}
 
 
 def missing_modules(folder: Path) -> list[str]:
     """The modules that have not been built."""
     return [name for name in MODULES if not (folder / name).is_file()]
+
+
+def study_address(settings: WebSettings, study_instance_uid: str) -> str:
+    """Where a browser on this machine opens a study: in our mode, or in the viewer's own while ours is not built."""
+    route = VIEWER_ROUTE if missing_modules(settings.plugin_dir) else MODE_ROUTE
+    return f"http://{settings.host}:{settings.port}/{route}?StudyInstanceUIDs={study_instance_uid}"
 
 
 def plugin_response(folder: Path, name: str) -> Response:

@@ -1,7 +1,5 @@
 """What the page and its workers may load: nothing from another host. Content Security Policy Level 3."""
 
-from flask import Response
-
 _COMMON = ("default-src 'self'", "connect-src 'self' blob: data:", "img-src 'self' blob: data:")
 
 _PAGE = (
@@ -23,10 +21,3 @@ WORKER_POLICY = "; ".join((*_COMMON, "script-src 'self' 'unsafe-eval' 'wasm-unsa
 def page_policy(script_hashes: tuple[str, ...]) -> str:
     """For the page: scripts of this host, and the inline ones of the published page by their hashes."""
     return "; ".join((*_PAGE, " ".join(("script-src 'self'", *script_hashes))))
-
-
-def set_page_policy(response: Response, script_hashes: tuple[str, ...] = ()) -> Response:
-    """The response with the headers of a page: an address with a study's UID is told to nobody."""
-    response.headers["Content-Security-Policy"] = page_policy(script_hashes)
-    response.headers["Referrer-Policy"] = "no-referrer"
-    return response
