@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SerializerFunctionWrapHandler, model_serializer
 
 from pacs_agent.inference.reading import Presence
 
@@ -49,7 +49,7 @@ class SliceSeen(_Strict):
 
     sop_instance_uid: Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
     frame_number: Annotated[int, Field(ge=1)] | None = None
-    point_px: tuple[float, float] | None = None
+    point_px: tuple[FiniteFloat, FiniteFloat] | None = None
     """Row and column in the stored image; whole numbers are centres of pixels."""
 
     @model_serializer(mode="wrap")

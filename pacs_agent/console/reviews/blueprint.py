@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, ValidationError
-from werkzeug.exceptions import BadRequest, UnprocessableEntity
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnprocessableEntity
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
@@ -84,7 +84,8 @@ def _check_study(_endpoint: str | None, values: dict[str, Any] | None) -> None:
 
 def _form(kind: type[Form]) -> Form:
     """The body of the request as what it has to be. Raises UnprocessableEntity with the first thing that is wrong."""
-    request.max_content_length = MAX_BODY
+    if (request.content_length or 0) > MAX_BODY:
+        raise RequestEntityTooLarge(f"a request may have {MAX_BODY} bytes; write a shorter report")
     try:
         return kind.model_validate_json(request.get_data(cache=False))
     except ValidationError as error:
