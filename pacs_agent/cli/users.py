@@ -1,8 +1,11 @@
 """`user`: the accounts of the people who use the viewer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 import click
+from sqlalchemy.orm import Session
 
 from pacs_agent import accounts
 from pacs_agent.accounts import AccountRefused, Role
@@ -19,10 +22,6 @@ password_option = click.option(
 person_name_option = click.option(
     "--person-name", default="", help="As DICOM writes it: 'Lovelace^Ada^^Dr.'; without it, derived from --name."
 )
-
-
-class _Refused(click.ClickException):
-    """Something about an account cannot be as asked."""
 
 
 @click.group()
@@ -49,19 +48,16 @@ def user_add(
 ) -> None:
     """Add an account. Without --password-file the password is asked for."""
     password = _password(password_file)
-    try:
-        with agent.database.writing() as session:
-            added = accounts.add_account(
-                session,
-                actor=ACTOR,
-                login=login,
-                name=name,
-                person_name=person_name,
-                roles=[Role(role) for role in roles],
-                password=password,
-            )
-    except AccountRefused as error:
-        raise _Refused(str(error)) from error
+    with _changing(agent) as session:
+        added = accounts.add_account(
+            session,
+            actor=ACTOR,
+            login=login,
+            name=name,
+            person_name=person_name,
+            roles=[Role(role) for role in roles],
+            password=password,
+        )
     console().print(f"{added.login} may log in as {', '.join(added.roles)}; documents name {added.person_name}")
 
 
@@ -75,18 +71,15 @@ def user_add(
 @pass_agent
 def user_change(agent: Agent, login: str, name: str, person_name: str, roles: tuple[str, ...]) -> None:
     """Change the name or the roles of an account. Other roles end its logins."""
-    try:
-        with agent.database.writing() as session:
-            changed = accounts.change_account(
-                session,
-                login,
-                actor=ACTOR,
-                name=name,
-                person_name=person_name,
-                roles=[Role(role) for role in roles],
-            )
-    except AccountRefused as error:
-        raise _Refused(str(error)) from error
+    with _changing(agent) as session:
+        changed = accounts.change_account(
+            session,
+            login,
+            actor=ACTOR,
+            name=name,
+            person_name=person_name,
+            roles=[Role(role) for role in roles],
+        )
     console().print(f"{login} may log in as {', '.join(changed.roles)}; documents name {changed.person_name}")
 
 
@@ -125,20 +118,24 @@ def user_enable(agent: Agent, login: str) -> None:
 def user_password(agent: Agent, login: str, password_file: TextIO | None) -> None:
     """Give an account another password and end its logins."""
     password = _password(password_file)
-    try:
-        with agent.database.writing() as session:
-            accounts.set_password(session, login, password, actor=ACTOR)
-    except AccountRefused as error:
-        raise _Refused(str(error)) from error
+    with _changing(agent) as session:
+        accounts.set_password(session, login, password, actor=ACTOR)
     console().print(f"{login} has another password; what was logged in is logged out")
 
 
-def _set_enabled(agent: Agent, login: str, *, enabled: bool) -> None:
+@contextmanager
+def _changing(agent: Agent) -> Iterator[Session]:
+    """A transaction; what is refused in it ends the command in words."""
     try:
         with agent.database.writing() as session:
-            accounts.set_enabled(session, login, enabled=enabled, actor=ACTOR)
+            yield session
     except AccountRefused as error:
-        raise _Refused(str(error)) from error
+        raise click.ClickException(str(error)) from error
+
+
+def _set_enabled(agent: Agent, login: str, *, enabled: bool) -> None:
+    with _changing(agent) as session:
+        accounts.set_enabled(session, login, enabled=enabled, actor=ACTOR)
     console().print(f"{login} may log in" if enabled else f"{login} may not log in any more, and is logged out")
 
 

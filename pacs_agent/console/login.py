@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from pacs_agent.accounts import LoginRefused, Logins, LoginThrottled, Role, accounts_exist
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
-from pacs_agent.console.access import ANONYMOUS, Person, current_person, needs, open_to_all
+from pacs_agent.console.access import ANONYMOUS, MACHINE, Person, current_person, needs, open_to_all
 from pacs_agent.console.guard import check_csrf
 from pacs_agent.console.sessions import end_session, person_logged_in, start_session
 from pacs_agent.console.words import asked_words
@@ -117,7 +117,9 @@ def _add_session(blueprint: Blueprint, database: Database, logins: Logins) -> No
 
 
 def _session_json(person: Person) -> Response:
-    return jsonify(login=person.login, name=person.name, roles=sorted(person.roles), csrf=generate_csrf())
+    """Who is logged in, with the token of changing requests; machines have no session and need none."""
+    csrf = "" if person is MACHINE else generate_csrf()
+    return jsonify(login=person.login, name=person.name, roles=sorted(person.roles), csrf=csrf)
 
 
 def _credentials() -> tuple[str, str]:

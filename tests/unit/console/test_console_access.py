@@ -106,8 +106,9 @@ def test_a_wrong_token_is_nobody_even_with_a_login(client: FlaskClient, given: s
 
 
 def test_the_token_is_a_machine(client: FlaskClient) -> None:
-    person = client.get("/api/v1/session", headers={"Authorization": f"Bearer {TOKEN}"}).json
-    assert (person["login"], person["roles"]) == ("token", ["operator", "viewer"])
+    response = client.get("/api/v1/session", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert response.json == {"login": "token", "name": "token", "roles": ["operator", "viewer"], "csrf": ""}
+    assert "Set-Cookie" not in response.headers
 
 
 def test_people_are_sent_to_the_login_page_and_programs_are_told(client: FlaskClient) -> None:
