@@ -71,10 +71,10 @@ class Browser:
             self._driver.wait()
 
     def play(self, scenario: str, address: str, *, answers: Mapping[str, Answer] | None = None, **given: Any) -> Any:
-        """The facts that a scenario found. `address` is where the viewer is served, `given` what the scenario needs,
-        and `answers` what to do when it asks. Raises ScenarioFailed.
+        """The facts that a scenario found. Raises ScenarioFailed.
 
-        No scenario may ask another host, break the CSP or leave an exception uncaught.
+        `address` is where the viewer is served, `given` what the scenario needs, and `answers` what to do when it
+        asks. No scenario may ask another host, break the CSP or leave an exception uncaught.
         """
         request = {"address": address, "pictures": str(self._pictures), **given}
         self._say({"play": scenario, "given": request})

@@ -46,7 +46,7 @@ def change(before: Path, after: Path, without: Sequence[dict[str, float]]) -> ND
 
 
 def strongest(changed: NDArray[Any]) -> tuple[float, float]:
-    """x and y of the largest change."""
+    """Where the change is largest: x and y."""
     y, x = np.unravel_index(int(changed.argmax()), changed.shape)
     return float(x), float(y)
 

@@ -3,6 +3,7 @@
 import secrets
 import signal
 import sqlite3
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ import yaml
 from dicomweb_client import DICOMwebClient
 
 from tests.judges import errors, judge_all
-from tests.peers import Agent, Orthanc, storescu, until
+from tests.peers import Agent, Orthanc, RunningProcess, free_port, storescu, until
+from tests.peers.running import answers
 
 MODALITY = "MODALITY"
 RULES = """
@@ -76,7 +78,7 @@ class Site:
         if self.pacs:
             return DICOMwebClient(self.pacs.dicomweb_url)
         session = requests.Session()
-        session.headers.update(self._bearer)
+        session.headers.update(self.bearer)
         return DICOMwebClient(f"{self.agent.url}/dicom-web", session=session)
 
     def send(self, files: Sequence[Path]) -> None:
@@ -94,7 +96,7 @@ class Site:
 
     def result(self, study: str) -> dict[str, Any]:
         """What the API says of a study."""
-        answer = requests.get(f"{self.agent.url}/api/v1/studies/{study}/result", headers=self._bearer, timeout=30)
+        answer = requests.get(f"{self.agent.url}/api/v1/studies/{study}/result", headers=self.bearer, timeout=30)
         answer.raise_for_status()
         said: dict[str, Any] = answer.json()
         return said
@@ -102,7 +104,7 @@ class Site:
     def heat(self, study: str, finding: str, sop_instance_uid: str) -> dict[str, Any]:
         """The heat of a finding in one slice."""
         url = f"{self.agent.url}/api/v1/studies/{study}/heat/{finding}/{sop_instance_uid}"
-        answer = requests.get(url, headers=self._bearer, timeout=30)
+        answer = requests.get(url, headers=self.bearer, timeout=30)
         answer.raise_for_status()
         said: dict[str, Any] = answer.json()
         return said
@@ -131,6 +133,22 @@ class Site:
         """The process that reads studies; a test may stop it for a while."""
         top = psutil.Process(self.agent.process.pid)
         return next(child for child in top.children(recursive=True) if "work" in child.cmdline())
+
+    @contextmanager
+    def also_serving(self, viewer_dir: Path, **web: Any) -> Iterator[str]:
+        """A second web server of the same agent, with another viewer or other settings of `web`; its address."""
+        settings = yaml.safe_load(self.agent.config.read_text())
+        port = free_port()
+        settings["web"] |= {"port": port, "viewer_dir": str(viewer_dir), **web}
+        config = self.folder / f"web-{port}.yaml"
+        config.write_text(yaml.safe_dump(settings))
+        command = [sys.executable, "-m", "pacs_agent", "--config", config, "web"]
+        server = RunningProcess("a second web server", command, self.folder / f"web-{port}.log")
+        try:
+            server.wait_until(lambda: answers(port), timeout_s=90)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.stop()
 
     @contextmanager
     def without_files(self, study: str) -> Iterator[None]:
@@ -166,7 +184,8 @@ class Site:
             go_on()
 
     @property
-    def _bearer(self) -> Mapping[str, str]:
+    def bearer(self) -> Mapping[str, str]:
+        """Headers by which a machine is known."""
         return {"Authorization": f"Bearer {self._token}"}
 
     def _document(self, study: str, found: Mapping[str, Any]) -> pydicom.Dataset:

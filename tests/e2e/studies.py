@@ -39,6 +39,7 @@ def plain_study(folder: Path, slices: int, **attributes: str) -> str:
     files = write_plain_ct(folder, slices)
     for file in files:
         dataset = pydicom.dcmread(file)
-        dataset.update({keyword: value for keyword, value in attributes.items()})
+        for keyword, value in attributes.items():
+            setattr(dataset, keyword, value)
         dataset.save_as(file)
     return study_uid(files)

@@ -1,4 +1,4 @@
-"""What the agent says, seen beside the images: the panel, the way to the slices, the heat, late results, odd studies."""
+"""What the agent says, seen beside the images: the panel, the way to the slices, the heat, late and missing results."""
 
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,8 @@ def test_panel_shows_what_the_api_says(
         assert words in seen["panel"]
 
 
-def in_order_of_concern(finding: dict[str, Any]) -> tuple[bool, float, float]:
-    return finding["presence"] != "present", -finding["concern"], -finding["probability"]
+def in_order_of_concern(finding: dict[str, Any]) -> tuple[float, float]:
+    return -finding["concern"], -finding["probability"]
 
 
 def test_clicks_and_keys_lead_to_the_evidence(

@@ -8,7 +8,6 @@ export default async function smoke({ given, user }) {
   await viewer.panel();
   const findings = await findingRows(viewer);
   const chosen = await choose(viewer, given.finding, given.slice);
-  await viewer.page.keyboard.press(']');
-  await viewer.sliceIs(given.next);
-  return { findings, chosen, strips: await viewer.part('strip').count() };
+  const next = await viewer.sliceAfter(() => viewer.page.keyboard.press(']'));
+  return { findings, chosen, next, strips: await viewer.part('strip').count() };
 }

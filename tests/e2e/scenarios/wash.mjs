@@ -13,12 +13,13 @@ export default async function wash({ given, user }) {
   await viewer.open(given.study);
   await viewer.panel();
   await choose(viewer, given.finding, given.slice);
+  await viewer.page.addStyleTag({ content: '[data-pa="heat-peak"] { display: none }' }); // the ring shows no heat
   const pictures = { off: await picture(viewer, given, 'off') };
   await press(viewer, 'wash');
-  await viewer.page.waitForFunction(() => window.paViewport().element.querySelector('svg image') !== null);
+  await viewer.part('heat').first().waitFor();
   pictures.on = await picture(viewer, given, 'on');
   await viewer.page.keyboard.press('w');
-  await viewer.page.waitForFunction(() => window.paViewport().element.querySelector('svg image') === null);
+  await viewer.part('heat').first().waitFor({ state: 'detached' });
   pictures.again = await picture(viewer, given, 'again');
   return { pictures, corners: await viewer.onCanvas(CORNERS), ours: await ours(viewer) };
 }
@@ -34,7 +35,7 @@ async function ours(viewer) {
   return viewer.page.evaluate(() => {
     const { element } = window.paViewport();
     const { x, y } = element.getBoundingClientRect();
-    return [...element.querySelectorAll('[data-pa]')].map((each) => {
+    return [...element.querySelectorAll('[data-pa]:not(svg *)')].map((each) => {
       const box = each.getBoundingClientRect();
       return { x: box.x - x, y: box.y - y, width: box.width, height: box.height };
     });
