@@ -25,6 +25,7 @@ from pacs_agent.inference.reading import FindingReading, Presence
 from pacs_agent.results.attributes import finding_sites, qualities
 from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.codes import (
+    ACCEPTED,
     ANY_LANGUAGE,
     ASSESSMENT,
     ASSESSMENT_REASON,
@@ -32,6 +33,7 @@ from pacs_agent.results.codes import (
     BEST_ILLUSTRATION,
     CLINICAL_FINDING,
     COMMENT,
+    EDITED,
     FINDING,
     FINDINGS_CONTAINER,
     IMAGING_MEASUREMENT_REPORT,
@@ -63,7 +65,7 @@ from pacs_agent.results.sources import InstanceReference
 from pacs_agent.results.standing import Standing
 from pacs_agent.results.text import clean
 from pacs_agent.results.uids import DocumentUids, document_uids, tracking_uid
-from pacs_agent.review.model import Action, FindingReview, SliceSeen
+from pacs_agent.review.model import FindingReview, SliceSeen
 
 _RULED_OUT = frozenset({"not_there", "artifact"})
 """Reasons of a rejection that say that the finding is absent."""
@@ -136,8 +138,8 @@ def _about(reviewed: ReviewedReading, model: Author) -> str:
 
 def _report_group(reviewed: ReviewedReading, model: Author) -> ContainerContentItem:
     """The report as a whole: accepted where it was verified as drafted. There is always this group: OHIF needs one."""
-    verified = ASSESSMENTS[Action.ACCEPTED] if reviewed.verified else NOT_ASSESSED
-    judged = verified if reviewed.text is None else ASSESSMENTS[Action.EDITED]
+    as_drafted = ACCEPTED if reviewed.verified else NOT_ASSESSED
+    judged = as_drafted if reviewed.text is None else EDITED
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking(reviewed, model, "report"),
         finding_type=WHOLE_REPORT,

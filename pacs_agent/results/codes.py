@@ -76,15 +76,19 @@ NO_RESULT = Code("NO_RESULT", LOCAL_SCHEME, "No AI result for this study")
 ASSESSMENT = Code("ASSESSMENT", LOCAL_SCHEME, "Assessment of the AI result")
 ASSESSMENT_REASON = Code("ASSESSMENT_REASON", LOCAL_SCHEME, "Reason of the assessment")
 WHOLE_REPORT = Code("WHOLE_REPORT", LOCAL_SCHEME, "The report as a whole")
+ACCEPTED = Code("ACCEPTED", LOCAL_SCHEME, "Accepted")
+REJECTED = Code("REJECTED", LOCAL_SCHEME, "Rejected")
+EDITED = Code("EDITED", LOCAL_SCHEME, "Accepted with changes")
+ADDED = Code("ADDED", LOCAL_SCHEME, "Added, not said by the AI")
+NOT_ASSESSED = Code("NOT_ASSESSED", LOCAL_SCHEME, "Not assessed")
 
 ASSESSMENTS = {
-    Action.ACCEPTED: Code("ACCEPTED", LOCAL_SCHEME, "Accepted"),
-    Action.REJECTED: Code("REJECTED", LOCAL_SCHEME, "Rejected"),
-    Action.EDITED: Code("EDITED", LOCAL_SCHEME, "Accepted with changes"),
-    Action.ADDED: Code("ADDED", LOCAL_SCHEME, "Added, not said by the AI"),
+    Action.ACCEPTED: ACCEPTED,
+    Action.REJECTED: REJECTED,
+    Action.EDITED: EDITED,
+    Action.ADDED: ADDED,
 }
 """What a person did with a finding, IHE AI Result Assessment."""
-NOT_ASSESSED = Code("NOT_ASSESSED", LOCAL_SCHEME, "Not assessed")
 
 PRESENCE = {
     Presence.PRESENT: Code("52101004", "SCT", "Present"),

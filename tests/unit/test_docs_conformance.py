@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
-from pydicom.uid import UID, CTImageStorage
+from pydicom.uid import UID, BasicTextSRStorage, Comprehensive3DSRStorage, CTImageStorage
 
 from pacs_agent.archive import (
     IMPLEMENTATION_CLASS_UID,
@@ -43,16 +43,21 @@ from pacs_agent.receive.listener import MAXIMUM_PDU_BYTES, NEGOTIATION_TIMEOUT_S
 from pacs_agent.receive.store import NOT_AUTHORISED, SUCCESS
 from pacs_agent.results import (
     DocumentFacts,
+    InstanceReference,
     ObjectKind,
     Predecessor,
     Refusal,
+    ReviewedReading,
     codes,
     compose_ai_result,
+    compose_assessment,
     compose_draft_report,
     compose_no_result,
+    compose_verified_report,
 )
 from pacs_agent.results.document import SERIES_NUMBERS
 from pacs_agent.results.text import character_set
+from pacs_agent.review import REASONS, Action, FindingReview, Reviewer
 
 STATEMENT = (Path(__file__).resolve().parents[2] / "docs" / "conformance.md").read_text(encoding="utf-8")
 
@@ -167,7 +172,25 @@ def _documents() -> dict[ObjectKind, Dataset]:
         ObjectKind.AI_RESULT: compose_ai_result(reading, [header], facts),
         ObjectKind.DRAFT_REPORT: compose_draft_report(reading, [header], facts),
         ObjectKind.NO_RESULT: compose_no_result(Refusal("localizer", "only localizers"), [header], facts),
+        ObjectKind.ASSESSMENT: compose_assessment(_reviewed(reading, header), facts),
+        ObjectKind.VERIFIED_REPORT: compose_verified_report(_reviewed(reading, header), facts),
     }
+
+
+def _reviewed(reading: StudyReading, header: Dataset) -> ReviewedReading:
+    return ReviewedReading(
+        reading=reading,
+        read_at=_facts().composed_at,
+        version=1,
+        verified=True,
+        reviewer=Reviewer(login="ada", name="Ada", person_name="Lovelace^Ada"),
+        findings=(FindingReview(finding="nodule", action=Action.ACCEPTED),),
+        text=None,
+        ai_result=InstanceReference("1.2.1", "1.2.5", Comprehensive3DSRStorage, "1.2.6"),
+        draft_report=InstanceReference("1.2.1", "1.2.7", BasicTextSRStorage, "1.2.8"),
+        images={},
+        header=header,
+    )
 
 
 def _header() -> Dataset:
@@ -255,7 +278,7 @@ def test_headings_of_text_documents() -> None:
     headings = {
         item.ConceptNameCodeSequence[0].CodeMeaning
         for kind, document in _documents().items()
-        if kind is not ObjectKind.AI_RESULT
+        if kind not in (ObjectKind.AI_RESULT, ObjectKind.ASSESSMENT)
         for item in document.ContentSequence
         if item.ValueType == "CONTAINER"
     }
@@ -268,3 +291,12 @@ def test_local_codes() -> None:
     ]
     assert rows("8.5 Local codes") == [f"| {code.value} | {code.meaning} |" for code in local]
     assert f"`{codes.LOCAL_SCHEME}`" in section("8.5 Local codes")
+
+
+def test_reasons_for_rejecting() -> None:
+    stated = re.findall(r"`(REASON_\w+)`", section("8.5 Local codes"))
+    assert stated == [code.value for code in map(codes.reason_code, REASONS) if code]
+
+
+def test_actions_of_a_review() -> None:
+    assert [row.split("|")[1].strip() for row in rows("8.7 Assessment and verified report")] == list(Action)
