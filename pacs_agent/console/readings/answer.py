@@ -8,7 +8,7 @@ from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.console.readings.models import Earlier, Result, State, StudyAnswer
 from pacs_agent.console.readings.readings import Readings
-from pacs_agent.console.readings.reasons import NOT_SHOWN, why_of_job, why_unknown, why_without_job
+from pacs_agent.console.readings.reasons import NOT_SHOWN, why_arriving, why_of_job, why_unknown, why_without_job
 from pacs_agent.console.readings.result import result_of
 from pacs_agent.console.readings.stored import (
     JobKnown,
@@ -40,12 +40,16 @@ def study_answer(session: Session, archive: Archive, settings: Settings, reading
     return StudyAnswer(
         study_instance_uid=uid,
         state=state,
-        reason=why_of_job(jobs[0]) or (NOT_SHOWN if told and not reading else ""),
+        reason=why_arriving(settings) if study.state == StudyState.RECEIVING else _reason(jobs[0], state),
         job=job_now(session, jobs[0]),
         result=_result(session, told, reading) if told and reading else None,
         history=_history(jobs),
         review=current_review(session, told.id) if told else None,
     )
+
+
+def _reason(newest: JobKnown, state: State) -> str:
+    return why_of_job(newest) or (NOT_SHOWN if state == State.NOT_APPLICABLE else "")
 
 
 def _answer(uid: str, state: State, reason: str) -> StudyAnswer:

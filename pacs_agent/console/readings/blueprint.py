@@ -53,7 +53,7 @@ def _add_result(
     def result(study: str) -> Response:
         with database.reading() as session:
             now = version(session, study)
-            if request.if_none_match.contains(now):
+            if request.if_none_match.contains_weak(now):  # RFC 9110 13.1.2; a proxy that compresses makes it weak
                 response = Response(status=304)
             else:
                 response = _json(study_answer(session, archive, settings, readings, study))

@@ -169,6 +169,19 @@ def test_a_result_stays_in_sight_until_a_newer_conclusion(
     assert [one["superseded"] for one in told["history"]] == [False, newer == JobState.NO_RESULT]
 
 
+@pytest.mark.parametrize("last", [JobState.DONE, JobState.CANCELED])
+def test_more_images_for_a_study_that_was_read_are_told(
+    client: FlaskClient, database: Database, last: JobState
+) -> None:
+    study = add_study(database, StudyState.RECEIVING)
+    first = add_job(database, study, JobState.DONE, content=READING)
+    if last == JobState.CANCELED:
+        add_job(database, study, last, supersedes=first, error="more images came before it was read")
+    told = answer(client, study)
+    assert (told["state"], told["result"]["job_id"]) == ("ready", first)
+    assert told["reason"].startswith("Images are still arriving")
+
+
 def test_a_canceled_job_takes_nobodys_place_but_passes_it_on(client: FlaskClient, database: Database) -> None:
     study = add_study(database)
     first = add_job(database, study, JobState.DONE, content=READING)
