@@ -7,7 +7,8 @@
  *   npm run fetch-viewer -- --version 3.12.10 --out DIR      another pinned version into another folder
  *   npm run fetch-viewer -- --force                          again, also when it is there
  *
- * What is fetched stays in .cache/viewer/ of the repository. A folder that is already right is left as it is.
+ * What is fetched stays in .cache/viewer/ of the repository, or in the folder of --cache. A folder that is already right
+ * is left as it is.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -19,7 +20,7 @@ import { compressAll, inlineScriptHashes, prune } from './viewer-files.mjs';
 
 const HERE = path.dirname(fileURLToPath(import.meta.url));
 const EXTENSION_FOLDER = path.dirname(HERE);
-const CACHE = path.join(path.dirname(EXTENSION_FOLDER), '.cache', 'viewer');
+const DEFAULT_CACHE = path.join(path.dirname(EXTENSION_FOLDER), '.cache', 'viewer');
 const NOTE = 'viewer-build.json';
 const run = promisify(execFile);
 
@@ -36,7 +37,12 @@ try {
 
 async function main() {
   const { values } = parseArgs({
-    options: { version: { type: 'string' }, out: { type: 'string' }, force: { type: 'boolean', default: false } },
+    options: {
+      version: { type: 'string' },
+      out: { type: 'string', default: path.join(EXTENSION_FOLDER, 'viewer') },
+      cache: { type: 'string', default: DEFAULT_CACHE },
+      force: { type: 'boolean', default: false },
+    },
   });
   const pins = JSON.parse(await readFile(path.join(EXTENSION_FOLDER, 'viewer.json'), 'utf8'));
   const version = values.version ?? pins.default;
@@ -45,13 +51,13 @@ async function main() {
     const known = Object.keys(pins.versions).join(', ');
     throw new FetchFailed(`version ${version} is not pinned in viewer.json; pinned are ${known}`);
   }
-  const out = path.resolve(values.out ?? path.join(EXTENSION_FOLDER, 'viewer'));
+  const out = path.resolve(values.out);
   const stamp = await stampOf(integrity);
   if (!values.force && (await stampIn(out)) === stamp) {
     console.log(`viewer: OHIF ${version} is already in ${out}`);
     return;
   }
-  const archive = await fetchPackage(pins.package, version, integrity);
+  const archive = await fetchPackage(pins.package, version, integrity, path.resolve(values.cache));
   await makeViewer(archive, out, { version, integrity, stamp });
 }
 
@@ -72,14 +78,14 @@ async function stampIn(folder) {
 }
 
 /** The package's archive in the cache, checked; taken from the registry when it is not there. */
-async function fetchPackage(name, version, integrity) {
-  const archive = path.join(CACHE, `ohif-app-${version}.tgz`);
+async function fetchPackage(name, version, integrity, cache) {
+  const archive = path.join(cache, `ohif-app-${version}.tgz`);
   if ((await integrityOf(archive)) === integrity) return archive;
   console.log(`viewer: fetching ${name}@${version} (about 50 MB) ...`);
-  await mkdir(CACHE, { recursive: true });
-  const folder = await mkdtemp(path.join(CACHE, 'fetch-'));
+  await mkdir(cache, { recursive: true });
+  const folder = await mkdtemp(path.join(cache, 'fetch-'));
   try {
-    const packed = await pack(`${name}@${version}`, folder);
+    const packed = await pack(`${name}@${version}`, folder, cache);
     const got = await integrityOf(packed);
     if (got !== integrity) {
       throw new FetchFailed(
@@ -96,7 +102,7 @@ async function fetchPackage(name, version, integrity) {
 }
 
 /** Takes a package from the registry into a folder, without running anything of it; the archive's path. */
-async function pack(spec, folder) {
+async function pack(spec, folder, cache) {
   try {
     const { stdout } = await run('npm', ['pack', spec, '--ignore-scripts', '--json', '--pack-destination', folder], {
       maxBuffer: 64 << 20,
@@ -107,7 +113,7 @@ async function pack(spec, folder) {
     throw new FetchFailed(
       `npm could not fetch ${spec}:\n  ${errors.slice(0, 4).join('\n  ') || error.message}\n` +
         `Without a network: run \`npm pack ${spec}\` on a machine that has one, put the file it makes into\n` +
-        `  ${CACHE}\nand run this again. A mirror is set by: npm config set registry URL`
+        `  ${cache}\nand run this again. A mirror is set by: npm config set registry URL`
     );
   }
 }

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import psutil
@@ -44,15 +45,27 @@ def test_once_shows_the_truth_and_the_report_and_ends_by_itself(tmp_path: Path) 
     assert not elsewhere, "the picture loads something from another host"
 
 
+def reads_with_its_account(shown: str, address: str) -> None:
+    """The study that is named can be opened, and the results seen, with the account that is named, and not without."""
+    (study,) = re.findall(rf"{address}/[a-z-]+\?StudyInstanceUIDs=([0-9.]+)", shown)
+    (password,) = re.findall(r"log in as demo with the password (\S+)", shown)
+    reports = f"{address}/dicom-web/studies/{study}/series?Modality=SR"
+    with requests.Session() as browser:
+        assert browser.get(reports, timeout=10).status_code == 401
+        logged_in = browser.post(f"{address}/api/v1/session", json={"login": "demo", "password": password}, timeout=10)
+        assert logged_in.status_code == 200, logged_in.text
+        assert len(browser.get(reports, timeout=10).json()) == 2
+
+
 def test_without_once_the_agent_stays_and_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     process = subprocess.Popen(demo_command(tmp_path / "demo"), stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        for line in process.stdout:
-            if "keeps running" in line:
-                break
+        shown = "".join(takewhile(lambda line: "keeps running" not in line, process.stdout))
         settings = yaml.safe_load((tmp_path / "demo" / "agent.yaml").read_text())
-        assert requests.get(f"http://127.0.0.1:{settings['web']['port']}/readyz", timeout=10).status_code == 200
+        address = f"http://127.0.0.1:{settings['web']['port']}"
+        assert requests.get(f"{address}/readyz", timeout=10).status_code == 200
+        reads_with_its_account(shown, address)
         children = psutil.Process(process.pid).children(recursive=True)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacs_agent.archive import Archive
-from pacs_agent.config import Settings
+from pacs_agent.config import REPOSITORY, Settings
 from pacs_agent.console import create_app
+from pacs_agent.console.viewer import study_address
 from pacs_agent.console.viewer.build import ViewerMissing, find_viewer
+from pacs_agent.console.viewer.plugin import MODE_ROUTE
 from pacs_agent.db import Database
 
 HASHES = ["'sha256-VggY0rSMrfuUfyGbMQUTdohoMO4fFh+5LLFfr7rG50g='"]
@@ -62,7 +64,6 @@ def test_every_route_of_the_viewer_is_its_page(client: FlaskClient, route: str) 
     assert page.status_code == 200
     assert "<title>OHIF</title>" in page.text
     assert page.headers["Cache-Control"] == "no-cache"
-    assert page.headers["Referrer-Policy"] == "no-referrer"
 
 
 def test_the_page_runs_scripts_of_this_host_and_its_own_inline_ones_only(client: FlaskClient) -> None:
@@ -185,6 +186,18 @@ def test_a_viewer_elsewhere_may_load_the_plugin(client: FlaskClient) -> None:
     assert response.headers["Access-Control-Allow-Origin"]
     assert response.headers["Content-Type"] == "text/javascript; charset=utf-8"
     assert b"export default" in gzip.decompress(response.data)
+
+
+def test_a_study_opens_in_our_mode_and_in_the_viewers_own_without_it(folders: dict[str, Path]) -> None:
+    settings = Settings.model_validate({"web": folders}).web
+    assert study_address(settings, "1.2") == "http://127.0.0.1:8080/viewer?StudyInstanceUIDs=1.2"
+    put_plugin(folders["plugin_dir"])
+    assert study_address(settings, "1.2") == "http://127.0.0.1:8080/pacs-agent?StudyInstanceUIDs=1.2"
+
+
+def test_our_mode_has_the_name_that_the_plugin_gives_it() -> None:
+    names = (REPOSITORY / "ohif-extension" / "src" / "id.ts").read_text()
+    assert f"MODE_NAME = '{MODE_ROUTE}'" in names
 
 
 @pytest.mark.parametrize("name", ["../agent.sqlite", "..%2fagent.sqlite", "agent.sqlite", "extension.ts"])
