@@ -15,9 +15,14 @@ const IMAGING_MEASUREMENT_REPORT = '126000';
 export function isOurs(dataset: Dataset): boolean {
   const title = item(dataset, 'ConceptNameCodeSequence');
   return (
-    texts(dataset, 'SoftwareVersions').some((version) => version.startsWith(AGENT)) &&
+    isByAgent(dataset) &&
     title !== null &&
     text(title, 'CodeValue') === IMAGING_MEASUREMENT_REPORT &&
     text(title, 'CodingSchemeDesignator') === 'DCM'
   );
+}
+
+/** True for every document the agent wrote. */
+export function isByAgent(dataset: Dataset): boolean {
+  return texts(dataset, 'SoftwareVersions').some((version) => version.startsWith(AGENT));
 }

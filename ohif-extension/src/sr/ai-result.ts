@@ -1,0 +1,154 @@
+/** An AI result SR (TID 1500) as the same Result the agent's API gives. */
+import type { Finding, Model, Result, Sentence } from '../api/types';
+import * as C from './concepts';
+import { all, contentOf, first, is, type Concept, type ContentItem } from './content';
+import { items, text, type Dataset } from './dataset';
+import { findingOf } from './finding';
+import { isByAgent, isOurs } from './ours';
+import { pixelOf, slicesOf } from './slices';
+
+/** The images an AI result was made of: their series and the instances, in slice order. */
+export interface Sources {
+  seriesInstanceUid: string;
+  sopInstanceUids: string[];
+}
+
+/** True for an AI result; false for the assessment of one, which a person made. */
+export function isAiResult(dataset: Dataset): boolean {
+  return isOurs(dataset) && is(first(contentOf(dataset), C.OBSERVER_TYPE)?.code ?? null, C.DEVICE);
+}
+
+/** Why the agent said nothing of the study, from its "no result" document; null for any other document. */
+export function refusalOf(dataset: Dataset): string | null {
+  const summary = isByAgent(dataset) ? first(contentOf(dataset), C.SUMMARY) : null;
+  const conclusions = summary ? all(summary, C.CONCLUSION) : [];
+  if (!conclusions.some((each) => is(each.code, C.NO_RESULT))) return null;
+  return conclusions.map((each) => each.text).filter((said) => said !== '').join(' ');
+}
+
+export function sourcesOf(dataset: Dataset): Sources {
+  const library = first(contentOf(dataset), C.IMAGE_LIBRARY);
+  const images = library ? all(library, C.IMAGE_LIBRARY_GROUP).flatMap((group) => group.children) : [];
+  const sopInstanceUids = images.flatMap(({ image }) => (image ? [image.sopInstanceUid] : []));
+  return { sopInstanceUids, seriesInstanceUid: seriesOf(dataset, sopInstanceUids[0] ?? '') };
+}
+
+/** The result. `headers`: what the viewer knows of the source images. */
+export function resultOf(dataset: Dataset, headers: readonly Dataset[]): Result {
+  const content = contentOf(dataset);
+  const { sopInstanceUids, seriesInstanceUid } = sourcesOf(dataset);
+  const slices = slicesOf(sopInstanceUids, headers);
+  const places = new Map(slices.map((slice, index) => [sliceKey(slice.sop_instance_uid, slice.frame_number), index]));
+  const indexOf = (uid: string, frame: number | null): number => places.get(sliceKey(uid, frame)) ?? -1;
+  const groups = first(content, C.IMAGING_MEASUREMENTS)?.children ?? [];
+  const findings = groups.map((group) => findingOf(group, slices.length, indexOf)).filter((each) => each !== null);
+  markPixels(findings, headers);
+  return {
+    job_id: text(dataset, 'SOPInstanceUID'),
+    run: 1,
+    created_at: writtenAt(dataset),
+    model: modelOf(dataset, content, groups[0]),
+    series: {
+      series_instance_uid: seriesInstanceUid,
+      frame_of_reference_uid: frameOfReference(content),
+      description: headers[0] ? text(headers[0], 'SeriesDescription') : '',
+      slices,
+    },
+    findings,
+    sentences: sentencesOf(first(content, C.FINDINGS), findings),
+    impression: sentencesOf(first(content, C.IMPRESSIONS), findings),
+    evidence_method: evidenceMethod(groups),
+    objects: [objectOf(dataset)],
+  };
+}
+
+/**
+ * When the document was written, ISO 8601. Content Date and Time name no zone; what the agent says of its own
+ * contribution does (PS3.3 C.12.1, Contributing Equipment Sequence).
+ */
+export function writtenAt(dataset: Dataset): string {
+  const contributed = items(dataset, 'ContributingEquipmentSequence').map((each) => text(each, 'ContributionDateTime'));
+  const zoned = contributed.map((said) => isoOf(said)).find((said) => said !== '');
+  return zoned ?? isoOf(text(dataset, 'ContentDate') + text(dataset, 'ContentTime'));
+}
+
+/** VR DT, PS3.5 6.2; empty where it is none to the second. */
+function isoOf(dateTime: string): string {
+  const parts = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(?:\.\d*)?(?:([+-]\d{2})(\d{2}))?$/.exec(dateTime);
+  if (!parts) return '';
+  const [, year, month, day, hour, minute, second, zoneHours, zoneMinutes] = parts;
+  const zone = zoneHours && zoneMinutes ? `${zoneHours}:${zoneMinutes}` : '';
+  return `${year ?? ''}-${month ?? ''}-${day ?? ''}T${hour ?? ''}:${minute ?? ''}:${second ?? ''}${zone}`;
+}
+
+/** Frames are named only where an instance has several, PS3.3 10.3. */
+function sliceKey(uid: string, frame: number | null): string {
+  return `${uid}#${frame ?? ''}`;
+}
+
+function seriesOf(dataset: Dataset, sopInstanceUid: string): string {
+  const studies = items(dataset, 'CurrentRequestedProcedureEvidenceSequence');
+  const series = studies.flatMap((study) => items(study, 'ReferencedSeriesSequence'));
+  const holds = (each: Dataset): boolean =>
+    items(each, 'ReferencedSOPSequence').some((image) => text(image, 'ReferencedSOPInstanceUID') === sopInstanceUid);
+  const found = series.find(holds);
+  return found ? text(found, 'SeriesInstanceUID') : '';
+}
+
+function frameOfReference(content: ContentItem): string | null {
+  const library = first(content, C.IMAGE_LIBRARY);
+  const group = library && first(library, C.IMAGE_LIBRARY_GROUP);
+  return (group && first(group, C.FRAME_OF_REFERENCE)?.uid) ?? null;
+}
+
+function markPixels(findings: Finding[], headers: readonly Dataset[]): void {
+  const known = new Map(headers.map((header) => [text(header, 'SOPInstanceUID'), header]));
+  for (const each of findings.flatMap((finding) => finding.evidence)) {
+    each.peak_px = each.peak_mm && pixelOf(each.peak_mm, known.get(each.sop_instance_uid));
+  }
+}
+
+function modelOf(dataset: Dataset, content: ContentItem, group: ContentItem | undefined): Model {
+  const comments = all(content, C.COMMENT).map((comment) => comment.text);
+  const statement = comments.map((said) => /^Intended use: (.*?) ?Training data: (.*)$/s.exec(said)).find(Boolean);
+  const said = (concept: Concept): string => (group && first(group, concept)?.text) ?? '';
+  return {
+    name: said(C.ALGORITHM_NAME),
+    version: said(C.ALGORITHM_VERSION),
+    digest: '',
+    device_uid: text(dataset, 'DeviceSerialNumber'),
+    manufacturer: text(dataset, 'Manufacturer'),
+    intended_use: statement?.[1] ?? '',
+    training_data: statement?.[2] ?? '',
+    demo: comments.some((comment) => comment.includes('Demonstration model')),
+  };
+}
+
+/** What the model wrote; a heading under which it wrote nothing has one text without grounds. */
+function sentencesOf(heading: ContentItem | null, findings: Finding[]): Sentence[] {
+  const texts = heading?.children.filter((child) => child.valueType === 'TEXT') ?? [];
+  return texts.map((sentence) => ({
+    text: sentence.text,
+    findings: all(sentence, C.FINDING).flatMap(({ code }) =>
+      findings.filter((each) => code && is(each.code, [code.value, code.scheme])).map((each) => each.key),
+    ),
+    positive: sentence.children.some((child) => child.image),
+    fixed: false,
+  }));
+}
+
+function evidenceMethod(groups: readonly ContentItem[]): string | null {
+  const parameters = groups.flatMap((group) => all(group, C.ALGORITHM_PARAMETERS));
+  const said = parameters.map((parameter) => /^slice evidence by (.+)$/.exec(parameter.text)?.[1]).find(Boolean);
+  return said?.replaceAll(' ', '_') ?? null;
+}
+
+function objectOf(dataset: Dataset): Result['objects'][number] {
+  return {
+    kind: 'ai_result',
+    sop_class_uid: text(dataset, 'SOPClassUID'),
+    sop_instance_uid: text(dataset, 'SOPInstanceUID'),
+    series_instance_uid: text(dataset, 'SeriesInstanceUID'),
+    deliveries: [],
+  };
+}
