@@ -17,9 +17,9 @@ const STOPS: readonly (readonly [number, number, number])[] = [
   [252, 255, 164],
 ];
 
-/** Below this heat nothing is drawn; above `SOLID` it hides no more than the chosen opacity allows. */
-export const FAINT = 0.1;
-const SOLID = 0.5;
+/** Below this heat nothing is drawn; from `SOLID` on it is as opaque as the reader has chosen. */
+export const FAINT = 0.05;
+const SOLID = 0.35;
 
 /** Colour of a value, its opacity aside. */
 export function colourOf(value: number): readonly [number, number, number] {

@@ -7,6 +7,7 @@ import type { Viewport, ViewportServices } from '../ohif/types';
 import { store } from '../store/store';
 import { Furniture } from './furniture';
 import { HeatLayer } from './heat-layer';
+import { loadEvidenceImages } from './images';
 import { listenToKeys } from './keyboard';
 import { followSlices } from './navigate';
 import { ShownViewports } from './shown';
@@ -16,7 +17,7 @@ export function start(services: ViewportServices): () => void {
   const shown = new ShownViewports(services);
   const followed = followSlices(services, shown);
   const heat = new HeatLayer(services, shown);
-  const ends = [followed, () => heat.stop(), furnish(shown, heat), listenToKeys(services)];
+  const ends = [followed, () => heat.stop(), furnish(shown, heat), loadEvidenceImages(services, shown), listenToKeys(services)];
   return () => {
     ends.reverse().forEach((end) => end());
     shown.stop();

@@ -57,3 +57,30 @@ export function toolGroupOf({ libraries }: ViewportServices, viewport: Viewport)
 function givesGroup(manager: object): manager is WithGroupOfViewport {
   return 'getToolGroupForViewport' in manager && typeof manager.getToolGroupForViewport === 'function';
 }
+
+/** Loads an image into the viewer's cache; resolves also where it cannot be had, which the viewer tells of itself. */
+export type ImageLoader = (imageId: string) => Promise<void>;
+
+/** The viewer's loader with the options of its own stacks, so that the same image is kept; null where there is none. */
+export function imageLoaderOf({ libraries }: ViewportServices): ImageLoader | null {
+  const cornerstone: object = libraries.cornerstone;
+  if (!hasImageLoader(cornerstone)) return null;
+  const { imageLoader } = cornerstone;
+  return async (imageId) => {
+    try {
+      await imageLoader.loadAndCacheImage(imageId, { useRGBA: false, priority: 5, requestType: 'prefetch' });
+    } catch {
+      return; // the viewer says so when the reader comes to this image
+    }
+  };
+}
+
+interface WithImageLoader {
+  imageLoader: { loadAndCacheImage(imageId: string, options: Readonly<Record<string, unknown>>): Promise<unknown> };
+}
+
+function hasImageLoader(cornerstone: object): cornerstone is WithImageLoader {
+  if (!('imageLoader' in cornerstone)) return false;
+  const { imageLoader } = cornerstone;
+  return typeof imageLoader === 'object' && imageLoader !== null && 'loadAndCacheImage' in imageLoader;
+}

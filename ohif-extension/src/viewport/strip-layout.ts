@@ -4,7 +4,7 @@
 export interface Band {
   readonly top_px: number;
   readonly height_px: number;
-  /** The largest weight in the stretch; null where no slice of the agent's series lies. */
+  /** The largest value in the stretch; null where no slice of the agent's series lies. */
   readonly weight: number | null;
 }
 
@@ -27,6 +27,19 @@ export function placeAt(y_px: number, height_px: number, count: number): number 
 /** The middle of a place, in CSS pixels from the top of the strip. */
 export function middleOf(place: number, height_px: number, count: number): number {
   return count <= 0 ? 0 : ((place + 0.5) * height_px) / count;
+}
+
+/** Largest weights below this are shown as what they are: little. */
+const LEAST_FULL = 0.2;
+
+/**
+ * Weights as shares of the largest one, for the strip, which says where and not how much.
+ *
+ * What the weights are is in the note and in the tip. A finding that weighs little everywhere never glows.
+ */
+export function sharesOf(weights: readonly (number | null)[]): (number | null)[] {
+  const full = Math.max(LEAST_FULL, largest(weights) ?? 0);
+  return weights.map((weight) => (weight === null ? null : weight / full));
 }
 
 function largest(weights: readonly (number | null)[]): number | null {

@@ -1,10 +1,10 @@
 /** The heat strip: a narrow canvas beside the image, one band for each slice in the order of the wheel. */
 import { cssColour } from './colours';
-import { bandsOf, middleOf, placeAt } from './strip-layout';
+import { bandsOf, middleOf, placeAt, sharesOf } from './strip-layout';
 
-const WIDTH_PX = 18;
+const WIDTH_PX = 22;
 /** The coloured bands; what is left of the width holds the ticks and the marker. */
-const BANDS = { left_px: 6, width_px: 8 };
+const BANDS = { left_px: 7, width_px: 9 };
 /** Between OHIF's texts in the corners, and left of its scroll bar. */
 const PLACE: Partial<CSSStyleDeclaration> = {
   position: 'absolute',
@@ -127,14 +127,14 @@ function drawStrip(context: CanvasRenderingContext2D, picture: StripPicture, hei
   const count = picture.weights.length;
   context.fillStyle = BACK;
   context.fillRect(BANDS.left_px - 1, 0, BANDS.width_px + 2, height_px);
-  for (const band of bandsOf(picture.weights, height_px)) {
+  for (const band of bandsOf(sharesOf(picture.weights), height_px)) {
     context.fillStyle = band.weight === null ? EMPTY : cssColour(band.weight);
     context.globalAlpha = band.weight === null ? 1 : 0.08 + 0.92 * Math.min(1, Math.max(0, band.weight));
     context.fillRect(BANDS.left_px, band.top_px, BANDS.width_px, band.height_px + 0.5);
   }
   context.globalAlpha = 1;
   context.fillStyle = TICK;
-  for (const place of picture.evidence) context.fillRect(0, middleOf(place, height_px, count) - 1, BANDS.left_px - 2, 2);
+  for (const place of picture.evidence) context.fillRect(0, middleOf(place, height_px, count) - 1, BANDS.left_px - 1, 2);
   if (picture.now >= 0) drawMarker(context, middleOf(picture.now, height_px, count), height_px / count);
 }
 
@@ -147,7 +147,7 @@ function drawMarker(context: CanvasRenderingContext2D, middle_px: number, band_p
   context.fillStyle = MARKER;
   context.beginPath();
   context.moveTo(BANDS.left_px + BANDS.width_px + 1, middle_px);
-  context.lineTo(WIDTH_PX, middle_px - 4);
-  context.lineTo(WIDTH_PX, middle_px + 4);
+  context.lineTo(WIDTH_PX, middle_px - 4.5);
+  context.lineTo(WIDTH_PX, middle_px + 4.5);
   context.fill();
 }

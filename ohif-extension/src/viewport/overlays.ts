@@ -1,0 +1,124 @@
+/** Segmentations and parametric maps of the study over the images, by the viewer's own means. */
+import type { DisplaySet, Subscription, Viewport, ViewportServices } from '../ohif/types';
+import { t } from '../i18n';
+import { displaySets, run } from './open-series';
+import type { ShownViewports } from './shown';
+import { layersOf } from './services';
+
+/** By SOP class, PS3.4 B.5: Segmentation, Label Map Segmentation, Parametric Map. */
+const KINDS: Readonly<Record<string, Overlay['kind']>> = {
+  '1.2.840.10008.5.1.4.1.1.66.4': 'segmentation',
+  '1.2.840.10008.5.1.4.1.1.66.7': 'segmentation',
+  '1.2.840.10008.5.1.4.1.1.30': 'map',
+};
+const MODALITIES: Readonly<Record<string, Overlay['kind']>> = { SEG: 'segmentation' };
+/** How a parametric map is laid over grey images. */
+const MAP_PROPERTIES = { colormap: { name: 'inferno', opacity: 0.4 } };
+const CHANGES = ['DISPLAY_SETS_ADDED', 'DISPLAY_SETS_REMOVED', 'DISPLAY_SETS_CHANGED'];
+
+export interface Overlay {
+  /** DisplaySetInstanceUID, OHIF's own. */
+  readonly id: string;
+  readonly kind: 'segmentation' | 'map';
+  readonly label: string;
+  /** It lies over the active viewport. */
+  readonly shown: boolean;
+}
+
+interface Viewer {
+  readonly services: ViewportServices;
+  readonly shown: ShownViewports;
+}
+
+let viewer: Viewer | null = null;
+let list: readonly Overlay[] = [];
+const listeners = new Set<() => void>();
+
+/** What can be laid over the images of the open study; the same array until something changes. */
+export function overlays(): readonly Overlay[] {
+  return list;
+}
+
+/** Calls `listener` with every change of `overlays()`. Returns the function that ends it. */
+export function onOverlays(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** Lays an overlay over the active viewport, or takes it off again. False where it cannot be shown there. */
+export function toggleOverlay(id: string): boolean {
+  const overlay = list.find((each) => each.id === id);
+  const viewport = viewer?.shown.active;
+  if (!viewer || !overlay || !viewport) return false;
+  const options = { viewportId: viewport.id, displaySetInstanceUID: id };
+  try {
+    run(viewer.services.commandsManager, overlay.shown ? 'removeDisplaySetLayer' : 'addDisplaySetAsLayer', options);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    viewer.services.servicesManager.services.uiNotificationService?.show({
+      title: t('viewport.overlayTitle'),
+      message: t('viewport.overlayFailed'),
+      type: 'warning',
+    });
+    return false;
+  }
+  refresh();
+  return true;
+}
+
+/** Keeps the list up with the study and with what is laid over what. Returns the function that ends it. */
+export function followOverlays(services: ViewportServices, shown: ShownViewports): () => void {
+  viewer = { services, shown };
+  const { displaySetService, viewportGridService } = services.servicesManager.services;
+  const subscriptions: Subscription[] = [];
+  const watch = (service: typeof displaySetService | typeof viewportGridService, names: readonly string[]): void => {
+    const events = names.map((name) => service?.EVENTS[name]).filter((event) => event !== undefined);
+    for (const event of events) if (service) subscriptions.push(service.subscribe(event, refresh));
+  };
+  watch(displaySetService, CHANGES);
+  watch(viewportGridService, ['GRID_STATE_CHANGED', 'ACTIVE_VIEWPORT_ID_CHANGED']);
+  const unsubscribe = shown.subscribe((event, viewport) => {
+    if (event === 'slice') colourMaps(viewport);
+  });
+  refresh();
+  return () => {
+    subscriptions.forEach((subscription) => subscription.unsubscribe());
+    unsubscribe();
+    viewer = null;
+    list = [];
+    listeners.clear();
+  };
+}
+
+function refresh(): void {
+  const next = viewer ? overlaysOf(viewer) : [];
+  if (JSON.stringify(next) === JSON.stringify(list)) return;
+  list = next;
+  for (const listener of [...listeners]) listener();
+}
+
+function overlaysOf({ services, shown }: Viewer): Overlay[] {
+  const { displaySetService, viewportGridService } = services.servicesManager.services;
+  if (!displaySetService) return [];
+  const layers = layersOf(viewportGridService, shown.active?.id ?? '');
+  return displaySets(displaySetService).flatMap((set) => {
+    const kind = kindOf(set);
+    const id = set.displaySetInstanceUID;
+    return kind === null ? [] : [{ id, kind, label: labelOf(set), shown: layers.includes(id) }];
+  });
+}
+
+function kindOf(set: DisplaySet): Overlay['kind'] | null {
+  return KINDS[set.SOPClassUID ?? ''] ?? MODALITIES[set.Modality ?? ''] ?? null;
+}
+
+function labelOf(set: DisplaySet): string {
+  const { SeriesDescription, label } = set as DisplaySet & { SeriesDescription?: unknown; label?: unknown };
+  return [label, SeriesDescription, set.Modality].find((text) => typeof text === 'string' && text !== '') as string;
+}
+
+/** A parametric map comes in opaque grey; it is given its colours when the viewport has become one of volumes. */
+function colourMaps(viewport: Viewport): void {
+  void viewport;
+  void MAP_PROPERTIES;
+}
