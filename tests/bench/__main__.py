@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.bench import reception, turnaround
+from tests.bench import panel, reception, turnaround
 from tests.bench.machine import machine, own_versions
 from tests.bench.report import Report, show
 from tests.peers import Missing
@@ -19,7 +19,7 @@ from tests.peers.studies import CHEST_CT, phantom_study, real_study
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUSY = 0.5
 """Load average above which others disturb the figures."""
-PARTS = ("reception", "turnaround")
+PARTS = ("reception", "turnaround", "panel")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,11 +38,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "turnaround" in asked.only:
             report.data["turnaround"] = f"{len(files)} images a study, median of {asked.rounds} round(s)"
             turnaround.run(report, files, asked.rounds, folder / "turnaround", out.print)
+        if "panel" in asked.only:
+            _panel(report, asked, folder / "panel", out)
     if asked.quick:
         report.notes.append("quick mode: few images, one round; not figures to report")
     show(report, out)
     report.write(asked.output)
     out.print(f"written to {asked.output}")
+
+
+def _panel(report: Report, asked: argparse.Namespace, folder: Path, out: Console) -> None:
+    folder.mkdir()
+    slices, switches = (96, 10) if asked.quick else (panel.SLICES, panel.SWITCHES)
+    report.data["panel"] = f"phantom of {slices} slices of 512 × 512, {switches} switches"
+    try:
+        panel.run(report, asked.rounds, slices, switches, folder, out.print)
+    except Missing as missing:
+        report.notes.append(f"the panel was left out: {missing}")
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -119,15 +119,11 @@ class Browser:
 
 
 def check_tools() -> None:
-    """Raises Missing when Node or Chromium is not on this machine."""
+    """Sees to it that scenarios can be played. Raises Missing without Node, npm or Chromium."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         raise Missing("Node 20 is not installed; as root: deploy/peers.sh (Debian packages nodejs and npm)")
     if shutil.which(os.environ.get("CHROMIUM", "/usr/bin/chromium")) is None:
         raise Missing("Chromium is not installed; as root: deploy/peers.sh (Debian package chromium)")
-
-
-def install_driver() -> None:
-    """Installs the driver's one package where it is not there yet. Raises Missing."""
     if not (FOLDER / "node_modules" / "playwright-core").is_dir():
         npm(FOLDER, "ci")
 

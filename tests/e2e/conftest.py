@@ -1,19 +1,16 @@
 """The running site, the browser and the studies that all end-to-end tests share."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.browser import Browser, check_tools, install_driver, npm
+from tests.e2e.browser import Browser, check_tools
 from tests.e2e.phantoms import PhantomStudy, phantom
+from tests.e2e.plugin import REPOSITORY, build_plugin, fetch_viewer
 from tests.e2e.site import Site
 from tests.peers import Missing, Orthanc
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-EXTENSION = REPOSITORY / "ohif-extension"
-VIEWERS = REPOSITORY / ".cache" / "viewer"
 PICTURES = REPOSITORY / "build" / "e2e"
 
 
@@ -30,23 +27,17 @@ def tools() -> None:
     """Node, Chromium, the driver, and the plugin as it is now; skips where one cannot be had."""
     try:
         check_tools()
-        install_driver()
-        if not (EXTENSION / "node_modules" / "esbuild").is_dir():
-            npm(EXTENSION, "ci")
-        npm(EXTENSION, "run", "build")
+        build_plugin()
     except Missing as missing:
         pytest.skip(str(missing))
 
 
 def viewer(version: str | None = None) -> Path:
-    """The folder of a pinned OHIF, the default one without `version`; fetched where it is not there. Skips without."""
-    out = VIEWERS / version if version else EXTENSION / "viewer"
-    asked = ["--version", version, "--out", str(out)] if version else []
-    command = ["node", str(EXTENSION / "scripts" / "fetch-viewer.mjs"), *asked]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=280)
-    if ended.returncode:
-        pytest.skip(f"OHIF {version or ''} cannot be fetched: {ended.stderr[-500:]}")
-    return out
+    """The folder of a pinned OHIF; skips where it cannot be had."""
+    try:
+        return fetch_viewer(version)
+    except Missing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A hospital's own OHIF, as its web server serves it: the stock viewer, its app-config, and the PACS behind /dicom-web."""
+"""A hospital's own OHIF as its web server serves it: the stock viewer, its app-config, the PACS behind /dicom-web."""
 
 import threading
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class HospitalViewer:
 
     def __init__(self, folder: Path, pacs_url: str, pacs_headers: Mapping[str, str]) -> None:
         """`folder` has the viewer's files, `pacs_url` is the DICOMweb service, asked with `pacs_headers`."""
-        self._handler = type("Handler", (_Handler,), {"folder": folder, "pacs": (pacs_url, pacs_headers)})
+        self._handler: type[_Handler] = type("_Own", (_Handler,), {"folder": folder, "pacs": (pacs_url, pacs_headers)})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler)
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -66,7 +66,7 @@ class _Handler(BaseHTTPRequestHandler):
     pacs: tuple[str, Mapping[str, str]]
     lines = ""
 
-    def do_GET(self) -> None:  # noqa: N802 the name is http.server's
+    def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         if path.startswith(PACS_PREFIX):
             return self._pass_on()

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.e2e.browser import Browser
-from tests.e2e.conftest import EXTENSION, REPOSITORY, viewer
+from tests.e2e.conftest import viewer
 from tests.e2e.hospital_viewer import HospitalViewer
 from tests.e2e.phantoms import PhantomStudy
+from tests.e2e.plugin import EXTENSION, REPOSITORY
 from tests.e2e.site import ADA, Site
 
 VERSIONS = sorted(json.loads((EXTENSION / "viewer.json").read_text(encoding="utf-8"))["versions"])

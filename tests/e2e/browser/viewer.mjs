@@ -153,4 +153,17 @@ export function eyes() {
       return null; // a viewport of a volume has none yet
     }
   };
+
+  // when the first image was on the screen, and the panel filled, in ms since the page was asked for
+  window.paTimes = {};
+  const SEEN = {
+    image: () => window.paImage() !== null,
+    panel: () => document.querySelector('[data-pa="panel"][data-state="ready"] [data-pa="finding"]') !== null,
+    documents: () => document.querySelector('[data-cy="study-browser-thumbnail-no-image"]') !== null,
+  };
+  const look = () => {
+    for (const [name, seen] of Object.entries(SEEN)) if (!(name in window.paTimes) && seen()) window.paTimes[name] = performance.now();
+    requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
 }

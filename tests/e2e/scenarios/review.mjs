@@ -15,8 +15,8 @@ export default async function review({ given, user }) {
     await choose(viewer, key, slice);
     await accept(viewer, key);
   }
-  await viewer.page.keyboard.press(']');
-  const added = { finding: given.added.key, slice: await viewer.slice() };
+  const slice = await viewer.sliceAfter(() => viewer.page.keyboard.press(']'));
+  const added = { finding: given.added.key, slice };
   await add(viewer, given.added.key, given.added.comment);
   const text = await changeText(viewer, given.sentence);
   await press(viewer, 'verify');

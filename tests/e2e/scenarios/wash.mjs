@@ -18,10 +18,11 @@ export default async function wash({ given, user }) {
   await press(viewer, 'wash');
   await viewer.part('heat').first().waitFor();
   pictures.on = await picture(viewer, given, 'on');
+  const beside = await ours(viewer);
   await viewer.page.keyboard.press('w');
   await viewer.part('heat').first().waitFor({ state: 'detached' });
   pictures.again = await picture(viewer, given, 'again');
-  return { pictures, corners: await viewer.onCanvas(CORNERS), ours: await ours(viewer) };
+  return { pictures, corners: await viewer.onCanvas(CORNERS), ours: beside };
 }
 
 async function picture(viewer, given, name) {
