@@ -222,7 +222,7 @@ def test_messages_that_are_none(url: str, headers: dict[str, str], body: bytes, 
         ("/dicom-web/studies/1.2.3/series/1.2.3.4/instances/{}/rendered?viewport=99999,1", 400),
         ("/dicom-web/studies/1.2.3/series/1.2.3.4/instances/{}/bulkdata/%2e%2e/x", 404),
         ("/dicom-web/studies/1.2.3/series/1.2.3.4/instances/{}/bulkdata/00100010", 404),
-        ("/<script>alert(1)</script>", 404),
+        ("/dicom-web/<script>alert(1)</script>", 404),
     ],
 )
 def test_requests_that_cannot_be_met(url: str, stored: list[Dataset], path: str, status: int) -> None:
