@@ -6,6 +6,7 @@ from typing import Any
 
 from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.server import create_server  # type: ignore[import-untyped]
+from waitress.trigger import trigger  # type: ignore[import-untyped]
 
 from pacs_agent.accounts import accounts_exist
 from pacs_agent.archive import Archive
@@ -60,9 +61,17 @@ class WebServer:
         """Ends the requests being served, and gives the port back."""
         end_all(self._app)
         self._server.task_dispatcher.shutdown()
-        wasyncore.close_all(self._sockets, ignore_all=True)  # waitress serves until none is left
+        self._close_sockets()  # waitress serves until none is left
         if self._thread is not None:
             self._thread.join(timeout=10)
+
+    def _close_sockets(self) -> None:
+        """Closes them in the thread that waits for them: it would stumble over one that another thread closed."""
+        wakers = [one for one in list(self._sockets.values()) if isinstance(one, trigger)]
+        if self._thread is None or not wakers:
+            wasyncore.close_all(self._sockets, ignore_all=True)
+        else:
+            wakers[0].pull_trigger(lambda: wasyncore.close_all(self._sockets, ignore_all=True))
 
 
 def _proxy_trusted(settings: WebSettings) -> dict[str, Any]:

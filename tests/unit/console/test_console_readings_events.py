@@ -230,6 +230,7 @@ def test_streams_are_few_and_the_place_of_one_that_left_is_free(database: Databa
         _until(lambda: requests.head(f"{url}/1.2.5/events", timeout=20).status_code == 200)
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_server_stops_at_once_though_studies_are_open(database: Database, tmp_path: Path) -> None:
     with _serving(database, tmp_path) as (server, url), _stream(f"{url}/1.2.3") as lines:
         _next_event(lines)
