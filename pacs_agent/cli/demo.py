@@ -24,7 +24,6 @@ from models.phantoms.dicom import write_series
 from pacs_agent import inference, route
 from pacs_agent.cli.context import Agent
 from pacs_agent.cli.demo_report import print_report
-from pacs_agent.cli.demo_viewer import offer_viewer
 from pacs_agent.cli.send import send_files
 from pacs_agent.cli.serve import PROCESSES, config_arguments, print_addresses
 from pacs_agent.db import REVIEW_PIPELINE, Job, JobState, Peer, Study
@@ -76,6 +75,8 @@ def demo(once: bool, seed: int, slices: int, findings: str, folder: Path, pictur
         if picture:
             _save_picture(out, picture)
         if not once:
+            from pacs_agent.cli.demo_viewer import offer_viewer  # the web part takes a second to load
+
             offer_viewer(out, agent, truth["study_instance_uid"])
             _stay(out, agent, supervisor)
     except StartFailed as error:

@@ -33,6 +33,7 @@ def print_addresses(agent: Agent) -> None:
     """Says where the agent listens."""
     dimse, http = agent.settings.dimse, agent.settings.web
     console().print(f"DICOM     {dimse.ae_title} at {dimse.host}:{dimse.port}")
+    console().print(f"Viewer    http://{http.host}:{http.port}/")
     console().print(f"DICOMweb  http://{http.host}:{http.port}/dicom-web")
     console().print(f"Health    http://{http.host}:{http.port}/readyz")
 

@@ -93,7 +93,7 @@ def test_a_file_named_by_its_hash_is_compressed_and_kept_for_a_year(client: Flas
     assert "Content-Encoding" not in plain.headers
     assert plain.text == SCRIPT
     assert plain.headers["ETag"] != response.headers["ETag"]
-    assert plain.headers["Vary"] == "Accept-Encoding"
+    assert "Accept-Encoding" in plain.headers["Vary"]
 
 
 @pytest.mark.parametrize("address", ["/", f"/{WORKER}", "/plugins/pacs-agent/extension.js"])
