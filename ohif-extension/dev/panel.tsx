@@ -14,7 +14,7 @@ function isState(name: string | null): name is StateName {
 }
 
 if (isState(state)) {
-  setPictureSource({ root: asked.get('pictures') ?? '/dicom-web', headers: () => ({}) });
+  setPictureSource(() => ({ root: asked.get('pictures') ?? '/dicom-web', headers: {} }));
   document.body.style.margin = '0';
   states.style.display = 'block';
   states.style.padding = '0';

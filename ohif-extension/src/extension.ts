@@ -4,10 +4,12 @@ import { EXTENSION_ID } from './id';
 import { cornerstoneLibraries } from './ohif/cornerstone';
 import { guarded, sayOnce } from './ohif/guarded';
 import { panelModule, type PanelEntry } from './ohif/panel-module';
+import { pictureSource } from './ohif/picture-source';
 import { markPresent } from './ohif/presence';
 import { studyUids } from './ohif/study-uids';
 import type { OhifContext } from './ohif/types';
 import { mountPanel } from './panel/Panel';
+import { setPictureSource } from './panel/rendered';
 import { sopClassHandlerModule, type SopClassHandler } from './sr/handler';
 import { srReader } from './sr/reader';
 import { closeStudy, connect, openStudy } from './store/actions';
@@ -33,6 +35,7 @@ function preRegistration(context: Registration): void {
 /** OHIF calls this again for each study that is opened. */
 function onModeEnter(context: OhifContext): void {
   guarded('open the study', () => leave(), undefined);
+  setPictureSource(() => pictureSource(context.extensionManager));
   guarded('open the study', () => enterStudy(), undefined);
   guarded('show evidence on the images', () => enterViewport(context), undefined);
 }

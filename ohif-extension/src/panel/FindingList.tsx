@@ -26,6 +26,10 @@ export function FindingList({ result }: { result: Result }): React.JSX.Element {
   const absent = findings.filter((finding) => !stands(finding));
   const reviewer = useSession(mayReview);
   const form = useObserved(openedForm);
+  const toggleAdd = (): void => {
+    if (form === 'add') closeForm();
+    else openForm('add');
+  };
   const list = useRef<HTMLDivElement>(null);
   const roving = useRoving(standing[0] ?? absent[0]);
   return (
@@ -33,7 +37,7 @@ export function FindingList({ result }: { result: Result }): React.JSX.Element {
       <div className="pa-section-head pa-section-bare">
         <h3>{t('panel.findings')}</h3>
         {reviewer && (
-          <Button icon="add" kind="plain" shortcut={keyFor('add')} onPress={() => void (form === 'add' ? closeForm() : openForm('add'))} data-pa="add" aria-expanded={form === 'add'}>
+          <Button icon="add" kind="plain" shortcut={keyFor('add')} onPress={toggleAdd} data-pa="add" aria-expanded={form === 'add'}>
             {t('panel.add')}
           </Button>
         )}

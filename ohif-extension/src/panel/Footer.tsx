@@ -33,8 +33,13 @@ function Finish({ result }: { result: Result }): React.JSX.Element {
   const nothing = !isUnsaved(session);
   const [asked, setAsked] = useState(false);
   const verified = session.answer?.review?.verified === true && session.answer.review.job_id === result.job_id;
+  const settled = verified && nothing;
   const verify = (): void => {
-    if (missing.length === 0) return void (saving || save(true));
+    if (saving || settled) return;
+    if (missing.length === 0) {
+      void save(true);
+      return;
+    }
     setAsked(true);
     announce(namesOf(missing));
   };
@@ -49,7 +54,7 @@ function Finish({ result }: { result: Result }): React.JSX.Element {
         <Button shortcut={keyFor('save')} data-pa="save" off={saving || nothing} onPress={() => void (saving || nothing || save(false))}>
           {saving ? t('panel.saving') : t('panel.save')}
         </Button>
-        <Button icon="seal" kind="main" shortcut={keyFor('verify')} data-pa="verify" off={saving || missing.length > 0} aria-describedby="pa-missing" onPress={verify}>
+        <Button icon="seal" kind="main" shortcut={keyFor('verify')} data-pa="verify" off={saving || settled || missing.length > 0} aria-describedby="pa-missing" onPress={verify}>
           {verified ? t('panel.verifyAgain') : t('panel.verify')}
         </Button>
       </div>

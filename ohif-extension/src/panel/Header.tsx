@@ -8,12 +8,13 @@ import { useSession } from './useSession';
 export function Header(): React.JSX.Element {
   const connection = useSession((session) => session.connection);
   const source = useSession((session) => session.source);
+  const answered = useSession((session) => session.answer !== null);
   const others = useSession((session) => session.others);
   return (
     <header className="pa-head">
       <div className="pa-head-row">
         <h2 className="pa-title">{t('panel.title')}</h2>
-        <ConnectionState connection={source === 'sr' ? 'offline' : connection} />
+        {answered && <ConnectionState connection={source === 'sr' ? 'offline' : connection} />}
         <button type="button" className="pa-button pa-button-icon" aria-label={t('panel.keys')} title={t('panel.keys')} aria-keyshortcuts={keyFor('sheet')} data-pa="help" onClick={() => store.set({ sheet: true })}>
           <kbd className="pa-key" aria-hidden="true">
             {keyFor('sheet')}
@@ -49,8 +50,9 @@ function Mark(): React.JSX.Element | null {
     <div data-pa="mark">
       <p className="pa-mark">
         <span className={verified ? 'pa-badge pa-badge-verified' : 'pa-badge'}>
-          {verified ? t('panel.verifiedBy', { name: review.by, at: dateTime(review.at) }) : t('panel.unverified')}
+          {verified ? t('panel.verifiedBy', { name: review.by }) : t('panel.unverified')}
         </span>
+        {verified && <span className="pa-soft pa-small">{dateTime(review.at)}</span>}
         {result.model.demo && <strong className="pa-demo">{t('panel.demo')}</strong>}
       </p>
       <p className="pa-soft pa-small">

@@ -40,10 +40,16 @@ function Sheet(): React.JSX.Element {
         <Button icon="reject" kind="icon" aria-label={t('panel.close')} onPress={close} data-pa="close-sheet" />
       </div>
       <dl className="pa-keys">
-        {KEYS.map(({ key, label }) => (
+        {KEYS.map(({ key, also, label }) => (
           <div key={key}>
             <dt>
               <kbd className="pa-key">{key}</kbd>
+              {also !== undefined && (
+                <>
+                  {' '}
+                  <kbd className="pa-key">{also}</kbd>
+                </>
+              )}
             </dt>
             <dd>{t(label)}</dd>
           </div>

@@ -138,6 +138,23 @@ describe('the sheet of keys', () => {
 });
 
 describe('mounting', () => {
+  it('tells when something in it breaks, and comes back', () => {
+    vi.spyOn(console, 'error').mockReturnValue();
+    const quiet = (event: ErrorEvent): void => event.preventDefault();
+    window.addEventListener('error', quiet);
+    const container = document.createElement('div');
+    const broken = { ...STATES.verified.answer, result: { ...STATES.verified.answer.result, series: null } };
+    store.set({ ...STATES.ready, answer: broken as never });
+    let unmount = (): void => undefined;
+    act(() => void (unmount = mountPanel(container)));
+    window.removeEventListener('error', quiet);
+    expect(part('panel', container).dataset['state']).toBe('broken');
+    store.set(STATES.ready);
+    act(() => container.querySelector('button')?.click());
+    expect(part('panel', container).dataset['state']).toBe('ready');
+    act(() => unmount());
+  });
+
   it('leaves nothing behind', () => {
     const container = document.createElement('div');
     store.set(STATES.ready);

@@ -5,6 +5,7 @@ import { dateTime, t } from '../i18n';
 import type { Result, StudyAnswer } from '../api/types';
 import { Announcer } from './Announcer';
 import { announce } from './announce';
+import { Boundary } from './Boundary';
 import { Background } from './Background';
 import { FindingList } from './FindingList';
 import { Fold } from './Fold';
@@ -26,7 +27,9 @@ export function mountPanel(container: HTMLElement): () => void {
   root.render(
     <>
       <style>{css}</style>
-      <Panel />
+      <Boundary>
+        <Panel />
+      </Boundary>
     </>,
   );
   return () => {

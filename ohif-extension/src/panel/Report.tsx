@@ -92,12 +92,12 @@ function Lines({ lines, first = false }: { lines: Line[]; first?: boolean }): Re
   return (
     <>
       {positive.map((line, at) => (
-        <p key={`${line.findings.join()} ${at}`}>
+        <p key={`${line.findings.join()} ${at}`} className="pa-line" data-action={actionOn(line)}>
           <SentenceLink line={line} reached={first && at === 0} />
         </p>
       ))}
       {negative.length > 0 && (
-        <p>
+        <p className="pa-line">
           {negative.map((line, at) => (
             <Fragment key={`${line.findings.join()} ${at}`}>
               <SentenceLink line={line} reached={first && positive.length === 0 && at === 0} />{' '}
@@ -119,7 +119,7 @@ function SentenceLink({ line, reached }: { line: Line; reached: boolean }): Reac
       role="button"
       tabIndex={reached ? 0 : -1}
       data-pa="sentence"
-      data-action={line.gone ? 'rejected' : (line.action ?? 'none')}
+      data-action={actionOn(line)}
       data-hinted={selected}
       onPointerEnter={() => hint(line.findings)}
       onPointerLeave={noHint}
@@ -137,6 +137,10 @@ function SentenceLink({ line, reached }: { line: Line; reached: boolean }): Reac
       {line.text}
     </span>
   );
+}
+
+function actionOn(line: Line): string {
+  return line.gone ? 'rejected' : (line.action ?? 'none');
 }
 
 /** The finding that matters most among those a sentence speaks of. */
@@ -189,6 +193,7 @@ function copySelected(text: string): boolean {
   const focused = document.activeElement;
   (document.querySelector('.pa-root') ?? document.body).append(field);
   field.select();
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- the Clipboard API is not there without TLS
   const done = document.execCommand('copy');
   field.remove();
   if (focused instanceof HTMLElement) focused.focus({ preventScroll: true });

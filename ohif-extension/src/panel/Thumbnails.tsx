@@ -35,13 +35,16 @@ function Thumbnail({ evidence, series, window }: Props): React.JSX.Element {
   const z = slice === undefined ? '' : positionInWords(slice.z_mm);
   const label = t('panel.sliceInWords', { number, z, weight: percent(evidence.weight) });
   return (
-    <button type="button" className="pa-thumb" data-pa="thumb" data-sop={sop} aria-label={label} title={label} aria-current={shown || undefined} onClick={() => void jumpTo(sop, frame ?? undefined)}>
+    <button type="button" className="pa-thumb" data-pa="thumb" data-sop={sop} title={label} aria-current={shown || undefined} onClick={() => void jumpTo(sop, frame ?? undefined)}>
       <span className="pa-thumb-picture">
         <Picture sop={sop} frame={frame} series={series} window={window} />
         {evidence.peak_px !== null && slice !== undefined && <Peak at={evidence.peak_px} rows={slice.rows} columns={slice.columns} />}
       </span>
       <span className="pa-thumb-words">
-        <span>{number}</span>
+        <span>
+          <span className="pa-hidden">{t('panel.slice')} </span>
+          {number}
+        </span>
         <span>{z}</span>
       </span>
     </button>

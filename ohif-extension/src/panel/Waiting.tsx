@@ -74,11 +74,10 @@ function State({ title, name, reason = '', again = false, children }: StateProps
 /** The pipeline's steps with a bar; also of a newer reading while an older result is shown. */
 export function JobProgress({ job }: { job: JobNow }): React.JSX.Element {
   const label = useId();
-  const running = job.steps.find(({ state }) => state === 'running');
   return (
     <div data-pa="job">
       <p className="pa-row pa-progress-words" id={label}>
-        <span className="pa-grow">{running === undefined ? t('panel.reading') : stepWord(running)}</span>
+        <span className="pa-grow">{whereItIs(job)}</span>
         <span className="pa-number">{percent(job.progress)}</span>
       </p>
       <div className="pa-progress" role="progressbar" aria-labelledby={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(job.progress * 100)}>
@@ -92,6 +91,13 @@ export function JobProgress({ job }: { job: JobNow }): React.JSX.Element {
       <p className="pa-soft pa-small">{t('panel.startedAt', { at: dateTime(job.created_at) })}</p>
     </div>
   );
+}
+
+function whereItIs({ steps }: JobNow): string {
+  const failed = steps.find(({ state }) => state === 'failed');
+  if (failed !== undefined) return t('panel.stoppedAt', { step: stepWord(failed) });
+  const running = steps.find(({ state }) => state === 'running');
+  return running === undefined ? t('panel.reading') : stepWord(running);
 }
 
 function StepLine({ step }: { step: Step }): React.JSX.Element {

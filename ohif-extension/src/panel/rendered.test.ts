@@ -11,7 +11,7 @@ beforeEach(() => {
   vi.stubGlobal('fetch', asked);
   URL.createObjectURL = () => `blob:${asked.mock.calls.length}`;
   URL.revokeObjectURL = revoked;
-  setPictureSource({ root: '/dicom-web', headers: () => ({}) });
+  setPictureSource(() => ({ root: '/dicom-web', headers: {} }));
 });
 afterEach(async () => {
   dropPictures();
@@ -36,11 +36,17 @@ describe('pictures', () => {
   });
 
   it('are fetched once, with what the source wants', async () => {
-    setPictureSource({ root: 'https://pacs/wado', headers: () => ({ Authorization: 'Bearer t' }) });
+    setPictureSource(() => ({ root: 'https://pacs/wado', headers: { Authorization: 'Bearer t' } }));
     const window = { center: 40, width: 400 };
     expect(await picture(at, window)).toBe(await picture(at, window));
     expect(asked).toHaveBeenCalledTimes(1);
     expect(asked).toHaveBeenCalledWith(expect.stringMatching(/^https:\/\/pacs\/wado\/studies/), expect.objectContaining({ headers: { Accept: 'image/jpeg', Authorization: 'Bearer t' } }));
+  });
+
+  it('come without cookies from an archive that refuses them', async () => {
+    asked.mockRejectedValueOnce(new TypeError('Failed to fetch'));
+    await picture({ ...at, instance: '1.5' }, { center: 40, width: 400 });
+    expect(asked).toHaveBeenLastCalledWith(expect.anything(), expect.objectContaining({ credentials: 'omit' }));
   });
 
   it('that are not there are asked for again', async () => {

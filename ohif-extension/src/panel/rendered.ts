@@ -35,18 +35,18 @@ export interface SliceAddress {
   frame: number | null;
 }
 
-/** Where the viewer has its images from, and what a request there carries, asked anew for each. */
+/** Where the viewer has its images from, and what a request there carries. */
 export interface PictureSource {
   /** Of WADO-RS, without a slash at the end. */
   root: string;
-  headers: () => Readonly<Record<string, string>>;
+  headers: Readonly<Record<string, string>>;
 }
 
-let source: PictureSource = { root: '/dicom-web', headers: () => ({}) };
+let currentSource = (): PictureSource => ({ root: '/dicom-web', headers: {} });
 
-/** To be told by whoever knows the viewer's data source. */
-export function setPictureSource(next: PictureSource): void {
-  source = next;
+/** To be told by whoever knows the viewer; asked for each picture anew. */
+export function setPictureSource(next: () => PictureSource): void {
+  currentSource = next;
 }
 
 const SIZE_PX = 256;
@@ -62,8 +62,9 @@ export function renderedAddress(root: string, at: SliceAddress, window: CtWindow
 
 /** The address of a picture in this page. Rejects where the archive has none. The last few are kept. */
 export function picture(at: SliceAddress, window: CtWindow): Promise<string> {
+  const source = currentSource();
   const address = renderedAddress(source.root, at, window);
-  const kept = pictures.get(address) ?? fetchPicture(address);
+  const kept = pictures.get(address) ?? fetchPicture(address, source.headers);
   pictures.delete(address);
   pictures.set(address, kept);
   kept.catch(() => pictures.delete(address));
@@ -76,9 +77,13 @@ export function dropPictures(): void {
   for (const address of [...pictures.keys()]) drop(address);
 }
 
-async function fetchPicture(address: string): Promise<string> {
-  const headers = { Accept: 'image/jpeg', ...source.headers() };
-  const response = await fetch(address, { headers, credentials: 'include' });
+async function fetchPicture(address: string, headers: PictureSource['headers']): Promise<string> {
+  const asked = { headers: { ...headers, Accept: 'image/jpeg' } };
+  const response = await fetch(address, { ...asked, credentials: 'include' }).catch((error: unknown) => {
+    // An archive on another host may refuse cookies as such (CORS with a wildcard): the viewer sends it none either.
+    if (error instanceof TypeError) return fetch(address, { ...asked, credentials: 'omit' });
+    throw error;
+  });
   if (!response.ok) throw new Error(`no picture: ${response.status}`);
   return URL.createObjectURL(await response.blob());
 }

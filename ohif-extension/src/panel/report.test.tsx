@@ -58,7 +58,7 @@ describe('the draft', () => {
   it('says when it could not be copied', async () => {
     show('ready');
     vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new DOMException('no', 'NotAllowedError'));
-    document.execCommand = () => false;
+    vi.stubGlobal('document', Object.assign(document, { execCommand: () => false }));
     await user.click(part('copy'));
     expect(part('announced').textContent).toContain('did not allow copying');
   });
