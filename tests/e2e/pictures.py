@@ -1,0 +1,105 @@
+"""`python -m tests.e2e.pictures`: takes the pictures of docs/img anew, from the running agent and viewer."""
+
+import argparse
+import signal
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tests.e2e.browser import Browser, check_tools
+from tests.e2e.phantoms import phantom
+from tests.e2e.plugin import REPOSITORY, build_plugin, fetch_viewer
+from tests.e2e.site import ADA, GRACE, Site
+from tests.e2e.studies import copy_of, plain_study
+
+SHOWN = REPOSITORY / "docs" / "img"
+COLOURS = 96
+FINDINGS = ("pleural_effusion", "lung_nodule", "coronary_artery_wall_calcification")
+
+
+def main() -> None:
+    """Takes all of them, and makes them small."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=SHOWN, help="folder that they are written to")
+    out = parser.parse_args().out
+    out.mkdir(parents=True, exist_ok=True)
+    check_tools()
+    build_plugin()
+    fetch_viewer()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with Site(folder / "site") as site, Browser(folder, folder / "driver.log") as browser:
+            take(site, browser, folder, out)
+    for picture in sorted(out.glob("ohif-*.png")):
+        make_small(picture)
+        print(f"{picture.name}  {picture.stat().st_size / 1000:.0f} kB")
+
+
+def take(site: Site, browser: Browser, folder: Path, out: Path) -> None:
+    """Sends the studies and plays the scenario."""
+    study = phantom(7, 96, FINDINGS)
+    said = site.read(study.files, study.uid)
+    reviewed, reviewed_uid = copy_of(study.files, folder / "reviewed", "reviewed")
+    site.read(reviewed, reviewed_uid)
+    states = without_result(site, folder)
+    late, late_uid = copy_of(study.files, folder / "late", "late", new_pixels=True)
+    worker = site.worker()
+    worker.send_signal(signal.SIGSTOP)
+    site.send(late)
+    try:
+        browser.play(
+            "pictures",
+            site.address,
+            account=ADA.given(),
+            other=GRACE.given(),
+            ready=study.uid,
+            reviewed=reviewed_uid,
+            states=states,
+            late=late_uid,
+            findings=findings_of(said),
+            folder=str(out),
+            answers={
+                "the agent goes on": lambda _: worker.send_signal(signal.SIGCONT),
+                "the agent stops": lambda _: worker.send_signal(signal.SIGSTOP),
+            },
+        )
+    finally:
+        worker.send_signal(signal.SIGCONT)
+
+
+def findings_of(said: dict[str, Any]) -> list[dict[str, str]]:
+    """Key and best slice of what stands to be handled, the surest finding first."""
+    standing = [finding for finding in said["result"]["findings"] if finding["presence"] != "absent"]
+    return [
+        {"key": finding["key"], "slice": max(finding["evidence"], key=lambda one: one["weight"])["sop_instance_uid"]}
+        for finding in sorted(standing, key=lambda finding: -finding["probability"])
+    ]
+
+
+def without_result(site: Site, folder: Path) -> dict[str, str]:
+    """A study in each of the states without a result."""
+    few = plain_study(folder / "few", 3)
+    other = plain_study(folder / "other", 3, Modality="DX")
+    broken = plain_study(folder / "broken", 4)
+    for name in ("few", "other"):
+        site.send(sorted((folder / name).iterdir()))
+    site.agent.ended_job(few)
+    with site.held() as go_on:
+        site.send(sorted((folder / "broken").iterdir()))
+        with site.without_files(broken):
+            go_on(None)
+            site.agent.ended_job(broken)
+    return {"not-applicable": few, "none": other, "failed": broken}
+
+
+def make_small(picture: Path) -> None:
+    """Few colours, without dithering: noise would cost more than it shows."""
+    with Image.open(picture) as taken:
+        small = taken.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    small.save(picture, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
