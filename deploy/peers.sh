@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs the real peers that tests and benchmarks run against: Orthanc with its DICOMweb plugin, dcmtk, dicom3tools and
-# PixelMed. No service is started. Without root or without apt it says what is missing and ends well: the tests that need
-# a peer then skip themselves and say so.
+# PixelMed, and for the end-to-end tests Chromium and, where there is none, Node. No service is started. Without root or
+# without apt it says what is missing and ends well: the tests that need a peer then skip themselves and say so.
 set -eu
 
-PACKAGES="orthanc orthanc-dicomweb dcmtk dicom3tools pixelmed-apps libpixelmed-java default-jre-headless"
+PACKAGES="orthanc orthanc-dicomweb dcmtk dicom3tools pixelmed-apps libpixelmed-java default-jre-headless chromium"
+command -v npm >/dev/null || PACKAGES="$PACKAGES nodejs npm"
 
 missing_packages() {
     for package in $PACKAGES; do
@@ -14,7 +15,7 @@ missing_packages() {
 
 give_up() {
     echo "peers: $1" >&2
-    echo "peers: tests marked 'peers' are skipped until an administrator runs:" >&2
+    echo "peers: tests marked 'peers' or 'browser' are skipped until an administrator runs:" >&2
     echo "  apt-get install --no-install-recommends$missing" >&2
     exit 0
 }
@@ -30,7 +31,7 @@ forbid_services() {
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     missing=" $PACKAGES"
-    give_up "this is not a Debian system (no apt-get); install Orthanc, dcmtk, dicom3tools and PixelMed by its own means"
+    give_up "this is not a Debian system (no apt-get); install Orthanc, dcmtk, dicom3tools, PixelMed, Chromium and Node 20 by its own means"
 fi
 
 missing=$(missing_packages)

@@ -14,6 +14,7 @@ from typing import Any, Self
 from tests.peers.running import Missing
 
 FOLDER = Path(__file__).resolve().parent
+OLDEST_NODE = 20
 START_S = 60
 PLAY_S = 280
 Answer = Callable[[Any], Any]
@@ -121,7 +122,10 @@ class Browser:
 def check_tools() -> None:
     """Sees to it that scenarios can be played. Raises Missing without Node, npm or Chromium."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        raise Missing("Node 20 is not installed; as root: deploy/peers.sh (Debian packages nodejs and npm)")
+        raise Missing("Node is not installed; as root: deploy/peers.sh (Debian packages nodejs and npm)")
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
+        raise Missing(f"Node is {version}; the driver of the browser needs {OLDEST_NODE} or later")
     if shutil.which(os.environ.get("CHROMIUM", "/usr/bin/chromium")) is None:
         raise Missing("Chromium is not installed; as root: deploy/peers.sh (Debian package chromium)")
     if not (FOLDER / "node_modules" / "playwright-core").is_dir():
