@@ -1,11 +1,10 @@
 #!/bin/sh
-# Installs the real peers that tests and benchmarks run against: Orthanc with its DICOMweb plugin, dcmtk, dicom3tools and
-# PixelMed, and for the end-to-end tests Chromium and, where there is none, Node. No service is started. Without root or
-# without apt it says what is missing and ends well: the tests that need a peer then skip themselves and say so.
+# Installs the real peers that tests and benchmarks run against: Orthanc with its DICOMweb plugin, dcmtk, dicom3tools,
+# PixelMed, and Chromium for the end-to-end tests. No service is started. Without root or without apt it says what is
+# missing and ends well: the tests that need a peer then skip themselves and say so.
 set -eu
 
 PACKAGES="orthanc orthanc-dicomweb dcmtk dicom3tools pixelmed-apps libpixelmed-java default-jre-headless chromium"
-command -v npm >/dev/null || PACKAGES="$PACKAGES nodejs npm"
 
 missing_packages() {
     for package in $PACKAGES; do
@@ -31,7 +30,7 @@ forbid_services() {
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     missing=" $PACKAGES"
-    give_up "this is not a Debian system (no apt-get); install Orthanc, dcmtk, dicom3tools, PixelMed, Chromium and Node 20 by its own means"
+    give_up "no apt-get, so no Debian; install Orthanc, dcmtk, dicom3tools, PixelMed and Chromium by other means"
 fi
 
 missing=$(missing_packages)

@@ -122,7 +122,7 @@ class Browser:
 def check_tools() -> None:
     """Sees to it that scenarios can be played. Raises Missing without Node, npm or Chromium."""
     if shutil.which("node") is None or shutil.which("npm") is None:
-        raise Missing("Node is not installed; as root: deploy/peers.sh (Debian packages nodejs and npm)")
+        raise Missing("Node.js and npm are not installed; as root: deploy/viewer.sh")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(version.lstrip("v").split(".")[0]) < OLDEST_NODE:
         raise Missing(f"Node is {version}; the driver of the browser needs {OLDEST_NODE} or later")
