@@ -74,7 +74,7 @@ COUNT_FEW = Code("COUNT_FEW", LOCAL_SCHEME, "Two to four")
 COUNT_MANY = Code("COUNT_MANY", LOCAL_SCHEME, "Five or more")
 NO_RESULT = Code("NO_RESULT", LOCAL_SCHEME, "No AI result for this study")
 ASSESSMENT = Code("ASSESSMENT", LOCAL_SCHEME, "Assessment of the AI result")
-ASSESSMENT_REASON = Code("ASSESSMENT_REASON", LOCAL_SCHEME, "Reason of the assessment")
+ASSESSMENT_REASON = Code("ASSESS_REASON", LOCAL_SCHEME, "Reason of the assessment")
 WHOLE_REPORT = Code("WHOLE_REPORT", LOCAL_SCHEME, "The report as a whole")
 ACCEPTED = Code("ACCEPTED", LOCAL_SCHEME, "Accepted")
 REJECTED = Code("REJECTED", LOCAL_SCHEME, "Rejected")
@@ -173,7 +173,7 @@ def refusal_code(reason_code: str) -> Code:
 
 def reason_code(reason: str) -> Code | None:
     """The local code of a reason for rejecting a finding; None for one in other words."""
-    return Code(f"REASON_{reason.upper()}", LOCAL_SCHEME, REASONS[reason]) if reason in REASONS else None
+    return Code(reason.upper(), LOCAL_SCHEME, REASONS[reason]) if reason in REASONS else None
 
 
 def code_item(code: Code) -> Dataset:

@@ -91,7 +91,7 @@ def _assessed_groups(document: Dataset, root: Node) -> Iterator[str]:
 
 def _assessed_finding(group: Node, number: int) -> Iterator[str]:
     assessment, presence = _value(group, "ASSESSMENT"), _value(group, "121052")
-    reasons = list(named(group, "ASSESSMENT_REASON", deep=False))
+    reasons = list(named(group, "ASSESS_REASON", deep=False))
     if (assessment == "REJECTED") != (len(reasons) == 1):
         yield f"group {number} is {assessment} with {len(reasons)} reasons"
     if assessment == "REJECTED" and presence not in ("", ABSENT):

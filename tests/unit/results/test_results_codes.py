@@ -11,6 +11,7 @@ from pydicom.sr.coding import Code
 from study_readings import LABELS
 
 from pacs_agent.results import codes
+from pacs_agent.review import REASONS
 
 TABLE: dict[str, Code] = {
     name: value for name, value in vars(codes).items() if name.isupper() and isinstance(value, Code)
@@ -19,9 +20,15 @@ TABLE |= {f"PRESENCE[{presence}]": code for presence, code in codes.PRESENCE.ite
 TABLE |= {f"PROCEDURES[{key}]": code for key, code in codes.PROCEDURES.items()}
 TABLE |= {f"{code.meaning}, {code.value}": code for code in (*codes.LATERALITY.values(), *codes.LOBES.values())}
 TABLE |= {f"{code.meaning}, {code.value}": code for code in (*codes.SEVERITIES, *codes.SIZES)}
+TABLE |= {f"reason {reason}": code for reason in REASONS if (code := codes.reason_code(reason))}
 
 # real codes that pydicom's dictionary does not list, with where they are from
-ELSEWHERE = {"169069000": "SNOMED CT, CT of chest", "en": "RFC 5646", "260753009": "highdicom's default for SCT Source"}
+ELSEWHERE = {
+    "169069000": "SNOMED CT, CT of chest",
+    "en": "RFC 5646",
+    "und": "RFC 5646",
+    "260753009": "highdicom's default for SCT Source",
+}
 
 
 def _meanings(code: Code) -> set[str]:
@@ -49,7 +56,7 @@ def test_source_is_the_code_highdicom_uses() -> None:
 
 def test_local_codes_are_in_the_private_range_and_fit() -> None:
     local = [code for code in TABLE.values() if code.scheme_designator == codes.LOCAL_SCHEME]
-    assert len(local) == 7
+    assert len(local) == 22
     assert codes.LOCAL_SCHEME.startswith("99")
     assert len(codes.LOCAL_SCHEME) <= 16
     assert all(len(code.value) <= 16 and len(code.meaning) <= 64 for code in local)

@@ -60,7 +60,7 @@ def _present_though_rejected(document: Dataset) -> None:
 
 
 def _without_reason(document: Dataset) -> None:
-    (reason,) = named(tree(document), "ASSESSMENT_REASON")
+    (reason,) = named(tree(document), "ASSESS_REASON")
     reason.item.ConceptNameCodeSequence[0].CodeValue = "ANOTHER"
 
 
