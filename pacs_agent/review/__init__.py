@@ -21,7 +21,7 @@ from pacs_agent.review.model import (
 from pacs_agent.review.rates import Rate, rates
 from pacs_agent.review.reviewers import has_left, is_here, others_here
 from pacs_agent.review.saving import save_review
-from pacs_agent.review.stored import current_review, finding_review
+from pacs_agent.review.stored import current_review, documents_now, finding_review
 
 __all__ = [
     "REASONS",
@@ -39,6 +39,7 @@ __all__ = [
     "Reviewer",
     "SliceSeen",
     "current_review",
+    "documents_now",
     "finding_review",
     "has_left",
     "is_here",

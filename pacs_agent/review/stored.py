@@ -38,7 +38,7 @@ def review_now(session: Session, review: Review) -> ReviewNow:
         verified=review.verified,
         findings=tuple(finding_review(row) for row in review.findings),
         text=review.text,
-        objects=_documents(session, job.id),
+        objects=documents_now(session, job.id),
         state=_STATES.get(job.state, "sending"),
         error=job.error,
     )
@@ -57,7 +57,8 @@ def finding_review(row: HandledFinding) -> FindingReview:
     )
 
 
-def _documents(session: Session, job_id: str) -> tuple[DocumentNow, ...]:
+def documents_now(session: Session, job_id: str) -> tuple[DocumentNow, ...]:
+    """The documents that a job made, and how far each is on its way."""
     query = select(ResultObject).where(ResultObject.job_id == job_id).order_by(ResultObject.id)
     return tuple(
         DocumentNow(

@@ -13,16 +13,15 @@ from pacs_agent.console.readings.result import result_of
 from pacs_agent.console.readings.stored import (
     JobKnown,
     StudyKnown,
-    document_now,
     instance_numbers,
     job_now,
     known_study,
+    made_at,
     reading_jobs,
-    result_objects,
 )
 from pacs_agent.db import JobState, StudyState
 from pacs_agent.inference import StudyReading
-from pacs_agent.review import current_review
+from pacs_agent.review import current_review, documents_now
 
 
 def study_answer(session: Session, archive: Archive, settings: Settings, readings: Readings, uid: str) -> StudyAnswer:
@@ -81,14 +80,13 @@ def _state(study: StudyKnown, jobs: Sequence[JobKnown], *, shown: bool) -> State
 
 
 def _result(session: Session, job: JobKnown, reading: StudyReading) -> Result:
-    made = result_objects(session, job.id)
     return result_of(
         reading,
         job_id=job.id,
         run=job.run,
-        created_at=min(one.created_at for one in made),
+        created_at=made_at(session, job.id) or job.created_at,
         instance_numbers=instance_numbers(session, reading.series.series_instance_uid),
-        objects=[document_now(one) for one in made],
+        objects=documents_now(session, job.id),
     )
 
 

@@ -1,11 +1,10 @@
 """What the database holds of a study and its readings. The large column, the reading itself, is fetched apart."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import RowMapping, func, select
+from sqlalchemy.orm import Session
 
 from pacs_agent.console.readings.models import JobNow, StepNow
 from pacs_agent.db import (
@@ -22,7 +21,6 @@ from pacs_agent.db import (
 )
 from pacs_agent.inference import StudyReading
 from pacs_agent.results import ObjectKind
-from pacs_agent.review import DeliveryNow, DocumentNow
 
 
 @dataclass(frozen=True)
@@ -112,22 +110,9 @@ def stored_reading(session: Session, job_id: str) -> StudyReading | None:
     return None if content is None else StudyReading.model_validate(content)
 
 
-def result_objects(session: Session, job_id: str) -> Sequence[ResultObject]:
-    """The objects that a job made, with their deliveries."""
-    query = select(ResultObject).where(ResultObject.job_id == job_id).order_by(ResultObject.id)
-    return session.scalars(query.options(selectinload(ResultObject.deliveries))).all()
-
-
-def document_now(made: ResultObject) -> DocumentNow:
-    """An object as it is on the wire."""
-    deliveries = sorted(made.deliveries, key=lambda one: one.destination)
-    return DocumentNow(
-        kind=made.kind,
-        sop_class_uid=made.sop_class_uid,
-        sop_instance_uid=made.sop_instance_uid,
-        series_instance_uid=made.series_instance_uid,
-        deliveries=tuple(DeliveryNow(destination=one.destination, state=one.state) for one in deliveries),
-    )
+def made_at(session: Session, job_id: str) -> datetime | None:
+    """When a job made its objects; None while it has none."""
+    return session.scalar(select(func.min(ResultObject.created_at)).where(ResultObject.job_id == job_id))
 
 
 def instance_numbers(session: Session, series_instance_uid: str) -> dict[str, int | None]:

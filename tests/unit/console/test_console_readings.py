@@ -131,6 +131,7 @@ def test_a_result_is_what_the_tests_of_the_plugin_take_it_for(client: FlaskClien
         assert told["result"][part] == known["result"][part]
     assert _series(told) == _series(known)
     assert set(told["result"]) == set(known["result"])
+    assert told["result"]["created_at"].endswith("Z")
     StudyAnswer.model_validate(known)
 
 
