@@ -40,10 +40,20 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty SQLite database of this version."""
-    database = Database(f"sqlite:///{tmp_path / 'agent.sqlite'}")
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of an empty database of this version: copied for each test, as the migrations take their time."""
+    file = tmp_path_factory.mktemp("database") / "agent.sqlite"
+    database = Database(f"sqlite:///{file}")
     upgrade(database)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
+    """An empty SQLite database of this version."""
+    shutil.copyfile(empty_database, tmp_path / "agent.sqlite")
+    database = Database(f"sqlite:///{tmp_path / 'agent.sqlite'}")
     yield database
     database.close()
