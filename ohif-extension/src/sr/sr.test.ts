@@ -1,3 +1,4 @@
+// @vitest-environment node
 import dcmjs from 'dcmjs';
 import { describe, expect, it } from 'vitest';
 import type { Finding, Result } from '../api/types';

@@ -6,7 +6,7 @@ import { t } from '../i18n';
 import { isUnsaved, mayReview, missingForVerify } from './derived';
 import { keepDraft, removeDraft } from './drafts';
 import { savedReview, withFinding, withOlder, withText, withoutFinding, type DraftChange } from './review';
-import { emptySession, store, type Session } from './store';
+import { emptySession, isEmptyDraft, store, type Session } from './store';
 import { OpenStudy, type ReadSr } from './study';
 
 let client = new AgentClient(agentBase([], import.meta.url, location.href));
@@ -127,8 +127,8 @@ function change(made: (session: Session) => DraftChange | null): void {
   }
   const changed = made(session);
   if (!changed) return;
-  const settled = session.saving === 'conflict' && changed.draftBase !== 0 ? {} : { saving: 'no' as const, message: '' };
-  store.set({ ...changed, ...settled });
+  const stillInConflict = session.saving === 'conflict' && !isEmptyDraft(changed.draft);
+  store.set({ ...changed, ...(!stillInConflict && { saving: 'no', message: '' }) });
   keep();
 }
 
