@@ -12,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMPS := .stamps
 
-.PHONY: demo viewer viewer-or-without test check bench train train-demo peers hooks clean
+.PHONY: demo viewer viewer-or-without plugin-check test check bench train train-demo peers hooks clean
 .DELETE_ON_ERROR:
 
 # With --once nobody looks at the viewer.
@@ -25,7 +25,12 @@ viewer:
 viewer-or-without:
 	@deploy/viewer.sh optional
 
-test: $(STAMPS)/develop peers viewer-or-without
+# Types, lint and tests of the plugin; tests in the browser are pytest's (tests/e2e).
+plugin-check: viewer-or-without
+	@if [ -d ohif-extension/node_modules ]; then npm --prefix ohif-extension run --silent check; \
+	else echo "plugin: not checked without Node.js"; fi
+
+test: $(STAMPS)/develop peers plugin-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
