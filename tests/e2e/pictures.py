@@ -40,9 +40,9 @@ def main() -> None:
 def take(site: Site, browser: Browser, folder: Path, out: Path) -> None:
     """Sends the studies and plays the scenario."""
     study = phantom(7, 96, FINDINGS)
-    said = site.read(study.files, study.uid)
-    reviewed, reviewed_uid = copy_of(study.files, folder / "reviewed", "reviewed")
-    site.read(reviewed, reviewed_uid)
+    ready = findings_of(site.read(study.files, study.uid))
+    copied, copy = copy_of(study.files, folder / "reviewed", "reviewed")
+    reviewed = findings_of(site.read(copied, copy))
     states = without_result(site, folder)
     late, late_uid = copy_of(study.files, folder / "late", "late", new_pixels=True)
     worker = site.worker()
@@ -54,11 +54,10 @@ def take(site: Site, browser: Browser, folder: Path, out: Path) -> None:
             site.address,
             account=ADA.given(),
             other=GRACE.given(),
-            ready=study.uid,
-            reviewed=reviewed_uid,
+            ready={"study": study.uid, "findings": ready},
+            reviewed={"study": copy, "findings": reviewed},
             states=states,
             late=late_uid,
-            findings=findings_of(said),
             folder=str(out),
             answers={
                 "the agent goes on": lambda _: worker.send_signal(signal.SIGCONT),

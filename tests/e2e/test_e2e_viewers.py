@@ -69,14 +69,16 @@ def test_every_pinned_version_opens_fills_and_jumps(
         smoke(browser, address, read)
 
 
-@pytest.mark.parametrize("way", ["A mode of its own", "In the mode you have"])
+@pytest.mark.parametrize(
+    ("way", "given"),
+    [("A mode of its own", {"mode": "pacs-agent"}), ("In the mode you have", {"mode": "viewer", "folded": True})],
+)
 def test_a_hospitals_own_viewer_loads_the_plugin_by_two_lines(
-    browser: Browser, site: Site, read: dict[str, Any], way: str
+    browser: Browser, site: Site, read: dict[str, Any], way: str, given: dict[str, Any]
 ) -> None:
-    mode = {"A mode of its own": "pacs-agent", "In the mode you have": "viewer"}[way]
     with (
         HospitalViewer(viewer(), f"{site.address}/dicom-web", site.bearer) as own,
         site.also_serving(viewer(), viewer_origins=[own.address]) as agent,
     ):
         own.configure(documented_lines(way).replace(DOCUMENTED_AGENT, agent))
-        smoke(browser, own.address, read, mode=mode, agent=agent, origins=[agent])
+        smoke(browser, own.address, read, agent=agent, origins=[agent], **given)

@@ -20,8 +20,8 @@ export default async function pictures({ given, user, ask }) {
   return {};
 }
 
-async function reading(viewer, { ready, findings }, { whole, panel }) {
-  await viewer.open(ready);
+async function reading(viewer, { ready: { study, findings } }, { whole, panel }) {
+  await viewer.open(study);
   await viewer.panel();
   await panel('findings');
   await choose(viewer, findings[0].key, findings[0].slice);
@@ -34,8 +34,8 @@ async function reading(viewer, { ready, findings }, { whole, panel }) {
   await whole('planes');
 }
 
-async function reviewing(viewer, { reviewed, findings }, { whole, panel }) {
-  await viewer.open(reviewed);
+async function reviewing(viewer, { reviewed: { study, findings } }, { whole, panel }) {
+  await viewer.open(study);
   await viewer.panel();
   const [shown, first, second, ...others] = findings;
   await choose(viewer, first.key, first.slice);
@@ -83,10 +83,10 @@ async function pending(viewer, { late }, ask, panel) {
   await viewer.panel('ready');
 }
 
-async function twoReviewers(viewer, other, { ready, other: account, findings }, panel) {
+async function twoReviewers(viewer, other, { ready: { study, findings }, other: account }, panel) {
   await other.logIn(account);
   for (const each of [viewer, other]) {
-    await each.open(ready);
+    await each.open(study);
     await each.panel();
   }
   await choose(other, findings[0].key, findings[0].slice);
@@ -98,9 +98,9 @@ async function twoReviewers(viewer, other, { ready, other: account, findings }, 
   await panel('conflict', other);
 }
 
-async function german(viewer, { account, ready, findings, folder }) {
+async function german(viewer, { account, reviewed: { study, findings }, folder }) {
   await viewer.logIn(account);
-  await viewer.open(ready);
+  await viewer.open(study);
   await viewer.panel();
   await choose(viewer, findings[0].key, findings[0].slice);
   await press(viewer, 'wash');

@@ -5,6 +5,7 @@ export default async function smoke({ given, user }) {
   const viewer = await user();
   await viewer.logIn(given.account, given.agent);
   await viewer.open(given.study, { mode: given.mode });
+  if (given.folded) await viewer.page.locator('[data-cy="reading-btn"]').click();
   await viewer.panel();
   const findings = await findingRows(viewer);
   const chosen = await choose(viewer, given.finding, given.slice);
