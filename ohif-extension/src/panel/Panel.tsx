@@ -1,7 +1,7 @@
 /** The panel: what the agent says of the open study, and what the reader makes of it. */
 import { useEffect } from 'react';
 import { createRoot } from 'react-dom/client';
-import { dateTime, t } from '../i18n';
+import { currentLanguage, dateTime, t } from '../i18n';
 import type { Result, StudyAnswer } from '../api/types';
 import { Announcer } from './Announcer';
 import { announce } from './announce';
@@ -15,6 +15,7 @@ import { Header } from './Header';
 import { noHint } from './hinted';
 import { KeySheet } from './KeySheet';
 import { Message } from './Message';
+import { Overlays } from './Overlays';
 import css from './panel.css';
 import { dropPictures } from './rendered';
 import { Report } from './Report';
@@ -53,7 +54,7 @@ export function Panel(): React.JSX.Element {
   useEffect(() => forget, [study]);
   const state = answer?.state ?? (login === null ? 'asking' : 'login');
   return (
-    <section className="pa-root" aria-label={t('core.panelLabel')} data-pa="panel" data-state={state}>
+    <section className="pa-root" lang={currentLanguage()} aria-label={t('core.panelLabel')} data-pa="panel" data-state={state}>
       <Header />
       <div className="pa-body">
         {answer === null ? <NoAnswer /> : <Answered answer={answer} />}
@@ -102,6 +103,7 @@ function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): R
     <>
       <Notices answer={answer} result={result} />
       <FindingList result={result} />
+      <Overlays />
       <Report result={result} />
       <Background result={result} history={answer.history} />
     </>

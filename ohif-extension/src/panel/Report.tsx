@@ -117,6 +117,7 @@ function SentenceLink({ line, reached }: { line: Line; reached: boolean }): Reac
     <span
       className={line.positive ? 'pa-sentence' : 'pa-sentence pa-sentence-negative'}
       role="button"
+      lang="en"
       tabIndex={reached ? 0 : -1}
       data-pa="sentence"
       data-action={actionOn(line)}

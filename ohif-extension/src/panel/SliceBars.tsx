@@ -54,7 +54,7 @@ export function SliceAxis({ finding, series }: Props): React.JSX.Element {
           go(at);
         }}
       >
-        <AxisPicture places={places} evidence={finding.evidence.map(({ index }) => index)} now={now} />
+        <AxisPicture places={places} finding={finding} now={now} />
       </div>
       <div className="pa-axis-ends" aria-hidden="true">
         <span>{t('panel.head')}</span>
@@ -65,14 +65,21 @@ export function SliceAxis({ finding, series }: Props): React.JSX.Element {
   );
 }
 
-function AxisPicture({ places, evidence, now }: { places: Place[]; evidence: number[]; now: number }): React.JSX.Element {
-  const rests = new Set(evidence);
-  const others = places.map(({ index, weight }) => (rests.has(index) ? 0 : weight));
-  const best = places.map(({ index, weight }) => (rests.has(index) ? Math.max(weight, 0.06) : 0));
+/** A slice that counts as evidence is to be seen even where its weight is small. */
+const LEAST_HEIGHT = 0.06;
+
+function AxisPicture({ places, finding, now }: { places: Place[]; finding: Finding; now: number }): React.JSX.Element {
+  const [others, best] = useMemo(() => {
+    const rests = new Set(finding.evidence.map(({ index }) => index));
+    return [
+      barsPath(places.map(({ index, weight }) => (rests.has(index) ? 0 : weight))),
+      barsPath(places.map(({ index, weight }) => (rests.has(index) ? Math.max(weight, LEAST_HEIGHT) : 0))),
+    ];
+  }, [places, finding]);
   return (
     <svg viewBox={`0 0 ${Math.max(1, places.length)} 1`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
-      <path className="pa-slices-path" d={barsPath(others)} />
-      <path className="pa-slices-best" d={barsPath(best)} />
+      <path className="pa-slices-path" d={others} />
+      <path className="pa-slices-best" d={best} />
       {now >= 0 && (
         <line className="pa-axis-now" x1={now + 0.5} x2={now + 0.5} y1="0" y2="1" vectorEffect="non-scaling-stroke" />
       )}

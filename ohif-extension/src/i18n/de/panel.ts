@@ -119,6 +119,10 @@ export const panel: Record<keyof typeof english, string> = {
   washOff: 'Wärmebild aus',
   washOpacity: 'Deckkraft des Wärmebilds',
 
+  overlays: 'Überlagerungen',
+  overlay_segmentation: 'Segmentierung: {label}',
+  overlay_map: 'Karte: {label}',
+
   answers: 'Ihr Urteil: {finding}',
   accept: 'Annehmen',
   reject: 'Ablehnen',

@@ -118,6 +118,10 @@ export const panel = {
   washOff: 'Heat off',
   washOpacity: 'Opacity of the heat',
 
+  overlays: 'Overlays',
+  overlay_segmentation: 'Segmentation: {label}',
+  overlay_map: 'Map: {label}',
+
   answers: 'Your answer: {finding}',
   accept: 'Accept',
   reject: 'Reject',
