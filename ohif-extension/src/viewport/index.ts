@@ -10,6 +10,7 @@ import { HeatLayer } from './heat-layer';
 import { loadEvidenceImages } from './images';
 import { listenToKeys } from './keyboard';
 import { followSlices } from './navigate';
+import { followOverlays } from './overlays';
 import { ShownViewports } from './shown';
 
 /** Starts with the mode; the returned function takes everything away again. */
@@ -17,7 +18,7 @@ export function start(services: ViewportServices): () => void {
   const shown = new ShownViewports(services);
   const followed = followSlices(services, shown);
   const heat = new HeatLayer(services, shown);
-  const ends = [followed, () => heat.stop(), furnish(shown, heat), loadEvidenceImages(services, shown), listenToKeys(services)];
+  const ends = [followed, () => heat.stop(), furnish(shown, heat), loadEvidenceImages(services, shown), followOverlays(services, shown), listenToKeys(services)];
   return () => {
     ends.reverse().forEach((end) => end());
     shown.stop();

@@ -1,9 +1,10 @@
 /** Segmentations and parametric maps of the study over the images, by the viewer's own means. */
 import type { DisplaySet, Subscription, Viewport, ViewportServices } from '../ohif/types';
 import { t } from '../i18n';
+import { isInVolumeOrder } from './frame-order';
 import { displaySets, run } from './open-series';
 import type { ShownViewports } from './shown';
-import { layersOf } from './services';
+import { colourLayer, layersOf } from './services';
 
 /** By SOP class, PS3.4 B.5: Segmentation, Label Map Segmentation, Parametric Map. */
 const KINDS: Readonly<Record<string, Overlay['kind']>> = {
@@ -12,8 +13,6 @@ const KINDS: Readonly<Record<string, Overlay['kind']>> = {
   '1.2.840.10008.5.1.4.1.1.30': 'map',
 };
 const MODALITIES: Readonly<Record<string, Overlay['kind']>> = { SEG: 'segmentation' };
-/** How a parametric map is laid over grey images. */
-const MAP_PROPERTIES = { colormap: { name: 'inferno', opacity: 0.4 } };
 const CHANGES = ['DISPLAY_SETS_ADDED', 'DISPLAY_SETS_REMOVED', 'DISPLAY_SETS_CHANGED'];
 
 export interface Overlay {
@@ -33,6 +32,7 @@ interface Viewer {
 let viewer: Viewer | null = null;
 let list: readonly Overlay[] = [];
 const listeners = new Set<() => void>();
+const coloured = new WeakMap<Viewport, string>();
 
 /** What can be laid over the images of the open study; the same array until something changes. */
 export function overlays(): readonly Overlay[] {
@@ -50,20 +50,24 @@ export function toggleOverlay(id: string): boolean {
   const overlay = list.find((each) => each.id === id);
   const viewport = viewer?.shown.active;
   if (!viewer || !overlay || !viewport) return false;
-  const options = { viewportId: viewport.id, displaySetInstanceUID: id };
+  const { commandsManager, servicesManager } = viewer.services;
+  const set = servicesManager.services.displaySetService?.getDisplaySetByUID(id);
+  if (overlay.kind === 'map' && !isInVolumeOrder(set?.instance)) return refused(viewer, t('viewport.mapUpsideDown'));
   try {
-    run(viewer.services.commandsManager, overlay.shown ? 'removeDisplaySetLayer' : 'addDisplaySetAsLayer', options);
+    const command = overlay.shown ? 'removeDisplaySetLayer' : 'addDisplaySetAsLayer';
+    run(commandsManager, command, { viewportId: viewport.id, displaySetInstanceUID: id });
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    viewer.services.servicesManager.services.uiNotificationService?.show({
-      title: t('viewport.overlayTitle'),
-      message: t('viewport.overlayFailed'),
-      type: 'warning',
-    });
-    return false;
+    return refused(viewer, t('viewport.overlayFailed'));
   }
   refresh();
   return true;
+}
+
+function refused({ services }: Viewer, message: string): false {
+  const { uiNotificationService } = services.servicesManager.services;
+  uiNotificationService?.show({ title: t('viewport.overlayTitle'), message, type: 'warning' });
+  return false;
 }
 
 /** Keeps the list up with the study and with what is laid over what. Returns the function that ends it. */
@@ -117,8 +121,11 @@ function labelOf(set: DisplaySet): string {
   return [label, SeriesDescription, set.Modality].find((text) => typeof text === 'string' && text !== '') as string;
 }
 
-/** A parametric map comes in opaque grey; it is given its colours when the viewport has become one of volumes. */
+/** A parametric map comes in opaque colours; it is given its own when the viewport has become one of volumes. */
 function colourMaps(viewport: Viewport): void {
-  void viewport;
-  void MAP_PROPERTIES;
+  for (const { id } of list.filter((each) => each.kind === 'map' && each.shown)) {
+    if (coloured.get(viewport) === id || !colourLayer(viewport, id)) continue;
+    coloured.set(viewport, id);
+    viewport.render();
+  }
 }

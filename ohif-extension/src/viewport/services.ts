@@ -84,3 +84,48 @@ function hasImageLoader(cornerstone: object): cornerstone is WithImageLoader {
   const { imageLoader } = cornerstone;
   return typeof imageLoader === 'object' && imageLoader !== null && 'loadAndCacheImage' in imageLoader;
 }
+
+interface WithLayers {
+  getDisplaySetsUIDsForViewport(viewportId: string): string[] | undefined;
+}
+
+/** The display sets that lie in a viewport, one upon the other; none where this OHIF does not say. */
+export function layersOf(grid: unknown, viewportId: string): readonly string[] {
+  return viewportId !== '' && givesLayers(grid) ? (grid.getDisplaySetsUIDsForViewport(viewportId) ?? []) : [];
+}
+
+function givesLayers(grid: unknown): grid is WithLayers {
+  return (
+    typeof grid === 'object' &&
+    grid !== null &&
+    'getDisplaySetsUIDsForViewport' in grid &&
+    typeof grid.getDisplaySetsUIDsForViewport === 'function'
+  );
+}
+
+interface WithVolumes {
+  getAllVolumeIds(): string[];
+  getProperties(volumeId: string): { voiRange?: { lower: number; upper: number } };
+  setProperties(properties: Readonly<Record<string, unknown>>, volumeId: string): void;
+}
+
+const LAYER_COLOURS = 'hot_iron';
+const LAYER_OPACITY = 0.6;
+
+/** Shows the lowest values of a layer not at all and the highest ones in colour. False while it is not loaded. */
+export function colourLayer(viewport: Viewport, displaySetUid: string): boolean {
+  const volumeId = hasVolumes(viewport) ? viewport.getAllVolumeIds().find((id) => id.includes(displaySetUid)) : undefined;
+  if (!hasVolumes(viewport) || volumeId === undefined) return false;
+  const { voiRange } = viewport.getProperties(volumeId);
+  if (!voiRange) return false;
+  const opacity = [
+    { value: voiRange.lower, opacity: 0 },
+    { value: voiRange.upper, opacity: LAYER_OPACITY },
+  ];
+  viewport.setProperties({ colormap: { name: LAYER_COLOURS, opacity } }, volumeId);
+  return true;
+}
+
+function hasVolumes(viewport: object): viewport is Viewport & WithVolumes {
+  return 'getAllVolumeIds' in viewport && 'getProperties' in viewport && 'setProperties' in viewport;
+}

@@ -30,5 +30,6 @@ export const viewport: Record<keyof typeof english, string> = {
   heatPeak: 'stärkste Stelle: {peak}',
   heatOff: '{key} blendet aus',
   overlayFailed: 'Die Überlagerung lässt sich in diesem Fenster nicht zeigen. Zeigen Sie darin zuerst die CT-Serie.',
+  mapUpsideDown: 'Dieser Betrachter würde die Karte kopfüber zeigen, darum wird sie nicht gezeigt. Ihre Bilder müssen von den Füßen zum Kopf abgelegt sein.',
   overlayTitle: 'KI-Überlagerung',
 };

@@ -29,5 +29,6 @@ export const viewport = {
   heatPeak: 'strongest here: {peak}',
   heatOff: '{key} hides it',
   overlayFailed: 'The overlay cannot be shown in this viewport. Show the CT series in it first.',
+  mapUpsideDown: 'This viewer would show the map upside down, so it is not shown. Its frames must be stored from foot to head.',
   overlayTitle: 'AI overlay',
 } as const;
