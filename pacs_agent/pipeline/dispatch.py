@@ -1,4 +1,4 @@
-"""Queued jobs are handed to the reading queue."""
+"""Queued jobs are handed to the queues of readings and of reviews."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import aliased

@@ -1,9 +1,9 @@
 """The story of a job, durable: after a crash it goes on at the step that was cut off.
 
-Three kinds of DBOS workflow: `study` reads and composes, `review` writes what a person said of a reading, both on a
-queue with few places; `attempt` delivers or confirms once, on a queue with places of its own for each destination, so
-that a destination that is down holds up nobody else. Between two attempts nothing runs: the next one lies in the queue
-with its delay.
+Three kinds of DBOS workflow: `study` reads and composes, on a queue with few places; `review` writes what a person said
+of a reading, on a queue of its own, as somebody waits; `attempt` delivers or confirms once, on a queue with places of
+its own for each destination, so that one that is down holds up nobody else. Between two attempts nothing runs: the next
+one lies in the queue with its delay.
 """
 
 from collections.abc import Callable
@@ -22,9 +22,11 @@ from pacs_agent.pipeline.progress import describe
 from pacs_agent.pipeline.steps import Steps
 
 READING_QUEUE = "reading"
+REVIEW_QUEUE = "review"
 DELIVERY_QUEUE = "delivery"
 POLL_S = 0.2
 PLACES_OF_A_DESTINATION = 2
+REVIEWS_AT_A_TIME = 2
 _TRANSIENT = (OperationalError, StorageFailure, ConnectionError, TimeoutError)
 """The database, the archive's disk or the network failed: trying again may help."""
 
@@ -126,16 +128,20 @@ def study_workflow_id(job_id: str, run: int) -> str:
 
 
 def queue_study(story: Story, job: Job) -> None:
-    """Puts a job into the reading queue by its priority; a job that is there already is left as it is."""
-    workflow = story.review if job.pipeline == REVIEW_PIPELINE else story.study
+    """Puts a job into its queue by its priority; a job that is there already is left as it is."""
+    is_review = job.pipeline == REVIEW_PIPELINE
+    queue, workflow = (REVIEW_QUEUE, story.review) if is_review else (READING_QUEUE, story.study)
     with SetWorkflowID(study_workflow_id(job.id, job.run)), SetEnqueueOptions(priority=max(1, job.priority)):
-        DBOS.enqueue_workflow(READING_QUEUE, workflow, job.id, job.run)
+        DBOS.enqueue_workflow(queue, workflow, job.id, job.run)
 
 
 def register_queues(concurrency: int) -> None:
     """Declares the queues, after launch. `concurrency` is how many studies one worker reads at a time."""
     DBOS.register_queue(
         READING_QUEUE, worker_concurrency=concurrency, polling_interval_sec=POLL_S, on_conflict="always_update"
+    )
+    DBOS.register_queue(
+        REVIEW_QUEUE, worker_concurrency=REVIEWS_AT_A_TIME, polling_interval_sec=POLL_S, on_conflict="always_update"
     )
     DBOS.register_queue(
         DELIVERY_QUEUE,

@@ -24,8 +24,8 @@ from pacs_agent.review.errors import NothingToReview, ReviewConflict
 from pacs_agent.review.model import FindingReview, Reviewer, ReviewNow, ReviewRequest
 from pacs_agent.review.stored import newest_review, review_now
 
-PRIORITY = 10
-"""Before the readings of most rules: somebody waits for it, and it takes no time."""
+PRIORITY = 1
+"""Reviews wait for each other in turn, never for a reading."""
 
 
 def save_review(session: Session, study_instance_uid: str, request: ReviewRequest, reviewer: Reviewer) -> ReviewNow:

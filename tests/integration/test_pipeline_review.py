@@ -97,6 +97,20 @@ def test_a_review_that_could_not_be_sent_is_run_again(tmp_path: Path) -> None:
     assert set(pacs.stored) == {one.sop_instance_uid for one in sent.objects}
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_review_does_not_wait_for_a_long_reading(tmp_path: Path) -> None:
+    agent = AgentFolder(tmp_path)
+    agent.rule()
+    with StandinWorker(agent.config, tmp_path / "worker.log", slow_s=PATIENCE_S):
+        agent.receive("long", range(3))
+        reading = agent.wait_for_job("running", timeout_s=PATIENCE_S)
+        study = ReadStudy(agent.database, agent.archive)
+        save(study)
+        wait_for_review(study, "sent")
+        assert next(job.state for job in agent.jobs() if job.id == reading.id) == "running"
+
+
 def _digest(agent: AgentFolder, sop_instance_uid: str) -> str:
     from pacs_agent.db import ResultObject
 
