@@ -10,6 +10,7 @@ interface Layout {
 }
 
 interface Route {
+  path?: string;
   layoutTemplate(parameters: unknown): Layout | Promise<Layout>;
 }
 
@@ -53,6 +54,9 @@ function ours(base: Mode): Mode {
   };
 }
 
+/** The width of the panel at first; the reader may draw it wider. OHIF's own 280 px are narrow for words and bars. */
+const PANEL_WIDTH_PX = 340;
+
 /** Our panel first on the right, and open. */
 function withPanel(route: Route): Route {
   return {
@@ -61,9 +65,10 @@ function withPanel(route: Route): Route {
     layoutTemplate: async (parameters: unknown) => {
       const layout = await route.layoutTemplate(parameters);
       const rightPanels = [PANEL_ID, ...(layout.props?.rightPanels ?? [])];
-      return { ...layout, props: { ...layout.props, rightPanels, rightPanelClosed: false } };
+      const open = { rightPanelClosed: false, rightPanelInitialExpandedWidth: PANEL_WIDTH_PX };
+      return { ...layout, props: { ...layout.props, ...open, rightPanels } };
     },
-  } as Route;
+  };
 }
 
 const mode = { id: MODE_NAME, modeFactory, extensionDependencies: {} };
