@@ -50,8 +50,9 @@ class ReviewDocuments:
         findings = tuple(finding_review(row) for row in review.findings)
         seen = [one.slice.sop_instance_uid for one in findings if one.slice]
         said = _objects(session, review.job)
+        reading = StudyReading.model_validate(review.job.reading)
         return ReviewedReading(
-            reading=StudyReading.model_validate(review.job.reading),
+            reading=reading,
             read_at=review.job.created_at.astimezone(),
             version=review.version,
             verified=review.verified,
@@ -61,12 +62,13 @@ class ReviewDocuments:
             ai_result=said[ObjectKind.AI_RESULT],
             draft_report=said[ObjectKind.DRAFT_REPORT],
             images=_images(session, review, seen),
-            header=self._header(session, review.study_pk),
+            header=self._header(session, review.study_pk, reading.series.slices[0].sop_instance_uid),
         )
 
-    def _header(self, session: Session, study_pk: int) -> Dataset:
-        """The header of an image of the study, for patient and study."""
-        for digest in image_digests(session, study_pk):
+    def _header(self, session: Session, study_pk: int, first_slice: str) -> Dataset:
+        """The header of the first slice that was read, for patient and study; where it is gone, of any image."""
+        of_slice = session.scalars(select(Instance.digest).where(Instance.sop_instance_uid == first_slice))
+        for digest in (*of_slice, *image_digests(session, study_pk)):
             try:
                 return self.archive.read(digest, stop_before_pixels=True)
             except NotArchived:
