@@ -8,6 +8,7 @@ import { stepEvidence } from '../viewport/navigate';
 import { announce } from './announce';
 import { Button } from './Button';
 import { FindingForm } from './FindingForm';
+import { Handled } from './Handled';
 import { closeForm, openedForm, openForm, type Form } from './form';
 import { useObserved } from './observed';
 import { RejectReasons } from './RejectReasons';
@@ -33,6 +34,7 @@ export function FindingOpen({ finding, result, review, unsaved }: Props): React.
       <SliceAxis finding={finding} series={result.series} />
       {finding.evidence.length === 0 ? <p className="pa-soft">{t('panel.noEvidence')}</p> : <EvidenceParts finding={finding} result={result} />}
       {reviewer && <Answers finding={finding} review={review} unsaved={unsaved} form={form} />}
+      {review !== null && <Handled review={review} finding={finding} unsaved={unsaved} />}
       {form === 'reject' && <RejectReasons finding={finding} />}
       {form === 'edit' && <FindingForm result={result} finding={finding} review={review} />}
     </div>

@@ -1,18 +1,18 @@
 /** One finding of the list: what the model says in four lines; selected, also on which slices, and what to do with it. */
 import { memo, useEffect, useRef } from 'react';
-import type { Finding, FindingReview, Result } from '../api/types';
-import { t } from '../i18n';
+import type { Finding, Result } from '../api/types';
 import { select } from '../store/actions';
 import { percent, reviewOf, topEvidence } from '../store/derived';
 import { jumpTo } from '../viewport/navigate';
 import { FindingOpen } from './FindingOpen';
 import { closeForm } from './form';
+import { Handled } from './Handled';
 import { useHinted } from './hinted';
-import { Icon, PresenceGlyph } from './Icon';
+import { PresenceGlyph } from './Icon';
 import { ProbabilityBar } from './ProbabilityBar';
 import { SliceBars } from './SliceBars';
 import { useSession } from './useSession';
-import { details, findingName, presenceWord, reasonWord } from './words';
+import { details, findingName, presenceWord } from './words';
 
 interface Props {
   finding: Finding;
@@ -45,7 +45,7 @@ export const FindingRow = memo(function FindingRow({ finding, result, reached }:
           <span className="pa-name">{findingName(finding)}</span>
           <span className="pa-number">{percent(finding.probability)}</span>
           <Words finding={finding} />
-          {review !== null && <Handled review={review} finding={finding} unsaved={unsaved} />}
+          {!selected && review !== null && <Handled review={review} finding={finding} unsaved={unsaved} />}
           <ProbabilityBar finding={finding} />
           {!selected && <SliceBars finding={finding} series={result.series} />}
         </button>
@@ -75,26 +75,6 @@ function Words({ finding }: { finding: Finding }): React.JSX.Element {
       {details(finding, finding.grades).map((word) => ` · ${word}`)}
     </span>
   );
-}
-
-/** What a reader said of it, in words and with a drawing: the model's own words above stay as they are. */
-function Handled({ review, finding, unsaved }: { review: FindingReview; finding: Finding; unsaved: boolean }): React.JSX.Element {
-  const rejected = review.action === 'rejected';
-  return (
-    <span className={`pa-handled pa-handled-${rejected ? 'bad' : 'good'}`} data-pa="handled">
-      <Icon name={rejected ? 'reject' : review.action === 'accepted' ? 'accept' : 'edit'} />
-      <span>
-        {t(`panel.action_${review.action}`)} <i>{[...saidInstead(review, finding), ...(unsaved ? [t('panel.notSaved')] : [])].join(' · ')}</i>
-      </span>
-    </span>
-  );
-}
-
-function saidInstead({ reason, edited }: FindingReview, finding: Finding): string[] {
-  if (reason !== undefined) return [reasonWord(reason)];
-  if (edited === undefined) return [];
-  const comment = edited.comment === '' ? [] : [`“${edited.comment}”`];
-  return [presenceWord(edited.presence), ...details(edited, finding.grades), ...comment];
 }
 
 /** Brings a row that was selected by a key into view; the focus follows only where it was in the list before. */

@@ -9,11 +9,14 @@ export function Header(): React.JSX.Element {
   const connection = useSession((session) => session.connection);
   const source = useSession((session) => session.source);
   const answered = useSession((session) => session.answer !== null);
-  const others = useSession((session) => session.others);
+  const names = useSession((session) => session.others).join(', ');
   return (
     <header className="pa-head">
       <div className="pa-head-row">
         <h2 className="pa-title">{t('panel.title')}</h2>
+        <span className="pa-others" title={names === '' ? undefined : t('panel.others', { names })} data-pa="others">
+          {names !== '' && t('panel.alsoHere', { names })}
+        </span>
         {answered && <ConnectionState connection={source === 'sr' ? 'offline' : connection} />}
         <button type="button" className="pa-button pa-button-icon" aria-label={t('panel.keys')} title={t('panel.keys')} aria-keyshortcuts={keyFor('sheet')} data-pa="help" onClick={() => store.set({ sheet: true })}>
           <kbd className="pa-key" aria-hidden="true">
@@ -22,11 +25,6 @@ export function Header(): React.JSX.Element {
         </button>
       </div>
       <Mark />
-      {others.length > 0 && (
-        <p className="pa-others" data-pa="others">
-          {t('panel.others', { names: others.join(', ') })}
-        </p>
-      )}
     </header>
   );
 }

@@ -57,21 +57,13 @@ export function Panel(): React.JSX.Element {
     <section className="pa-root" lang={currentLanguage()} aria-label={t('core.panelLabel')} data-pa="panel" data-state={state}>
       <Header />
       <div className="pa-body">
-        {answer === null ? <NoAnswer /> : <Answered answer={answer} />}
+        {answer === null ? <NoAnswer /> : answer.result === null ? <NoResult answer={answer} /> : <Reading answer={answer} result={answer.result} />}
       </div>
+      {answer !== null && <Notices answer={answer} />}
       {answer?.result && <Footer result={answer.result} />}
       <KeySheet />
       <Announcer />
     </section>
-  );
-}
-
-function Answered({ answer }: { answer: StudyAnswer }): React.JSX.Element {
-  return (
-    <>
-      <Connected />
-      {answer.result === null ? <NoResult answer={answer} /> : <Reading answer={answer} result={answer.result} />}
-    </>
   );
 }
 
@@ -101,7 +93,6 @@ function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): R
   useEffect(() => void performance.mark('pa:panel-ready'), [result.job_id]);
   return (
     <>
-      <Notices answer={answer} result={result} />
       <FindingList result={result} />
       <Overlays />
       <Report result={result} />
@@ -110,12 +101,14 @@ function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): R
   );
 }
 
-/** Why what is shown may not be the newest. */
-function Notices({ answer, result }: { answer: StudyAnswer; result: Result }): React.JSX.Element {
-  const newer = answer.job !== null && answer.job.id !== result.job_id ? answer.job : null;
+/** Below the list, so that nothing moves under the pointer when one comes: why what is shown may not be the newest. */
+function Notices({ answer }: { answer: StudyAnswer }): React.JSX.Element {
+  const { result, job, reason } = answer;
+  const newer = result !== null && job !== null && job.id !== result.job_id ? job : null;
   return (
-    <>
-      {newer !== null && newer.finished_at === null && (
+    <div className="pa-notices">
+      <Connected />
+      {result !== null && newer !== null && newer.finished_at === null && (
         <Message name="newer">
           <p>{t('panel.newerReading', { at: dateTime(result.created_at) })}</p>
           <Fold title={t('panel.steps')} name="steps">
@@ -123,11 +116,11 @@ function Notices({ answer, result }: { answer: StudyAnswer; result: Result }): R
           </Fold>
         </Message>
       )}
-      {answer.reason !== '' && (
+      {result !== null && reason !== '' && (
         <Message kind="warning" name="reason">
-          {answer.reason}
+          {reason}
         </Message>
       )}
-    </>
+    </div>
   );
 }

@@ -5,6 +5,7 @@ export const panel: Record<keyof typeof english, string> = {
   unverified: 'KI-erzeugt, nicht geprüft',
   demo: 'Demomodell, an Phantomen gelernt, nicht für den klinischen Gebrauch',
   verifiedBy: 'Freigegeben von {name}',
+  alsoHere: 'auch hier: {names}',
   others: 'Beurteilt gerade auch: {names}',
   connection_live: 'live',
   connection_polling: 'alle 10 s',

@@ -4,6 +4,7 @@ export const panel = {
   unverified: 'AI-generated, unverified',
   demo: 'Demo model, learned from phantoms, not for clinical use',
   verifiedBy: 'Verified by {name}',
+  alsoHere: 'also here: {names}',
   others: 'Also reviewing now: {names}',
   connection_live: 'live',
   connection_polling: 'every 10 s',
