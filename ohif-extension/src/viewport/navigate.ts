@@ -32,7 +32,6 @@ export function followSlices(services: ViewportServices, shown: ShownViewports):
     unfollow.forEach((end) => end());
     viewer = null;
     latestJump += 1;
-    listeners.clear();
     store.set({ current: null });
   };
 }

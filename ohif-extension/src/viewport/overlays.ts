@@ -89,8 +89,7 @@ export function followOverlays(services: ViewportServices, shown: ShownViewports
     subscriptions.forEach((subscription) => subscription.unsubscribe());
     unsubscribe();
     viewer = null;
-    list = [];
-    listeners.clear();
+    refresh();
   };
 }
 
