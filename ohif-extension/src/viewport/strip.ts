@@ -106,8 +106,8 @@ export class Strip {
 
   #draw(): void {
     const { clientHeight: height_px } = this.#canvas;
-    const context = this.#canvas.getContext('2d');
-    if (this.#picture === null || context === null || height_px === 0) return;
+    const context = this.#picture === null || height_px === 0 ? null : this.#canvas.getContext('2d');
+    if (this.#picture === null || context === null) return;
     const ratio = globalThis.devicePixelRatio || 1;
     this.#canvas.width = Math.round(WIDTH_PX * ratio);
     this.#canvas.height = Math.round(height_px * ratio);
