@@ -16,13 +16,15 @@ function script(text) {
 }
 
 /** `window.config` after the script ran. */
-function configured(plugin) {
-  const page = { window: {}, location: { origin: 'http://agent:8080', pathname: '/x', search: '?a=1', assign: vi.fn() } };
+function configured(plugin, address = '/x') {
+  const location = { origin: 'http://agent:8080', pathname: address, search: '?a=1', assign: vi.fn() };
+  const page = { window: {}, location, history: { replaceState: vi.fn() }, navigator: { language: 'de-CH' } };
   const context = vm.createContext({ ...page, console });
-  const text = `${readFileSync(SCRIPT, 'utf8')}\nconfigureViewer(${JSON.stringify({ sources: SOURCES, plugin })});`;
+  const settings = { sources: SOURCES, plugin, routes: { ours: 'pacs-agent', viewer: 'viewer' } };
+  const text = `${readFileSync(SCRIPT, 'utf8')}\nconfigureViewer(${JSON.stringify(settings)});`;
   const options = { importModuleDynamically: vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER };
   new vm.Script(text, options).runInContext(context);
-  return { config: page.window.config, location: page.location };
+  return { config: page.window.config, location, history: page.history };
 }
 
 afterEach(() => vi.restoreAllMocks());
@@ -45,6 +47,19 @@ test.each([
   expect([extensions, modes]).toEqual([[], []]);
   expect(dataSources).toHaveLength(2);
   expect(warned).toHaveBeenCalledOnce();
+});
+
+test.each([
+  ['/pacs-agent', '/viewer?a=1'],
+  ['/pacs-agent/archive', '/viewer/archive?a=1'],
+  ['/pacs-agents', null],
+  ['/', null],
+])('without the plugin the address %s leads to %s', async (address, target) => {
+  vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+  const { config, history } = configured(null, address);
+  const { customizationService } = await config();
+  expect(history.replaceState.mock.calls.map(([, , to]) => to)).toEqual(target ? [target] : []);
+  expect(customizationService['viewportOverlay.topRight'].$push[0].contentF()).toContain('Kein KI-Befund');
 });
 
 test('images come from the first source, at this address', async () => {

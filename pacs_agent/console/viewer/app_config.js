@@ -2,11 +2,25 @@
  * The viewer's configuration, as the agent serves it. `settings` is put in by the agent:
  *   sources  [{name, title, root}], the first one is shown
  *   plugin   {extension, mode}, addresses of the modules; null when they are not built
+ *   routes   {ours, viewer}, where our mode and the viewer's own one show a study
  *
- * The plugin is tried before the viewer hears of it: one that fails is left out, and the viewer opens without it.
+ * The plugin is tried before the viewer hears of it: one that fails is left out, the viewer opens without it and says so
+ * beside the images, and addresses of our mode lead to the viewer's own.
  */
 function configureViewer(settings) {
   const SESSION_ENDED = 401;
+  const ABSENT = {
+    en: 'No AI reading: its panel could not be loaded',
+    de: 'Kein KI-Befund: sein Panel konnte nicht geladen werden',
+  };
+  const NOTICE = {
+    id: 'pacs-agent-absent',
+    inheritsFrom: 'ohif.overlayItem',
+    label: '',
+    title: 'The plugin of the PACS agent could not be loaded',
+    condition: () => true,
+    contentF: () => (navigator.language.startsWith('de') ? ABSENT.de : ABSENT.en),
+  };
 
   const base = {
     routerBasename: '/',
@@ -53,7 +67,7 @@ function configureViewer(settings) {
     };
   }
 
-  /** The plugin's modules, or nothing when one of them is missing or cannot be loaded. */
+  /** The plugin's modules, or what stands in for them when one is missing or cannot be loaded. */
   async function plugin() {
     try {
       if (!settings.plugin) throw new Error('it has not been built: run `make viewer` where the agent runs');
@@ -61,8 +75,16 @@ function configureViewer(settings) {
       return { extensions: [extension], modes: [mode] };
     } catch (error) {
       console.warn('The plugin of the PACS agent is not shown:', error);
-      return {};
+      leadToViewersMode();
+      return { customizationService: { ...base.customizationService, 'viewportOverlay.topRight': { $push: [NOTICE] } } };
     }
+  }
+
+  /** Addresses of our mode are kept in bookmarks and in the PACS. This runs before the viewer looks at the address. */
+  function leadToViewersMode() {
+    const [, first, ...rest] = location.pathname.split('/');
+    if (first !== settings.routes.ours) return;
+    history.replaceState(null, '', `/${[settings.routes.viewer, ...rest].join('/')}${location.search}`);
   }
 
   async function load(address) {

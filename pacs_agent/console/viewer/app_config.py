@@ -6,7 +6,7 @@ from typing import Any
 
 from pacs_agent.archive.dicomweb import PREFIX as ARCHIVE_ROOT
 from pacs_agent.config import WebSettings
-from pacs_agent.console.viewer.plugin import MODULES, PREFIX, missing_modules
+from pacs_agent.console.viewer.plugin import MODE_ROUTE, MODULES, PREFIX, VIEWER_ROUTE, missing_modules
 
 PACS_ROOT = "/pacs/dicom-web"
 _SCRIPT = Path(__file__).with_name("app_config.js")
@@ -14,7 +14,8 @@ _SCRIPT = Path(__file__).with_name("app_config.js")
 
 def app_config(settings: WebSettings) -> str:
     """The script: app_config.js and a call of its function with what the settings say."""
-    facts = {"sources": _sources(settings), "plugin": _plugin(settings.plugin_dir)}
+    routes = {"ours": MODE_ROUTE, "viewer": VIEWER_ROUTE}
+    facts = {"sources": _sources(settings), "plugin": _plugin(settings.plugin_dir), "routes": routes}
     return f"{_SCRIPT.read_text(encoding='utf-8')}\nconfigureViewer({json.dumps(facts)});\n"
 
 

@@ -44,7 +44,7 @@ def find_viewer(folder: Path) -> ViewerBuild:
         changed_ns = note.stat().st_mtime_ns
     except OSError:
         raise ViewerMissing(f"there is no viewer in {folder}; run `make viewer`, or set web.viewer_dir") from None
-    return _read(folder, changed_ns)
+    return _read(folder.resolve(), changed_ns)  # Flask looks for relative paths elsewhere than we do
 
 
 @lru_cache(maxsize=4)

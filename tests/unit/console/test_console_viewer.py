@@ -126,6 +126,16 @@ def test_nothing_outside_of_the_folder_is_given(tmp_path_factory: pytest.TempPat
     assert found is None or folder in found.resolve().parents
 
 
+def test_the_folder_may_be_named_from_the_working_directory(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_viewer(tmp_path / "viewer")
+    monkeypatch.chdir(tmp_path)
+    settings = Settings.model_validate({"web": {"viewer_dir": "viewer"}})
+    client = create_app(settings, database, Archive(database, tmp_path / "archive")).test_client()
+    assert client.get("/").status_code == 200
+
+
 def test_without_a_viewer_a_page_says_what_to_run_and_the_rest_works(empty: FlaskClient) -> None:
     page = empty.get("/")
     assert page.status_code == 503
