@@ -46,8 +46,17 @@ def take(site: Site, browser: Browser, folder: Path, out: Path) -> None:
     states = without_result(site, folder)
     late, late_uid = copy_of(study.files, folder / "late", "late", new_pixels=True)
     worker = site.worker()
-    worker.send_signal(signal.SIGSTOP)
-    site.send(late)
+
+    def stop(_: Any) -> None:
+        worker.send_signal(signal.SIGSTOP)
+
+    def go_on(_: Any) -> None:
+        worker.send_signal(signal.SIGCONT)
+
+    def arrive(_: Any) -> None:
+        stop(_)
+        site.send(late)
+
     try:
         browser.play(
             "pictures",
@@ -59,13 +68,10 @@ def take(site: Site, browser: Browser, folder: Path, out: Path) -> None:
             states=states,
             late=late_uid,
             folder=str(out),
-            answers={
-                "the agent goes on": lambda _: worker.send_signal(signal.SIGCONT),
-                "the agent stops": lambda _: worker.send_signal(signal.SIGSTOP),
-            },
+            answers={"a study arrives": arrive, "the agent goes on": go_on, "the agent stops": stop},
         )
     finally:
-        worker.send_signal(signal.SIGCONT)
+        go_on(None)
 
 
 def findings_of(said: dict[str, Any]) -> list[dict[str, str]]:
@@ -78,19 +84,17 @@ def findings_of(said: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def without_result(site: Site, folder: Path) -> dict[str, str]:
-    """A study in each of the states without a result."""
+    """A study that no model reads, and one whose reading fails."""
     few = plain_study(folder / "few", 3)
-    other = plain_study(folder / "other", 3, Modality="DX")
     broken = plain_study(folder / "broken", 4)
-    for name in ("few", "other"):
-        site.send(sorted((folder / name).iterdir()))
+    site.send(sorted((folder / "few").iterdir()))
     site.agent.ended_job(few)
     with site.held() as go_on:
         site.send(sorted((folder / "broken").iterdir()))
         with site.without_files(broken):
             go_on(None)
             site.agent.ended_job(broken)
-    return {"not-applicable": few, "none": other, "failed": broken}
+    return {"not-applicable": few, "failed": broken}
 
 
 def make_small(picture: Path) -> None:

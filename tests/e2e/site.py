@@ -16,6 +16,7 @@ import pydicom
 import requests
 import yaml
 from dicomweb_client import DICOMwebClient
+from pydicom.uid import JPEG2000Lossless
 
 from tests.judges import errors, judge_all
 from tests.peers import Agent, Orthanc, RunningProcess, free_port, storescu, until
@@ -82,10 +83,12 @@ class Site:
         return DICOMwebClient(f"{self.agent.url}/dicom-web", session=session)
 
     def send(self, files: Sequence[Path]) -> None:
-        """Sends images as a modality does: to the PACS too, where there is one."""
+        """Sends images as a modality does, JPEG 2000 included: to the PACS too, where there is one."""
         if self.pacs:
             self.pacs.upload(files)
-        sent = storescu(files, self.agent.port, self.agent.ae_title, calling_ae=MODALITY)
+        syntax = pydicom.filereader.read_file_meta_info(files[0]).TransferSyntaxUID
+        proposed = ["--propose-j2k-lossless"] if syntax == JPEG2000Lossless else []
+        sent = storescu(files, self.agent.port, self.agent.ae_title, calling_ae=MODALITY, options=proposed)
         assert sent.code == 0, sent.output
 
     def read(self, files: Sequence[Path], study: str) -> dict[str, Any]:

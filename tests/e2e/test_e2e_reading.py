@@ -151,22 +151,30 @@ def test_jpeg_2000_is_shown_under_the_policy(
 
 def test_studies_without_a_result_say_why(browser: Browser, a_site: Site, tmp_path: Path) -> None:
     studies = {
-        "not for this model": {"study": plain_study(tmp_path / "few", 3), "state": "not_applicable"},
-        "of no rule": {"study": plain_study(tmp_path / "other", 3, Modality="DX"), "state": "none"},
-        "broken": {"study": plain_study(tmp_path / "broken", 4), "state": "failed"},
+        "too short": {"study": plain_study(tmp_path / "too short", 3), "state": "not_applicable"},
+        "of no rule": {"study": plain_study(tmp_path / "of no rule", 3, Modality="DX"), "state": "not_applicable"},
+        "unreadable": {"study": plain_study(tmp_path / "unreadable", 4), "state": "failed"},
+        "arriving": {"study": plain_study(tmp_path / "arriving", 3), "state": "none"},
     }
-    for folder in ("few", "other"):
-        a_site.send(sorted((tmp_path / folder).iterdir()))
+    for name in ("too short", "of no rule"):
+        a_site.send(sorted((tmp_path / name).iterdir()))
+    a_site.agent.ended_job(studies["too short"]["study"])
     with a_site.held() as go_on:
-        a_site.send(sorted((tmp_path / "broken").iterdir()))
-        with a_site.without_files(studies["broken"]["study"]):
+        a_site.send(sorted((tmp_path / "unreadable").iterdir()))
+        with a_site.without_files(studies["unreadable"]["study"]):
             go_on(None)
-            a_site.agent.ended_job(studies["broken"]["study"])
-    a_site.agent.ended_job(studies["not for this model"]["study"])
-    seen = browser.play("states", a_site.address, account=ADA.given(), studies=studies)
-    assert "slices" in seen["not for this model"]["text"]
-    assert a_site.result(studies["broken"]["study"])["reason"] in seen["broken"]["text"]
-    assert a_site.result(studies["of no rule"]["study"])["reason"] in seen["of no rule"]["text"]
+            a_site.agent.ended_job(studies["unreadable"]["study"])
+    with a_site.held():
+        a_site.send(sorted((tmp_path / "arriving").iterdir()))
+        seen = browser.play("states", a_site.address, account=ADA.given(), studies=studies)
+        said = {name: a_site.result(one["study"]) for name, one in studies.items()}
+    for name in studies:
+        assert said[name]["reason"], name
+        assert said[name]["reason"] in seen[name]["text"]
+    assert "3 slices" in seen["too short"]["text"]
+    assert "Modality" in seen["of no rule"]["text"]
+    assert "rerun" in seen["unreadable"]["text"]
+    assert "still arriving" in seen["arriving"]["text"]
 
 
 def test_viewer_works_without_the_plugin(browser: Browser, site: Site, effusion: PhantomStudy, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def check_assessment(documents: list[pydicom.Dataset], said: dict[str, Any], sli
     assert assessment.SOPClassUID == Comprehensive3DSRStorage
     assert {document.SOPClassUID for document in documents} >= {BasicTextSRStorage, Comprehensive3DSRStorage}
     text = assessment.to_json()
-    ai_result = next(made["sop_instance_uid"] for made in said["result"]["objects"] if "ai" in made["kind"])
+    ai_result = next(made["sop_instance_uid"] for made in said["result"]["objects"] if made["kind"] == "ai_result")
     assert ai_result in text
     assert slice_added in text
 

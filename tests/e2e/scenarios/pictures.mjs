@@ -1,6 +1,6 @@
 /** The pictures of docs/img: the panel in every state. Not a test; `python -m tests.e2e.pictures` takes them. */
 import path from 'node:path';
-import { accept, choose, edit, press, reject, says } from '../browser/panel.mjs';
+import { accept, choose, edit, press, reject, row, says } from '../browser/panel.mjs';
 
 const SCREEN = { width: 1440, height: 900 };
 
@@ -52,7 +52,7 @@ async function reviewing(viewer, { reviewed: { study, findings } }, { whole, pan
     await choose(viewer, key, slice);
     await accept(viewer, key);
   }
-  await thumbnails(viewer);
+  await row(viewer, others.at(-1).key).locator('button').first().click();
   await whole('review');
   await viewer.page.keyboard.press('?');
   await viewer.part('sheet').waitFor();
@@ -73,7 +73,10 @@ async function withoutResult(viewer, { states }, panel) {
 }
 
 async function pending(viewer, { late }, ask, panel) {
+  await ask('a study arrives');
   await viewer.open(late);
+  await viewer.panel('none');
+  await panel('none');
   await ask('the agent goes on');
   await viewer.page.locator('[data-pa="step"][data-state="done"]').first().waitFor({ timeout: 90_000 });
   await ask('the agent stops');
