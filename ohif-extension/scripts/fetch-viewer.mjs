@@ -7,8 +7,8 @@
  *   npm run fetch-viewer -- --version 3.12.10 --out DIR      another pinned version into another folder
  *   npm run fetch-viewer -- --force                          again, also when it is there
  *
- * What is fetched stays in .cache/viewer/ of the repository, or in the folder of --cache. A folder that is already right
- * is left as it is.
+ * What is fetched stays in .cache/viewer/ of the repository, or in the folder of --cache. A folder that is already
+ * right is left as it is.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -152,8 +152,8 @@ async function makeViewer(archive, out, { version, integrity, stamp }) {
 }
 
 /**
- * Unpacks only the viewer's files (`package/dist/`), dated now: npm dates all files of all versions alike, and a browser
- * would take a page of an earlier version for this one's.
+ * Unpacks only the viewer's files (`package/dist/`), dated now: npm dates all files of all versions alike, and a
+ * browser would take a page of an earlier version for this one's.
  */
 async function unpack(archive, folder) {
   try {
