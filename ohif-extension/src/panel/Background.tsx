@@ -1,15 +1,19 @@
 /** What stands behind a result: the model in its own words, earlier readings, and the objects that were sent. */
-import type { Earlier, Model, Result } from '../api/types';
+import type { Earlier, Model, Result, ResultObject, StudyAnswer } from '../api/types';
 import { dateTime, t } from '../i18n';
 import { Fold } from './Fold';
+import { deliveryInWords, evidenceWord, jobWord, kindWord } from './words';
 
-const DIGEST_SHOWN = 12;
-
-export function Background({ result, history }: { result: Result; history: readonly Earlier[] }): React.JSX.Element {
+export function Background({ answer, result }: { answer: StudyAnswer; result: Result }): React.JSX.Element {
+  const { history, review } = answer;
+  const objects = [...result.objects, ...(review?.job_id === result.job_id ? review.objects : [])];
   return (
     <>
       <Fold title={t('panel.modelDetails')} name="model">
         <ModelFacts model={result.model} result={result} />
+      </Fold>
+      <Fold title={t('panel.documents', { count: objects.length })} name="documents">
+        <Documents objects={objects} />
       </Fold>
       <Fold title={t('panel.history', { count: history.length })} name="history">
         <History history={history} shown={result.job_id} />
@@ -24,9 +28,10 @@ function ModelFacts({ model, result }: { model: Model; result: Result }): React.
     [t('panel.manufacturer'), model.manufacturer],
     [t('panel.intendedUse'), model.intended_use],
     [t('panel.trainingData'), model.training_data],
-    [t('panel.evidenceMethod'), result.evidence_method ?? t('panel.notSaid')],
+    [t('panel.evidenceMethod'), result.evidence_method === null ? t('panel.notSaid') : evidenceWord(result.evidence_method)],
     [t('panel.seriesRead'), t('panel.seriesInWords', { name: result.series.description, count: result.series.slices.length })],
     [t('panel.deviceUid'), model.device_uid],
+    [t('panel.digest'), model.digest],
   ];
   return (
     <dl className="pa-fold-body pa-facts">
@@ -36,17 +41,23 @@ function ModelFacts({ model, result }: { model: Model; result: Result }): React.
           <dd>{fact}</dd>
         </div>
       ))}
-      <div>
-        <dt>{t('panel.digest')}</dt>
-        <dd title={model.digest}>{model.digest.slice(0, DIGEST_SHOWN)}…</dd>
-      </div>
-      {result.objects.map((object) => (
-        <div key={object.sop_instance_uid}>
-          <dt>{object.kind}</dt>
-          <dd>{object.deliveries.map(({ destination, state }) => `${destination}: ${state}`).join(', ') || t('panel.notSent')}</dd>
-        </div>
-      ))}
     </dl>
+  );
+}
+
+/** What the agent made of this reading and its review, and how far each is on its way to the PACS. */
+function Documents({ objects }: { objects: readonly ResultObject[] }): React.JSX.Element {
+  return (
+    <ul className="pa-fold-body pa-history">
+      {objects.map(({ kind, sop_instance_uid, deliveries }) => (
+        <li key={sop_instance_uid} data-pa="document" data-kind={kind}>
+          <p>
+            <b>{kindWord(kind)}</b> · {deliveries.map(deliveryInWords).join(', ') || t('panel.notSent')}
+          </p>
+          <p className="pa-soft pa-small pa-uid">{sop_instance_uid}</p>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -60,7 +71,7 @@ function History({ history, shown }: { history: readonly Earlier[]; shown: strin
             <b>{dateTime(each.created_at)}</b> · {each.model || t('panel.noModel')}
           </p>
           <p className="pa-soft">
-            {each.job_id === shown ? t('panel.shownNow') : each.superseded ? t('panel.superseded') : each.state}
+            {each.job_id === shown ? t('panel.shownNow') : each.superseded ? t('panel.superseded') : jobWord(each.state)}
             {each.reason !== '' && ` · ${each.reason}`}
           </p>
         </li>

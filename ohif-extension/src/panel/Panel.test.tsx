@@ -123,6 +123,7 @@ describe('with a result', () => {
     expect(part('fold-model').textContent).toContain('Demonstration and software tests only');
     expect(part('fold-model').textContent).toContain('Procedurally generated thorax CT phantoms');
     expect(part('fold-model').textContent).toContain('04ea79f6e4e8');
+    expect(part('fold-documents').textContent).toContain('AI result · pacs: confirmed by the destination');
   });
 });
 

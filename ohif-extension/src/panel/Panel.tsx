@@ -96,7 +96,7 @@ function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): R
       <FindingList result={result} />
       <Overlays />
       <Report result={result} />
-      <Background result={result} history={answer.history} />
+      <Background answer={answer} result={result} />
     </>
   );
 }

@@ -1,5 +1,5 @@
 /** What is said of a finding, in the reader's language. Names that we do not know stay as the model gives them. */
-import type { Count, Finding, Presence, Side, Step } from '../api/types';
+import type { Count, Delivery, Finding, Presence, Side, Step } from '../api/types';
 import { t, type TextKey } from '../i18n';
 import { en } from '../i18n/en';
 
@@ -57,6 +57,25 @@ export function details(said: Described, grades: readonly string[]): string[] {
     ...(grade === undefined ? [] : [gradeWord(grade)]),
     ...(said.count === null ? [] : [countWord(said.count)]),
   ];
+}
+
+/** The kind of a document. */
+export function kindWord(kind: string): string {
+  return known(`kind_${kind}`, kind.replaceAll('_', ' '));
+}
+
+/** "pacs: in the PACS": the destination by its name, and how far the document is. */
+export function deliveryInWords({ destination, state }: Delivery): string {
+  return `${destination}: ${known(`delivery_${state}`, state)}`;
+}
+
+/** The state of a reading job. */
+export function jobWord(state: string): string {
+  return known(`job_${state}`, state);
+}
+
+export function evidenceWord(method: string): string {
+  return known(`evidence_${method}`, method.replaceAll('_', ' '));
 }
 
 /** "Select the series", "Deliver to PACS". The names are those of the pipeline. */
