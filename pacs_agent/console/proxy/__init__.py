@@ -5,6 +5,6 @@ ours. What may fail: a PACS that cannot be reached, is too slow or refuses the a
 address and the agent's login there never leave the server.
 """
 
-from pacs_agent.console.proxy.blueprint import proxy_blueprint
+from pacs_agent.console.proxy.blueprint import PREFIX, proxy_blueprint
 
-__all__ = ["proxy_blueprint"]
+__all__ = ["PREFIX", "proxy_blueprint"]

@@ -6,9 +6,9 @@ from typing import Any
 
 from pacs_agent.archive.dicomweb import PREFIX as ARCHIVE_ROOT
 from pacs_agent.config import WebSettings
+from pacs_agent.console.proxy import PREFIX as PACS_ROOT
 from pacs_agent.console.viewer.plugin import MODE_ROUTE, MODULES, PREFIX, VIEWER_ROUTE, missing_modules
 
-PACS_ROOT = "/pacs/dicom-web"
 _SCRIPT = Path(__file__).with_name("app_config.js")
 
 
