@@ -1,5 +1,5 @@
 /** From slice to slice: where the reader is, and jumps by SOPInstanceUID. */
-import type { Result, Series } from '../api/types';
+import type { Evidence, Finding, Result, Series } from '../api/types';
 import type { Subscription, Viewport, ViewportServices } from '../ohif/types';
 import { store, type CurrentSlice } from '../store/store';
 import { evidencePlaces, findingsShown, nextPlace } from './evidence-order';
@@ -66,6 +66,14 @@ export async function stepEvidence(direction: 1 | -1): Promise<boolean> {
   if (viewer === null || result === null) return false;
   const target = evidenceFrom(viewer.shown, result, direction);
   return target === null ? false : jumpTo(target.sop_instance_uid, target.frame_number ?? undefined);
+}
+
+/** The slices a finding rests on, in the order in which the keys and the wheel come to them. */
+export function evidenceOnWheel(finding: Finding): Evidence[] {
+  const series = store.get().answer?.result?.series;
+  if (viewer === null || !series) return [...finding.evidence].sort((a, b) => a.index - b.index);
+  const places = wheelPlaces(viewer.shown, series);
+  return [...finding.evidence].sort((a, b) => (places[a.index] ?? -1) - (places[b.index] ?? -1));
 }
 
 function evidenceFrom(shown: ShownViewports, result: Result, direction: 1 | -1): Series['slices'][number] | null {
