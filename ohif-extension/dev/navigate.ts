@@ -1,4 +1,5 @@
 /** Stands in for the viewport: a slice is on display as soon as it is asked for. */
+import type { Evidence, Finding } from '../src/api/types';
 import { evidenceOf, findingOf } from '../src/store/derived';
 import { store } from '../src/store/store';
 
@@ -14,4 +15,8 @@ export function stepEvidence(direction: 1 | -1): Promise<boolean> {
   const at = slices.findIndex(({ sop_instance_uid }) => sop_instance_uid === session.current?.sopInstanceUid);
   const next = slices[at + direction];
   return next === undefined ? Promise.resolve(false) : jumpTo(next.sop_instance_uid, next.frame_number ?? undefined);
+}
+
+export function evidenceOnWheel(finding: Finding): Evidence[] {
+  return evidenceOf(finding);
 }

@@ -37,7 +37,8 @@ export function change(before: Session, now: Session): string {
 function answerChange(before: Session, now: Session): string {
   const [was, is] = [before.answer, now.answer];
   if (is === null || (was?.state === is.state && was.result?.job_id === is.result?.job_id)) return '';
-  if (is.result !== null && was?.result?.job_id !== is.result.job_id) return t('panel.saidReady', { count: is.result.findings.filter(({ presence }) => presence !== 'absent').length });
+  if (is.result !== null && was?.result?.job_id !== is.result.job_id)
+    return t('panel.saidReady', { count: is.result.findings.filter(({ presence }) => presence !== 'absent').length });
   return t(`panel.state_${is.state}`);
 }
 
@@ -58,5 +59,7 @@ function savingChange(before: Session, now: Session): string {
 }
 
 function othersChange(before: Session, now: Session): string {
-  return before.others === now.others || now.others.length === 0 ? '' : t('panel.others', { names: now.others.join(', ') });
+  return before.others === now.others || now.others.length === 0
+    ? ''
+    : t('panel.others', { names: now.others.join(', ') });
 }

@@ -28,8 +28,14 @@ function ModelFacts({ model, result }: { model: Model; result: Result }): React.
     [t('panel.manufacturer'), model.manufacturer],
     [t('panel.intendedUse'), model.intended_use],
     [t('panel.trainingData'), model.training_data],
-    [t('panel.evidenceMethod'), result.evidence_method === null ? t('panel.notSaid') : evidenceWord(result.evidence_method)],
-    [t('panel.seriesRead'), t('panel.seriesInWords', { name: result.series.description, count: result.series.slices.length })],
+    [
+      t('panel.evidenceMethod'),
+      result.evidence_method === null ? t('panel.notSaid') : evidenceWord(result.evidence_method),
+    ],
+    [
+      t('panel.seriesRead'),
+      t('panel.seriesInWords', { name: result.series.description, count: result.series.slices.length }),
+    ],
     [t('panel.deviceUid'), model.device_uid],
     [t('panel.digest'), model.digest],
   ];
@@ -71,7 +77,11 @@ function History({ history, shown }: { history: readonly Earlier[]; shown: strin
             <b>{dateTime(each.created_at)}</b> · {each.model || t('panel.noModel')}
           </p>
           <p className="pa-soft">
-            {each.job_id === shown ? t('panel.shownNow') : each.superseded ? t('panel.superseded') : jobWord(each.state)}
+            {each.job_id === shown
+              ? t('panel.shownNow')
+              : each.superseded
+                ? t('panel.superseded')
+                : jobWord(each.state)}
             {each.reason !== '' && ` · ${each.reason}`}
           </p>
         </li>

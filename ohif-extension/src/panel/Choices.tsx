@@ -10,7 +10,14 @@ interface ChoicesProps<Value> {
   choose: (value: Value) => void;
 }
 
-export function Choices<Value extends string | number | null>({ title, name, options, value, words, choose }: ChoicesProps<Value>): React.JSX.Element {
+export function Choices<Value extends string | number | null>({
+  title,
+  name,
+  options,
+  value,
+  words,
+  choose,
+}: ChoicesProps<Value>): React.JSX.Element {
   const group = useId();
   return (
     <fieldset>
@@ -35,7 +42,13 @@ interface TicksProps<Value> {
   choose: (values: Value[]) => void;
 }
 
-export function Ticks<Value extends string>({ title, options, values, words, choose }: TicksProps<Value>): React.JSX.Element {
+export function Ticks<Value extends string>({
+  title,
+  options,
+  values,
+  words,
+  choose,
+}: TicksProps<Value>): React.JSX.Element {
   const toggled = (option: Value): Value[] => options.filter((each) => values.includes(each) !== (each === option));
   return (
     <fieldset>

@@ -11,7 +11,18 @@ import { closeForm } from './form';
 import { LUNG_SITE } from './rendered';
 import { useReturningFocus } from './returningFocus';
 import { useSession } from './useSession';
-import { countWord, COUNTS, findingName, gradeWord, LOBES, lobeWord, PRESENCES, presenceWord, SIDES, sideWord } from './words';
+import {
+  countWord,
+  COUNTS,
+  findingName,
+  gradeWord,
+  LOBES,
+  lobeWord,
+  PRESENCES,
+  presenceWord,
+  SIDES,
+  sideWord,
+} from './words';
 
 const PLEURA_SITE = '3120008';
 const COUNTED: ReadonlySet<string> = new Set(['lung_nodule', 'lymphadenopathy']);
@@ -27,7 +38,9 @@ interface Props {
 export function FindingForm({ result, finding, review }: Props): React.JSX.Element {
   const missed = sortedFindings(result).filter(({ presence }) => presence === 'absent');
   const selected = useSession((session) => session.selected);
-  const [key, setKey] = useState(finding?.key ?? missed.find((each) => each.key === selected)?.key ?? missed[0]?.key ?? '');
+  const [key, setKey] = useState(
+    finding?.key ?? missed.find((each) => each.key === selected)?.key ?? missed[0]?.key ?? '',
+  );
   const said = finding ?? result.findings.find((each) => each.key === key);
   const [edited, setEdited] = useState<Edited>(() => startingPoint(finding, review));
   const change = (part: Partial<Edited>): void => setEdited({ ...edited, ...part });
@@ -55,12 +68,40 @@ export function FindingForm({ result, finding, review }: Props): React.JSX.Eleme
         closeForm();
       }}
     >
-      {finding === undefined && <Missed missed={missed} value={key} choose={(next) => { setKey(next); change({ grade: null, count: null, sides: [], lobes: [] }); }} where={where} />}
-      {finding !== undefined && <Choices<Presence> title={t('panel.presence')} name="presence" options={review?.action === 'added' ? ['present', 'uncertain'] : PRESENCES} value={edited.presence} words={presenceWord} choose={(presence) => change({ presence })} />}
-      {said !== undefined && edited.presence !== 'absent' && <Attributes finding={said} edited={edited} change={change} />}
+      {finding === undefined && (
+        <Missed
+          missed={missed}
+          value={key}
+          choose={(next) => {
+            setKey(next);
+            change({ grade: null, count: null, sides: [], lobes: [] });
+          }}
+          where={where}
+        />
+      )}
+      {finding !== undefined && (
+        <Choices<Presence>
+          title={t('panel.presence')}
+          name="presence"
+          options={review?.action === 'added' ? ['present', 'uncertain'] : PRESENCES}
+          value={edited.presence}
+          words={presenceWord}
+          choose={(presence) => change({ presence })}
+        />
+      )}
+      {said !== undefined && edited.presence !== 'absent' && (
+        <Attributes finding={said} edited={edited} change={change} />
+      )}
       <label>
         <span className="pa-label">{t('panel.comment')}</span>
-        <textarea className="pa-field" rows={2} maxLength={MAX_COMMENT} value={edited.comment} onChange={(event) => change({ comment: event.target.value })} data-pa="comment" />
+        <textarea
+          className="pa-field"
+          rows={2}
+          maxLength={MAX_COMMENT}
+          value={edited.comment}
+          onChange={(event) => change({ comment: event.target.value })}
+          data-pa="comment"
+        />
       </label>
       <div className="pa-row">
         <button type="submit" className="pa-button pa-button-main" aria-disabled={!ready || undefined} data-pa="apply">
@@ -92,7 +133,9 @@ function Missed({ missed, value, choose, where }: MissedProps): React.JSX.Elemen
           ))}
         </select>
       </label>
-      <p className={where === null ? 'pa-error' : 'pa-soft'}>{where === null ? t('core.noSlice') : t('panel.onSlice', { slice: where })}</p>
+      <p className={where === null ? 'pa-error' : 'pa-soft'}>
+        {where === null ? t('core.noSlice') : t('panel.onSlice', { slice: where })}
+      </p>
     </>
   );
 }
@@ -109,13 +152,45 @@ function Attributes({ finding, edited, change }: AttributesProps): React.JSX.Ele
   const sided = inLung || finding.site.value === PLEURA_SITE || finding.sides.length > 0;
   return (
     <>
-      {sided && <Ticks<Side> title={t('panel.side')} options={SIDES} values={edited.sides} words={sideWord} choose={(sides) => change({ sides, lobes: edited.lobes.filter((lobe) => sides.some((side) => lobe.startsWith(side))) })} />}
-      {(inLung || finding.lobes.length > 0) && <Ticks<string> title={t('panel.lobe')} options={LOBES} values={edited.lobes} words={lobeWord} choose={(lobes) => change({ lobes, sides: sidesOf(lobes, edited.sides) })} />}
+      {sided && (
+        <Ticks<Side>
+          title={t('panel.side')}
+          options={SIDES}
+          values={edited.sides}
+          words={sideWord}
+          choose={(sides) =>
+            change({ sides, lobes: edited.lobes.filter((lobe) => sides.some((side) => lobe.startsWith(side))) })
+          }
+        />
+      )}
+      {(inLung || finding.lobes.length > 0) && (
+        <Ticks<string>
+          title={t('panel.lobe')}
+          options={LOBES}
+          values={edited.lobes}
+          words={lobeWord}
+          choose={(lobes) => change({ lobes, sides: sidesOf(lobes, edited.sides) })}
+        />
+      )}
       {finding.grades.length > 0 && (
-        <Choices<number | null> title={t('panel.grade')} name="grade" options={[null, ...finding.grades.keys()]} value={edited.grade} words={(grade) => (grade === null ? t('panel.notSaid') : gradeWord(finding.grades[grade] ?? ''))} choose={(grade) => change({ grade })} />
+        <Choices<number | null>
+          title={t('panel.grade')}
+          name="grade"
+          options={[null, ...finding.grades.keys()]}
+          value={edited.grade}
+          words={(grade) => (grade === null ? t('panel.notSaid') : gradeWord(finding.grades[grade] ?? ''))}
+          choose={(grade) => change({ grade })}
+        />
       )}
       {(finding.count !== null || COUNTED.has(finding.key)) && (
-        <Choices<Count | null> title={t('panel.count')} name="count" options={[null, ...COUNTS]} value={edited.count} words={(count) => (count === null ? t('panel.notSaid') : countWord(count))} choose={(count) => change({ count })} />
+        <Choices<Count | null>
+          title={t('panel.count')}
+          name="count"
+          options={[null, ...COUNTS]}
+          value={edited.count}
+          words={(count) => (count === null ? t('panel.notSaid') : countWord(count))}
+          choose={(count) => change({ count })}
+        />
       )}
     </>
   );
@@ -129,7 +204,8 @@ function sidesOf(lobes: readonly string[], sides: Side[]): Side[] {
 /** What the reader said before, else what the model says; of a missed finding only that it is there. */
 function startingPoint(finding: Finding | undefined, review: FindingReview | null | undefined): Edited {
   if (review?.edited) return review.edited;
-  if (finding === undefined) return { presence: 'present', sides: [], lobes: [], grade: null, count: null, comment: '' };
+  if (finding === undefined)
+    return { presence: 'present', sides: [], lobes: [], grade: null, count: null, comment: '' };
   const { presence, sides, lobes, grade, count } = finding;
   return { presence, sides, lobes, grade, count, comment: '' };
 }

@@ -37,7 +37,14 @@ export function FindingList({ result }: { result: Result }): React.JSX.Element {
       <div className="pa-section-head pa-section-bare">
         <h3>{t('panel.findings')}</h3>
         {reviewer && (
-          <Button icon="add" kind="plain" shortcut={keyFor('add')} onPress={toggleAdd} data-pa="add" aria-expanded={form === 'add'}>
+          <Button
+            icon="add"
+            kind="plain"
+            shortcut={keyFor('add')}
+            onPress={toggleAdd}
+            data-pa="add"
+            aria-expanded={form === 'add'}
+          >
             {t('panel.add')}
           </Button>
         )}
@@ -72,7 +79,10 @@ function Rows({ findings, result, reached, label }: RowsProps): React.JSX.Elemen
 }
 
 /** One row is reached by Tab: the one that had the focus last, else the selected one, else the first. */
-function useRoving(first: Finding | undefined): { reached: string | undefined; follow: (event: React.FocusEvent) => void } {
+function useRoving(first: Finding | undefined): {
+  reached: string | undefined;
+  follow: (event: React.FocusEvent) => void;
+} {
   const selected = useSession((session) => session.selected);
   const [focused, setFocused] = useState<string | null>(null);
   const follow = (event: React.FocusEvent): void => {

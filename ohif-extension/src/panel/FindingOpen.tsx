@@ -2,9 +2,9 @@
 import type { Finding, FindingReview, Result } from '../api/types';
 import { t } from '../i18n';
 import { accept, undo } from '../store/actions';
-import { evidenceOf, mayReview, percent } from '../store/derived';
+import { mayReview, percent } from '../store/derived';
 import { keyFor } from '../viewport/keys';
-import { stepEvidence } from '../viewport/navigate';
+import { evidenceOnWheel, stepEvidence } from '../viewport/navigate';
 import { announce } from './announce';
 import { Button } from './Button';
 import { FindingForm } from './FindingForm';
@@ -32,7 +32,11 @@ export function FindingOpen({ finding, result, review, unsaved }: Props): React.
     <div className="pa-finding-open">
       <Figures finding={finding} />
       <SliceAxis finding={finding} series={result.series} />
-      {finding.evidence.length === 0 ? <p className="pa-soft">{t('panel.noEvidence')}</p> : <EvidenceParts finding={finding} result={result} />}
+      {finding.evidence.length === 0 ? (
+        <p className="pa-soft">{t('panel.noEvidence')}</p>
+      ) : (
+        <EvidenceParts finding={finding} result={result} />
+      )}
       {reviewer && <Answers finding={finding} review={review} unsaved={unsaved} form={form} />}
       {review !== null && <Handled review={review} finding={finding} unsaved={unsaved} />}
       {form === 'reject' && <RejectReasons finding={finding} />}
@@ -63,9 +67,21 @@ function EvidenceParts({ finding, result }: { finding: Finding; result: Result }
   return (
     <>
       <div className="pa-row">
-        <Button icon="previous" shortcut={keyFor('previousEvidence')} data-pa="prev" aria-label={t('panel.previousSlice')} onPress={() => void stepEvidence(-1)} />
+        <Button
+          icon="previous"
+          shortcut={keyFor('previousEvidence')}
+          data-pa="prev"
+          aria-label={t('panel.previousSlice')}
+          onPress={() => void stepEvidence(-1)}
+        />
         <EvidencePlace finding={finding} />
-        <Button icon="next" shortcut={keyFor('nextEvidence')} data-pa="next" aria-label={t('panel.nextSlice')} onPress={() => void stepEvidence(1)} />
+        <Button
+          icon="next"
+          shortcut={keyFor('nextEvidence')}
+          data-pa="next"
+          aria-label={t('panel.nextSlice')}
+          onPress={() => void stepEvidence(1)}
+        />
       </div>
       <Thumbnails finding={finding} series={result.series} />
       <Wash />
@@ -73,9 +89,9 @@ function EvidenceParts({ finding, result }: { finding: Finding; result: Result }
   );
 }
 
-/** "Evidence slice 2 of 5": counted along the axis, as the buttons step. */
+/** "Evidence slice 2 of 5": counted as the buttons step. */
 function EvidencePlace({ finding }: { finding: Finding }): React.JSX.Element {
-  const slices = evidenceOf(finding);
+  const slices = evidenceOnWheel(finding);
   const current = useSession((session) => session.current?.sopInstanceUid ?? null);
   const at = slices.findIndex(({ sop_instance_uid }) => sop_instance_uid === current);
   const of = { at: at + 1, count: slices.length };
@@ -92,13 +108,35 @@ function Answers({ finding, review, unsaved, form }: Omit<Props, 'result'> & { f
   const editing = absent && !review?.edited ? 'add' : 'edit';
   return (
     <div className="pa-row pa-row-wide" role="group" aria-label={t('panel.answers', { finding: findingName(finding) })}>
-      <Button icon="accept" shortcut={keyFor('accept')} data-pa="accept" aria-pressed={review?.action === 'accepted'} onPress={() => acceptFinding(key)}>
+      <Button
+        icon="accept"
+        shortcut={keyFor('accept')}
+        data-pa="accept"
+        aria-pressed={review?.action === 'accepted'}
+        onPress={() => acceptFinding(key)}
+      >
         {t('panel.accept')}
       </Button>
-      {!absent && (<Button icon="reject" shortcut={keyFor('reject')} data-pa="reject" aria-pressed={review?.action === 'rejected'} aria-expanded={form === 'reject'} onPress={() => toggle('reject')}>
-        {t('panel.reject')}
-      </Button>)}
-      <Button icon={editing} shortcut={keyFor('edit')} data-pa="edit" aria-pressed={review?.edited !== undefined} aria-expanded={form === editing} onPress={() => toggle(editing)}>
+      {!absent && (
+        <Button
+          icon="reject"
+          shortcut={keyFor('reject')}
+          data-pa="reject"
+          aria-pressed={review?.action === 'rejected'}
+          aria-expanded={form === 'reject'}
+          onPress={() => toggle('reject')}
+        >
+          {t('panel.reject')}
+        </Button>
+      )}
+      <Button
+        icon={editing}
+        shortcut={keyFor('edit')}
+        data-pa="edit"
+        aria-pressed={review?.edited !== undefined}
+        aria-expanded={form === editing}
+        onPress={() => toggle(editing)}
+      >
         {t(editing === 'add' ? 'panel.isThere' : 'panel.edit')}
       </Button>
       {unsaved && (

@@ -32,7 +32,15 @@ export const FindingRow = memo(function FindingRow({ finding, result, reached }:
     if (selected) show(row.current);
   }, [selected]);
   return (
-    <li ref={row} className="pa-finding" data-pa="finding" data-finding={key} data-action={review?.action ?? 'none'} data-selected={selected} data-hinted={hinted}>
+    <li
+      ref={row}
+      className="pa-finding"
+      data-pa="finding"
+      data-finding={key}
+      data-action={review?.action ?? 'none'}
+      data-selected={selected}
+      data-hinted={hinted}
+    >
       <h4 className="pa-finding-title">
         <button
           type="button"
@@ -82,5 +90,6 @@ function show(row: HTMLElement | null): void {
   row?.scrollIntoView({ block: 'nearest' });
   const focused = document.activeElement;
   if (row === null || focused === null || row.contains(focused)) return;
-  if (focused.matches('.pa-finding-head')) row.querySelector<HTMLElement>('.pa-finding-head')?.focus({ preventScroll: true });
+  if (focused.matches('.pa-finding-head'))
+    row.querySelector<HTMLElement>('.pa-finding-head')?.focus({ preventScroll: true });
 }

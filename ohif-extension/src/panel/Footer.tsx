@@ -51,10 +51,23 @@ function Finish({ result }: { result: Result }): React.JSX.Element {
       </div>
       <Missing findings={missing} asked={asked} />
       <div className="pa-row pa-row-wide">
-        <Button shortcut={keyFor('save')} data-pa="save" off={saving || nothing} onPress={() => void (saving || nothing || save(false))}>
+        <Button
+          shortcut={keyFor('save')}
+          data-pa="save"
+          off={saving || nothing}
+          onPress={() => void (saving || nothing || save(false))}
+        >
           {saving ? t('panel.saving') : t('panel.save')}
         </Button>
-        <Button icon="seal" kind="main" shortcut={keyFor('verify')} data-pa="verify" off={saving || settled || missing.length > 0} aria-describedby="pa-missing" onPress={verify}>
+        <Button
+          icon="seal"
+          kind="main"
+          shortcut={keyFor('verify')}
+          data-pa="verify"
+          off={saving || settled || missing.length > 0}
+          aria-describedby="pa-missing"
+          onPress={verify}
+        >
           {verified ? t('panel.verifyAgain') : t('panel.verify')}
         </Button>
       </div>
@@ -63,12 +76,17 @@ function Finish({ result }: { result: Result }): React.JSX.Element {
   );
 }
 
-const namesOf = (missing: readonly Finding[]): string => t('core.missing', { names: missing.map(findingName).join(', ') });
+const namesOf = (missing: readonly Finding[]): string =>
+  t('core.missing', { names: missing.map(findingName).join(', ') });
 
 /** What stands between the reader and verifying: shown once it was tried, always told to a screen reader. */
 function Missing({ findings, asked }: { findings: readonly Finding[]; asked: boolean }): React.JSX.Element {
   return (
-    <p id="pa-missing" className={asked && findings.length > 0 ? 'pa-foot-words pa-demo' : 'pa-hidden'} data-pa="missing">
+    <p
+      id="pa-missing"
+      className={asked && findings.length > 0 ? 'pa-foot-words pa-demo' : 'pa-hidden'}
+      data-pa="missing"
+    >
       {findings.length > 0 && namesOf(findings)}
     </p>
   );
@@ -88,7 +106,17 @@ function SavedReview({ session }: { session: Session }): React.JSX.Element {
   const review = session.answer?.review;
   const mine = review && review.job_id === session.answer?.result?.job_id ? review : null;
   const unsaved = isUnsaved(session) ? [t('panel.unsaved')] : [];
-  const saved = mine === null ? [] : [t(`panel.review_${mine.state}`, { version: mine.version, name: mine.by, at: dateTime(mine.at), error: mine.error })];
+  const saved =
+    mine === null
+      ? []
+      : [
+          t(`panel.review_${mine.state}`, {
+            version: mine.version,
+            name: mine.by,
+            at: dateTime(mine.at),
+            error: mine.error,
+          }),
+        ];
   return (
     <p className="pa-foot-words pa-small pa-soft" data-pa="saved">
       {[...saved, ...unsaved].join(' · ') || t('panel.nothingSaved', { name: session.person?.name ?? '' })}
@@ -101,7 +129,8 @@ function SaveMessage(): React.JSX.Element | null {
   const message = useSession((session) => session.message);
   const review = useSession((session) => session.answer?.review ?? null);
   if (message === '' || (saving !== 'conflict' && saving !== 'failed')) return null;
-  const theirs = review === null ? [] : [t('panel.theirs', { version: review.version, name: review.by, at: dateTime(review.at) })];
+  const theirs =
+    review === null ? [] : [t('panel.theirs', { version: review.version, name: review.by, at: dateTime(review.at) })];
   return (
     <Message kind={saving === 'conflict' ? 'warning' : 'bad'} urgent name={saving}>
       <p>{message}</p>

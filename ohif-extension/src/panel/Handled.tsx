@@ -18,7 +18,8 @@ export function Handled({ review, finding, unsaved }: Props): React.JSX.Element 
     <span className={`pa-handled pa-handled-${rejected ? 'bad' : 'good'}`} data-pa="handled">
       <Icon name={rejected ? 'reject' : review.action === 'accepted' ? 'accept' : 'edit'} />
       <span>
-        {t(`panel.action_${review.action}`)} <i>{[...saidInstead(review, finding), ...(unsaved ? [t('panel.notSaved')] : [])].join(' · ')}</i>
+        {t(`panel.action_${review.action}`)}{' '}
+        <i>{[...saidInstead(review, finding), ...(unsaved ? [t('panel.notSaved')] : [])].join(' · ')}</i>
       </span>
     </span>
   );

@@ -18,7 +18,15 @@ export function Header(): React.JSX.Element {
           {names !== '' && t('panel.alsoHere', { names })}
         </span>
         {answered && <ConnectionState connection={source === 'sr' ? 'offline' : connection} />}
-        <button type="button" className="pa-button pa-button-icon" aria-label={t('panel.keys')} title={t('panel.keys')} aria-keyshortcuts={keyFor('sheet')} data-pa="help" onClick={() => store.set({ sheet: true })}>
+        <button
+          type="button"
+          className="pa-button pa-button-icon"
+          aria-label={t('panel.keys')}
+          title={t('panel.keys')}
+          aria-keyshortcuts={keyFor('sheet')}
+          data-pa="help"
+          onClick={() => store.set({ sheet: true })}
+        >
           <kbd className="pa-key" aria-hidden="true">
             {keyFor('sheet')}
           </kbd>
@@ -31,7 +39,12 @@ export function Header(): React.JSX.Element {
 
 function ConnectionState({ connection }: { connection: Connection }): React.JSX.Element {
   return (
-    <span className="pa-link-state" data-pa="connection" data-state={connection} title={t(`panel.connectionLong_${connection}`)}>
+    <span
+      className="pa-link-state"
+      data-pa="connection"
+      data-state={connection}
+      title={t(`panel.connectionLong_${connection}`)}
+    >
       <Icon name={connection === 'offline' ? 'parted' : 'linked'} />
       {t(`panel.connection_${connection}`)}
     </span>

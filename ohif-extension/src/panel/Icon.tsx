@@ -32,7 +32,14 @@ export function Icon({ name, turning = false }: { name: IconName; turning?: bool
 export function PresenceGlyph({ presence }: { presence: Presence }): React.JSX.Element {
   return (
     <svg className={`pa-glyph pa-${presence}`} viewBox="0 0 12 12" aria-hidden="true" focusable="false">
-      <circle cx="6" cy="6" r="4.75" fill={presence === 'present' ? 'currentColor' : 'none'} stroke="currentColor" strokeWidth="1.5" />
+      <circle
+        cx="6"
+        cy="6"
+        r="4.75"
+        fill={presence === 'present' ? 'currentColor' : 'none'}
+        stroke="currentColor"
+        strokeWidth="1.5"
+      />
       {presence === 'uncertain' && <path d="M6 1.25a4.75 4.75 0 000 9.5z" fill="currentColor" />}
     </svg>
   );

@@ -9,7 +9,11 @@ interface Props {
 
 export function Message({ kind, urgent = false, name, children }: Props): React.JSX.Element {
   return (
-    <div className={kind === undefined ? 'pa-message' : `pa-message pa-message-${kind}`} role={urgent ? 'alert' : undefined} data-pa={name}>
+    <div
+      className={kind === undefined ? 'pa-message' : `pa-message pa-message-${kind}`}
+      role={urgent ? 'alert' : undefined}
+      data-pa={name}
+    >
       {children}
     </div>
   );

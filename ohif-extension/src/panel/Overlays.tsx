@@ -12,7 +12,13 @@ export function Overlays(): React.JSX.Element | null {
       <h3 id="pa-overlays-title">{t('panel.overlays')}</h3>
       <div className="pa-message-row">
         {list.map(({ id, kind, label, shown }) => (
-          <Button key={id} aria-pressed={shown} data-pa="overlay" data-kind={kind} onPress={() => void toggleOverlay(id)}>
+          <Button
+            key={id}
+            aria-pressed={shown}
+            data-pa="overlay"
+            data-kind={kind}
+            onPress={() => void toggleOverlay(id)}
+          >
             {t(`panel.overlay_${kind}`, { label })}
           </Button>
         ))}

@@ -6,7 +6,11 @@ import { STATES, type StateName } from './everyState';
 import { mountPanel } from './Panel';
 import { eachTestOnItsOwn, expectAccessible, head, part, row, show } from './rendering.testing';
 
-vi.mock('../viewport/navigate', () => ({ jumpTo: () => Promise.resolve(true), stepEvidence: () => Promise.resolve(true) }));
+vi.mock('../viewport/navigate', async (original) => ({
+  ...(await original<object>()),
+  jumpTo: vi.fn(() => Promise.resolve(true)),
+  stepEvidence: vi.fn(() => Promise.resolve(true)),
+}));
 vi.mock('./panel.css', () => ({ default: '' }));
 eachTestOnItsOwn();
 
@@ -76,8 +80,17 @@ describe('with a result', () => {
   it('lists what is present or uncertain by concern, and folds what is absent', () => {
     show('ready');
     const list = screen.getByRole('list', { name: 'Findings to be handled' });
-    const keys = within(list).getAllByRole('listitem').map((each) => each.dataset['finding']);
-    expect(keys).toEqual(['lung_nodule', 'pleural_effusion', 'lung_opacity', 'coronary_artery_wall_calcification', 'atelectasis', 'pulmonary_fibrotic_sequela']);
+    const keys = within(list)
+      .getAllByRole('listitem')
+      .map((each) => each.dataset['finding']);
+    expect(keys).toEqual([
+      'lung_nodule',
+      'pleural_effusion',
+      'lung_opacity',
+      'coronary_artery_wall_calcification',
+      'atelectasis',
+      'pulmonary_fibrotic_sequela',
+    ]);
     expect(part('fold-absent')).toHaveProperty('open', false);
     expect(part('fold-absent').textContent).toContain('Rated absent (12)');
   });
@@ -85,7 +98,9 @@ describe('with a result', () => {
   it('says of a finding what, where, how likely, and from where on it counts', () => {
     show('ready');
     expect(head('pleural_effusion').textContent).toContain('Present · both sides · moderate');
-    expect(within(head('atelectasis')).getByRole('img').getAttribute('aria-label')).toBe('Probability 21 %, uncertain from 20 %, present from 66 %');
+    expect(within(head('atelectasis')).getByRole('img').getAttribute('aria-label')).toBe(
+      'Probability 21 %, uncertain from 20 %, present from 66 %',
+    );
   });
 
   it('accepts nothing by itself', () => {
@@ -97,7 +112,9 @@ describe('with a result', () => {
 
   it('offers no answers to whom they are not allowed, and says why', () => {
     show('viewer', { selected: 'lung_nodule' });
-    expect(document.querySelector('[data-pa="accept"], [data-pa="add"], [data-pa="save"], [data-pa="edit-text"]')).toBeNull();
+    expect(
+      document.querySelector('[data-pa="accept"], [data-pa="add"], [data-pa="save"], [data-pa="edit-text"]'),
+    ).toBeNull();
     expect(part('foot').textContent).toContain('not review');
   });
 

@@ -54,10 +54,22 @@ export function Panel(): React.JSX.Element {
   useEffect(() => forget, [study]);
   const state = answer?.state ?? (login === null ? 'asking' : 'login');
   return (
-    <section className="pa-root" lang={currentLanguage()} aria-label={t('core.panelLabel')} data-pa="panel" data-state={state}>
+    <section
+      className="pa-root"
+      lang={currentLanguage()}
+      aria-label={t('core.panelLabel')}
+      data-pa="panel"
+      data-state={state}
+    >
       <Header />
       <div className="pa-body">
-        {answer === null ? <NoAnswer /> : answer.result === null ? <NoResult answer={answer} /> : <Reading answer={answer} result={answer.result} />}
+        {answer === null ? (
+          <NoAnswer />
+        ) : answer.result === null ? (
+          <NoResult answer={answer} />
+        ) : (
+          <Reading answer={answer} result={answer.result} />
+        )}
       </div>
       {answer !== null && <Notices answer={answer} />}
       {answer?.result && <Footer result={answer.result} />}

@@ -17,11 +17,24 @@ export function RejectReasons({ finding }: { finding: Finding }): React.JSX.Elem
     closeForm();
   };
   return (
-    <div ref={box} className="pa-form" role="group" aria-label={t('panel.whyRejected', { finding: findingName(finding) })} data-pa="reasons" onKeyDown={(event) => onKey(event, box.current, because)}>
+    <div
+      ref={box}
+      className="pa-form"
+      role="group"
+      aria-label={t('panel.whyRejected', { finding: findingName(finding) })}
+      data-pa="reasons"
+      onKeyDown={(event) => onKey(event, box.current, because)}
+    >
       <p className="pa-label">{t('panel.why')}</p>
       <div className="pa-reasons">
         {REASONS.map((reason, at) => (
-          <Button key={reason} shortcut={String(at + 1)} data-pa="reason" data-reason={reason} onPress={() => because(reason)}>
+          <Button
+            key={reason}
+            shortcut={String(at + 1)}
+            data-pa="reason"
+            data-reason={reason}
+            onPress={() => because(reason)}
+          >
             {reasonWord(reason)}
           </Button>
         ))}
@@ -42,7 +55,15 @@ function OtherReason({ because }: { because: (reason: string) => void }): React.
         if (reason !== '') because(reason);
       }}
     >
-      <input className="pa-field pa-grow" aria-label={t('panel.otherReason')} placeholder={t('panel.otherReason')} maxLength={200} value={text} onChange={(event) => setText(event.target.value)} data-pa="reason-text" />
+      <input
+        className="pa-field pa-grow"
+        aria-label={t('panel.otherReason')}
+        placeholder={t('panel.otherReason')}
+        maxLength={200}
+        value={text}
+        onChange={(event) => setText(event.target.value)}
+        data-pa="reason-text"
+      />
       <button type="submit" className="pa-button" aria-disabled={reason === '' || undefined} data-pa="reason-other">
         {t('panel.reject')}
       </button>

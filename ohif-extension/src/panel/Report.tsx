@@ -19,7 +19,10 @@ export function Report({ result }: { result: Result }): React.JSX.Element {
   const answer = useSession((session) => session.answer);
   const reviewer = useSession(mayReview);
   // The draft and the answer are what the reviews are taken from.
-  const report = useMemo(() => reviewedReport(result, (key) => reviewOf({ ...store.get(), draft, answer }, key)), [result, draft, answer]);
+  const report = useMemo(
+    () => reviewedReport(result, (key) => reviewOf({ ...store.get(), draft, answer }, key)),
+    [result, draft, answer],
+  );
   const [editing, setEditing] = useState(false);
   const written = draft.text ?? saved ?? (editing ? plainText(report) : null);
   return (
@@ -33,7 +36,15 @@ export function Report({ result }: { result: Result }): React.JSX.Element {
           </Button>
         )}
       </div>
-      {written === null ? <Sentences report={report} /> : <WrittenText text={written} editable={reviewer} leave={editing || draft.text !== null ? () => setEditing(false) : null} />}
+      {written === null ? (
+        <Sentences report={report} />
+      ) : (
+        <WrittenText
+          text={written}
+          editable={reviewer}
+          leave={editing || draft.text !== null ? () => setEditing(false) : null}
+        />
+      )}
     </section>
   );
 }
@@ -43,7 +54,15 @@ function savedText({ answer }: Session): string | null {
   return answer?.review && answer.review.job_id === answer.result?.job_id ? answer.review.text : null;
 }
 
-function WrittenText({ text, editable, leave }: { text: string; editable: boolean; leave: (() => void) | null }): React.JSX.Element {
+function WrittenText({
+  text,
+  editable,
+  leave,
+}: {
+  text: string;
+  editable: boolean;
+  leave: (() => void) | null;
+}): React.JSX.Element {
   return (
     <>
       <textarea
@@ -110,7 +129,9 @@ function Lines({ lines, first = false }: { lines: Line[]; first?: boolean }): Re
 }
 
 function SentenceLink({ line, reached }: { line: Line; reached: boolean }): React.JSX.Element {
-  const selected = useSession((session) => session.selected !== null && line.findings.length < 4 && line.findings.includes(session.selected));
+  const selected = useSession(
+    (session) => session.selected !== null && line.findings.length < 4 && line.findings.includes(session.selected),
+  );
   if (line.findings.length === 0) return <span className="pa-soft">{line.text}</span>;
   const go = (): void => chooseFirst(line.findings);
   return (
@@ -172,7 +193,9 @@ function withMark(text: string): string {
   const review = answer?.review;
   const verified = review?.verified === true && review.job_id === answer?.result?.job_id;
   const model = answer?.result?.model;
-  return verified || model === undefined ? text : `${t('panel.copyMark', { model: `${model.name} ${model.version}` })}\n\n${text}`;
+  return verified || model === undefined
+    ? text
+    : `${t('panel.copyMark', { model: `${model.name} ${model.version}` })}\n\n${text}`;
 }
 
 async function toClipboard(text: string): Promise<boolean> {

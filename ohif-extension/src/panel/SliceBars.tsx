@@ -8,7 +8,14 @@ import { barsPath, binned, headToFoot, placeOf, positionInWords, sliceNumber, ty
 import { useSession } from './useSession';
 
 const BINS = 120;
-const KEYS: Readonly<Record<string, number>> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
+const KEYS: Readonly<Record<string, number>> = {
+  ArrowRight: 1,
+  ArrowDown: 1,
+  ArrowLeft: -1,
+  ArrowUp: -1,
+  PageDown: 10,
+  PageUp: -10,
+};
 
 interface Props {
   finding: Finding;
@@ -16,10 +23,25 @@ interface Props {
 }
 
 export function SliceBars({ finding, series }: Props): React.JSX.Element {
-  const path = useMemo(() => barsPath(binned(headToFoot(series, finding).map(({ weight }) => weight), BINS)), [finding, series]);
+  const path = useMemo(
+    () =>
+      barsPath(
+        binned(
+          headToFoot(series, finding).map(({ weight }) => weight),
+          BINS,
+        ),
+      ),
+    [finding, series],
+  );
   const width = Math.max(1, Math.min(BINS, series.slices.length));
   return (
-    <svg className="pa-slices" viewBox={`0 0 ${width} 1`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
+    <svg
+      className="pa-slices"
+      viewBox={`0 0 ${width} 1`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+      focusable="false"
+    >
       <path className="pa-slices-path" d={path} />
     </svg>
   );
@@ -28,7 +50,10 @@ export function SliceBars({ finding, series }: Props): React.JSX.Element {
 /** A slider along the slices: its value is the slice in the viewport. */
 export function SliceAxis({ finding, series }: Props): React.JSX.Element {
   const places = useMemo(() => headToFoot(series, finding), [finding, series]);
-  const now = placeOf(places, useSession((session) => session.current));
+  const now = placeOf(
+    places,
+    useSession((session) => session.current),
+  );
   const go = (at: number): void => {
     const place = places[Math.min(places.length - 1, Math.max(0, at))];
     if (place !== undefined) void jumpTo(place.slice.sop_instance_uid, place.slice.frame_number ?? undefined);
@@ -77,7 +102,12 @@ function AxisPicture({ places, finding, now }: { places: Place[]; finding: Findi
     ];
   }, [places, finding]);
   return (
-    <svg viewBox={`0 0 ${Math.max(1, places.length)} 1`} preserveAspectRatio="none" aria-hidden="true" focusable="false">
+    <svg
+      viewBox={`0 0 ${Math.max(1, places.length)} 1`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+      focusable="false"
+    >
       <path className="pa-slices-path" d={others} />
       <path className="pa-slices-best" d={best} />
       {now >= 0 && (
@@ -103,6 +133,10 @@ function keyTarget(key: string, now: number, count: number): number | null {
 
 function placeInWords(place: Place | undefined): string {
   if (place === undefined) return t('panel.otherSeries');
-  const values = { number: sliceNumber(place.slice, place.index), z: positionInWords(place.slice.z_mm), weight: percent(place.weight) };
+  const values = {
+    number: sliceNumber(place.slice, place.index),
+    z: positionInWords(place.slice.z_mm),
+    weight: percent(place.weight),
+  };
   return t('panel.sliceInWords', values);
 }

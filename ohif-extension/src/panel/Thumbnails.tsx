@@ -15,7 +15,12 @@ export function Thumbnails({ finding, series }: { finding: Finding; series: Seri
   return (
     <div className="pa-thumbs" role="group" aria-label={t('panel.thumbnails', { finding: findingName(finding) })}>
       {topEvidence(finding, SHOWN).map((evidence) => (
-        <Thumbnail key={`${evidence.sop_instance_uid} ${evidence.frame_number ?? ''}`} evidence={evidence} series={series} window={windowOf(finding)} />
+        <Thumbnail
+          key={`${evidence.sop_instance_uid} ${evidence.frame_number ?? ''}`}
+          evidence={evidence}
+          series={series}
+          window={windowOf(finding)}
+        />
       ))}
     </div>
   );
@@ -29,16 +34,28 @@ interface Props {
 
 function Thumbnail({ evidence, series, window }: Props): React.JSX.Element {
   const { sop_instance_uid: sop, frame_number: frame } = evidence;
-  const shown = useSession(({ current }) => current?.sopInstanceUid === sop && (frame === null || current.frame === frame));
+  const shown = useSession(
+    ({ current }) => current?.sopInstanceUid === sop && (frame === null || current.frame === frame),
+  );
   const slice = series.slices[evidence.index];
   const number = slice === undefined ? evidence.index + 1 : sliceNumber(slice, evidence.index);
   const z = slice === undefined ? '' : positionInWords(slice.z_mm);
   const label = t('panel.sliceInWords', { number, z, weight: percent(evidence.weight) });
   return (
-    <button type="button" className="pa-thumb" data-pa="thumb" data-sop={sop} title={label} aria-current={shown || undefined} onClick={() => void jumpTo(sop, frame ?? undefined)}>
+    <button
+      type="button"
+      className="pa-thumb"
+      data-pa="thumb"
+      data-sop={sop}
+      title={label}
+      aria-current={shown || undefined}
+      onClick={() => void jumpTo(sop, frame ?? undefined)}
+    >
       <span className="pa-thumb-picture">
         <Picture sop={sop} frame={frame} series={series} window={window} />
-        {evidence.peak_px !== null && slice !== undefined && <Peak at={evidence.peak_px} rows={slice.rows} columns={slice.columns} />}
+        {evidence.peak_px !== null && slice !== undefined && (
+          <Peak at={evidence.peak_px} rows={slice.rows} columns={slice.columns} />
+        )}
       </span>
       <span className="pa-thumb-words">
         <span>
@@ -53,7 +70,17 @@ function Thumbnail({ evidence, series, window }: Props): React.JSX.Element {
 
 type Seen = { address: string } | 'asked' | 'none';
 
-function Picture({ sop, frame, series, window }: { sop: string; frame: number | null; series: Series; window: CtWindow }): React.JSX.Element {
+function Picture({
+  sop,
+  frame,
+  series,
+  window,
+}: {
+  sop: string;
+  frame: number | null;
+  series: Series;
+  window: CtWindow;
+}): React.JSX.Element {
   const study = useSession((session) => session.study);
   const [seen, setSeen] = useState<Seen>('asked');
   useEffect(() => {
@@ -73,7 +100,15 @@ function Picture({ sop, frame, series, window }: { sop: string; frame: number | 
 }
 
 /** A ring where the heat is strongest; a picture of a slice that is not square stands in the middle of its square. */
-function Peak({ at: [row, column], rows, columns }: { at: [number, number]; rows: number; columns: number }): React.JSX.Element {
+function Peak({
+  at: [row, column],
+  rows,
+  columns,
+}: {
+  at: [number, number];
+  rows: number;
+  columns: number;
+}): React.JSX.Element {
   const side = Math.max(rows, columns);
   const left = (column + 0.5 + (side - columns) / 2) / side;
   const top = (row + 0.5 + (side - rows) / 2) / side;

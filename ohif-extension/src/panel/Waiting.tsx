@@ -9,7 +9,10 @@ import { Icon, type IconName } from './Icon';
 import { useSession } from './useSession';
 import { stepWord } from './words';
 
-const ICONS = { waiting: 'wait', running: 'turn', done: 'accept', failed: 'warn' } as const satisfies Record<Step['state'], IconName>;
+const ICONS = { waiting: 'wait', running: 'turn', done: 'accept', failed: 'warn' } as const satisfies Record<
+  Step['state'],
+  IconName
+>;
 
 /** Nothing is known of the study yet. */
 export function NoAnswer(): React.JSX.Element {
@@ -39,7 +42,12 @@ export function NoResult({ answer }: { answer: StudyAnswer }): React.JSX.Element
   const { state, reason, job } = answer;
   if (state === 'ready') return <State title={t('panel.noAnswer')} name="ready" reason={reason} again />;
   return (
-    <State title={t(`panel.state_${state}`)} name={state} reason={reason} again={state === 'none' || state === 'failed'}>
+    <State
+      title={t(`panel.state_${state}`)}
+      name={state}
+      reason={reason}
+      again={state === 'none' || state === 'failed'}
+    >
       {job !== null && (state === 'pending' || state === 'failed') && <JobProgress job={job} />}
     </State>
   );
@@ -80,7 +88,14 @@ export function JobProgress({ job }: { job: JobNow }): React.JSX.Element {
         <span className="pa-grow">{whereItIs(job)}</span>
         <span className="pa-number">{percent(job.progress)}</span>
       </p>
-      <div className="pa-progress" role="progressbar" aria-labelledby={label} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(job.progress * 100)}>
+      <div
+        className="pa-progress"
+        role="progressbar"
+        aria-labelledby={label}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={Math.round(job.progress * 100)}
+      >
         <div style={{ width: `${job.progress * 100}%` }} />
       </div>
       <ol className="pa-steps">

@@ -10,7 +10,12 @@ export function Wash(): React.JSX.Element {
   const wash = useSession((session) => session.wash);
   return (
     <div className="pa-wash">
-      <Button shortcut={keyFor('heat')} data-pa="wash" aria-pressed={wash.on} onPress={() => store.set({ wash: { ...wash, on: !wash.on } })}>
+      <Button
+        shortcut={keyFor('heat')}
+        data-pa="wash"
+        aria-pressed={wash.on}
+        onPress={() => store.set({ wash: { ...wash, on: !wash.on } })}
+      >
         {wash.on ? t('panel.washOn') : t('panel.washOff')}
       </Button>
       <input

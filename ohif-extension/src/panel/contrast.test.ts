@@ -16,7 +16,9 @@ function colour(name: string): number[] {
 
 /** Relative luminance, WCAG 2.2. */
 function luminance(name: string): number {
-  const [red = 0, green = 0, blue = 0] = colour(name).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+  const [red = 0, green = 0, blue = 0] = colour(name).map((c) =>
+    c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4,
+  );
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
@@ -26,13 +28,19 @@ function contrast(a: string, b: string): number {
 }
 
 describe('contrast', () => {
-  it.each(GROUNDS.flatMap((ground) => TEXT.map((text) => [text, ground] as const)))('%s on %s reads', (text, ground) => {
-    expect(contrast(text, ground)).toBeGreaterThanOrEqual(4.5);
-  });
+  it.each(GROUNDS.flatMap((ground) => TEXT.map((text) => [text, ground] as const)))(
+    '%s on %s reads',
+    (text, ground) => {
+      expect(contrast(text, ground)).toBeGreaterThanOrEqual(4.5);
+    },
+  );
 
-  it.each(GROUNDS.flatMap((ground) => CONTROLS.map((control) => [control, ground] as const)))('%s on %s shows', (control, ground) => {
-    expect(contrast(control, ground)).toBeGreaterThanOrEqual(3);
-  });
+  it.each(GROUNDS.flatMap((ground) => CONTROLS.map((control) => [control, ground] as const)))(
+    '%s on %s shows',
+    (control, ground) => {
+      expect(contrast(control, ground)).toBeGreaterThanOrEqual(3);
+    },
+  );
 
   it('is calm: nothing is as bright as white paper', () => {
     for (const name of [...TEXT, ...GROUNDS]) expect(luminance(name)).toBeLessThan(0.72);

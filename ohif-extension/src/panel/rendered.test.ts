@@ -4,7 +4,11 @@ import { dropPictures, picture, renderedAddress, setPictureSource, windowOf } fr
 
 const at = { study: '1.2', series: '1.3', instance: '1.4', frame: null };
 const revoked = vi.fn();
-const asked = vi.fn((address: string) => Promise.resolve(new Response(address.includes('1.404') ? null : 'jpeg', { status: address.includes('1.404') ? 404 : 200 })));
+const asked = vi.fn((address: string) =>
+  Promise.resolve(
+    new Response(address.includes('1.404') ? null : 'jpeg', { status: address.includes('1.404') ? 404 : 200 }),
+  ),
+);
 
 beforeEach(() => {
   asked.mockClear();
@@ -31,7 +35,9 @@ describe('windows', () => {
 describe('pictures', () => {
   it('are asked for by study, series, instance and frame', () => {
     const window = { center: 40, width: 400 };
-    expect(renderedAddress('/dicom-web', at, window)).toBe('/dicom-web/studies/1.2/series/1.3/instances/1.4/rendered?window=40,400,linear&viewport=256,256');
+    expect(renderedAddress('/dicom-web', at, window)).toBe(
+      '/dicom-web/studies/1.2/series/1.3/instances/1.4/rendered?window=40,400,linear&viewport=256,256',
+    );
     expect(renderedAddress('/x', { ...at, frame: 7 }, window)).toContain('/instances/1.4/frames/7/rendered?');
   });
 
@@ -40,7 +46,10 @@ describe('pictures', () => {
     const window = { center: 40, width: 400 };
     expect(await picture(at, window)).toBe(await picture(at, window));
     expect(asked).toHaveBeenCalledTimes(1);
-    expect(asked).toHaveBeenCalledWith(expect.stringMatching(/^https:\/\/pacs\/wado\/studies/), expect.objectContaining({ headers: { Accept: 'image/jpeg', Authorization: 'Bearer t' } }));
+    expect(asked).toHaveBeenCalledWith(
+      expect.stringMatching(/^https:\/\/pacs\/wado\/studies/),
+      expect.objectContaining({ headers: { Accept: 'image/jpeg', Authorization: 'Bearer t' } }),
+    );
   });
 
   it('come without cookies from an archive that refuses them', async () => {

@@ -89,6 +89,9 @@ async function fetchPicture(address: string, headers: PictureSource['headers']):
 }
 
 function drop(address: string): void {
-  void pictures.get(address)?.then((picture) => URL.revokeObjectURL(picture), () => undefined);
+  void pictures.get(address)?.then(
+    (picture) => URL.revokeObjectURL(picture),
+    () => undefined,
+  );
   pictures.delete(address);
 }

@@ -53,6 +53,9 @@ export function head(finding: string): HTMLElement {
 
 /** Contrast is not for jsdom, which has no layout: `contrast.test.ts` computes it from the style sheet. */
 export async function expectAccessible(container: HTMLElement): Promise<void> {
-  const { violations } = await axe.run(container, { resultTypes: ['violations'], rules: { 'color-contrast': { enabled: false }, region: { enabled: false } } });
+  const { violations } = await axe.run(container, {
+    resultTypes: ['violations'],
+    rules: { 'color-contrast': { enabled: false }, region: { enabled: false } },
+  });
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
 }

@@ -7,7 +7,11 @@ import { store } from '../store/store';
 import { result, STATES } from './everyState';
 import { eachTestOnItsOwn, part, row, show } from './rendering.testing';
 
-vi.mock('../viewport/navigate', () => ({ jumpTo: vi.fn(() => Promise.resolve(true)), stepEvidence: vi.fn(() => Promise.resolve(true)) }));
+vi.mock('../viewport/navigate', async (original) => ({
+  ...(await original<object>()),
+  jumpTo: vi.fn(() => Promise.resolve(true)),
+  stepEvidence: vi.fn(() => Promise.resolve(true)),
+}));
 eachTestOnItsOwn();
 
 let user: UserEvent;
@@ -17,7 +21,14 @@ beforeEach(() => {
   vi.stubGlobal('isSecureContext', true);
 });
 
-const allHandled = { findings: Object.fromEntries(result.findings.filter(({ presence }) => presence !== 'absent').map(({ key }) => [key, { finding: key, action: 'accepted' as const }])), text: null };
+const allHandled = {
+  findings: Object.fromEntries(
+    result.findings
+      .filter(({ presence }) => presence !== 'absent')
+      .map(({ key }) => [key, { finding: key, action: 'accepted' as const }]),
+  ),
+  text: null,
+};
 
 describe('the draft', () => {
   it('links each sentence to its finding', async () => {
@@ -36,7 +47,9 @@ describe('the draft', () => {
     const gone = screen.getByText('There is a small nodular lesion in both lungs.');
     expect(gone.dataset['action']).toBe('rejected');
     expect(gone.textContent).toMatch(/^Struck out:/);
-    expect(screen.getByText('Atelectasis: present, moderate, left lower lobe. beside the effusion').dataset['action']).toBe('edited');
+    expect(
+      screen.getByText('Atelectasis: present, moderate, left lower lobe. beside the effusion').dataset['action'],
+    ).toBe('edited');
   });
 
   it('is copied as it stands, marked as unverified, and says so', async () => {
@@ -96,7 +109,9 @@ describe('finishing', () => {
     await user.click(part('verify'));
     expect(save).not.toHaveBeenCalled();
     expect(part('missing').className).not.toContain('pa-hidden');
-    expect(part('missing').textContent).toContain('Lung opacity, Coronary artery wall calcification, Pulmonary fibrotic sequela');
+    expect(part('missing').textContent).toContain(
+      'Lung opacity, Coronary artery wall calcification, Pulmonary fibrotic sequela',
+    );
     await user.click(part('next-open'));
     expect(store.get().selected).toBe('lung_opacity');
   });
@@ -123,7 +138,9 @@ describe('finishing', () => {
 
   it('tells of a conflict, and loads what the other one saved', async () => {
     const reload = vi.spyOn(actions, 'reload').mockResolvedValue();
-    show('conflict', { answer: { ...STATES.verified.answer, review: { ...STATES.verified.answer.review, by: 'Dr. Grace Hopper' } } });
+    show('conflict', {
+      answer: { ...STATES.verified.answer, review: { ...STATES.verified.answer.review, by: 'Dr. Grace Hopper' } },
+    });
     expect(screen.getByRole('alert').textContent).toContain('Dr. Grace Hopper saved a review meanwhile');
     expect(screen.getByRole('alert').textContent).toContain('Version 2 is by Dr. Grace Hopper, Nov 22, 2026');
     await user.click(part('load-theirs'));

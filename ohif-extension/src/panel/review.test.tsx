@@ -9,7 +9,11 @@ import { STATES, strongest } from './everyState';
 import { openForm } from './form';
 import { eachTestOnItsOwn, head, part, row, show } from './rendering.testing';
 
-vi.mock('../viewport/navigate', () => ({ jumpTo: vi.fn(() => Promise.resolve(true)), stepEvidence: vi.fn(() => Promise.resolve(true)) }));
+vi.mock('../viewport/navigate', async (original) => ({
+  ...(await original<object>()),
+  jumpTo: vi.fn(() => Promise.resolve(true)),
+  stepEvidence: vi.fn(() => Promise.resolve(true)),
+}));
 eachTestOnItsOwn();
 
 const KEY = 'pleural_effusion';
@@ -118,7 +122,14 @@ describe('editing', () => {
     await user.click(form.getByRole('radio', { name: 'large' }));
     await user.type(part('comment'), 'older than it looks');
     await user.click(part('apply'));
-    expect(answerOf(KEY)?.edited).toEqual({ presence: 'present', sides: ['left'], lobes: [], grade: 2, count: null, comment: 'older than it looks' });
+    expect(answerOf(KEY)?.edited).toEqual({
+      presence: 'present',
+      sides: ['left'],
+      lobes: [],
+      grade: 2,
+      count: null,
+      comment: 'older than it looks',
+    });
   });
 
   it('says of what is absent nothing more', async () => {
@@ -126,7 +137,14 @@ describe('editing', () => {
     await user.click(part('edit'));
     await user.click(screen.getByRole('radio', { name: 'Absent' }));
     await user.click(part('apply'));
-    expect(answerOf(KEY)?.edited).toEqual({ presence: 'absent', sides: [], lobes: [], grade: null, count: null, comment: '' });
+    expect(answerOf(KEY)?.edited).toEqual({
+      presence: 'absent',
+      sides: [],
+      lobes: [],
+      grade: null,
+      count: null,
+      comment: '',
+    });
   });
 
   it('keeps sides and lobes together', async () => {

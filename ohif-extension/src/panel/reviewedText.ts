@@ -40,7 +40,11 @@ export function reviewedReport(result: Result, answers: Answers): ReviewedReport
 
 /** The report as plain text: findings, an empty line, impression. */
 export function plainText(report: ReviewedReport): string {
-  const part = (lines: Line[]): string => lines.filter(({ gone }) => !gone).map(({ text }) => text).join('\n');
+  const part = (lines: Line[]): string =>
+    lines
+      .filter(({ gone }) => !gone)
+      .map(({ text }) => text)
+      .join('\n');
   return [part(report.findings), part(report.impression)].filter((text) => text !== '').join('\n\n');
 }
 
@@ -66,11 +70,22 @@ function reviewedLine(sentence: Sentence, result: Result, answers: Answers, own:
   const action = answers(key)?.action ?? null;
   if (said === undefined) return { text, findings, positive, action, gone: action === 'rejected' };
   const words = say(said.finding, said.edited);
-  return { text: words === '' ? text : words, findings, positive: said.edited.presence !== 'absent', action, gone: words === '' };
+  return {
+    text: words === '' ? text : words,
+    findings,
+    positive: said.edited.presence !== 'absent',
+    action,
+    gone: words === '',
+  };
 }
 
 /** "Possible: a, b." loses the names that were answered otherwise; that nothing is there holds until something is. */
-function lineOfSeveral({ text, findings, positive, fixed }: Sentence, result: Result, answers: Answers, own: Own): Line {
+function lineOfSeveral(
+  { text, findings, positive, fixed }: Sentence,
+  result: Result,
+  answers: Answers,
+  own: Own,
+): Line {
   const line = { text, findings, positive, action: null, gone: false };
   if (!positive) return { ...line, gone: [...own.values()].some(({ edited }) => edited.presence === 'present') };
   const left = findings.filter((key) => answers(key)?.action !== 'rejected' && !own.has(key));
@@ -83,10 +98,18 @@ function lineOfSeveral({ text, findings, positive, fixed }: Sentence, result: Re
 
 /** What the reader says is there and the impression does not speak of yet. */
 function newInImpression(result: Result, own: Own): Line[] {
-  const alone = new Set(result.impression.filter(({ findings }) => findings.length === 1).flatMap(({ findings }) => findings));
+  const alone = new Set(
+    result.impression.filter(({ findings }) => findings.length === 1).flatMap(({ findings }) => findings),
+  );
   return [...own.values()]
     .filter(({ finding, edited }) => !alone.has(finding.key) && edited.presence !== 'absent')
-    .map(({ finding, edited, action }) => ({ text: summaryOf(finding, edited), findings: [finding.key], positive: true, action, gone: false }));
+    .map(({ finding, edited, action }) => ({
+      text: summaryOf(finding, edited),
+      findings: [finding.key],
+      positive: true,
+      action,
+      gone: false,
+    }));
 }
 
 function saidOf(finding: Finding, edited: Edited): string {
@@ -104,8 +127,15 @@ function summaryOf(finding: Finding, edited: Edited): string {
 /** Count, grade and places after commas, as in ", a few, small, right upper lobe". */
 function detailsOf(finding: Finding, { count, grade, lobes, sides }: Edited): string {
   const both = sides.length === 2 ? ['both sides'] : sides;
-  const words = [count === null ? '' : COUNTS[count], grade === null ? '' : (finding.grades[grade] ?? ''), ...(lobes.length > 0 ? lobes : both)];
-  return words.filter((word) => word !== '').map((word) => `, ${word}`).join('');
+  const words = [
+    count === null ? '' : COUNTS[count],
+    grade === null ? '' : (finding.grades[grade] ?? ''),
+    ...(lobes.length > 0 ? lobes : both),
+  ];
+  return words
+    .filter((word) => word !== '')
+    .map((word) => `, ${word}`)
+    .join('');
 }
 
 function lowerFirst(text: string): string {

@@ -11,8 +11,11 @@ const STEPS: Readonly<Record<string, number>> = {
 /** Moves the focus among the visible elements of `selector`, and keeps the key from the viewer, which scrolls images by it. */
 export function walk(event: React.KeyboardEvent, box: HTMLElement | null, selector: string): void {
   const step = STEPS[event.key];
-  if (step === undefined || box === null || !(event.target instanceof HTMLElement) || !event.target.matches(selector)) return;
-  const stops = [...box.querySelectorAll<HTMLElement>(selector)].filter((stop) => stop.closest('details:not([open])') === null);
+  if (step === undefined || box === null || !(event.target instanceof HTMLElement) || !event.target.matches(selector))
+    return;
+  const stops = [...box.querySelectorAll<HTMLElement>(selector)].filter(
+    (stop) => stop.closest('details:not([open])') === null,
+  );
   const at = stops.indexOf(event.target) + step;
   stops[Math.min(stops.length - 1, Math.max(0, at))]?.focus();
   event.preventDefault();

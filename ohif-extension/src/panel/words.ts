@@ -5,7 +5,13 @@ import { en } from '../i18n/en';
 
 type Described = Pick<Finding, 'presence' | 'sides' | 'lobes' | 'grade' | 'count'>;
 
-export const LOBES = ['right upper lobe', 'right middle lobe', 'right lower lobe', 'left upper lobe', 'left lower lobe'] as const;
+export const LOBES = [
+  'right upper lobe',
+  'right middle lobe',
+  'right lower lobe',
+  'left upper lobe',
+  'left lower lobe',
+] as const;
 export const SIDES: readonly Side[] = ['right', 'left'];
 export const COUNTS: readonly Count[] = ['one', 'few', 'many'];
 export const PRESENCES: readonly Presence[] = ['present', 'uncertain', 'absent'];
@@ -40,7 +46,15 @@ export function countWord(count: Count): string {
 }
 
 /** The reasons a finding is rejected for, as the agent knows them; what else is said is the reader's own text. */
-export const REASONS = ['not_there', 'artifact', 'normal_variant', 'other_finding', 'wrong_place', 'not_relevant', 'known'] as const;
+export const REASONS = [
+  'not_there',
+  'artifact',
+  'normal_variant',
+  'other_finding',
+  'wrong_place',
+  'not_relevant',
+  'known',
+] as const;
 
 export function reasonWord(reason: string): string {
   return known(`reason_${reason}`, reason);

@@ -15,7 +15,8 @@ export const panel: Record<keyof typeof english, string> = {
   connectionLong_offline: 'Keine Verbindung zum Agenten',
 
   broken: 'Das Panel ist ausgefallen',
-  brokenWhat: 'Die Bilder sind davon nicht berührt, und Ihre Angaben bleiben. Geschieht es wieder, laden Sie die Seite neu und melden Sie es dem Betreiber.',
+  brokenWhat:
+    'Die Bilder sind davon nicht berührt, und Ihre Angaben bleiben. Geschieht es wieder, laden Sie die Seite neu und melden Sie es dem Betreiber.',
   tryAgain: 'Erneut versuchen',
   noStudy: 'Öffnen Sie eine Studie, um zu sehen, was die KI dazu sagt.',
   asking: 'Der Agent wird gefragt…',
@@ -25,7 +26,8 @@ export const panel: Record<keyof typeof english, string> = {
   login: 'Anmelden',
   loginToReview: 'Zum Beurteilen bitte anmelden.',
   mayOnlyRead: 'Ihr Konto darf Ergebnisse lesen, aber nicht beurteilen.',
-  offline: 'Keine Verbindung zum Agenten. Gezeigt wird das letzte bekannte Ergebnis; Ihre Eingaben bleiben in diesem Browser.',
+  offline:
+    'Keine Verbindung zum Agenten. Gezeigt wird das letzte bekannte Ergebnis; Ihre Eingaben bleiben in diesem Browser.',
   newerReading: 'Eine neuere Auswertung läuft. Gezeigt wird die vom {at}.',
   steps: 'Schritte',
   state_none: 'Keine KI-Auswertung dieser Studie',
@@ -222,6 +224,8 @@ export const panel: Record<keyof typeof english, string> = {
   delivery_refused: 'abgelehnt',
   delivery_unreachable: 'nicht erreichbar',
   evidence_slice_weights: 'Gewichte der Schichten',
+  evidence_leave_slices_out: 'Verlust des Werts ohne eine Schicht',
+  evidence_attention: 'Aufmerksamkeit auf Schichten',
   job_queued: 'wartet',
   job_running: 'läuft',
   job_delivering: 'wird gesendet',

@@ -14,7 +14,8 @@ export const panel = {
   connectionLong_offline: 'No connection to the agent',
 
   broken: 'The panel broke down',
-  brokenWhat: 'The images are not touched by it, and your answers are kept. If it breaks again, reload the page and tell the operator.',
+  brokenWhat:
+    'The images are not touched by it, and your answers are kept. If it breaks again, reload the page and tell the operator.',
   tryAgain: 'Try again',
   noStudy: 'Open a study to see what the AI says of it.',
   asking: 'Asking the agent…',
@@ -221,6 +222,8 @@ export const panel = {
   delivery_refused: 'refused',
   delivery_unreachable: 'not reachable',
   evidence_slice_weights: 'Weights of slices',
+  evidence_leave_slices_out: 'Loss of the score without a slice',
+  evidence_attention: 'Attention to slices',
   job_queued: 'waiting',
   job_running: 'running',
   job_delivering: 'being sent',
