@@ -3,7 +3,7 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'viewer', 'node_modules', 'scripts', 'dev/build.mjs', 'eslint.config.js'] },
+  { ignores: ['build', 'dist', 'viewer', 'node_modules', 'scripts', 'dev/build.mjs', 'eslint.config.js'] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {
