@@ -3,7 +3,7 @@ import { Fragment, useMemo, useRef, useState } from 'react';
 import type { Result } from '../api/types';
 import { t } from '../i18n';
 import { setText } from '../store/actions';
-import { mayReview, reviewOf } from '../store/derived';
+import { isUnsaved, mayReview, reviewOf } from '../store/derived';
 import { store, type Session } from '../store/store';
 import { announce } from './announce';
 import { Button } from './Button';
@@ -24,11 +24,14 @@ export function Report({ result }: { result: Result }): React.JSX.Element {
     [result, draft, answer],
   );
   const [editing, setEditing] = useState(false);
+  const verified = useSession(isVerified);
   const written = draft.text ?? saved ?? (editing ? plainText(report) : null);
   return (
     <section className="pa-section" aria-labelledby="pa-report-title" data-pa="report">
       <div className="pa-section-head">
-        <h3 id="pa-report-title">{written === null ? t('panel.draftReport') : t('panel.editedReport')}</h3>
+        <h3 id="pa-report-title">
+          {t(verified ? 'panel.verifiedReport' : written === null ? 'panel.draftReport' : 'panel.editedReport')}
+        </h3>
         <CopyButton text={() => written ?? plainText(report)} />
         {reviewer && written === null && (
           <Button icon="edit" kind="plain" data-pa="edit-text" onPress={() => setEditing(true)}>
@@ -37,7 +40,7 @@ export function Report({ result }: { result: Result }): React.JSX.Element {
         )}
       </div>
       {written === null ? (
-        <Sentences report={report} />
+        <Sentences report={report} verified={verified} />
       ) : (
         <WrittenText
           text={written}
@@ -47,6 +50,12 @@ export function Report({ result }: { result: Result }): React.JSX.Element {
       )}
     </section>
   );
+}
+
+/** What is shown is the verified report: nothing was changed since. */
+function isVerified(session: Session): boolean {
+  const { result, review } = session.answer ?? {};
+  return review?.verified === true && review.job_id === result?.job_id && !isUnsaved(session);
 }
 
 /** The text of the saved review of this result; null where the draft stands. */
@@ -92,20 +101,28 @@ function WrittenText({
   );
 }
 
-function Sentences({ report }: { report: ReviewedReport }): React.JSX.Element {
+function Sentences({ report, verified }: { report: ReviewedReport; verified: boolean }): React.JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   return (
     <div ref={box} className="pa-report" onKeyDown={(event) => walk(event, box.current, '.pa-sentence')}>
       <h4 className="pa-report-part">{t('panel.partFindings')}</h4>
-      <Lines lines={report.findings} first />
+      <Lines lines={report.findings} verified={verified} first />
       <h4 className="pa-report-part">{t('panel.partImpression')}</h4>
-      <Lines lines={report.impression} />
+      <Lines lines={report.impression} verified={verified} />
     </div>
   );
 }
 
 /** Sentences that say that something is there stand alone; the others run on. */
-function Lines({ lines, first = false }: { lines: Line[]; first?: boolean }): React.JSX.Element {
+function Lines({
+  lines,
+  verified,
+  first = false,
+}: {
+  lines: Line[];
+  verified: boolean;
+  first?: boolean;
+}): React.JSX.Element {
   const positive = lines.filter((line) => line.positive);
   const negative = lines.filter((line) => !line.positive);
   return (
@@ -116,7 +133,7 @@ function Lines({ lines, first = false }: { lines: Line[]; first?: boolean }): Re
         </p>
       ))}
       {negative.length > 0 && (
-        <p className="pa-line">
+        <p className="pa-line" data-action={verified ? 'accepted' : 'none'}>
           {negative.map((line, at) => (
             <Fragment key={`${line.findings.join()} ${at}`}>
               <SentenceLink line={line} reached={first && positive.length === 0 && at === 0} />{' '}
@@ -189,11 +206,9 @@ function CopyButton({ text }: { text: () => string }): React.JSX.Element {
 
 /** A text that nobody verified says so wherever it is pasted. */
 function withMark(text: string): string {
-  const { answer } = store.get();
-  const review = answer?.review;
-  const verified = review?.verified === true && review.job_id === answer?.result?.job_id;
-  const model = answer?.result?.model;
-  return verified || model === undefined
+  const session = store.get();
+  const model = session.answer?.result?.model;
+  return isVerified(session) || model === undefined
     ? text
     : `${t('panel.copyMark', { model: `${model.name} ${model.version}` })}\n\n${text}`;
 }

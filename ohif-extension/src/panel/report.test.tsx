@@ -68,6 +68,15 @@ describe('the draft', () => {
     expect(await navigator.clipboard.readText()).toMatch(/^No medical material\./);
   });
 
+  it('is marked as unverified again when something is changed after verifying', async () => {
+    show('verified');
+    expect(screen.getByRole('heading', { name: 'Verified report' })).toBeTruthy();
+    act(() => actions.reject('lung_nodule', 'artifact'));
+    expect(screen.getByRole('heading', { name: 'Draft report' })).toBeTruthy();
+    await user.click(part('copy'));
+    expect(await navigator.clipboard.readText()).toMatch(/^\[AI-generated/);
+  });
+
   it('says when it could not be copied', async () => {
     show('ready');
     vi.spyOn(navigator.clipboard, 'writeText').mockRejectedValue(new DOMException('no', 'NotAllowedError'));

@@ -89,7 +89,10 @@ function lineOfSeveral(
   const line = { text, findings, positive, action: null, gone: false };
   if (!positive) return { ...line, gone: [...own.values()].some(({ edited }) => edited.presence === 'present') };
   const left = findings.filter((key) => answers(key)?.action !== 'rejected' && !own.has(key));
-  if (left.length === findings.length) return line;
+  if (left.length === findings.length) {
+    const accepted = findings.every((key) => answers(key)?.action === 'accepted');
+    return { ...line, action: accepted ? 'accepted' : null };
+  }
   if (left.length === 0) return { ...line, gone: true };
   if (!fixed || !text.startsWith(POSSIBLE)) return line;
   const names = left.map((key) => lowerFirst(result.findings.find((finding) => finding.key === key)?.name ?? key));

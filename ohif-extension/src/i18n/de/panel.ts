@@ -166,6 +166,7 @@ export const panel: Record<keyof typeof english, string> = {
   close: 'Schließen',
 
   draftReport: 'Berichtsentwurf',
+  verifiedReport: 'Freigegebener Bericht',
   editedReport: 'Geänderter Bericht',
   reportText: 'Text des Berichts',
   partFindings: 'Befund',

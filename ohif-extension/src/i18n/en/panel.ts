@@ -164,6 +164,7 @@ export const panel = {
   close: 'Close',
 
   draftReport: 'Draft report',
+  verifiedReport: 'Verified report',
   editedReport: 'Edited report',
   reportText: 'Text of the report',
   partFindings: 'Findings',
