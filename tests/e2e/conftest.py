@@ -11,6 +11,8 @@ from tests.e2e.plugin import REPOSITORY, build_plugin, fetch_viewer
 from tests.e2e.site import Site
 from tests.peers import Missing, Orthanc
 
+ITEM_TIMEOUT_S = 900
+"""The first test of a site waits for the agent and for a reading, on a machine that may have other work."""
 PICTURES = REPOSITORY / "build" / "e2e"
 
 
@@ -20,6 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(ITEM_TIMEOUT_S))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -44,11 +43,6 @@ class PhantomStudy:
         masks = np.load(self.folder / f"{finding}.npz")
         mask: NDArray[np.bool_] = masks[sop_instance_uid]
         return mask
-
-    def pixels(self, sop_instance_uid: str) -> NDArray[np.int32]:
-        """Stored values of one slice."""
-        image = next(image for image in map(pydicom.dcmread, self.files) if image.SOPInstanceUID == sop_instance_uid)
-        return image.pixel_array.astype(np.int32)
 
 
 def phantom(seed: int, slices: int, findings: Sequence[str]) -> PhantomStudy:

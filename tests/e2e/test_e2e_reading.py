@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 
 from tests.e2e.browser import Browser
@@ -143,10 +144,16 @@ def test_jpeg_2000_is_shown_under_the_policy(
     compressed(files)
     a_site.read(files, study)
     seen = browser.play("opens", a_site.address, account=ADA.given(), study=study, points=POINTS)
-    plain = browser.play("opens", a_site.address, account=ADA.given(), study=effusion.uid, points=POINTS)
-    assert seen["values"] == plain["values"]
+    assert seen["values"] == values_hu(files, seen["slice"])
     assert len(set(seen["values"])) > 1, "the image is blank"
-    assert [row["finding"] for row in seen["findings"]] == [row["finding"] for row in plain["findings"]]
+    assert {row["finding"] for row in seen["findings"]} == set(findings_said(read))
+
+
+def values_hu(files: list[Path], sop_instance_uid: str) -> list[int]:
+    """What the points of a slice are."""
+    image = next(image for image in map(pydicom.dcmread, files) if image.SOPInstanceUID == sop_instance_uid)
+    pixels = image.pixel_array.astype(int) + int(image.RescaleIntercept)
+    return [int(pixels[point]) for point in POINTS]
 
 
 def test_studies_without_a_result_say_why(browser: Browser, a_site: Site, tmp_path: Path) -> None:
@@ -181,7 +188,7 @@ def test_viewer_works_without_the_plugin(browser: Browser, site: Site, effusion:
     if not site.agent.jobs_of(effusion.uid):
         site.read(effusion.files, effusion.uid)
     seen = browser.play("without", site.address, account=ADA.given(), study=effusion.uid)
-    assert set(seen) == {"absent", "unreachable", "unreadable", "throwing", "another"}
+    assert set(seen) == {"absent", "unreachable", "throwing"}
     for way, shown in seen.items():
         assert shown["slice"], way
         assert shown["panels"] == 0, way
