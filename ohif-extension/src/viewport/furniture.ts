@@ -2,6 +2,7 @@
 import type { Finding, Result } from '../api/types';
 import type { Viewport } from '../ohif/types';
 import { t } from '../i18n';
+import { findingName } from '../panel/words';
 import { percent } from '../store/derived';
 import { store, type Session } from '../store/store';
 import { byPlace, evidencePlaces, findingsShown, weightsShown } from './evidence-order';
@@ -94,12 +95,13 @@ function noteLines(result: Result, selected: string | null, index: number, place
 }
 
 function findingLines(finding: Finding, index: number, places: readonly number[]): string[] {
-  const weight = t('viewport.sliceWeight', { finding: finding.name, weight: percent(finding.slice_weights[index] ?? 0) });
+  const weight = t('viewport.sliceWeight', { finding: findingName(finding), weight: percent(finding.slice_weights[index] ?? 0) });
   const evidence = evidencePlaces([finding], places);
   const at = evidence.indexOf(places[index] ?? -1);
   return at < 0 ? [weight] : [weight, t('viewport.evidencePlace', { at: at + 1, count: evidence.length })];
 }
 
 function findingLabel(result: Result, selected: string | null): string {
-  return result.findings.find((finding) => finding.key === selected)?.name ?? t('viewport.allFindings');
+  const finding = result.findings.find(({ key }) => key === selected);
+  return finding ? findingName(finding) : t('viewport.allFindings');
 }

@@ -1,6 +1,7 @@
 /** The legend of the heat: what it is, its scale, and how coarse it is. */
 import type { Finding } from '../api/types';
 import { t } from '../i18n';
+import { findingName } from '../panel/words';
 import { percent } from '../store/derived';
 import { patchSize_mm } from './affine';
 import { cssScale } from './colours';
@@ -39,7 +40,7 @@ export class Legend {
   show(finding: Finding | null, state: HeatState | null): void {
     this.element.hidden = finding === null;
     if (finding === null) return;
-    setText(this.#title, t('viewport.heatTitle', { finding: finding.name }));
+    setText(this.#title, t('viewport.heatTitle', { finding: findingName(finding) }));
     setText(this.#lines, [...linesOf(state), t('viewport.heatOff', { key: keyFor('heat') })].join('\n'));
   }
 }
