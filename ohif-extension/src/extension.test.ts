@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeAgent, FakeEventSource } from './api/fakes';
 import extension from './extension';
 import mode from './mode';
-import { EXTENSION_ID, MODE_NAME, PANEL_ID, PANEL_NAME, SR_HANDLER_ID, SR_HANDLER_NAME } from './id';
+import { EXTENSION_ID, MODE_NAME, MODE_TITLE, PANEL_ID, PANEL_NAME, SR_HANDLER_ID, SR_HANDLER_NAME } from './id';
 import { studyUids } from './ohif/study-uids';
 import type { OhifContext } from './ohif/types';
 import packageJson from '../package.json';
@@ -128,7 +128,7 @@ describe('the mode', () => {
 
   it('is the longitudinal one where the extension is missing', async () => {
     const made = await mode.modeFactory({ loadModules });
-    expect(made).toMatchObject({ id: MODE_NAME, routeName: MODE_NAME, displayName: MODE_NAME, sopClassHandlers: ['sr'] });
+    expect(made).toMatchObject({ id: MODE_NAME, routeName: MODE_NAME, displayName: MODE_TITLE, sopClassHandlers: ['sr'] });
     expect(await made!.routes[0]!.layoutTemplate({})).toEqual(base.routes[0]!.layout);
   });
 

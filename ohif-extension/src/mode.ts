@@ -1,5 +1,5 @@
 /** The mode: the viewer's own longitudinal mode with our panel open beside the images. */
-import { MODE_NAME, PANEL_ID, SR_HANDLER_ID } from './id';
+import { MODE_NAME, MODE_TITLE, PANEL_ID, SR_HANDLER_ID } from './id';
 import { sayOnce } from './ohif/guarded';
 import { isPresent } from './ohif/presence';
 
@@ -45,7 +45,7 @@ async function baseMode(parameters: FactoryParameters): Promise<Mode> {
 }
 
 function ours(base: Mode): Mode {
-  const named = { ...base, id: MODE_NAME, routeName: MODE_NAME, displayName: MODE_NAME, hide: false };
+  const named = { ...base, id: MODE_NAME, routeName: MODE_NAME, displayName: MODE_TITLE, hide: false };
   if (!isPresent()) return named;
   return {
     ...named,
