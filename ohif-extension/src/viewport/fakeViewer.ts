@@ -94,11 +94,13 @@ export class FakeViewer {
     this.heights_mm = heights_mm;
   }
 
-  add(viewport: FakeViewport): FakeViewport {
+  /** Enables a viewport; `shown`: its first image has come, too. */
+  add(viewport: FakeViewport, shown = true): FakeViewport {
     this.viewports.push(viewport);
     this.active ||= viewport.id;
     document.body.append(viewport.element);
     this.#tell('ELEMENT_ENABLED', viewport);
+    if (shown) viewport.show(viewport.current);
     return viewport;
   }
 

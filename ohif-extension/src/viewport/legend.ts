@@ -12,7 +12,7 @@ const STYLE: Partial<CSSStyleDeclaration> = {
   position: 'absolute',
   left: '8px',
   bottom: '68px',
-  width: '176px',
+  width: '184px',
   padding: '5px 7px',
   borderRadius: '3px',
   background: 'rgb(9 11 22 / 0.8)',

@@ -76,6 +76,16 @@ describe('a jump', () => {
     expect(stack.current).toBe(uidAt(7));
   });
 
+  it('waits for the first image, which would undo it', async () => {
+    const stack = viewer.add(new FakeViewport('one', headFirst), false);
+    const jump = jumpTo(uidAt(30));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(stack.current).toBe(headFirst[0]);
+    stack.show(headFirst[0]);
+    expect(await jump).toBe(true);
+    expect([stack.current, viewer.commands]).toEqual([uidAt(30), []]);
+  });
+
   it('fails at once for a slice that is nowhere, and when overtaken', async () => {
     viewer.add(new FakeViewport('one', headFirst));
     expect(await jumpTo('1.2.unknown')).toBe(false);

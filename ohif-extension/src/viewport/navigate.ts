@@ -53,9 +53,9 @@ export async function jumpTo(sopInstanceUid: string, frame?: number): Promise<bo
   const [here, number] = [viewer, ++latestJump];
   const slice = { sopInstanceUid, frame: frame ?? null };
   performance.mark('pa:jump-start');
-  const turned = turnTo(here, slice);
-  const shown = turned.length > 0 ? arrival(here, slice, number) : opened(here, slice, number);
-  const arrived = await shown;
+  const wasThere = isShown(here, slice);
+  if (wasThere) turnTo(here, slice);
+  const arrived = wasThere || (await arrival(here, slice, number));
   if (arrived) measureJump();
   return arrived;
 }
@@ -114,10 +114,14 @@ function tellSlice(slice: CurrentSlice | null): void {
 /** Turns every viewport that can show the slice to it; those that were turned. */
 function turnTo({ shown }: Viewer, slice: CurrentSlice): Viewport[] {
   return shown.viewports.filter((viewport) => {
-    const scrolled = shown.scrolled(viewport);
-    const imageId = scrolled?.imageIds[scrolled.places.get(keyOf(slice)) ?? -1];
-    return imageId !== undefined && turn(viewport, imageId);
+    const imageId = imageIdIn(shown, viewport, slice);
+    return imageId !== undefined && shown.isSettled(viewport) && turn(viewport, imageId);
   });
+}
+
+function imageIdIn(shown: ShownViewports, viewport: Viewport, slice: CurrentSlice): string | undefined {
+  const scrolled = shown.scrolled(viewport);
+  return scrolled?.imageIds[scrolled.places.get(keyOf(slice)) ?? -1];
 }
 
 function turn(viewport: Viewport, referencedImageId: string): boolean {
@@ -129,37 +133,43 @@ function turn(viewport: Viewport, referencedImageId: string): boolean {
   return true;
 }
 
-/** Opens the series of the slice in the active viewport and turns to the slice as soon as it can be shown. */
-async function opened(here: Viewer, slice: CurrentSlice, number: number): Promise<boolean> {
-  if (!openSeries(here.services, slice)) return false;
-  return until(here, number, () => isShown(here, slice) || (turnTo(here, slice), false));
-}
-
-function arrival(here: Viewer, slice: CurrentSlice, number: number): Promise<boolean> {
-  return until(here, number, () => isShown(here, slice));
+/** The series of the slice is in a viewport that waits for its first image, or is put into the active viewport. */
+function isComing({ shown, services }: Viewer, slice: CurrentSlice): boolean {
+  const waits = shown.viewports.some((viewport) => imageIdIn(shown, viewport, slice) !== undefined);
+  return waits || openSeries(services, slice);
 }
 
 function isShown({ shown }: Viewer, slice: CurrentSlice): boolean {
-  return shown.viewports.some((viewport) => {
-    const now = shown.slice(viewport);
-    return now !== null && keyOf(now) === keyOf(slice);
-  });
+  return shown.viewports.some((viewport) => isAt(shown, viewport, slice));
 }
 
-/** Waits for a change of the viewports that makes `done` true; false when overtaken or out of patience. */
-function until(here: Viewer, number: number, done: () => boolean): Promise<boolean> {
-  if (done()) return Promise.resolve(true);
+function isAt(shown: ShownViewports, viewport: Viewport, slice: CurrentSlice): boolean {
+  const now = shown.slice(viewport);
+  return now !== null && keyOf(now) === keyOf(slice);
+}
+
+/**
+ * Turns to a slice and waits until a viewport has drawn it.
+ *
+ * A stack names its new slice before that is loaded: what counts is the event after. False when the slice is nowhere,
+ * another jump came in between, or it took too long.
+ */
+function arrival(here: Viewer, slice: CurrentSlice, number: number): Promise<boolean> {
   return new Promise((resolve) => {
     const end = (result: boolean): void => {
       unsubscribe();
       clearTimeout(timer);
       resolve(result);
     };
-    const unsubscribe = here.shown.subscribe(() => {
-      if (viewer !== here || number !== latestJump) end(false);
-      else if (done()) end(true);
-    });
     const timer = setTimeout(() => end(false), PATIENCE_MS);
+    let turned = false;
+    const turnOnce = (): boolean => (turned ||= turnTo(here, slice).length > 0);
+    const unsubscribe = here.shown.subscribe((event, viewport) => {
+      if (viewer !== here || number !== latestJump) end(false);
+      else if (event === 'slice' && isAt(here.shown, viewport, slice)) end(true);
+      else turnOnce();
+    });
+    if (!turnOnce() && !isComing(here, slice)) end(false);
   });
 }
 

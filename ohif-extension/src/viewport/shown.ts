@@ -2,7 +2,7 @@
 import type { EnabledElement, Viewport, ViewportServices } from '../ohif/types';
 import type { CurrentSlice } from '../store/store';
 import { hasCamera } from './services';
-import { imageIdsOf, inAcquisitionPlane, scrolledSlices, shownSlice, type MetaData, type ScrolledSlices } from './slices';
+import { currentImageId, imageIdsOf, inAcquisitionPlane, scrolledSlices, shownSlice, type MetaData, type ScrolledSlices } from './slices';
 
 /** `came`: its element was enabled. `slice`: it shows another slice or another series. `gone`: it was taken away. */
 export type ShownEvent = 'came' | 'slice' | 'gone';
@@ -22,6 +22,7 @@ export class ShownViewports {
   readonly #elements = new Map<HTMLDivElement, Viewport>();
   readonly #listeners = new Set<ShownListener>();
   readonly #kept = new WeakMap<Viewport, Kept>();
+  readonly #settled = new WeakSet<Viewport>();
   readonly #newImage: readonly string[];
 
   constructor(services: ViewportServices) {
@@ -31,7 +32,10 @@ export class ShownViewports {
     this.#newImage = NEW_IMAGE.map((name) => Events[name]).filter((name) => name !== undefined);
     cornerstone.eventTarget.addEventListener(Events['ELEMENT_ENABLED'] ?? '', this.#onEnabled);
     cornerstone.eventTarget.addEventListener(Events['ELEMENT_DISABLED'] ?? '', this.#onDisabled);
-    for (const { viewport } of cornerstone.getEnabledElements?.() ?? []) this.#add(viewport);
+    for (const { viewport } of cornerstone.getEnabledElements?.() ?? []) {
+      this.#add(viewport);
+      if (currentImageId(viewport) !== null) this.#settled.add(viewport);
+    }
   }
 
   /** Ends everything; listeners hear that every viewport is gone. */
@@ -56,6 +60,11 @@ export class ShownViewports {
   get active(): Viewport | null {
     const id = this.#services.servicesManager.services.viewportGridService?.getActiveViewportId();
     return this.viewports.find((viewport) => viewport.id === id) ?? null;
+  }
+
+  /** Whether a viewport has shown its first image; what it is turned to before, it turns away from again. */
+  isSettled(viewport: Viewport): boolean {
+    return this.#settled.has(viewport);
   }
 
   /** The slices of a viewport in the order of its wheel; null where it cuts across them or shows none. */
@@ -91,7 +100,9 @@ export class ShownViewports {
 
   readonly #onNewImage = (event: Event): void => {
     const viewport = this.#elements.get(event.currentTarget as HTMLDivElement);
-    if (viewport) this.#tell('slice', viewport);
+    if (!viewport) return;
+    this.#settled.add(viewport);
+    this.#tell('slice', viewport);
   };
 
   #add(viewport: Viewport): void {

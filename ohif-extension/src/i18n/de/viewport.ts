@@ -24,7 +24,7 @@ export const viewport: Record<keyof typeof english, string> = {
   sliceWeight: '{finding} · Gewicht {weight}',
   evidencePlace: 'Beleg {at} von {count}',
   heatTitle: 'KI-Wärmebild · {finding}',
-  heatPatches: 'Felder von {height} × {width} mm, geglättet',
+  heatPatches: 'Felder {height} × {width} mm, geglättet',
   heatLoading: 'Wärmebild wird geholt …',
   heatNone: 'für diese Schicht ist kein Wärmebild da',
   heatPeak: 'stärkste Stelle: {peak}',
