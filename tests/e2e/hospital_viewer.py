@@ -20,9 +20,9 @@ PACS_PREFIX = "/dicom-web/"
 CONFIG = """
 window.config = {
   routerBasename: '/',
+  extensions: [], modes: [], customizationService: {},
   %s
   showStudyList: true,
-  customizationService: {},
   defaultDataSourceName: 'pacs',
   dataSources: [{
     namespace: '@ohif/extension-default.dataSourcesModule.dicomweb',
