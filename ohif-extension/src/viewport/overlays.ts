@@ -32,7 +32,6 @@ interface Viewer {
 let viewer: Viewer | null = null;
 let list: readonly Overlay[] = [];
 const listeners = new Set<() => void>();
-const coloured = new WeakMap<Viewport, string>();
 
 /** What can be laid over the images of the open study; the same array until something changes. */
 export function overlays(): readonly Overlay[] {
@@ -120,11 +119,9 @@ function labelOf(set: DisplaySet): string {
   return [label, SeriesDescription, set.Modality].find((text) => typeof text === 'string' && text !== '') as string;
 }
 
-/** A parametric map comes in opaque colours; it is given its own when the viewport has become one of volumes. */
+/** A parametric map comes in opaque colours; it is given its own once the viewer has given it those. */
 function colourMaps(viewport: Viewport): void {
   for (const { id } of list.filter((each) => each.kind === 'map' && each.shown)) {
-    if (coloured.get(viewport) === id || !colourLayer(viewport, id)) continue;
-    coloured.set(viewport, id);
-    viewport.render();
+    if (colourLayer(viewport, id)) viewport.render();
   }
 }

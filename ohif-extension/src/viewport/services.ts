@@ -105,19 +105,21 @@ function givesLayers(grid: unknown): grid is WithLayers {
 
 interface WithVolumes {
   getAllVolumeIds(): string[];
-  getProperties(volumeId: string): { voiRange?: { lower: number; upper: number } };
+  getProperties(volumeId: string): { voiRange?: { lower: number; upper: number }; colormap?: { name?: string } };
   setProperties(properties: Readonly<Record<string, unknown>>, volumeId: string): void;
 }
 
+/** What OHIF gives to every layer; another choice is the reader's. */
+const DEFAULT_COLOURS = 'hsv';
 const LAYER_COLOURS = 'hot_iron';
 const LAYER_OPACITY = 0.6;
 
-/** Shows the lowest values of a layer not at all and the highest ones in colour. False while it is not loaded. */
+/** Shows the lowest values of a layer not at all and the highest ones in colour. False where there is nothing to do. */
 export function colourLayer(viewport: Viewport, displaySetUid: string): boolean {
   const volumeId = hasVolumes(viewport) ? viewport.getAllVolumeIds().find((id) => id.includes(displaySetUid)) : undefined;
   if (!hasVolumes(viewport) || volumeId === undefined) return false;
-  const { voiRange } = viewport.getProperties(volumeId);
-  if (!voiRange) return false;
+  const { voiRange, colormap } = viewport.getProperties(volumeId);
+  if (!voiRange || colormap?.name !== DEFAULT_COLOURS) return false;
   const opacity = [
     { value: voiRange.lower, opacity: 0 },
     { value: voiRange.upper, opacity: LAYER_OPACITY },
