@@ -56,7 +56,8 @@ def read_file(path: Path, *, pixels: bool) -> Dataset:
     except UnusableSlice:
         raise
     except UNREADABLE_FILE as error:
-        raise UnusableSlice("", f"{path.name} cannot be read as DICOM: {error}") from error
+        why = getattr(error, "strerror", None) or error  # an OSError's own text has the whole path
+        raise UnusableSlice("", f"{path.name} cannot be read as DICOM: {why}") from error
 
 
 def _check_size(path: Path) -> None:

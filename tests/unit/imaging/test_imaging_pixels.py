@@ -257,6 +257,13 @@ def test_not_dicom(tmp_path: Path, content: bytes) -> None:
         read_headers([path])
 
 
+def test_a_missing_file_is_named_without_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(UnusableSlice) as refused:
+        read_headers([tmp_path / "gone.dcm"])
+    assert str(refused.value).endswith("gone.dcm cannot be read as DICOM: No such file or directory")
+    assert str(tmp_path) not in str(refused.value)
+
+
 def test_a_deflate_bomb_is_refused_before_it_is_inflated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(headers_module, "MAX_INFLATED_BYTES", 1 << 20)
     dataset = ct_slice()
