@@ -161,8 +161,11 @@ def test_studies_without_a_result_say_why(browser: Browser, a_site: Site, tmp_pa
         "too short": {"study": plain_study(tmp_path / "too short", 3), "state": "not_applicable"},
         "of no rule": {"study": plain_study(tmp_path / "of no rule", 3, Modality="DX"), "state": "not_applicable"},
         "unreadable": {"study": plain_study(tmp_path / "unreadable", 4), "state": "failed"},
-        "arriving": {"study": plain_study(tmp_path / "arriving", 3), "state": "none"},
+        "arriving": {"study": plain_study(tmp_path / "arriving", 3), "state": "pending"},
     }
+    if a_site.pacs:
+        studies["never sent"] = {"study": plain_study(tmp_path / "never sent", 3), "state": "none"}
+        a_site.pacs.upload(sorted((tmp_path / "never sent").iterdir()))
     for name in ("too short", "of no rule"):
         a_site.send(sorted((tmp_path / name).iterdir()))
     a_site.agent.ended_job(studies["too short"]["study"])

@@ -6,7 +6,7 @@ export default async function late({ given, user, ask }) {
   await viewer.logIn(given.account);
   await viewer.open(given.study);
   await viewer.mark();
-  const first = await viewer.panel('none', 'pending');
+  const first = await viewer.panel('pending');
   await ask('the agent goes on');
   await viewer.panel('pending');
   const running = viewer.part('step', '[data-state="running"]').first();

@@ -75,8 +75,8 @@ async function withoutResult(viewer, { states }, panel) {
 async function pending(viewer, { late }, ask, panel) {
   await ask('a study arrives');
   await viewer.open(late);
-  await viewer.panel('none');
-  await panel('none');
+  await viewer.panel('pending');
+  await panel('arriving');
   await ask('the agent goes on');
   await viewer.page.locator('[data-pa="step"][data-state="done"]').first().waitFor({ timeout: 90_000 });
   await ask('the agent stops');
