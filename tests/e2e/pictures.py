@@ -15,7 +15,7 @@ from tests.e2e.site import ADA, GRACE, Site
 from tests.e2e.studies import copy_of, plain_study
 
 SHOWN = REPOSITORY / "docs" / "img"
-COLOURS = 96
+COLOURS = 64
 FINDINGS = ("pleural_effusion", "lung_nodule", "coronary_artery_wall_calcification")
 
 
