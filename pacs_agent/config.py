@@ -33,9 +33,7 @@ def check_ae_title(value: str) -> str:
 def check_origin(value: str) -> str:
     """A web origin as browsers send it. RFC 6454 6.2: scheme, host and port, nothing more."""
     if not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?", value):
-        raise ValueError(
-            f"{value!r} is not an origin: https://host or https://host:port, lower case, no path"
-        )
+        raise ValueError(f"{value!r} is not an origin: https://host or https://host:port, lower case, no path")
     return value
 
 

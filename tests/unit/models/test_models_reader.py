@@ -11,7 +11,7 @@ from hypothesis import strategies as st  # noqa: E402
 
 from models.msvlm.augment import resliced, taken  # noqa: E402
 from models.msvlm.losses import span_mask  # noqa: E402
-from models.msvlm.preset import load_preset  # noqa: E402
+from models.msvlm.preset import PLACES, POOLS, load_preset  # noqa: E402
 from models.msvlm.reader import StudyReader  # noqa: E402
 from models.msvlm.reading_loss import GROUPS, attribute_loss, finding_loss, group_slice, reading_loss  # noqa: E402
 from models.msvlm.relation import log_span, neighbours, study_geometry  # noqa: E402
@@ -51,12 +51,12 @@ def study_of(preset, seed, length=24, spacing_mm=4.0):
     generator = torch.Generator().manual_seed(seed)
     shape = preset.network
     tokens = 0.3 * torch.randn(length, shape.token_width, generator=generator)
-    numbers = tokens[:, shape.encoder_width :].view(length, F, 11)
+    numbers = tokens[:, shape.encoder_width :].view(length, F, POOLS + PLACES)
     there = torch.rand(1, generator=generator).item() < 0.5
     half = 1 if there else 4
     centre = int(torch.randint(length // 3, length - length // 3, (1,), generator=generator))
-    numbers[:, :, :9] -= 4.0
-    numbers[centre - half : centre + half + 1, 0, :9] += 5.0
+    numbers[:, :, :POOLS] -= 4.0
+    numbers[centre - half : centre + half + 1, 0, :POOLS] += 5.0
     labels, slices = torch.zeros(F), torch.zeros(length, F)
     if there:
         labels[0], slices[centre - 1 : centre + 2, 0] = 1.0, 1.0
