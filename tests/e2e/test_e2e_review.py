@@ -54,6 +54,7 @@ def test_reviewed_and_verified_report_lies_in_the_pacs(
     )
     assert {row["action"] for row in seen["before"]} == {"none"}, "nothing is accepted by default"
     assert seen["barred"] == "true", "verified with findings that nobody handled"
+    assert seen["out"] == [], "parts of the panel stick out of it"
     documents = a_site.documents(study, 4)
     a_site.judge(documents, tmp_path)
     check_report(verified_ones(documents))

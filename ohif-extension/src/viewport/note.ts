@@ -8,7 +8,8 @@ const STYLE: Partial<CSSStyleDeclaration> = {
   font: '12px/1.4 Inter, system-ui, sans-serif',
   color: '#a8ccff',
   textShadow: '0 0 2px #000, 0 0 4px #000',
-  whiteSpace: 'pre',
+  whiteSpace: 'pre-line',
+  maxWidth: 'calc(50% - 24px)', // the viewer's own texts are on the left
   pointerEvents: 'none',
 };
 

@@ -69,3 +69,12 @@ export async function says(viewer, name, pattern) {
   await part.waitFor({ state: 'attached' });
   return part.textContent();
 }
+
+/** Parts of the panel that stick out of it sideways: a layout that broke. */
+export async function stickingOut(viewer) {
+  return viewer.part('panel').evaluate((panel) => {
+    const edge = panel.getBoundingClientRect().right + 1;
+    const parts = [...panel.querySelectorAll('[data-pa]')].filter((part) => part.getClientRects().length > 0);
+    return parts.filter((part) => part.getBoundingClientRect().right > edge).map((part) => part.dataset.pa);
+  });
+}

@@ -1,5 +1,5 @@
 /** One finding rejected, one edited, the others accepted, one added, the text changed; a reload in between; verified. */
-import { accept, add, choose, edit, findingRows, handled, press, reject, row, says } from '../browser/panel.mjs';
+import { accept, add, choose, edit, findingRows, handled, press, reject, row, says, stickingOut } from '../browser/panel.mjs';
 
 export default async function review({ given, user }) {
   const viewer = await user();
@@ -15,6 +15,7 @@ export default async function review({ given, user }) {
     await choose(viewer, key, slice);
     await accept(viewer, key);
   }
+  const out = await stickingOut(viewer);
   const slice = await viewer.sliceAfter(() => viewer.page.keyboard.press(']'));
   const added = { finding: given.added.key, slice };
   await add(viewer, given.added.key, given.added.comment);
@@ -22,7 +23,7 @@ export default async function review({ given, user }) {
   await press(viewer, 'verify');
   const mark = await says(viewer, 'mark', /Verified by/);
   const saved = await says(viewer, 'saved', /Version 1/);
-  return { before, barred, added, text, mark, saved };
+  return { before, barred, out, added, text, mark, saved };
 }
 
 /** What was not saved is there again after the page was loaded anew. */
