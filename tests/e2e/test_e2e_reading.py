@@ -114,10 +114,10 @@ def test_heat_lies_on_the_lesion(
         folder=str(tmp_path),
     )
     off, on, again = (Path(seen["pictures"][name]) for name in ("off", "on", "again"))
-    changed = change(off, on, seen["ours"])
+    changed = change(off, on, seen["beside"])
     assert changed.max() > 40, "the heat cannot be seen"
     assert (changed > 20).mean() < 0.6, "the heat covers the image"
-    assert change(off, again, seen["ours"]).max() < 5, "the heat does not go away"
+    assert change(off, again, seen["beside"]).max() < 5, "the heat does not go away"
     hottest = Placement.of_corners(seen["corners"]).in_slice(*strongest(changed))
     patch_px = max(a_site.heat(effusion.uid, WASHED, best)["step_px"])
     assert distance_px(effusion.mask(WASHED, best), hottest) <= patch_px

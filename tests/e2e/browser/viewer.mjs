@@ -133,6 +133,7 @@ export class Viewer {
  * one, or of several planes the first that shows the slices as they were acquired.
  */
 export function eyes() {
+  localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour'])); // the tour for newcomers lies over everything
   window.paViewport = () => {
     const engines = window.cornerstone?.getRenderingEngines?.() ?? [];
     const viewports = engines.flatMap((engine) => engine.getViewports());

@@ -5,16 +5,10 @@ export default async function smoke({ given, user }) {
   const viewer = await user();
   await viewer.logIn(given.account, given.agent);
   await viewer.open(given.study, { mode: given.mode });
-  if (given.folded) await unfold(viewer.page);
+  if (given.folded) await viewer.page.locator('[data-cy="reading-btn"]').click();
   await viewer.panel();
   const findings = await findingRows(viewer);
   const chosen = await choose(viewer, given.finding, given.slice);
   const next = await viewer.sliceAfter(() => viewer.page.keyboard.press(']'));
   return { findings, chosen, next, strips: await viewer.part('strip').count() };
-}
-
-/** In the viewer's usual mode its tour comes first, and our panel is closed until it is asked for. */
-async function unfold(page) {
-  await page.getByText('Skip all').click();
-  await page.locator('[data-cy="reading-btn"]').click();
 }

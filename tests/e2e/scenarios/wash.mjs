@@ -18,11 +18,11 @@ export default async function wash({ given, user }) {
   await press(viewer, 'wash');
   await viewer.part('heat').first().waitFor();
   pictures.on = await picture(viewer, given, 'on');
-  const beside = await ours(viewer);
+  const beside = await besideImage(viewer);
   await viewer.page.keyboard.press('w');
   await viewer.part('heat').first().waitFor({ state: 'detached' });
   pictures.again = await picture(viewer, given, 'again');
-  return { pictures, corners: await viewer.onCanvas(CORNERS), ours: beside };
+  return { pictures, corners: await viewer.onCanvas(CORNERS), beside };
 }
 
 async function picture(viewer, given, name) {
@@ -31,14 +31,15 @@ async function picture(viewer, given, name) {
   return viewer.viewportPicture(given.folder, name);
 }
 
-/** Boxes, in CSS px of the viewport, of what we put beside the image: texts and the strip. */
-async function ours(viewer) {
+/** Boxes, in CSS px of the viewport, of what is not the image: our texts and strip, and OHIF's scroll bar that fills. */
+async function besideImage(viewer) {
   return viewer.page.evaluate(() => {
     const { element } = window.paViewport();
-    const { x, y } = element.getBoundingClientRect();
-    return [...element.querySelectorAll('[data-pa]:not(svg *)')].map((each) => {
+    const { x, y, width, height } = element.getBoundingClientRect();
+    const boxes = [...element.querySelectorAll('[data-pa]:not(svg *)')].map((each) => {
       const box = each.getBoundingClientRect();
       return { x: box.x - x, y: box.y - y, width: box.width, height: box.height };
     });
+    return [...boxes, { x: width - 24, y: 0, width: 24, height }];
   });
 }
