@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(ITEM_TIMEOUT_S))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tools() -> None:
     """Node, Chromium, the driver, and the plugin as it is now; skips where one cannot be had."""
     try:
@@ -43,14 +43,14 @@ def viewer(version: str | None = None) -> Path:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """The one Chromium of all tests."""
     with Browser(PICTURES, tmp_path_factory.mktemp("browser") / "driver.log") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The agent with its viewer and its own archive."""
     viewer()
@@ -58,7 +58,7 @@ def site(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def orthanc_site(tools: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The agent beside a real Orthanc, which has the images and gets the results."""
     viewer()
@@ -76,7 +76,7 @@ def a_site(request: pytest.FixtureRequest) -> Site:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def effusion() -> PhantomStudy:
     """A phantom with an effusion, a nodule and calcified coronaries."""
     return phantom(7, 96, ("pleural_effusion", "lung_nodule", "coronary_artery_wall_calcification"))
