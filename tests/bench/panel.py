@@ -107,10 +107,10 @@ def _memory(
             plugin=plugin,
             switches=WARM_UP_SWITCHES + switches,
             every=WARM_UP_SWITCHES,
+            answers={"measured": lambda mib: say(f"panel: {mib:.1f} MiB of heap")},
         )
         first, *_, last = seen["heap_mib"]
         growth.append([last - first])
-        say(f"panel: heap in MiB {[round(heap, 1) for heap in seen['heap_mib']]}")
     what = f"MiB by which the JavaScript heap grew over {switches} switches between two studies, after collection"
     report.rows.append(_row("heap_growth", f"heap growth over {switches} studies", what, "MiB", *growth))
 

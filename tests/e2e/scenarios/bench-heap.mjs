@@ -1,7 +1,7 @@
 /** Two studies opened in turn without loading the page again: MB of JavaScript heap after each switch. */
 const MIB = 1 << 20;
 
-export default async function heap({ given, user }) {
+export default async function heap({ given, user, ask }) {
   const viewer = await user({
     before: async (page) => {
       if (!given.plugin) await page.route('**/plugins/**', (route) => route.abort());
@@ -15,7 +15,9 @@ export default async function heap({ given, user }) {
   for (let at = 1; at <= given.switches; at += 1) {
     await switchTo(viewer, mode, given.studies[at % given.studies.length]);
     if (given.plugin) await viewer.panel();
-    if (at % given.every === 0) heap_mib.push(await used(session));
+    if (at % given.every !== 0) continue;
+    heap_mib.push(await used(session));
+    await ask('measured', heap_mib.at(-1));
   }
   return { heap_mib };
 }

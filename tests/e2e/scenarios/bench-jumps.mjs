@@ -20,7 +20,7 @@ async function clickStrip(viewer, share) {
   await viewer.sliceAfter(() => strip.click({ position: { x: width / 2, y: share * height } }));
 }
 
-/** Runs in the page: the jump that OHIF itself makes, until the new image has been rendered. */
+/** Runs in the page: the jump that OHIF itself makes (its command jumpToImage), until the new image is there. */
 async function ohifJump(share) {
   const { viewport, element } = window.paViewport();
   const imageIndex = Math.floor(share * viewport.getImageIds().length);
@@ -28,7 +28,7 @@ async function ohifJump(share) {
     element.addEventListener(window.cornerstone.EVENTS.STACK_NEW_IMAGE, done, { once: true })
   );
   const start = performance.now();
-  await window.cornerstoneTools.utilities.jumpToSlice(element, { imageIndex });
+  await window.cornerstone.utilities.jumpToSlice(element, { imageIndex });
   await rendered;
   return performance.now() - start;
 }
