@@ -66,8 +66,9 @@ export function mayReview(session: Session): boolean {
 
 /** A share from 0 to 1 in whole percent: 0 and 100 are said only of what is exactly so. */
 export function percent(share: number): string {
-  if (share <= 0 || share >= 1) return `${share <= 0 ? 0 : 100} %`;
-  return `${Math.min(99, Math.max(1, Math.round(share * 100)))} %`;
+  if (share > 0 && share < 0.005) return '<1 %';
+  if (share < 1 && share > 0.995) return '>99 %';
+  return `${Math.round(Math.min(1, Math.max(0, share)) * 100)} %`;
 }
 
 /** The report as the model wrote it: findings, then impression, as plain text. */
