@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey 
 
 from models.msvlm import export, graphs, sign  # noqa: E402
 from models.msvlm.network import new_network  # noqa: E402
-from models.msvlm.preset import load_preset  # noqa: E402
+from models.msvlm.preset import PLACES, POOLS, REGION_POOLS, load_preset  # noqa: E402
 from models.msvlm.quantise import Calibration, calibration_slices  # noqa: E402
 from models.msvlm.runtime import BundleRuntime, read_manifest  # noqa: E402
 from models.msvlm.selftest import self_test_series  # noqa: E402
@@ -81,12 +81,24 @@ def test_a_graph_that_computes_something_else_is_not_shipped(network, written, t
         graphs.check_parity(one, tmp_path / one.file)
 
 
+def split_off_peaks(tokens):
+    """Numbers of tokens [L, d] that are no counts of peaks, and those that are."""
+    width = load_preset("tiny").network.encoder_width
+    numbers = tokens[:, width:].reshape(len(tokens), -1, POOLS + PLACES)
+    is_count = np.arange(POOLS + PLACES) % REGION_POOLS == REGION_POOLS - 1
+    is_count[POOLS:] = False
+    others = np.concatenate([tokens[:, :width], numbers[..., ~is_count].reshape(len(tokens), -1)], axis=1)
+    return others, numbers[..., is_count]
+
+
 def test_precisions_say_nearly_the_same_of_the_same_slices(written):
     series = self_test_series()
     full, half, small = (BundleRuntime.open(written, 1, one).encode(series) for one in ("fp32", "fp16", "int8"))
-    assert np.abs(half.tokens - full.tokens).max() < 0.02
-    assert np.abs(small.tokens - full.tokens).max() < 0.5
-    for lower in (half, small):
+    for lower, near, peaks_near in ((half, 0.02, 0.5), (small, 0.5, 2.0)):
+        # Of two patches that are nearly equal, rounding decides which is the peak: counts move in steps.
+        apart, peaks_apart = split_off_peaks(np.abs(lower.tokens - full.tokens))
+        assert apart.max() < near
+        assert peaks_apart.max() < peaks_near
         np.testing.assert_array_equal(lower.centres_px, full.centres_px)
         assert not np.array_equal(lower.tokens, full.tokens)
 
