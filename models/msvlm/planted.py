@@ -23,8 +23,12 @@ LUNG_HU = -970.0, -650.0
 SMOOTHED_PX = 3
 REACH_PX = 7
 """No air of the surroundings may be this near to a nodule's centre: the skin's edge is as grey as lung."""
+REPLACED_HU = -300.0
+"""A nodule takes the place of what is thinner than this, not of vessels and walls."""
 GROUND_GLASS = 0.15
-"""Share of the nodules of 8 mm and more that are ground glass."""
+"""Share of the larger nodules that are ground glass."""
+GROUND_GLASS_FROM_MM = 8.0
+"""Diameter from which a nodule may be ground glass."""
 EDGE_PX = 0.7
 _NODULE = FINDINGS.index(Finding.LUNG_NODULE)
 
@@ -63,7 +67,7 @@ def plant(batch: SliceBatch, pixel_mm: float, generator: torch.Generator) -> Sli
         if not len(at):
             continue
         shadows = _drawn(lung[at], pixel_mm, generator)
-        share = shadows.share(*hu.shape[1:]) * (hu[at] < -300.0)
+        share = shadows.share(*hu.shape[1:]) * (hu[at] < REPLACED_HU)
         hu[at] = hu[at] + share * torch.relu(shadows.hu[:, None, None] - hu[at])
         _mark(patches, slices, at, share, pixel_mm)
     return replace(batch, hu=hu, patches=patches, slices=slices)
@@ -86,7 +90,7 @@ def _drawn(lung: Tensor, pixel_mm: float, generator: torch.Generator) -> Shadows
     axes_px = 0.5 * diameter_mm[:, None] / pixel_mm * torch.stack([ratio.sqrt(), 1.0 / ratio.sqrt()], 1)
     solid = -30.0 + 110.0 * _uniform(n, generator)
     glass = -580.0 + 150.0 * _uniform(n, generator)
-    is_glass = (_uniform(n, generator) < GROUND_GLASS) & (diameter_mm >= 8.0)
+    is_glass = (_uniform(n, generator) < GROUND_GLASS) & (diameter_mm >= GROUND_GLASS_FROM_MM)
     centre_px = torch.stack([place // columns, place % columns], 1).float() + _uniform((n, 2), generator) - 0.5
     return Shadows(centre_px, axes_px, torch.pi * _uniform(n, generator), torch.where(is_glass, glass, solid))
 

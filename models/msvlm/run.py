@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +70,19 @@ class Run:
             implanted = implants("train", count, IMPLANT_SEEDS[split])
             whole = replace(implanted, patches=False)
             sources.append(SomeSlices(implanted, data.encoder_slices) if split == "encoder" else whole)
-        if data.archives and split in REPORTED:
-            sources += Archives.load(data.archives).sources(split)
+        if self.archives and split in REPORTED:
+            sources += self.archives.sources(split)
         return sources
+
+    @cached_property
+    def archives(self) -> Archives | None:
+        """The archives of the preset; looked through once, which takes its time on a hospital's."""
+        return Archives.load(self.preset.data.archives) if self.preset.data.archives else None
 
     def unlabelled(self) -> list[StudySource]:
         """Studies of the archives for the slice encoder, which learns from them without labels."""
-        data = self.preset.data
-        archives = Archives.load(data.archives).sources("encoder") if data.archives else []
-        return [SomeSlices(source, data.encoder_slices) for source in archives]
+        sources = self.archives.sources("encoder") if self.archives else []
+        return [SomeSlices(source, self.preset.data.encoder_slices) for source in sources]
 
     def shards(self, split: str) -> list[Shard]:
         """The rendered studies of a split; the leading process renders what is missing."""
