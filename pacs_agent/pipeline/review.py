@@ -14,15 +14,16 @@ from pacs_agent.pipeline.errors import JobFailed
 from pacs_agent.pipeline.stages import Document, Documents
 from pacs_agent.results import (
     DocumentFacts,
+    FindingReview,
     InstanceReference,
     ObjectKind,
     Predecessor,
     ReviewedReading,
+    Reviewer,
     compose_assessment,
     compose_verified_report,
     write_bytes,
 )
-from pacs_agent.review import Reviewer, finding_review
 
 
 class ReviewDocuments:
@@ -47,7 +48,7 @@ class ReviewDocuments:
         return Documents(tuple(files))
 
     def _reviewed(self, session: Session, review: Review) -> ReviewedReading:
-        findings = tuple(finding_review(row) for row in review.findings)
+        findings = tuple(FindingReview.model_validate(row, from_attributes=True) for row in review.findings)
         seen = [one.slice.sop_instance_uid for one in findings if one.slice]
         said = _objects(session, review.job)
         reading = StudyReading.model_validate(review.job.reading)

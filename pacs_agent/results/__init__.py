@@ -8,6 +8,7 @@ from pacs_agent.results.ai_result import compose_ai_result
 from pacs_agent.results.assessment import compose_assessment
 from pacs_agent.results.draft_report import compose_draft_report
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, Predecessor, Refusal, UnusableEvidence
+from pacs_agent.results.handled import REASONS, Action, Edited, FindingReview, Reviewer, SliceSeen
 from pacs_agent.results.no_result import compose_no_result
 from pacs_agent.results.part10 import write_bytes
 from pacs_agent.results.reviewed import ReviewedReading
@@ -15,12 +16,18 @@ from pacs_agent.results.sources import InstanceReference
 from pacs_agent.results.verified_report import compose_verified_report
 
 __all__ = [
+    "REASONS",
+    "Action",
     "DocumentFacts",
+    "Edited",
+    "FindingReview",
     "InstanceReference",
     "ObjectKind",
     "Predecessor",
     "Refusal",
     "ReviewedReading",
+    "Reviewer",
+    "SliceSeen",
     "UnusableEvidence",
     "compose_ai_result",
     "compose_assessment",

@@ -60,12 +60,12 @@ from pacs_agent.results.content import (
 from pacs_agent.results.document import Envelope, document
 from pacs_agent.results.facts import DocumentFacts, ObjectKind
 from pacs_agent.results.final_text import edited_sections
+from pacs_agent.results.handled import FindingReview, SliceSeen
 from pacs_agent.results.reviewed import ReviewedReading
 from pacs_agent.results.sources import InstanceReference
 from pacs_agent.results.standing import Standing
 from pacs_agent.results.text import clean
 from pacs_agent.results.uids import DocumentUids, document_uids, tracking_uid
-from pacs_agent.review.model import FindingReview, SliceSeen
 
 _RULED_OUT = frozenset({"not_there", "artifact"})
 """Reasons of a rejection that say that the finding is absent."""

@@ -13,8 +13,8 @@ from pydicom.sr.coding import Code
 
 from pacs_agent.inference.reading import Code as ReadingCode
 from pacs_agent.inference.reading import Presence
+from pacs_agent.results.handled import REASONS, Action
 from pacs_agent.results.text import fit_long_string
-from pacs_agent.review.model import REASONS, Action
 
 LOCAL_SCHEME = "99PACSAGENT"
 LOCAL_SCHEME_NAME = "PACS agent local codes"

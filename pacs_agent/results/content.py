@@ -28,9 +28,9 @@ from pacs_agent.results.codes import (
     PERSON,
     PROCEDURE_REPORTED,
 )
+from pacs_agent.results.handled import Reviewer
 from pacs_agent.results.sources import InstanceReference
 from pacs_agent.results.text import clean
-from pacs_agent.review.model import Reviewer
 
 CONTAINS = "CONTAINS"
 HAS_CONCEPT_MOD = "HAS CONCEPT MOD"

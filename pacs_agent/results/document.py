@@ -22,12 +22,12 @@ from pacs_agent.results.codes import (
     local_schemes,
 )
 from pacs_agent.results.facts import DocumentFacts, ObjectKind
+from pacs_agent.results.handled import Reviewer
 from pacs_agent.results.patient import copy_patient_and_study
 from pacs_agent.results.sources import InstanceReference, hierarchical_references
 from pacs_agent.results.standing import Standing
 from pacs_agent.results.text import fit_long_string, settle_character_set
 from pacs_agent.results.uids import DocumentUids, replaced_by
-from pacs_agent.review.model import Reviewer
 
 SERIES_NUMBERS = {
     ObjectKind.AI_RESULT: 9001,

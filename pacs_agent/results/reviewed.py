@@ -11,8 +11,8 @@ from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.reading import FindingReading, Presence, StudyReading
 from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.facts import DocumentFacts, UnusableEvidence
+from pacs_agent.results.handled import Action, Edited, FindingReview, Reviewer, SliceSeen
 from pacs_agent.results.sources import InstanceReference
-from pacs_agent.review.model import Action, Edited, FindingReview, Reviewer, SliceSeen
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pacs_agent.results.author import Author
-from pacs_agent.review.model import Reviewer
+from pacs_agent.results.handled import Reviewer
 
 
 @dataclass(frozen=True)

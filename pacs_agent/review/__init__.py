@@ -6,41 +6,23 @@ faster.
 """
 
 from pacs_agent.review.errors import NothingToReview, ReviewConflict, ReviewRefused
-from pacs_agent.review.model import (
-    REASONS,
-    Action,
-    DeliveryNow,
-    DocumentNow,
-    Edited,
-    FindingReview,
-    Reviewer,
-    ReviewNow,
-    ReviewRequest,
-    SliceSeen,
-)
+from pacs_agent.review.model import DeliveryNow, DocumentNow, ReviewNow, ReviewRequest
 from pacs_agent.review.rates import Rate, rates
 from pacs_agent.review.reviewers import has_left, is_here, others_here
 from pacs_agent.review.saving import save_review
-from pacs_agent.review.stored import current_review, documents_now, finding_review
+from pacs_agent.review.stored import current_review, documents_now
 
 __all__ = [
-    "REASONS",
-    "Action",
     "DeliveryNow",
     "DocumentNow",
-    "Edited",
-    "FindingReview",
     "NothingToReview",
     "Rate",
     "ReviewConflict",
     "ReviewNow",
     "ReviewRefused",
     "ReviewRequest",
-    "Reviewer",
-    "SliceSeen",
     "current_review",
     "documents_now",
-    "finding_review",
     "has_left",
     "is_here",
     "others_here",

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from pacs_agent.inference.attributes import PLACES
 from pacs_agent.inference.reading import FindingReading, Presence, StudyReading
+from pacs_agent.results import Action, Edited, FindingReview, SliceSeen
 from pacs_agent.review.errors import ReviewRefused
-from pacs_agent.review.model import Action, Edited, FindingReview, ReviewRequest, SliceSeen
+from pacs_agent.review.model import ReviewRequest
 
 LOBES = tuple(place for place in PLACES if place.endswith(" lobe"))
 

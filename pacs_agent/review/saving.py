@@ -19,9 +19,10 @@ from pacs_agent.db import (
 )
 from pacs_agent.inference.reading import StudyReading
 from pacs_agent.ops import Outcome, audit
+from pacs_agent.results import FindingReview, Reviewer
 from pacs_agent.review.checks import ImageKnown, Images, check_review
 from pacs_agent.review.errors import NothingToReview, ReviewConflict
-from pacs_agent.review.model import FindingReview, Reviewer, ReviewNow, ReviewRequest
+from pacs_agent.review.model import ReviewNow, ReviewRequest
 from pacs_agent.review.stored import newest_review, review_now
 
 PRIORITY = 1

@@ -5,8 +5,9 @@ from typing import Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from pacs_agent.db import HandledFinding, Job, JobState, ResultObject, Review
-from pacs_agent.review.model import DeliveryNow, DocumentNow, FindingReview, ReviewNow
+from pacs_agent.db import Job, JobState, ResultObject, Review
+from pacs_agent.results import FindingReview
+from pacs_agent.review.model import DeliveryNow, DocumentNow, ReviewNow
 
 _STATES: dict[JobState, Literal["sent", "failed"]] = {
     JobState.DONE: "sent",
@@ -36,24 +37,11 @@ def review_now(session: Session, review: Review) -> ReviewNow:
         at=review.created_at,
         job_id=review.job_id,
         verified=review.verified,
-        findings=tuple(finding_review(row) for row in review.findings),
+        findings=tuple(FindingReview.model_validate(row, from_attributes=True) for row in review.findings),
         text=review.text,
         objects=documents_now(session, job.id),
         state=_STATES.get(job.state, "sending"),
         error=job.error,
-    )
-
-
-def finding_review(row: HandledFinding) -> FindingReview:
-    """What became of a finding, from its row."""
-    return FindingReview.model_validate(
-        {
-            "finding": row.finding,
-            "action": row.action,
-            "reason": row.reason,
-            "edited": row.edited,
-            "slice": row.slice,
-        }
     )
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from pacs_agent import pipeline
 from pacs_agent.db import Job, JobState
-from pacs_agent.review import Reviewer, ReviewNow, current_review, save_review
+from pacs_agent.results import Reviewer
+from pacs_agent.review import ReviewNow, current_review, save_review
 from tests.integration.pacs import CountingPacs
 from tests.integration.studies_at_work import AgentFolder, until
 from tests.integration.worker_process import StandinWorker

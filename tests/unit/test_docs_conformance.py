@@ -42,12 +42,16 @@ from pacs_agent.receive.contexts import VERIFICATION_TRANSFER_SYNTAXES
 from pacs_agent.receive.listener import MAXIMUM_PDU_BYTES, NEGOTIATION_TIMEOUT_S
 from pacs_agent.receive.store import NOT_AUTHORISED, SUCCESS
 from pacs_agent.results import (
+    REASONS,
+    Action,
     DocumentFacts,
+    FindingReview,
     InstanceReference,
     ObjectKind,
     Predecessor,
     Refusal,
     ReviewedReading,
+    Reviewer,
     codes,
     compose_ai_result,
     compose_assessment,
@@ -57,7 +61,6 @@ from pacs_agent.results import (
 )
 from pacs_agent.results.document import SERIES_NUMBERS
 from pacs_agent.results.text import character_set
-from pacs_agent.review import REASONS, Action, FindingReview, Reviewer
 
 STATEMENT = (Path(__file__).resolve().parents[2] / "docs" / "conformance.md").read_text(encoding="utf-8")
 

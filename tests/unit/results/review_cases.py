@@ -12,17 +12,21 @@ from study_readings import FACTS, SERIES_UID, STUDY_UID, headers, reading
 
 from pacs_agent.inference.reading import Presence
 from pacs_agent.results import (
+    Action,
     DocumentFacts,
+    Edited,
+    FindingReview,
     InstanceReference,
     ObjectKind,
     Predecessor,
     ReviewedReading,
+    Reviewer,
+    SliceSeen,
     compose_ai_result,
     compose_assessment,
     compose_draft_report,
     compose_verified_report,
 )
-from pacs_agent.review import Action, Edited, FindingReview, Reviewer, SliceSeen
 
 REVIEWED_AT = datetime(2026, 1, 2, 14, 30, tzinfo=UTC)
 ADA = Reviewer(login="ada", name="Dr. Ada Lovelace", person_name="Lovelace^Ada^^Dr.")

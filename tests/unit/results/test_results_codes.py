@@ -10,8 +10,7 @@ from pydicom.sr.codedict import codes as dictionary
 from pydicom.sr.coding import Code
 from study_readings import LABELS
 
-from pacs_agent.results import codes
-from pacs_agent.review import REASONS
+from pacs_agent.results import REASONS, codes
 
 TABLE: dict[str, Code] = {
     name: value for name, value in vars(codes).items() if name.isupper() and isinstance(value, Code)

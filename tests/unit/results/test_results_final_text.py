@@ -8,13 +8,13 @@ from study_readings import headers, reading
 
 from pacs_agent.inference.reading import Presence, Sentence, StudyReading
 from pacs_agent.inference.report import NOTHING_PRESENT
+from pacs_agent.results import Action, Edited, FindingReview
 from pacs_agent.results.final_text import (
     NOTHING_LEFT,
     edited_sections,
     findings_after_review,
     impression_after_review,
 )
-from pacs_agent.review import Action, Edited, FindingReview
 
 NODULE, EMPHYSEMA = "Lung nodule is present.", "Emphysema is present."
 

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 from review_cases import ACCEPTED, ADDED, documents_of_review, reviewed
 
-from pacs_agent.results import write_bytes
-from pacs_agent.review import Action, FindingReview
+from pacs_agent.results import Action, FindingReview, write_bytes
 from tests.judges.rules import complaints
 
 REVIEW = reviewed()

@@ -11,9 +11,20 @@ from pydicom.uid import ExplicitVRLittleEndian
 from pacs_agent.archive import Archive, instance_header, split_part10
 from pacs_agent.db import Database, Job, JobState, ResultObject, Study
 from pacs_agent.inference.reading import StudyReading
-from pacs_agent.results import DocumentFacts, ObjectKind, compose_ai_result, compose_draft_report, write_bytes
+from pacs_agent.results import (
+    Action,
+    DocumentFacts,
+    Edited,
+    FindingReview,
+    ObjectKind,
+    Reviewer,
+    SliceSeen,
+    compose_ai_result,
+    compose_draft_report,
+    write_bytes,
+)
 from pacs_agent.results.uids import derived_uid
-from pacs_agent.review import Action, Edited, FindingReview, Reviewer, ReviewRequest, SliceSeen
+from pacs_agent.review import ReviewRequest
 from tests.unit.results.study_readings import headers, reading, series
 
 ADA = Reviewer(login="ada", name="Dr. Ada Lovelace", person_name="Lovelace^Ada^^Dr.")

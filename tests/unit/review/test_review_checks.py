@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pacs_agent.review import Action, Edited, FindingReview, ReviewRefused, ReviewRequest
+from pacs_agent.results import Action, Edited, FindingReview
+from pacs_agent.review import ReviewRefused, ReviewRequest
 from pacs_agent.review.checks import ImageKnown, check_review
 from tests.unit.results.study_readings import SERIES_UID, reading
 

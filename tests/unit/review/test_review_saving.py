@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import select
 
 from pacs_agent.db import AuditEvent, Database, HandledFinding, Job, JobState, Review
+from pacs_agent.results import Reviewer
 from pacs_agent.review import (
     NothingToReview,
     ReviewConflict,
-    Reviewer,
     ReviewNow,
     ReviewRefused,
     ReviewRequest,
