@@ -1,5 +1,5 @@
 /** The reader's own statement on a finding: in place of the model's, or of one that the model missed. */
-import { useEffect, useRef, useState } from 'react';
+import { useRef, useState } from 'react';
 import type { Count, Edited, Finding, FindingReview, Presence, Result, Side } from '../api/types';
 import { t } from '../i18n';
 import { addFinding, edit, select } from '../store/actions';
@@ -8,8 +8,8 @@ import { headToFoot, placeOf, positionInWords, sliceNumber } from './axis';
 import { Button } from './Button';
 import { Choices, Ticks } from './Choices';
 import { closeForm } from './form';
+import { useFormFocus } from './formFocus';
 import { LUNG_SITE } from './rendered';
-import { useReturningFocus } from './returningFocus';
 import { useSession } from './useSession';
 import {
   countWord,
@@ -45,8 +45,7 @@ export function FindingForm({ result, finding, review }: Props): React.JSX.Eleme
   const [edited, setEdited] = useState<Edited>(() => startingPoint(finding, review));
   const change = (part: Partial<Edited>): void => setEdited({ ...edited, ...part });
   const box = useRef<HTMLFormElement>(null);
-  useEffect(() => box.current?.querySelector<HTMLElement>('select, input:checked')?.focus(), []);
-  useReturningFocus(box, finding === undefined ? '[data-pa="add"]' : '.pa-finding-head');
+  useFormFocus(box, 'select, input:checked', finding === undefined ? '[data-pa="add"]' : '.pa-finding-head');
   const where = useCurrentSlice(result);
   const ready = said !== undefined && (finding !== undefined || where !== null);
   const label = finding === undefined ? t('panel.addTitle') : t('panel.editTitle', { finding: findingName(finding) });

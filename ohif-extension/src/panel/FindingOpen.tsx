@@ -37,8 +37,8 @@ export function FindingOpen({ finding, result, review, unsaved }: Props): React.
       ) : (
         <EvidenceParts finding={finding} result={result} />
       )}
-      {reviewer && <Answers finding={finding} review={review} unsaved={unsaved} form={form} />}
-      {review !== null && <Handled review={review} finding={finding} unsaved={unsaved} />}
+      {reviewer && <Answers finding={finding} review={review} form={form} />}
+      {review !== null && <Answered finding={finding} review={review} unsaved={unsaved} />}
       {form === 'reject' && <RejectReasons finding={finding} />}
       {form === 'edit' && <FindingForm result={result} finding={finding} review={review} />}
     </div>
@@ -98,7 +98,13 @@ function EvidencePlace({ finding }: { finding: Finding }): React.JSX.Element {
   return <span className="pa-steps-words">{at < 0 ? t('panel.evidenceCount', of) : t('panel.evidenceAt', of)}</span>;
 }
 
-function Answers({ finding, review, unsaved, form }: Omit<Props, 'result'> & { form: Form | null }): React.JSX.Element {
+interface AnswersProps {
+  finding: Finding;
+  review: FindingReview | null;
+  form: Form | null;
+}
+
+function Answers({ finding, review, form }: AnswersProps): React.JSX.Element {
   const { key } = finding;
   const toggle = (which: Form): void => {
     if (form === which) closeForm();
@@ -107,7 +113,7 @@ function Answers({ finding, review, unsaved, form }: Omit<Props, 'result'> & { f
   const absent = finding.presence === 'absent';
   const editing = absent && !review?.edited ? 'add' : 'edit';
   return (
-    <div className="pa-row pa-row-wide" role="group" aria-label={t('panel.answers', { finding: findingName(finding) })}>
+    <div className="pa-answers" role="group" aria-label={t('panel.answers', { finding: findingName(finding) })}>
       <Button
         icon="accept"
         shortcut={keyFor('accept')}
@@ -139,6 +145,15 @@ function Answers({ finding, review, unsaved, form }: Omit<Props, 'result'> & { f
       >
         {t(editing === 'add' ? 'panel.isThere' : 'panel.edit')}
       </Button>
+    </div>
+  );
+}
+
+/** What was said of the finding, and the way to take it back while it is not saved. */
+function Answered({ finding, review, unsaved }: Omit<Props, 'result'> & { review: FindingReview }): React.JSX.Element {
+  return (
+    <div className="pa-answered">
+      <Handled review={review} finding={finding} unsaved={unsaved} />
       {unsaved && (
         <Button icon="undo" shortcut={keyFor('undo')} data-pa="undo" onPress={() => undoFinding(finding)}>
           {t('panel.undo')}

@@ -10,6 +10,7 @@ import { announce } from './announce';
 import { Button } from './Button';
 import { chooseFinding } from './FindingRow';
 import { Icon } from './Icon';
+import { LoginLink } from './LoginLink';
 import { Message } from './Message';
 import { useSession } from './useSession';
 import { findingName } from './words';
@@ -174,11 +175,7 @@ function WhyNot(): React.JSX.Element {
   return (
     <p className="pa-row">
       <span className="pa-grow pa-soft">{t('panel.loginToReview')}</span>
-      {login !== null && (
-        <a className="pa-button" href={login} data-pa="login">
-          {t('panel.login')}
-        </a>
-      )}
+      {login !== null && <LoginLink login={login} />}
     </p>
   );
 }

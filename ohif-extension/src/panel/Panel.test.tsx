@@ -45,7 +45,15 @@ describe('without a result', () => {
 
   it('leads to the login', () => {
     show('login');
-    expect(screen.getByRole('link', { name: 'Log in' }).getAttribute('href')).toBe('/login?next=/');
+    const link = screen.getByRole('link', { name: 'Log in' });
+    expect(link.getAttribute('href')).toBe('/login?next=/');
+    expect(link.getAttribute('target')).toBeNull();
+  });
+
+  it('opens the login of another origin in a tab of its own, so that the viewer stays', () => {
+    show('login', { login: 'https://agent.example/login' });
+    const link = screen.getByRole('link', { name: 'Log in' });
+    expect([link.getAttribute('target'), link.getAttribute('rel')]).toEqual(['_blank', 'noopener']);
   });
 
   it('shows the result as soon as it is there, and says so', () => {

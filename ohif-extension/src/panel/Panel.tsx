@@ -1,5 +1,5 @@
 /** The panel: what the agent says of the open study, and what the reader makes of it. */
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { createRoot } from 'react-dom/client';
 import { currentLanguage, dateTime, t } from '../i18n';
 import type { Result, StudyAnswer } from '../api/types';
@@ -19,6 +19,7 @@ import { Overlays } from './Overlays';
 import css from './panel.css';
 import { dropPictures } from './rendered';
 import { Report } from './Report';
+import { useCovered } from './useCovered';
 import { useSession } from './useSession';
 import { JobProgress, NoAnswer, NoResult } from './Waiting';
 
@@ -53,8 +54,12 @@ export function Panel(): React.JSX.Element {
   const login = useSession((session) => session.login);
   useEffect(() => forget, [study]);
   const state = answer?.state ?? (login === null ? 'asking' : 'login');
+  const box = useRef<HTMLElement>(null);
+  const covered_px = useCovered(box, state);
   return (
     <section
+      ref={box}
+      style={{ paddingBottom: covered_px }}
       className="pa-root"
       lang={currentLanguage()}
       aria-label={t('core.panelLabel')}

@@ -1,17 +1,16 @@
 /** Why a finding is rejected. Without a reason nothing is rejected. */
-import { useEffect, useRef, useState } from 'react';
+import { useRef, useState } from 'react';
 import type { Finding } from '../api/types';
 import { t } from '../i18n';
 import { reject } from '../store/actions';
 import { Button } from './Button';
 import { closeForm } from './form';
-import { useReturningFocus } from './returningFocus';
+import { useFormFocus } from './formFocus';
 import { findingName, REASONS, reasonWord } from './words';
 
 export function RejectReasons({ finding }: { finding: Finding }): React.JSX.Element {
   const box = useRef<HTMLDivElement>(null);
-  useEffect(() => box.current?.querySelector('button')?.focus(), []);
-  useReturningFocus(box, '.pa-finding-head');
+  useFormFocus(box, 'button', '.pa-finding-head');
   const because = (reason: string): void => {
     reject(finding.key, reason);
     closeForm();

@@ -6,6 +6,7 @@ import { reload } from '../store/actions';
 import { percent } from '../store/derived';
 import { Button } from './Button';
 import { Icon, type IconName } from './Icon';
+import { LoginLink } from './LoginLink';
 import { useSession } from './useSession';
 import { stepWord } from './words';
 
@@ -29,9 +30,7 @@ export function LoginNeeded({ login }: { login: string }): React.JSX.Element {
   return (
     <State title={t('panel.loginTitle')} name="login" reason={t('core.loginNeeded')}>
       <p>
-        <a className="pa-button pa-button-main pa-login" href={login} data-pa="login">
-          {t('panel.login')}
-        </a>
+        <LoginLink login={login} main />
       </p>
     </State>
   );

@@ -132,6 +132,13 @@ describe('editing', () => {
     });
   });
 
+  it('is brought into view', async () => {
+    const scrolled = vi.spyOn(Element.prototype, 'scrollIntoView');
+    show('selected');
+    await user.click(part('edit'));
+    expect(scrolled.mock.contexts).toContain(part('edit-form'));
+  });
+
   it('says of what is absent nothing more', async () => {
     show('selected');
     await user.click(part('edit'));

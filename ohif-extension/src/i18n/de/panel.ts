@@ -24,6 +24,7 @@ export const panel: Record<keyof typeof english, string> = {
   askAgain: 'Erneut fragen',
   loginTitle: 'Nicht angemeldet',
   login: 'Anmelden',
+  loginNewTab: 'Öffnet sich in einem neuen Tab. Kommen Sie danach hierher zurück.',
   loginToReview: 'Zum Beurteilen bitte anmelden.',
   mayOnlyRead: 'Ihr Konto darf Ergebnisse lesen, aber nicht beurteilen.',
   offline:

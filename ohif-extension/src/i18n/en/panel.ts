@@ -23,6 +23,7 @@ export const panel = {
   askAgain: 'Ask again',
   loginTitle: 'Not logged in',
   login: 'Log in',
+  loginNewTab: 'Opens in a new tab. Come back here afterwards.',
   loginToReview: 'Log in to review.',
   mayOnlyRead: 'Your account may read results but not review them.',
   offline: 'No connection to the agent. The last known result is shown; what you do here is kept in this browser.',
