@@ -30,6 +30,13 @@ def check_ae_title(value: str) -> str:
     return value.strip()
 
 
+def check_long_string(value: str) -> str:
+    """Text of VR LO. PS3.5 6.2: 1 to 64 characters, no backslash, no control characters."""
+    if not 1 <= len(value.strip()) <= 64 or "\\" in value or not value.isprintable():
+        raise ValueError(f"{value!r} cannot stand in DICOM: 1 to 64 printable characters without a backslash")
+    return value.strip()
+
+
 def check_origin(value: str) -> str:
     """A web origin as browsers send it. RFC 6454 6.2: scheme, host and port, nothing more."""
     if not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?", value):
@@ -45,6 +52,7 @@ def check_base_url(value: str) -> str:
 
 
 AETitle = Annotated[str, AfterValidator(check_ae_title)]
+LongString = Annotated[str, AfterValidator(check_long_string)]
 Origin = Annotated[str, AfterValidator(check_origin)]
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 
@@ -130,6 +138,14 @@ class WorkSettings(_Section):
     takeover_s: float = Field(20, gt=0, description="a worker silent for this time is dead; others take its jobs")
 
 
+class ResultsSettings(_Section):
+    """What results say of the place where the agent works."""
+
+    organization: LongString = Field(
+        "not stated", description="the hospital or practice in whose name reports are verified, at most 64 characters"
+    )
+
+
 class DeliverSettings(_Section):
     """Delivery of results."""
 
@@ -153,6 +169,7 @@ class Settings(BaseSettings):
     assemble: AssembleSettings = AssembleSettings()
     inference: InferenceSettings = InferenceSettings()
     work: WorkSettings = WorkSettings()
+    results: ResultsSettings = ResultsSettings()
     deliver: DeliverSettings = DeliverSettings()
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line written")
 

@@ -29,9 +29,11 @@ from pacs_agent.results import (
 class ReviewDocuments:
     """Makes the documents of reviews; always the same bytes for the same review."""
 
-    def __init__(self, database: Database, archive: Archive) -> None:
+    def __init__(self, database: Database, archive: Archive, organization: str) -> None:
+        """`organization` is the one in whose name reports are verified."""
         self.database = database
         self.archive = archive
+        self.organization = organization
 
     def compose(self, review_job_id: str) -> Documents:
         """The assessment and, where the review verifies, the verified report. Raises JobFailed."""
@@ -58,6 +60,7 @@ class ReviewDocuments:
             version=review.version,
             verified=review.verified,
             reviewer=Reviewer(login=review.login, name=review.name, person_name=review.person_name),
+            organization=self.organization,
             findings=findings,
             text=review.text,
             ai_result=said[ObjectKind.AI_RESULT],

@@ -21,11 +21,12 @@ OVERTAKEN = "more images came before it was read; the study is read again when i
 class Steps:
     """The steps of reading and of writing a review, for the workflow to call in order."""
 
-    def __init__(self, database: Database, archive: Archive, stages: Mapping[str, Stages]) -> None:
+    def __init__(self, database: Database, archive: Archive, stages: Mapping[str, Stages], organization: str) -> None:
+        """`organization` is the one in whose name reports are verified."""
         self.database = database
         self.archive = archive
         self.stages = stages
-        self.reviews = ReviewDocuments(database, archive)
+        self.reviews = ReviewDocuments(database, archive, organization)
 
     def begin(self, job_id: str, run: int) -> bool:
         """Marks the job as running; false when it has its objects already and only delivery is left.

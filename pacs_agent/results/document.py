@@ -138,23 +138,25 @@ def _scanner_items(header: Dataset) -> list[Dataset]:
 
 def _add_flags(dataset: Dataset, envelope: Envelope) -> None:
     """SR Document General module, PS3.3 C.17.2. Only a named person can make a document verified."""
-    verifier = envelope.standing.verifier if envelope.standing else None
+    standing = envelope.standing
+    verifier = standing.verifier if standing else None
     dataset.CompletionFlag = "COMPLETE"
     dataset.VerificationFlag = "VERIFIED" if verifier else "UNVERIFIED"
     dataset.PreliminaryFlag = "FINAL" if verifier else "PRELIMINARY"
-    if verifier:
-        dataset.VerifyingObserverSequence = [_verifying_observer(verifier, envelope)]
+    if standing and verifier:
+        verified_at = envelope.facts.composed_at
+        dataset.VerifyingObserverSequence = [_verifying_observer(verifier, standing.organization, verified_at)]
     dataset.ContentDate, dataset.ContentTime = _date_and_time(envelope.facts.composed_at)
     dataset.PerformedProcedureCodeSequence = []
 
 
-def _verifying_observer(verifier: Reviewer, envelope: Envelope) -> Dataset:
-    """The person who verified. The organization is type 1: it is the one that made the images, where they name it."""
+def _verifying_observer(verifier: Reviewer, organization: str, verified_at: datetime) -> Dataset:
+    """The person who verified, and the organization to which the person answers for the document."""
     item = Dataset()
     item.VerifyingObserverName = verifier.person_name
     item.VerifyingObserverIdentificationCodeSequence = []
-    item.VerifyingOrganization = fit_long_string(str(envelope.header.get("InstitutionName") or "")) or "not stated"
-    item.VerificationDateTime = _date_time(envelope.facts.composed_at)
+    item.VerifyingOrganization = fit_long_string(organization)
+    item.VerificationDateTime = _date_time(verified_at)
     return item
 
 

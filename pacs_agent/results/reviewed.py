@@ -25,6 +25,8 @@ class ReviewedReading:
     version: int
     verified: bool
     reviewer: Reviewer
+    organization: str
+    """In whose name the reviewer verifies."""
     findings: tuple[FindingReview, ...]
     text: str | None
     ai_result: InstanceReference

@@ -16,6 +16,8 @@ class Standing:
     read_at: datetime
     verifier: Reviewer | None = None
     """Who verified the document. PS3.3 C.17.2: only a named person can."""
+    organization: str = ""
+    """In whose name the document was verified."""
 
     def series_description(self, title: str) -> str:
         """Series Description (0008,103E), at most 64 characters."""

@@ -64,7 +64,7 @@ def compose_verified_report(reviewed: ReviewedReading, facts: DocumentFacts) -> 
         evidence=sorted({*rests_on, *shown.values()}),
         author=author_of(None, facts),
         facts=facts,
-        standing=Standing(model, reviewed.read_at, verifier=reviewed.reviewer),
+        standing=Standing(model, reviewed.read_at, reviewed.reviewer, reviewed.organization),
     )
     about = text(
         PROCEDURE_DESCRIPTION,

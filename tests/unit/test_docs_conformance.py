@@ -187,6 +187,7 @@ def _reviewed(reading: StudyReading, header: Dataset) -> ReviewedReading:
         version=1,
         verified=True,
         reviewer=Reviewer(login="ada", name="Ada", person_name="Lovelace^Ada"),
+        organization="Hospital",
         findings=(FindingReview(finding="nodule", action=Action.ACCEPTED),),
         text=None,
         ai_result=InstanceReference("1.2.1", "1.2.5", Comprehensive3DSRStorage, "1.2.6"),

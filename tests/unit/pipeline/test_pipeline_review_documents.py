@@ -16,6 +16,8 @@ from pacs_agent.pipeline.review import ReviewDocuments
 from pacs_agent.review import save_review
 from tests.unit.review.read_studies import ACCEPT_NODULE, ADA, REJECT_EMPHYSEMA, ReadStudy
 
+ORGANIZATION = "Klinikum Großstadt"
+
 
 @pytest.fixture
 def study(database: Database, tmp_path: Path) -> ReadStudy:
@@ -31,7 +33,7 @@ def saved(study: ReadStudy, *, verify: bool = True) -> str:
 
 
 def compose(study: ReadStudy, job_id: str) -> Documents:
-    return ReviewDocuments(study.database, study.archive).compose(job_id)
+    return ReviewDocuments(study.database, study.archive, ORGANIZATION).compose(job_id)
 
 
 def headers(documents: Documents) -> dict[str, Dataset]:
@@ -47,6 +49,11 @@ def test_only_a_verified_review_gives_a_verified_report(study: ReadStudy) -> Non
     found = headers(compose(study, saved(study, verify=False)))
     assert list(found) == ["assessment"]
     assert found["assessment"].VerificationFlag == "UNVERIFIED"
+
+
+def test_the_reviewer_verifies_in_the_name_of_the_organization(study: ReadStudy) -> None:
+    (verifier,) = headers(compose(study, saved(study)))["verified_report"].VerifyingObserverSequence
+    assert (verifier.VerifyingObserverName, verifier.VerifyingOrganization) == (ADA.person_name, ORGANIZATION)
 
 
 def test_patient_and_study_are_those_of_the_images(study: ReadStudy) -> None:

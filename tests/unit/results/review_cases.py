@@ -28,6 +28,7 @@ from pacs_agent.results import (
     compose_verified_report,
 )
 
+ORGANIZATION = "Klinikum Großstadt"
 REVIEWED_AT = datetime(2026, 1, 2, 14, 30, tzinfo=UTC)
 ADA = Reviewer(login="ada", name="Dr. Ada Lovelace", person_name="Lovelace^Ada^^Dr.")
 
@@ -57,6 +58,7 @@ def reviewed(*findings: FindingReview, case: Case | None = None, text: str | Non
         version=1,
         verified=True,
         reviewer=ADA,
+        organization=ORGANIZATION,
         findings=findings,
         text=text,
         ai_result=_reference(ai_result),
