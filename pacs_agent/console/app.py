@@ -19,6 +19,7 @@ from pacs_agent.console.readings import readings_blueprint
 from pacs_agent.console.reviews import reviews_blueprint
 from pacs_agent.console.security_headers import set_security_headers
 from pacs_agent.console.sessions import set_sessions
+from pacs_agent.console.study_views import audit_views
 from pacs_agent.console.viewer import viewer_blueprint
 from pacs_agent.db import Database
 from pacs_agent.receive import Intake
@@ -30,7 +31,9 @@ Room = Callable[[Settings, Database, Archive], Blueprint]
 
 def archive_blueprint(_settings: Settings, database: Database, archive: Archive) -> Blueprint:
     """DICOMweb over the agent's own archive."""
-    return dicomweb_blueprint(archive, Intake(database, archive))
+    blueprint = dicomweb_blueprint(archive, Intake(database, archive))
+    audit_views(blueprint, database, source="archive")
+    return blueprint
 
 
 ROOMS: tuple[Room, ...] = (

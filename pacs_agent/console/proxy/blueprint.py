@@ -5,12 +5,12 @@ from werkzeug.exceptions import NotFound, RequestURITooLarge
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import PacsDicomWeb, Settings
-from pacs_agent.console.access import Role, current_person, needs
+from pacs_agent.console.access import Role, needs
 from pacs_agent.console.proxy.addresses import Readdressed
 from pacs_agent.console.proxy.answers import asked_headers, check, given_headers, is_json
 from pacs_agent.console.proxy.pacs import Pacs, pieces
-from pacs_agent.console.proxy.resources import NoResource, readable_path, study_in
-from pacs_agent.console.proxy.views import StudyViews
+from pacs_agent.console.proxy.resources import NoResource, readable_path
+from pacs_agent.console.study_views import audit_views
 from pacs_agent.db import Database
 
 PREFIX = "/pacs/dicom-web"
@@ -23,11 +23,12 @@ def proxy_blueprint(settings: Settings, database: Database, _archive: Archive) -
     if settings.web.pacs is None:
         _add_absent(blueprint)
     else:
-        _add_reading(blueprint, settings.web.pacs, settings.web.threads, StudyViews(database))
+        _add_reading(blueprint, settings.web.pacs, settings.web.threads)
+        audit_views(blueprint, database, source="pacs")
     return blueprint
 
 
-def _add_reading(blueprint: Blueprint, settings: PacsDicomWeb, threads: int, views: StudyViews) -> None:
+def _add_reading(blueprint: Blueprint, settings: PacsDicomWeb, threads: int) -> None:
     pacs = Pacs(settings, connections=threads)
     ours = Readdressed(settings.url, PREFIX)
 
@@ -38,7 +39,6 @@ def _add_reading(blueprint: Blueprint, settings: PacsDicomWeb, threads: int, vie
         answer = pacs.ask(request.method, resource, request.query_string, asked_headers(request.headers))
         check(answer)
         body = pieces(answer)
-        views.note(_actor(), study_in(resource))
         headers = given_headers(answer)
         if is_json(answer):
             headers.pop("Content-Length", None)  # our addresses are of another length
@@ -62,7 +62,3 @@ def _resource(path: str) -> str:
         return readable_path(path)
     except NoResource as error:
         raise NotFound(str(error)) from error
-
-
-def _actor() -> str:
-    return f"{current_person().login or 'anonymous'}@{request.remote_addr}"

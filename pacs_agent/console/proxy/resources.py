@@ -32,9 +32,3 @@ def readable_path(path: str) -> str:
         if not is_uid(uid):
             raise NoResource(f"what follows {level} in the path is not a UID")
     return path
-
-
-def study_in(path: str) -> str:
-    """The Study Instance UID that a path names; empty for a search in all studies."""
-    level, _, rest = path.partition("/")
-    return rest.partition("/")[0] if level == "studies" else ""

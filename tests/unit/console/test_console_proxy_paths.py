@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pacs_agent.console.proxy.addresses import Readdressed
-from pacs_agent.console.proxy.resources import NoResource, readable_path, study_in
+from pacs_agent.console.proxy.resources import NoResource, readable_path
+from pacs_agent.console.study_views import study_in
 
 BASE = "https://pacs.example:8443/a.b/dicom-web"
 OURS = "/pacs/dicom-web"
