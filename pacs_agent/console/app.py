@@ -10,6 +10,7 @@ from pacs_agent.config import Settings
 from pacs_agent.console.access import Role, needs
 from pacs_agent.console.cors import set_cors
 from pacs_agent.console.errors import set_errors
+from pacs_agent.console.frame import frame_blueprint
 from pacs_agent.console.guard import set_guard
 from pacs_agent.console.health import health_blueprint
 from pacs_agent.console.login import login_blueprint
@@ -39,6 +40,7 @@ def archive_blueprint(_settings: Settings, database: Database, archive: Archive)
 ROOMS: tuple[Room, ...] = (
     health_blueprint,
     login_blueprint,
+    frame_blueprint,
     archive_blueprint,
     readings_blueprint,
     reviews_blueprint,

@@ -3,12 +3,10 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal
 
-from flask import Blueprint, Response
+from flask import Blueprint, Flask, Response, current_app
 from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
@@ -17,6 +15,8 @@ from pacs_agent.accounts import Role
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.console.access import needs
+from pacs_agent.console.frame.operations import Operation, Problem, Schema
+from pacs_agent.console.frame.room import Room
 from pacs_agent.console.readings.models import HeatOfSlice, StudyAnswer
 from pacs_agent.db import Database
 from pacs_agent.review import ReviewNow, ReviewRequest
@@ -26,18 +26,10 @@ _REF = "#/components/schemas/{model}"
 _UID = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 64}
 _AS_VALIDATED: Literal["validation"] = "validation"
 JSON = "application/json"
-Schema = Mapping[str, Any]
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class Problem(_Model):
-    """Why a request was refused."""
-
-    error: str
-    """In words, with what to do."""
 
 
 class Credentials(_Model):
@@ -75,18 +67,6 @@ class Conflict(Problem):
     by: str
     at: str | None
     version: int
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One request that is understood. `answers`: the model, or the media type, of each status."""
-
-    method: Literal["get", "post", "delete"]
-    path: str
-    summary: str
-    answers: Mapping[int, type[BaseModel] | str | None]
-    body: type[BaseModel] | None = None
-    query: Mapping[str, Schema] = field(default_factory=dict)
 
 
 STUDY = "/api/v1/studies/{study}"
@@ -129,7 +109,7 @@ OPERATIONS: Sequence[Operation] = (
     ),
     Operation("get", PATH, "This document", {200: JSON}),
 )
-"""All of the API; a test compares it with what the application serves."""
+"""What is served by plain routes. The console's rooms say themselves what they understand (`Room.operations`)."""
 
 
 def openapi_blueprint(_settings: Settings, _database: Database, _archive: Archive) -> Blueprint:
@@ -139,24 +119,29 @@ def openapi_blueprint(_settings: Settings, _database: Database, _archive: Archiv
     @blueprint.get(PATH)
     @needs(*Role)
     def openapi() -> Response:
-        return Response(json.dumps(openapi_document()), content_type="application/json")
+        return Response(json.dumps(openapi_document(operations_of(current_app))), content_type=JSON)
 
     return blueprint
 
 
-@cache
-def openapi_document() -> dict[str, Any]:
+def operations_of(app: Flask) -> tuple[Operation, ...]:
+    """All that the application's JSON API understands; a test compares it with what is served."""
+    rooms = (one for one in app.blueprints.values() if isinstance(one, Room))
+    return (*OPERATIONS, *(operation for room in rooms for operation in room.operations))
+
+
+def openapi_document(operations: Sequence[Operation]) -> dict[str, Any]:
     """The whole document."""
-    schemas = _schemas()
+    schemas = _schemas(operations)
     paths: dict[str, dict[str, Any]] = {}
-    for operation in OPERATIONS:
+    for operation in operations:
         paths.setdefault(operation.path, {})[operation.method] = _operation(operation)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "PACS agent",
             "version": __version__,
-            "description": "What the radiologist's panel reads and writes. docs/api.md tells the story.",
+            "description": "What the radiologist's panel and the console read and write. docs/api.md tells the story.",
         },
         "paths": paths,
         "components": {
@@ -175,10 +160,12 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "summary": operation.summary,
         "responses": {str(status): _answer(status, kind) for status, kind in operation.answers.items()},
     }
-    parameters = [*_path_parameters(operation.path), *_query_parameters(operation.query)]
+    parameters = [*_path_parameters(operation.path), *_query_parameters(operation.query), *_asked(operation)]
     if parameters:
         described["parameters"] = parameters
-    if operation.body is not None:
+    if operation.upload is not None:
+        described["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _parts(operation)}}}
+    elif operation.body is not None:
         described["requestBody"] = {"required": True, "content": {JSON: {"schema": _reference(operation.body)}}}
     return described
 
@@ -195,6 +182,28 @@ def _query_parameters(query: Mapping[str, Schema]) -> list[dict[str, Any]]:
     return [{"name": name, "in": "query", "schema": schema} for name, schema in query.items()]
 
 
+def _asked(operation: Operation) -> list[dict[str, Any]]:
+    """The query's parameters from its model. It must have plain fields alone: text, numbers, choices."""
+    if operation.asked is None:
+        return []
+    schema = operation.asked.model_json_schema(ref_template=_REF)
+    required = schema.get("required", ())
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": part}
+        for name, part in schema["properties"].items()
+    ]
+
+
+def _parts(operation: Operation) -> dict[str, Any]:
+    """The parts of a multipart body: the file, and the fields of the body's model."""
+    file = {
+        "type": "object",
+        "required": [operation.upload],
+        "properties": {operation.upload: {"type": "string", "format": "binary"}},
+    }
+    return file if operation.body is None else {"allOf": [_reference(operation.body), file]}
+
+
 def _answer(status: int, kind: type[BaseModel] | str | None) -> dict[str, Any]:
     described: dict[str, Any] = {"description": HTTPStatus(status).phrase}
     if isinstance(kind, str):
@@ -205,13 +214,14 @@ def _answer(status: int, kind: type[BaseModel] | str | None) -> dict[str, Any]:
 
 
 def _reference(kind: type[BaseModel]) -> dict[str, str]:
-    return {"$ref": _REF.format(model=kind.__name__)}
+    return {"$ref": _REF.format(model=re.sub(r"\W", "_", kind.__name__))}
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(operations: Sequence[Operation]) -> dict[str, Any]:
     """The schemas of all models, by name. As validated: a field that may be left out on the wire has a default."""
-    answers = {kind for one in OPERATIONS for kind in one.answers.values() if isinstance(kind, type)}
-    kinds = answers | {one.body for one in OPERATIONS if one.body is not None}
-    wanted = [(kind, _AS_VALIDATED) for kind in sorted(kinds, key=lambda kind: kind.__name__)]
+    answers = {kind for one in operations for kind in one.answers.values() if isinstance(kind, type)}
+    models = answers | {one.body for one in operations if one.body is not None}
+    models |= {one.asked for one in operations if one.asked is not None}
+    wanted = [(kind, _AS_VALIDATED) for kind in sorted(models, key=lambda kind: kind.__name__)]
     _, document = models_json_schema(wanted, ref_template=_REF)
     return dict(document["$defs"])

@@ -23,6 +23,7 @@ OPEN = {
     "/<viewer_file:name>",
     "/plugins/pacs-agent/<path:name>",
     "/plugins/pacs-agent/<name>",
+    "/console/static/<path:file>",
 }
 """What anybody may ask: probes, the login, and the viewer's programs. None of it is about patients."""
 

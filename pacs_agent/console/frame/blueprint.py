@@ -1,0 +1,41 @@
+"""The frame's own part of the application: templates that all rooms share, and the files that pages load."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request, send_from_directory
+
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
+from pacs_agent.console.access import current_person, open_to_all
+from pacs_agent.console.frame.navigation import NAVIGATION, entries_for, is_here
+from pacs_agent.console.frame.policy import set_policy
+from pacs_agent.console.frame.shown import set_filters
+from pacs_agent.db import Database
+
+FILE_AGE_S = 3600
+
+
+def frame_blueprint(_settings: Settings, _database: Database, _archive: Archive) -> Blueprint:
+    """`/console/static/...`, which needs no login: the same files for everybody, without data."""
+    blueprint = Blueprint("frame", __name__, template_folder="pages")
+
+    @blueprint.get("/console/static/<path:file>")
+    @open_to_all
+    def static(file: str) -> Response:
+        return send_from_directory(f"{blueprint.root_path}/static", file, max_age=FILE_AGE_S)
+
+    blueprint.record_once(lambda state: _prepare(state.app))
+    return blueprint
+
+
+def _prepare(app: Any) -> None:
+    set_filters(app)
+    set_policy(app)
+
+    def around() -> dict[str, Any]:
+        """What the frame around every page needs."""
+        person = current_person()
+        shown = [(entry, is_here(entry, request.path)) for entry in entries_for(person)]
+        return {"navigation": shown, "keys": NAVIGATION, "person": person}
+
+    app.jinja_env.globals["around"] = around
