@@ -1,4 +1,4 @@
-"""The audit of who was given which study, of the own archive as of the PACS. PS3.15 A.5.3.7: DICOM Instances Accessed."""
+"""The audit of who was given which study, of the own archive as of the PACS. PS3.15 A.5.3.7, instances accessed."""
 
 import threading
 import time
