@@ -106,8 +106,14 @@ function Connected(): React.JSX.Element | null {
   );
 }
 
+/** When the result was on the screen, in the page's own record of such times. */
+const READY = 'pa:panel-ready';
+
 function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): React.JSX.Element {
-  useEffect(() => void performance.mark('pa:panel-ready'), [result.job_id]);
+  useEffect(() => {
+    performance.mark(READY);
+    return () => performance.clearMarks(READY);
+  }, [result.job_id]);
   return (
     <>
       <FindingList result={result} />

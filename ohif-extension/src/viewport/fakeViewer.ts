@@ -77,10 +77,24 @@ export class FakeViewport {
   }
 }
 
+class CountingTarget extends EventTarget {
+  listeners = 0;
+
+  override addEventListener(...added: Parameters<EventTarget['addEventListener']>): void {
+    this.listeners += 1;
+    super.addEventListener(...added);
+  }
+
+  override removeEventListener(...removed: Parameters<EventTarget['removeEventListener']>): void {
+    this.listeners -= 1;
+    super.removeEventListener(...removed);
+  }
+}
+
 export class FakeViewer {
   readonly viewports: FakeViewport[] = [];
   readonly commands: { command: string; options: unknown }[] = [];
-  readonly eventTarget = new EventTarget();
+  readonly eventTarget = new CountingTarget();
   active = '';
   subscriptions = 0;
   toolNames: string[] = [];
@@ -108,6 +122,11 @@ export class FakeViewer {
     this.viewports.splice(this.viewports.indexOf(viewport), 1);
     this.#tell('ELEMENT_DISABLED', viewport);
     viewport.element.remove();
+  }
+
+  /** Listeners on Cornerstone's event target. */
+  get listeners(): number {
+    return this.eventTarget.listeners;
   }
 
   get services(): ViewportServices {
@@ -140,7 +159,10 @@ export class FakeViewer {
       hasTool: (name: string) => this.toolNames.includes(name),
       addTool: (name: string) => void this.toolNames.push(name),
       setToolEnabled: () => undefined,
-      setToolDisabled: (name: string) => (this.toolNames = this.toolNames.filter((each) => each !== name)),
+      setToolDisabled: (name: string) => {
+        if (this.viewports.length === 0) throw new TypeError('the rendering engine is gone');
+        this.toolNames = this.toolNames.filter((each) => each !== name);
+      },
     };
     return {
       cornerstone: {

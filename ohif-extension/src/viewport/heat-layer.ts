@@ -44,8 +44,8 @@ export class HeatLayer {
     this.#ends.forEach((end) => end());
     if (this.#timer !== null) clearTimeout(this.#timer);
     washWith(() => null);
-    this.#render();
-    for (const group of this.#groups) group.setToolDisabled(TOOL_NAME);
+    if (this.#shown.viewports.length > 0) this.#disable();
+    this.#groups.clear();
     this.#heats.clear();
     this.#listeners.clear();
   }
@@ -115,6 +115,12 @@ export class HeatLayer {
     if (!group.hasTool?.(TOOL_NAME)) group.addTool(TOOL_NAME);
     group.setToolEnabled(TOOL_NAME);
     this.#groups.add(group);
+  }
+
+  /** Only while there are viewports: Cornerstone draws again, and throws where the viewer has ended its engine before us. */
+  #disable(): void {
+    this.#render();
+    for (const group of this.#groups) group.setToolDisabled(TOOL_NAME);
   }
 
   #redraw(): void {

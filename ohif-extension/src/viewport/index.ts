@@ -3,6 +3,7 @@
  *
  * In come the viewer's services and the session; nothing goes out but `store.current`. All of it ends with the mode.
  */
+import { guarded } from '../ohif/guarded';
 import type { Viewport, ViewportServices } from '../ohif/types';
 import { store } from '../store/store';
 import { Furniture } from './furniture';
@@ -13,16 +14,13 @@ import { followSlices } from './navigate';
 import { followOverlays } from './overlays';
 import { ShownViewports } from './shown';
 
-/** Starts with the mode; the returned function takes everything away again. */
+/** Starts with the mode; the returned function takes everything away again, each part even where another one fails. */
 export function start(services: ViewportServices): () => void {
   const shown = new ShownViewports(services);
   const followed = followSlices(services, shown);
   const heat = new HeatLayer(services, shown);
   const ends = [followed, () => heat.stop(), furnish(shown, heat), loadEvidenceImages(services, shown), followOverlays(services, shown), listenToKeys(services)];
-  return () => {
-    ends.reverse().forEach((end) => end());
-    shown.stop();
-  };
+  return () => [...ends.reverse(), () => shown.stop()].forEach((end) => guarded('take evidence off the images', end, undefined));
 }
 
 /** Gives each viewport its furniture and keeps it up with the session. */

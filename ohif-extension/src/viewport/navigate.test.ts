@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import fixture from '../api/fixtures/answer.json';
 import type { StudyAnswer } from '../api/types';
 import { emptySession, store } from '../store/store';
 import { FakeViewer, FakeViewport } from './fakeViewer';
+import { HeatLayer } from './heat-layer';
 import { start } from './index';
 import { jumpTo, onSlice, stepEvidence } from './navigate';
 
@@ -59,7 +60,7 @@ describe('a jump', () => {
     expect(await jumpTo(uidAt(30))).toBe(true);
     await new Promise((resolve) => setTimeout(resolve));
     expect([one.current, two.current, coronal.current]).toEqual([uidAt(30), uidAt(30), headFirst[0]]);
-    expect(performance.getEntriesByName('pa:jump-end').length).toBeGreaterThan(0);
+    expect(performance.getEntriesByName('pa:jump').length).toBeGreaterThan(0);
   });
 
   it('opens the series where another one is shown', async () => {
@@ -143,12 +144,42 @@ describe('what lies beside the image', () => {
   });
 });
 
-it('leaves nothing behind, however often the mode is entered', () => {
-  viewer.add(new FakeViewport('one', headFirst));
-  stop();
-  const before = [viewer.subscriptions, store.watchers, viewer.toolNames.length];
-  for (let time = 0; time < 50; time++) start(viewer.services)();
-  expect([viewer.subscriptions, store.watchers, viewer.toolNames.length]).toEqual(before);
-  expect(before).toEqual([0, 0, 0]);
-  expect(store.get().current).toBeNull();
+describe('fifty studies, one after the other', () => {
+  const left = () => [viewer.subscriptions, viewer.listeners, store.watchers, performance.getEntriesByName('pa:jump').length];
+
+  beforeEach(() => stop());
+
+  it('leave nothing behind where the mode is left before its viewports', () => {
+    viewer.add(new FakeViewport('one', headFirst));
+    for (let time = 0; time < 50; time++) start(viewer.services)();
+    expect([...left(), viewer.toolNames.length]).toEqual([0, 0, 0, 0, 0]);
+    expect(store.get().current).toBeNull();
+  });
+
+  it('leave nothing behind where the viewer has ended its engine before', async () => {
+    const said = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    for (let time = 0; time < 50; time++) {
+      const end = start(viewer.services);
+      const stack = viewer.add(new FakeViewport(`stack ${time}`, headFirst));
+      await jumpTo(uidAt(5));
+      viewer.remove(stack);
+      end();
+      expect(stack.element.childElementCount).toBe(0);
+    }
+    expect(left()).toEqual([0, 0, 0, 0]);
+    expect(said).not.toHaveBeenCalled();
+  });
+
+  it('leave nothing of the other parts where one cannot be taken away', () => {
+    vi.spyOn(console, 'error').mockImplementation(() => undefined);
+    viewer.add(new FakeViewport('one', headFirst));
+    const end = start(viewer.services);
+    vi.spyOn(HeatLayer.prototype, 'stop').mockImplementation(() => {
+      throw new Error('the viewer is in another state than we thought');
+    });
+    const before = store.watchers;
+    end();
+    expect(left()).toEqual([0, 0, expect.any(Number), 0]);
+    expect(store.watchers).toBeLessThan(before);
+  });
 });

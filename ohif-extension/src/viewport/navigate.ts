@@ -9,6 +9,8 @@ import { indexIn, keyOf, placesOf } from './slices';
 
 /** How long a slice may take to appear before a jump counts as failed: a long series comes over a slow line. */
 const PATIENCE_MS = 20_000;
+/** How long each jump took, in the page's own record of such times, which the benchmarks read. */
+const JUMP = 'pa:jump';
 
 /** What a jump needs of the viewer; null while no mode of ours is entered. */
 interface Viewer {
@@ -32,6 +34,7 @@ export function followSlices(services: ViewportServices, shown: ShownViewports):
     unfollow.forEach((end) => end());
     viewer = null;
     latestJump += 1;
+    performance.clearMeasures(JUMP);
     store.set({ current: null });
   };
 }
@@ -52,11 +55,11 @@ export async function jumpTo(sopInstanceUid: string, frame?: number): Promise<bo
   if (viewer === null) return false;
   const [here, number] = [viewer, ++latestJump];
   const slice = { sopInstanceUid, frame: frame ?? null };
-  performance.mark('pa:jump-start');
+  const start_ms = performance.now();
   const wasThere = isShown(here, slice);
   if (wasThere) turnTo(here, slice);
   const arrived = wasThere || (await arrival(here, slice, number));
-  if (arrived) measureJump();
+  if (arrived) performance.measure(JUMP, { start: start_ms });
   return arrived;
 }
 
@@ -171,11 +174,6 @@ function arrival(here: Viewer, slice: CurrentSlice, number: number): Promise<boo
     });
     if (!turnOnce() && !isComing(here, slice)) end(false);
   });
-}
-
-function measureJump(): void {
-  performance.mark('pa:jump-end');
-  performance.measure('pa:jump', 'pa:jump-start', 'pa:jump-end');
 }
 
 function activeFirst(shown: ShownViewports): Viewport[] {
