@@ -20,7 +20,7 @@ from models.msvlm.stages import STAGES, run_stages
 from models.msvlm.studies import encode_studies
 
 PHANTOMS, JUDGED = 240, 96
-STEPS, SELFSUP_STEPS = 500, 120
+STEPS, SELFSUP_STEPS = 300, 80
 STRIDE_PX = 16
 
 
@@ -32,6 +32,11 @@ def slab_views(material: Material) -> dict[str, Any]:
 def isolated_views(material: Material) -> dict[str, Any]:
     """Views of one slice alone."""
     return _trained(material, "isolated", isolated=True)
+
+
+def dino(material: Material) -> dict[str, Any]:
+    """DINO's teacher and student in the place of LeJEPA, with the same views."""
+    return _trained(material, "dino", method="dino")
 
 
 def no_selfsup(material: Material) -> dict[str, Any]:

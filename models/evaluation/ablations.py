@@ -44,6 +44,7 @@ ABLATIONS: dict[str, Ablation] = {
     "decoder: frozen tiny language model with LoRA": Ablation("decoder", ablated_reader.decoder_language_model),
     "slab views": Ablation("encoder", ablated_encoder.slab_views),
     "isolated-slice views": Ablation("encoder", ablated_encoder.isolated_views),
+    "DINO instead of LeJEPA": Ablation("encoder", ablated_encoder.dino),
     "no self-supervision": Ablation("encoder", ablated_encoder.no_selfsup),
     "160 columns": Ablation("encoder", ablated_encoder.columns_160),
     "320 columns": Ablation("encoder", ablated_encoder.columns_320),
