@@ -23,6 +23,7 @@ from pacs_agent.archive.part10 import (
     split_part10,
 )
 from pacs_agent.archive.receipt import Receipt, Taken
+from pacs_agent.archive.removal import Removed, StudyInUse, remove_study
 from pacs_agent.archive.sop_classes import IMAGE_SOP_CLASSES, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 
 __all__ = [
@@ -42,9 +43,12 @@ __all__ = [
     "NotArchived",
     "NotPart10",
     "Receipt",
+    "Removed",
     "StorageFailure",
+    "StudyInUse",
     "Taken",
     "instance_header",
     "part10_head",
+    "remove_study",
     "split_part10",
 ]

@@ -54,13 +54,42 @@ class DigestFiles:
         """Takes away a file that was never indexed."""
         self.path(digest).unlink(missing_ok=True)
 
+    def take_away(self, digest: str, now_s: float | None = None) -> bool:
+        """Removes a file that no row names any more; whether it is gone. One younger than an hour is left for later.
+
+        The same instance may be arriving again right now: its file is written before its row, and replaces the old one.
+        So the file is moved aside first, looked at there, and put back when it is a new one.
+        """
+        oldest_s = (time.time() if now_s is None else now_s) - STALE_AFTER_S
+        path, aside = self.path(digest), self._incoming / f"{digest}.gone"
+        if _modified_s(path) >= oldest_s:
+            return not path.exists()
+        with suppress(FileNotFoundError):
+            path.rename(aside)
+        return self._end_aside(aside, oldest_s)
+
+    def digests(self, folder: int) -> list[str]:
+        """The digests of the files in one of the 256 folders."""
+        return sorted(path.stem for path in (self.root / f"{folder:02x}").glob("*.dcm"))
+
     def sweep(self, now_s: float | None = None) -> int:
         """Removes temporary files of processes that died; returns how many. Files being written now are younger."""
         oldest_s = (time.time() if now_s is None else now_s) - STALE_AFTER_S
+        for aside in self._incoming.glob("*.gone"):
+            self._end_aside(aside, oldest_s=0.0)  # whoever moved it aside died before it looked
         stale = [path for path in self._incoming.glob("*.part") if _modified_s(path) < oldest_s]
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
+
+    def _end_aside(self, aside: Path, oldest_s: float) -> bool:
+        """Puts a file back that is younger, without replacing one that came meanwhile; removes any other."""
+        gone = _modified_s(aside) < oldest_s
+        if not gone:
+            with suppress(FileExistsError, FileNotFoundError):
+                os.link(aside, self.path(aside.stem))
+        aside.unlink(missing_ok=True)
+        return gone
 
     def is_writable(self) -> bool:
         """Whether a file can be made here now."""

@@ -1,0 +1,219 @@
+"""Taking a study out of the archive: its rows in one transaction, then its files.
+
+A file without a row is harmless and is swept away later; a row without its file never comes to be. So whoever dies in
+between leaves nothing that must be repaired.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, exists, func, select, update
+from sqlalchemy.orm import Session
+
+from pacs_agent.archive.archive import Archive
+from pacs_agent.archive.errors import ArchiveError, NotArchived
+from pacs_agent.db import (
+    Base,
+    Delivery,
+    DeliveryState,
+    Instance,
+    Job,
+    JobState,
+    JobStep,
+    Origin,
+    Patient,
+    QuarantinedInstance,
+    ResultObject,
+    ReviewerHere,
+    Series,
+    StepState,
+    Study,
+    StudyState,
+)
+from pacs_agent.ops import Outcome, audit, get_log
+
+UNFINISHED = (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)
+ARRIVED = (DeliveryState.STORED, DeliveryState.CONFIRMED)
+IMAGES_REMOVED = "its images were removed from the archive; send them again to look at them or to read them"
+TOKENS = "tokens"
+"""Folder beside the archive's: `<model digest>/<first two of key>/<key>.npz`, as the reading's job says."""
+
+log = get_log("archive")
+
+
+class StudyInUse(ArchiveError):
+    """A study that may not be removed now: why, and what to do first."""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was taken out of the archive. `freed_bytes` counts the instances, without tokens and rows."""
+
+    study_instance_uid: str
+    instances: int
+    results: int
+    freed_bytes: int
+
+
+@dataclass(frozen=True)
+class _Files:
+    digests: tuple[str, ...]
+    tokens: tuple[Path, ...]
+
+
+def remove_study(
+    archive: Archive,
+    study_instance_uid: str,
+    *,
+    actor: str,
+    reason: str = "",
+    keep_results: bool = False,
+    even_undelivered: bool = False,
+) -> Removed:
+    """Takes a study out of the archive, with one audit line: images, results, jobs, reviews and slice tokens.
+
+    With `keep_results` only what was received goes, and what the agent and people said of it stays. A study with
+    results that a destination does not have goes only with `even_undelivered`. Files that arrived less than an hour ago
+    go with a later sweep. Raises NotArchived for an unknown study, StudyInUse for one with work under way.
+    """
+    with archive.database.writing() as session:
+        study = _locked(session, study_instance_uid)
+        refuse_in_use(session, study, even_undelivered=even_undelivered)
+        instances = _instances(session, study, only_received=keep_results)
+        files = _Files(_digests(session, study, instances), _token_files(session, study, archive))
+        removed = _removed(study, instances)
+        _remove_images(session, study, instances) if keep_results else _remove_all(session, study)
+        audit(
+            session,
+            actor=actor,
+            action="study.images_removed" if keep_results else "study.removed",
+            outcome=Outcome.SUCCESS,
+            subject=study_instance_uid,
+            reason=reason,
+            instances=removed.instances,
+            results=removed.results,
+            freed_bytes=removed.freed_bytes,
+        )
+    _remove_files(archive, files)
+    return removed
+
+
+def refuse_in_use(session: Session, study: Study, *, even_undelivered: bool) -> None:
+    """Raises StudyInUse while a job of the study is not over, or a destination lacks a result of it."""
+    jobs = session.scalars(select(Job).where(Job.study_pk == study.id).with_for_update()).all()
+    if unfinished := [job.id for job in jobs if job.state in UNFINISHED]:
+        raise StudyInUse(f"{len(unfinished)} of its jobs are not over ({unfinished[0]}); wait, or cancel them first")
+    canceled = [job.id for job in jobs if job.state == JobState.CANCELED]
+    if _has_running_step(session, canceled):
+        raise StudyInUse("a canceled job of it is just being ended; try again in a moment")
+    if not even_undelivered and _has_undelivered(session, study):
+        raise StudyInUse(
+            "a destination does not have all of its results; deliver them first, or remove it all the same"
+        )
+
+
+def _locked(session: Session, study_instance_uid: str) -> Study:
+    query = select(Study).where(Study.study_instance_uid == study_instance_uid)
+    study = session.scalars(query.with_for_update()).one_or_none()
+    if study is None:
+        raise NotArchived(f"no study {study_instance_uid} in the archive")
+    return study
+
+
+def _has_running_step(session: Session, job_ids: Sequence[str]) -> bool:
+    running = exists().where(JobStep.job_id.in_(job_ids), JobStep.state == StepState.RUNNING)
+    return bool(job_ids) and bool(session.scalar(select(running)))
+
+
+def _has_undelivered(session: Session, study: Study) -> bool:
+    query = select(Delivery.id).join(Delivery.result_object).join(ResultObject.job)
+    query = query.where(Job.study_pk == study.id, Delivery.state.not_in(ARRIVED)).limit(1)
+    return session.scalar(query) is not None
+
+
+def _instances(session: Session, study: Study, *, only_received: bool) -> Sequence[Instance]:
+    query = select(Instance).join(Instance.series).where(Series.study_pk == study.id)
+    return session.scalars(query.where(Instance.origin == Origin.RECEIVED) if only_received else query).all()
+
+
+def _digests(session: Session, study: Study, instances: Iterable[Instance]) -> tuple[str, ...]:
+    """The files to remove: of the instances, and of those that were kept apart."""
+    apart = QuarantinedInstance.study_instance_uid == study.study_instance_uid
+    quarantined = session.scalars(select(QuarantinedInstance.digest).where(apart)).all()
+    return (*(one.digest for one in instances), *quarantined)
+
+
+def _token_files(session: Session, study: Study, archive: Archive) -> tuple[Path, ...]:
+    """Files of the slice tokens that the study's readings name. A reading of an older version names none."""
+    readings = session.scalars(select(Job.reading).where(Job.study_pk == study.id)).all()
+    named = [reading["tokens"] for reading in readings if reading and reading.get("tokens")]
+    root = archive.files.root.parent / TOKENS
+    return tuple(root / tokens["encoder_digest"] / key[:2] / f"{key}.npz" for tokens in named for key in tokens["keys"])
+
+
+def _removed(study: Study, instances: Sequence[Instance]) -> Removed:
+    return Removed(
+        study_instance_uid=study.study_instance_uid,
+        instances=len(instances),
+        results=sum(one.origin == Origin.RESULT for one in instances),
+        freed_bytes=sum(one.size_bytes for one in instances),
+    )
+
+
+def _remove_images(session: Session, study: Study, instances: Sequence[Instance]) -> None:
+    """Takes away what was received; the study stays, with what was said of it."""
+    of_study = select(Series.id).where(Series.study_pk == study.id)
+    session.execute(delete(Instance).where(Instance.series_pk.in_(of_study), Instance.origin == Origin.RECEIVED))
+    is_empty = ~exists().where(Instance.series_pk == Series.id)
+    session.execute(delete(Series).where(Series.study_pk == study.id, is_empty))
+    _remove_apart(session, study)
+    study.state, study.state_reason = StudyState.IGNORED, IMAGES_REMOVED
+
+
+def _remove_all(session: Session, study: Study) -> None:
+    """Takes away the study with every row of any table that belongs to it, and its patient when it was the last one."""
+    patient_pk = study.patient_pk
+    _remove_apart(session, study)
+    session.execute(delete(ReviewerHere).where(ReviewerHere.study_instance_uid == study.study_instance_uid))
+    studies: Table = Study.__table__  # type: ignore[assignment]
+    _remove_rows(session, studies, studies.c.id == study.id)
+    others = select(func.count()).select_from(Study).where(Study.patient_pk == patient_pk)
+    if session.scalar(others) == 0:
+        session.execute(delete(Patient).where(Patient.id == patient_pk))
+    session.expire_all()
+
+
+def _remove_apart(session: Session, study: Study) -> None:
+    apart = QuarantinedInstance.study_instance_uid == study.study_instance_uid
+    session.execute(delete(QuarantinedInstance).where(apart))
+
+
+def _remove_rows(session: Session, table: Table, which: ColumnElement[bool]) -> None:
+    """Deletes rows after those that belong to them, in whichever table these are; a reference that may be empty is."""
+    for child in Base.metadata.sorted_tables:
+        for key in child.foreign_keys:
+            if key.column.table is not table or child is table:
+                continue
+            belongs = key.parent.in_(select(key.column).where(which))
+            if key.parent.nullable:
+                session.execute(update(child).where(belongs).values({key.parent: None}))
+            else:
+                _remove_rows(session, child, belongs)
+    session.execute(delete(table).where(which))
+
+
+def _remove_files(archive: Archive, files: _Files) -> None:
+    """Removes files whose rows are gone; one that cannot be removed now is left to the sweep."""
+    left: list[Any] = []
+    for digest in files.digests:
+        try:
+            if not archive.files.take_away(digest):
+                left.append(digest)
+        except OSError as error:
+            log.error("file not removed", digest=digest, error=error.strerror)
+    for path in files.tokens:
+        path.unlink(missing_ok=True)
+    if left:
+        log.info("files that arrived just now go with the next sweep", files=len(left))
