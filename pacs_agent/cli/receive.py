@@ -12,7 +12,7 @@ from pacs_agent.receive import run_receive
 @pass_agent
 def receive(agent: Agent) -> None:
     """Run the DICOM listener alone."""
-    configure_log(agent.settings.log_level)
+    configure_log(agent.settings.log_level, keep_in=agent.settings.data_dir, role="receive")
     _ = agent.database  # at this version
     with port_to_bind(agent.settings.dimse.host, agent.settings.dimse.port, "dimse"):
         run_receive(agent.settings)

@@ -13,7 +13,7 @@ PROCESSES = ("receive", "work", "web")
 @pass_agent
 def serve(agent: Agent) -> None:
     """Run the whole agent: listener, worker and web server, each in a process of its own."""
-    configure_log(agent.settings.log_level)
+    configure_log(agent.settings.log_level, keep_in=agent.settings.data_dir, role="serve")
     _ = agent.database  # brought to this version before anything starts
     supervisor = Supervisor(PROCESSES, config_arguments(agent))
     supervisor.start()

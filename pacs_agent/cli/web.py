@@ -12,7 +12,7 @@ from pacs_agent.ops import configure_log
 @pass_agent
 def web(agent: Agent) -> None:
     """Run the web server alone."""
-    configure_log(agent.settings.log_level)
+    configure_log(agent.settings.log_level, keep_in=agent.settings.data_dir, role="web")
     _ = agent.database  # at this version
     try:
         with port_to_bind(agent.settings.web.host, agent.settings.web.port, "web"):

@@ -11,7 +11,7 @@ from pacs_agent.pipeline import run_worker
 @pass_agent
 def work(agent: Agent) -> None:
     """Run one worker alone. Any number may run, on any number of hosts, against one Postgres."""
-    configure_log(agent.settings.log_level)
+    configure_log(agent.settings.log_level, keep_in=agent.settings.data_dir, role="work")
     _ = agent.database  # at this version
     run_worker(agent.settings)
 

@@ -1,16 +1,25 @@
-"""Structured log lines, one JSON object a line on standard error, without patient data."""
+"""Structured log lines, one JSON object a line on standard error, without patient data; the last are kept on disk."""
 
 import logging
 import sys
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from pacs_agent.ops.kept_log import FOLDER, KeptLog
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_log(level: str = "info", *, readable: bool | None = None) -> None:
-    """Sets the format of all log lines: JSON, or readable columns on a terminal."""
+def configure_log(
+    level: str = "info", *, readable: bool | None = None, keep_in: Path | None = None, role: str = ""
+) -> None:
+    """Sets the format of all log lines: JSON, or readable columns on a terminal.
+
+    `keep_in` is the data directory, in whose `logs` the last lines of a process of this role are kept.
+    """
     readable = sys.stderr.isatty() if readable is None else readable
     renderer: Any = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
     structlog.configure(
@@ -19,6 +28,7 @@ def configure_log(level: str = "info", *, readable: bool | None = None) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            *([_keeping(KeptLog(keep_in / FOLDER, role))] if keep_in else []),
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -27,6 +37,14 @@ def configure_log(level: str = "info", *, readable: bool | None = None) -> None:
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # rooms say in their own words what failed
+
+
+def _keeping(kept: KeptLog) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
+    def keep(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        kept.keep(line)
+        return line
+
+    return keep
 
 
 def get_log(room: str) -> Any:
