@@ -5,12 +5,24 @@ a database newer than this code is refused.
 """
 
 from pacs_agent.db.engine import Database, DatabaseTooNew, upgrade
+from pacs_agent.db.model_uses import (
+    OWN_PIPELINES,
+    SHADOW_PIPELINE,
+    ModelCheck,
+    ModelRecall,
+    ModelShadow,
+    ModelUpload,
+    ReadingStatistics,
+    ShadowReading,
+)
 from pacs_agent.db.models import (
+    AuditChain,
     AuditEvent,
     Base,
     Delivery,
     DeliveryState,
     Destination,
+    DestinationSecret,
     Instance,
     Job,
     JobState,
@@ -30,10 +42,16 @@ from pacs_agent.db.models import (
     utc_now,
 )
 from pacs_agent.db.reviews import REVIEW_PIPELINE, HandledFinding, Review, ReviewerHere
+from pacs_agent.db.search import begins, search_key
+from pacs_agent.db.transfers import Transfer, TransferKind, TransferState
 from pacs_agent.db.users import EndedSession, User
+from pacs_agent.db.work import Suspension
 
 __all__ = [
+    "OWN_PIPELINES",
     "REVIEW_PIPELINE",
+    "SHADOW_PIPELINE",
+    "AuditChain",
     "AuditEvent",
     "Base",
     "Database",
@@ -41,6 +59,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "Destination",
+    "DestinationSecret",
     "EndedSession",
     "HandledFinding",
     "Instance",
@@ -48,20 +67,32 @@ __all__ = [
     "JobState",
     "JobStep",
     "ModelActivation",
+    "ModelCheck",
+    "ModelRecall",
+    "ModelShadow",
+    "ModelUpload",
     "Origin",
     "Patient",
     "Peer",
     "QuarantinedInstance",
+    "ReadingStatistics",
     "ResultObject",
     "Review",
     "ReviewerHere",
     "RuleSet",
     "Series",
+    "ShadowReading",
     "StepState",
     "Study",
     "StudyState",
+    "Transfer",
+    "TransferKind",
+    "TransferState",
+    "Suspension",
     "User",
     "Worker",
+    "begins",
+    "search_key",
     "upgrade",
     "utc_now",
 ]

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, ForeignKey, Index, String, Text, TypeDecorator, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from pacs_agent.db.search import key_of, search_column
+
 
 def utc_now() -> datetime:
     """The present time, aware, in UTC."""
@@ -51,6 +53,8 @@ class Patient(Base):
     name: Mapped[str] = mapped_column(String(324), default="")
     birth_date: Mapped[str] = mapped_column(String(8), default="")
     sex: Mapped[str] = mapped_column(String(16), default="")
+    name_key: Mapped[str] = mapped_column(search_column(324), default=key_of("name", 324), index=True)
+    id_key: Mapped[str] = mapped_column(search_column(64), default=key_of("patient_id", 64), index=True)
     studies: Mapped[list["Study"]] = relationship(back_populates="patient")
 
 
@@ -66,7 +70,11 @@ class Study(Base):
     """A study. `last_received_at` moves only when a new image of it is indexed, never on a re-send or for a result."""
 
     __tablename__ = "studies"
-    __table_args__ = (Index("ix_studies_state_last", "state", "last_received_at"),)
+    __table_args__ = (
+        Index("ix_studies_state_last", "state", "last_received_at", "id"),
+        Index("ix_studies_last", "last_received_at", "id"),
+        Index("ix_studies_date", "study_date", "last_received_at", "id"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     patient_pk: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
@@ -75,10 +83,13 @@ class Study(Base):
     study_time: Mapped[str] = mapped_column(String(16), default="")
     study_id: Mapped[str] = mapped_column(String(16), default="")
     accession_number: Mapped[str] = mapped_column(String(16), default="", index=True)
+    accession_key: Mapped[str] = mapped_column(search_column(16), default=key_of("accession_number", 16), index=True)
     description: Mapped[str] = mapped_column(String(64), default="")
     referring_physician: Mapped[str] = mapped_column(String(324), default="")
     state: Mapped[StudyState] = mapped_column(String(16), default=StudyState.RECEIVING)
     state_reason: Mapped[str] = mapped_column(Text, default="")
+    decision: Mapped[list[str] | None] = mapped_column(JSON)
+    """What each rule said and why, a line each, when the rules were last asked."""
     first_received_at: Mapped[datetime] = mapped_column(default=utc_now)
     last_received_at: Mapped[datetime] = mapped_column(default=utc_now)
     complete_at: Mapped[datetime | None]
@@ -91,6 +102,7 @@ class Series(Base):
     """A series of one study."""
 
     __tablename__ = "series"
+    __table_args__ = (Index("ix_series_modality_study", "modality", "study_pk"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     study_pk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
@@ -114,9 +126,10 @@ class Instance(Base):
     """An instance on disk. `digest` is over the data set as sent, without preamble and file meta information."""
 
     __tablename__ = "instances"
+    __table_args__ = (Index("ix_instances_series_origin", "series_pk", "origin"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    series_pk: Mapped[int] = mapped_column(ForeignKey("series.id"), index=True)
+    series_pk: Mapped[int] = mapped_column(ForeignKey("series.id"))
     sop_instance_uid: Mapped[str] = mapped_column(String(64), unique=True)
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
@@ -162,20 +175,26 @@ class Job(Base):
     """One reading of one study: the durable workflow's own record, its id is the workflow's id.
 
     `reading` is the StudyReading as JSON; `input_digest` is over the digests of all images the study had when complete.
-    `run` counts from 1; running a job again is its next run.
+    `run` counts from 1; each time the job is put into the queue again is its next run.
     """
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_state_created", "state", "created_at"),)
+    __table_args__ = (
+        Index("ix_jobs_created", "created_at", "id"),
+        Index("ix_jobs_state_created", "state", "created_at", "id"),
+        Index("ix_jobs_finished", "finished_at", "state"),
+        Index("ix_jobs_state_priority", "state", "priority", "created_at"),
+        Index("ix_jobs_study_created", "study_pk", "created_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
-    study_pk: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    study_pk: Mapped[int] = mapped_column(ForeignKey("studies.id"))
     rule: Mapped[str] = mapped_column(String(64))
     pipeline: Mapped[str] = mapped_column(String(64))
     priority: Mapped[int] = mapped_column(default=100)
     destinations: Mapped[list[str]] = mapped_column(default=list)
     input_digest: Mapped[str] = mapped_column(String(64))
-    supersedes_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"))
+    supersedes_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"), index=True)
     state: Mapped[JobState] = mapped_column(String(16), default=JobState.QUEUED)
     run: Mapped[int] = mapped_column(default=1)
     progress: Mapped[float] = mapped_column(default=0.0)
@@ -212,6 +231,8 @@ class JobStep(Base):
     state: Mapped[StepState] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(default=1)
     detail: Mapped[str] = mapped_column(Text, default="")
+    worker: Mapped[str] = mapped_column(String(64), default="")
+    """Executor id of the worker that began it last."""
     started_at: Mapped[datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[datetime | None]
     job: Mapped[Job] = relationship(back_populates="steps")
@@ -249,7 +270,10 @@ class Delivery(Base):
     """One object on its way to one destination."""
 
     __tablename__ = "deliveries"
-    __table_args__ = (UniqueConstraint("result_object_pk", "destination"),)
+    __table_args__ = (
+        UniqueConstraint("result_object_pk", "destination"),
+        Index("ix_deliveries_destination_state", "destination", "state", "changed_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     result_object_pk: Mapped[int] = mapped_column(ForeignKey("result_objects.id"), index=True)
@@ -271,10 +295,19 @@ class Peer(Base):
     may_store: Mapped[bool] = mapped_column(default=True)
     may_echo: Mapped[bool] = mapped_column(default=True)
     enabled: Mapped[bool] = mapped_column(default=True)
+    last_seen_at: Mapped[datetime | None]
+    """End of its newest association."""
+    last_refused_at: Mapped[datetime | None]
+    last_refusal: Mapped[str] = mapped_column(Text, default="")
+    """Why an association or instances of it were refused last."""
 
 
 class Destination(Base):
-    """Where results go. `kind` names an entry of deliver's registry, `settings` are that kind's own."""
+    """Where results go, and where studies are fetched from.
+
+    `kind` names an entry of deliver's registry, `settings` are that kind's own. Secrets are never among them, so that
+    whoever shows or exports settings gives none away.
+    """
 
     __tablename__ = "destinations"
 
@@ -282,6 +315,17 @@ class Destination(Base):
     kind: Mapped[str] = mapped_column(String(16))
     settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
     enabled: Mapped[bool] = mapped_column(default=True)
+    secrets: Mapped[list["DestinationSecret"]] = relationship(lazy="selectin", cascade="all, delete-orphan")
+
+
+class DestinationSecret(Base):
+    """A password or token for a destination: written by people, read only to log in there."""
+
+    __tablename__ = "destination_secrets"
+
+    destination: Mapped[str] = mapped_column(ForeignKey("destinations.name"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
 
 
 class RuleSet(Base):
@@ -310,10 +354,18 @@ class ModelActivation(Base):
 
 
 class AuditEvent(Base):
-    """Who did what to what, with which outcome. No patient names or IDs: subjects are UIDs and AE titles."""
+    """Who did what to what, with which outcome. No patient names or IDs: subjects are UIDs and AE titles.
+
+    `position` and `digest` are the row's seal in the chain (`ops.audit_chain`); a new row has none for some seconds.
+    The database refuses to change what a row says, and to delete a sealed one.
+    """
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_action_at", "action", "at"),)
+    __table_args__ = (
+        Index("ix_audit_events_action_at", "action", "at"),
+        Index("ix_audit_events_actor_at", "actor", "at"),
+        Index("ix_audit_events_subject_at", "subject", "at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
@@ -322,6 +374,19 @@ class AuditEvent(Base):
     outcome: Mapped[str] = mapped_column(String(16))
     subject: Mapped[str] = mapped_column(String(128), default="")
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    position: Mapped[int | None] = mapped_column(unique=True, index=True)
+    """Counts from 1 without a gap, in the order of sealing."""
+    digest: Mapped[str | None] = mapped_column(String(64))
+
+
+class AuditChain(Base):
+    """The end of the audit trail's chain: the seal of the row that was sealed last. One row, with id 1."""
+
+    __tablename__ = "audit_chain"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(default=0)
+    digest: Mapped[str] = mapped_column(String(64), default="")
 
 
 class Worker(Base):

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Select, and_, or_
+from sqlalchemy import Select, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from werkzeug.exceptions import BadRequest
 
@@ -53,8 +53,8 @@ def page_of(
     up = back
     if edge is not None:
         value, last = edge
-        beyond = (by > value, key > last) if up else (by < value, key < last)
-        query = query.where(or_(beyond[0], and_(by == value, beyond[1])))
+        from_there = (by >= value, by > value, key > last) if up else (by <= value, by < value, key < last)
+        query = query.where(from_there[0], or_(*from_there[1:]))  # a range first: an index is entered there
     order = (by.asc(), key.asc()) if up else (by.desc(), key.desc())
     found = list(session.scalars(query.order_by(*order).limit(asked.limit + 1)))
     more, found = len(found) > asked.limit, found[: asked.limit]
