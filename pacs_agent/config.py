@@ -105,6 +105,10 @@ class WebSettings(_Section):
         (), description="origins of other viewers that may ask here with a login, such as https://ohif.example"
     )
     pacs: PacsDicomWeb | None = Field(None, description="DICOMweb service of the PACS that the viewer shows")
+    outbound_loopback: bool | None = Field(
+        None,
+        description="may destinations and webhooks be on this machine? Unset: while only this machine reaches us",
+    )
 
 
 class AssembleSettings(_Section):
@@ -155,6 +159,15 @@ class DeliverSettings(_Section):
     timeout_s: float = Field(30, gt=0, description="time limit of one connection or response")
 
 
+class BringInSettings(_Section):
+    """Studies and files that people bring in."""
+
+    concurrency: int = Field(2, ge=1, le=16, description="transfers at a time")
+    max_unpacked_gb: float = Field(50, gt=0, description="most that the files of one upload may hold unpacked, in GB")
+    folder: Path | None = Field(None, description="watched folder; what is moved into it is taken in")
+    folder_poll_s: float = Field(5, gt=0, description="how often the watched folder is looked into")
+
+
 class Settings(BaseSettings):
     """All settings. Unknown names are refused, so that a typing error is found at start."""
 
@@ -171,6 +184,7 @@ class Settings(BaseSettings):
     work: WorkSettings = WorkSettings()
     results: ResultsSettings = ResultsSettings()
     deliver: DeliverSettings = DeliverSettings()
+    bring_in: BringInSettings = BringInSettings()
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line written")
 
     @classmethod

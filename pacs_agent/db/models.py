@@ -185,6 +185,7 @@ class Job(Base):
         Index("ix_jobs_finished", "finished_at", "state"),
         Index("ix_jobs_state_priority", "state", "priority", "created_at"),
         Index("ix_jobs_study_created", "study_pk", "created_at"),
+        Index("ix_jobs_bundle_created", "bundle", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
