@@ -41,6 +41,7 @@ from pacs_agent.db.models import (
     Worker,
     utc_now,
 )
+from pacs_agent.db.operations import Condition, ConfigurationDraft, Notice, RuntimeSettings, Upkeep
 from pacs_agent.db.reviews import REVIEW_PIPELINE, HandledFinding, Review, ReviewerHere
 from pacs_agent.db.search import begins, search_key
 from pacs_agent.db.transfers import Transfer, TransferKind, TransferState
@@ -54,6 +55,8 @@ __all__ = [
     "AuditChain",
     "AuditEvent",
     "Base",
+    "Condition",
+    "ConfigurationDraft",
     "Database",
     "DatabaseTooNew",
     "Delivery",
@@ -71,6 +74,7 @@ __all__ = [
     "ModelRecall",
     "ModelShadow",
     "ModelUpload",
+    "Notice",
     "Origin",
     "Patient",
     "Peer",
@@ -80,6 +84,7 @@ __all__ = [
     "Review",
     "ReviewerHere",
     "RuleSet",
+    "RuntimeSettings",
     "Series",
     "ShadowReading",
     "StepState",
@@ -89,6 +94,7 @@ __all__ = [
     "Transfer",
     "TransferKind",
     "TransferState",
+    "Upkeep",
     "User",
     "Worker",
     "begins",
