@@ -1,4 +1,4 @@
-"""`studies`, `jobs`, `job`, `audit`: what came in and what became of it."""
+"""`studies`, `jobs`, `job`: what came in and what became of it."""
 
 from typing import Any
 
@@ -16,11 +16,9 @@ from pacs_agent.cli.context import (
     pass_agent,
     print_json,
     print_rows,
-    rows_of,
 )
 from pacs_agent.db import (
     REVIEW_PIPELINE,
-    AuditEvent,
     Delivery,
     Instance,
     Job,
@@ -200,19 +198,4 @@ def _print_job(facts: dict[str, Any]) -> None:
         out.print(f"  {escape(sentence['text'])}")
 
 
-@click.command()
-@click.option("--action", help="Only this action, for example instance.refused.")
-@limit_option
-@json_option
-@pass_agent
-def audit(agent: Agent, action: str | None, limit: int, as_json: bool) -> None:
-    """List the audit trail, newest first."""
-    query = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
-    if action:
-        query = query.where(AuditEvent.action == action)
-    fields = ("at", "actor", "action", "outcome", "subject", "detail")
-    rows = rows_of(agent.database, query, fields)
-    print_rows(rows, as_json=as_json, columns=fields, empty="The audit trail is empty.")
-
-
-COMMANDS = (studies, jobs, job, audit)
+COMMANDS = (studies, jobs, job)

@@ -16,6 +16,7 @@ from pacs_agent.config import Settings
 from pacs_agent.db import Database
 from pacs_agent.deliver import Outbox
 from pacs_agent.ops import get_log
+from pacs_agent.ops.audit_chain import SEAL_EVERY_S, seal_waiting
 from pacs_agent.pipeline.delivery import Deliveries
 from pacs_agent.pipeline.dispatch import Dispatcher
 from pacs_agent.pipeline.reaper import Reaper
@@ -57,6 +58,7 @@ class WorkerProcess:
         self._every(heartbeat_s, self._beat, "heartbeat")
         self._every(heartbeat_s, self._reaper.reap, "reaper")
         self._every(UPKEEP_S, self._keep_up, "upkeep")
+        self._every(SEAL_EVERY_S, lambda: seal_waiting(self.database), "sealer")
         self._every(poll_s, self._assemble, "assemble")
         self._every(poll_s, self._dispatcher.dispatch, "dispatch")
         log.info("worker works", worker=self.heartbeat.executor_id)
