@@ -23,18 +23,28 @@ export class Viewer {
     await Promise.all([this.page.waitForURL((url) => !url.pathname.startsWith('/login')), this.page.keyboard.press('Enter')]);
   }
 
-  /** Opens a study and waits until its first image is drawn. `mode` is the route of an OHIF mode. */
-  async open(study, { mode = 'pacs-agent', query = {} } = {}) {
+  /**
+   * Opens a study and waits until its first image is drawn. `mode` is the route of an OHIF mode; `notice` leaves OHIF's
+   * own notice on investigational use, which lies over the images until it is confirmed.
+   */
+  async open(study, { mode = 'pacs-agent', query = {}, notice = false } = {}) {
     const asked = new URLSearchParams({ StudyInstanceUIDs: study, ...query });
     await this.page.goto(`${this.address}/${mode}?${asked}`, { waitUntil: 'domcontentloaded' });
     await this.imageShown();
-    await this.#hideNotice();
+    if (!notice) await this.hideNotice();
   }
 
-  /** OHIF's own notice on investigational use lies over the images until it is confirmed. */
-  async #hideNotice() {
-    const confirm = this.page.locator('[data-cy="confirm-and-hide-button"]');
-    if (await confirm.isVisible()) await confirm.click();
+  /** Confirms OHIF's notice where it is shown. */
+  async hideNotice() {
+    if (await this.noticeShown()) await this.#notice.click();
+  }
+
+  async noticeShown() {
+    return this.#notice.isVisible();
+  }
+
+  get #notice() {
+    return this.page.locator('[data-cy="confirm-and-hide-button"]');
   }
 
   /** Waits until the active viewport shows an image of the study. */
@@ -115,6 +125,25 @@ export class Viewer {
   /** Waits until what was changed last has been drawn. */
   async settled() {
     await this.page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  }
+
+  /** From now on counts how far parts of the page jump about by themselves (Layout Instability API, as in web vitals). */
+  async watchShifts() {
+    await this.page.evaluate(() => {
+      window.paShifts = { score: 0, parts: [] };
+      new PerformanceObserver((list) => {
+        for (const { value, sources } of list.getEntries()) {
+          window.paShifts.score += value;
+          window.paShifts.parts.push(...sources.map(({ node }) => (node?.outerHTML ?? node?.textContent ?? '').slice(0, 90)));
+        }
+      }).observe({ type: 'layout-shift' });
+    });
+  }
+
+  /** The sum of the scores since `watchShifts`, and the parts that shifted. */
+  async shifts() {
+    await this.settled();
+    return this.page.evaluate(() => window.paShifts);
   }
 
   /** Marks the page, so that a scenario can tell that it was not loaded again. */
