@@ -23,7 +23,7 @@ MAP = "Effusion map"
 
 def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> Segmentation:
     """A binary segmentation, PS3.3 A.51; `masks` are of the files, [rows, columns] each."""
-    made = Segmentation(
+    return Segmentation(
         source_images=[pydicom.dcmread(file) for file in files],
         pixel_array=np.stack(masks),
         segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
@@ -43,7 +43,6 @@ def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> S
         series_description=SEGMENT,
         **MAKER,
     )
-    return made
 
 
 def parametric_map(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> ParametricMap:
