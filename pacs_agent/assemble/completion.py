@@ -104,6 +104,7 @@ def _written(session: Session, study: Study, decision: Decision | NoAttributes) 
         return _state(study, StudyState.IGNORED, NO_IMAGES)
     if isinstance(decision, NoAttributes):
         return _state(study, StudyState.IGNORED, str(decision))
+    study.decision = decision.lines()
     if decision.ignored:
         return _state(study, StudyState.IGNORED, decision.summary)
     study.complete_at = utc_now()

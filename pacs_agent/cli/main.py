@@ -17,7 +17,7 @@ SUBJECTS = {
     "send": ("send",),
     "listings": ("studies", "jobs", "job"),
     "audit_trail": ("audit",),
-    "control": ("force", "rerun", "cancel"),
+    "control": ("force", "rerun", "rerun-all", "resend", "cancel", "reprioritise", "suspend", "resume", "delete-study"),
     "peers": ("peer", "destination"),
     "rules": ("rules",),
     "models": ("model",),

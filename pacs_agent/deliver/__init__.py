@@ -8,7 +8,7 @@ from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts
 from pacs_agent.deliver.dimse import DimseDestination, ScuAddress
 from pacs_agent.deliver.errors import DeliveryError, NotThere, Refused, Unreachable, WrongSettings
 from pacs_agent.deliver.kinds import KINDS, DestinationKind, check_settings, open_destination, probe
-from pacs_agent.deliver.outbox import Outbox, reset_deliveries
+from pacs_agent.deliver.outbox import Outbox, reset_deliveries, send_deliveries_again
 from pacs_agent.deliver.outgoing import Outgoing, outgoing
 from pacs_agent.deliver.stow import StowAddress, StowDestination
 
@@ -35,4 +35,5 @@ __all__ = [
     "outgoing",
     "probe",
     "reset_deliveries",
+    "send_deliveries_again",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
@@ -131,12 +131,18 @@ class Outbox:
 
 def reset_deliveries(session: Session, job_id: str) -> None:
     """Lets a job's deliveries that failed be tried again, in the caller's transaction; what arrived stays as it is."""
+    session.execute(_to_pending(job_id).where(Delivery.state.not_in(_ARRIVED)))
+
+
+def send_deliveries_again(session: Session, job_id: str) -> None:
+    """Lets all objects of a job be sent once more, also those that arrived, in the caller's transaction."""
+    session.execute(_to_pending(job_id))
+
+
+def _to_pending(job_id: str) -> Update:
     of_job = select(ResultObject.id).where(ResultObject.job_id == job_id)
-    session.execute(
-        update(Delivery)
-        .where(Delivery.result_object_pk.in_(of_job), Delivery.state.not_in(_ARRIVED))
-        .values(state=DeliveryState.PENDING, changed_at=utc_now())
-    )
+    which = update(Delivery).where(Delivery.result_object_pk.in_(of_job))
+    return which.values(state=DeliveryState.PENDING, changed_at=utc_now())
 
 
 def _deliveries(

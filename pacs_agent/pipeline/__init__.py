@@ -5,15 +5,27 @@ ends done, with no result (said in DICOM), failed (a dead letter, which people r
 stops.
 """
 
-from pacs_agent.pipeline.control import cancel, rerun
+from pacs_agent.pipeline.control import (
+    RERUN_AT_ONCE,
+    DeadLetters,
+    cancel,
+    conditions_of,
+    reprioritise,
+    rerun,
+    rerun_all,
+    send_again,
+)
 from pacs_agent.pipeline.errors import JobFailed, JobStateError, NothingToSay, PipelineError
+from pacs_agent.pipeline.queue import resume, suspend, suspension, waiting
 from pacs_agent.pipeline.registry import PIPELINES
 from pacs_agent.pipeline.stages import Choice, Document, Documents, JobFacts, Stages
 from pacs_agent.pipeline.worker import WorkerProcess, run_worker
 
 __all__ = [
     "PIPELINES",
+    "RERUN_AT_ONCE",
     "Choice",
+    "DeadLetters",
     "Document",
     "Documents",
     "JobFacts",
@@ -24,6 +36,14 @@ __all__ = [
     "Stages",
     "WorkerProcess",
     "cancel",
+    "conditions_of",
+    "reprioritise",
     "rerun",
+    "rerun_all",
+    "resume",
     "run_worker",
+    "send_again",
+    "suspend",
+    "suspension",
+    "waiting",
 ]

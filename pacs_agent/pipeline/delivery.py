@@ -38,10 +38,11 @@ def backoff_s(settings: DeliverSettings, attempt: int) -> float:
 class Deliveries:
     """Single attempts. They hold no place while they wait for the next one: that is in the workflow's tables."""
 
-    def __init__(self, database: Database, outbox: Outbox, settings: DeliverSettings) -> None:
+    def __init__(self, database: Database, outbox: Outbox, settings: DeliverSettings, worker: str = "") -> None:
         self.database = database
         self.outbox = outbox
         self.settings = settings
+        self.worker = worker
         self._acts: dict[Act, Callable[[str, str], str]] = {Act.DELIVER: self._deliver, Act.CONFIRM: self._confirm}
 
     def attempt(self, job_id: str, run: int, act: Act, destination: str, number: int) -> Attempted:
@@ -50,7 +51,7 @@ class Deliveries:
         with self.database.writing() as session:
             if not is_running(session, job_id, run):
                 return Attempted.STOPPED
-            begin_step(session, job_id, name)
+            begin_step(session, job_id, name, self.worker)
         try:
             detail = self._acts[act](job_id, destination)
         except Unreachable as error:

@@ -30,13 +30,14 @@ def check_running(session: Session, job_id: str, run: int) -> None:
         raise JobStopped(job_id)
 
 
-def begin_step(session: Session, job_id: str, name: str) -> JobStep:
-    """Marks a step as running, its attempts counted, in the caller's transaction."""
+def begin_step(session: Session, job_id: str, name: str, worker: str = "") -> JobStep:
+    """Marks a step as running at a worker, its attempts counted, in the caller's transaction."""
     step = session.scalar(select(JobStep).where(JobStep.job_id == job_id, JobStep.name == name))
     if step is None:
         step = JobStep(job_id=job_id, name=name, attempts=0, started_at=utc_now())
         session.add(step)
     step.state, step.finished_at, step.attempts = StepState.RUNNING, None, step.attempts + 1
+    step.worker = worker
     return step
 
 
@@ -48,12 +49,12 @@ def end_step(session: Session, job_id: str, name: str, state: StepState, detail:
 
 
 @contextmanager
-def reading_step(database: Database, job_id: str, run: int, name: str) -> Iterator[None]:
+def reading_step(database: Database, job_id: str, run: int, name: str, worker: str = "") -> Iterator[None]:
     """A step of reading: its row says running, then done or failed with the reason; the job's progress moves on.
 
     Raises JobStopped when the job may not go on, JobFailed when the step has killed its worker too often.
     """
-    _begin_reading_step(database, job_id, run, name)
+    _begin_reading_step(database, job_id, run, name, worker)
     try:
         yield
     except JobStopped:
@@ -67,10 +68,10 @@ def reading_step(database: Database, job_id: str, run: int, name: str) -> Iterat
     _end_reading_step(database, job_id, name, StepState.DONE)
 
 
-def _begin_reading_step(database: Database, job_id: str, run: int, name: str) -> None:
+def _begin_reading_step(database: Database, job_id: str, run: int, name: str, worker: str) -> None:
     with database.writing() as session:
         check_running(session, job_id, run)
-        step = begin_step(session, job_id, name)
+        step = begin_step(session, job_id, name, worker)
         step.started_at = utc_now()
         if step.attempts > MAX_STARTS:
             raise JobFailed(

@@ -1,6 +1,7 @@
 """The steps of a job. Each does its work once or twice with the same outcome, and leaves its facts in the database."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,6 +12,7 @@ from pacs_agent.db import REVIEW_PIPELINE, Database, Job, JobState, ResultObject
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
 from pacs_agent.pipeline.progress import StepProgress, reading_step
+from pacs_agent.pipeline.queue import suspension
 from pacs_agent.pipeline.review import ReviewDocuments
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages
 from pacs_agent.results import ObjectKind, Predecessor
@@ -21,29 +23,39 @@ OVERTAKEN = "more images came before it was read; the study is read again when i
 class Steps:
     """The steps of reading and of writing a review, for the workflow to call in order."""
 
-    def __init__(self, database: Database, archive: Archive, stages: Mapping[str, Stages], organization: str) -> None:
-        """`organization` is the one in whose name reports are verified."""
+    def __init__(
+        self, database: Database, archive: Archive, stages: Mapping[str, Stages], organization: str, worker: str = ""
+    ) -> None:
+        """`organization` is the one in whose name reports are verified, `worker` the executor id of this worker."""
         self.database = database
         self.archive = archive
         self.stages = stages
+        self.worker = worker
         self.reviews = ReviewDocuments(database, archive, organization)
 
     def begin(self, job_id: str, run: int) -> bool:
         """Marks the job as running; false when it has its objects already and only delivery is left.
 
-        Raises JobStopped when it was canceled or overtaken, JobFailed when nobody knows its pipeline.
+        Raises JobStopped when it was canceled or overtaken, JobFailed when nobody knows its pipeline. While the work
+        is suspended the job goes back into the queue, as its next run.
         """
         with self.database.writing() as session:
             job = _job(session, job_id, run)
-            if job.state == JobState.QUEUED:
+            is_put_back = job.state == JobState.QUEUED and suspension(session) is not None
+            if is_put_back:
+                job.run += 1
+            elif job.state == JobState.QUEUED:
                 job.state, job.started_at = JobState.RUNNING, job.started_at or utc_now()
-            if job.pipeline not in (*self.stages, REVIEW_PIPELINE):
-                raise JobFailed(f"there is no pipeline {job.pipeline}; there are {', '.join(sorted(self.stages))}")
-            return not _results(session, job_id)
+            pipeline, has_objects = job.pipeline, bool(_results(session, job_id))
+        if is_put_back:
+            raise JobStopped(job_id)
+        if pipeline not in (*self.stages, REVIEW_PIPELINE):
+            raise JobFailed(f"there is no pipeline {pipeline}; there are {', '.join(sorted(self.stages))}")
+        return not has_objects
 
     def select_series(self, job_id: str, run: int) -> str:
         """Chooses the series to be read, and keeps the choice with its reasons."""
-        with reading_step(self.database, job_id, run, "select_series"):
+        with self._step(job_id, run, "select_series"):
             choice = self._stages(job_id).select_series(self._facts(job_id))
             with self.database.writing() as session:
                 job = session.get_one(Job, job_id)
@@ -54,34 +66,34 @@ class Steps:
 
     def encode_missing(self, job_id: str, run: int, earlier: Earlier) -> str:
         """Encodes the slices that are not encoded yet."""
-        with reading_step(self.database, job_id, run, "encode_missing"):
+        with self._step(job_id, run, "encode_missing"):
             progress = StepProgress(self.database, job_id, run, "encode_missing")
             return self._stages(job_id).encode_missing(self._facts(job_id), earlier, progress)
 
     def read_study(self, job_id: str, run: int, earlier: Earlier) -> str:
         """Asks the model."""
-        with reading_step(self.database, job_id, run, "read_study"):
+        with self._step(job_id, run, "read_study"):
             return self._stages(job_id).read_study(self._facts(job_id), earlier)
 
     def weigh_evidence(self, job_id: str, run: int, earlier: Earlier) -> str:
         """Asks what the answer rests on."""
-        with reading_step(self.database, job_id, run, "weigh_evidence"):
+        with self._step(job_id, run, "weigh_evidence"):
             return self._stages(job_id).weigh_evidence(self._facts(job_id), earlier)
 
     def compose(self, job_id: str, run: int, earlier: Earlier) -> None:
         """Makes the objects and archives them."""
-        with reading_step(self.database, job_id, run, "compose"):
+        with self._step(job_id, run, "compose"):
             self._keep(job_id, self._stages(job_id).compose(self._facts(job_id), earlier))
 
     def compose_no_result(self, job_id: str, run: int, code: str, reason: str, bundle: str) -> None:
         """Makes the object that says why nothing can be said, and archives it."""
-        with reading_step(self.database, job_id, run, "compose"):
+        with self._step(job_id, run, "compose"):
             why = NothingToSay(code, reason, bundle)
             self._keep(job_id, self._stages(job_id).compose_no_result(self._facts(job_id), why), reason)
 
     def compose_review(self, job_id: str, run: int) -> None:
         """Makes the documents of a review and archives them. Images that came since do not matter to it."""
-        with reading_step(self.database, job_id, run, "compose"):
+        with self._step(job_id, run, "compose"):
             self._keep(job_id, self.reviews.compose(job_id))
 
     def hand_over(self, job_id: str, run: int) -> list[str]:
@@ -103,9 +115,12 @@ class Steps:
     def stop(self, job_id: str, run: int) -> None:
         """Closes the rows of steps that were cut off by a cancellation."""
         with self.database.writing() as session:
-            job = session.get_one(Job, job_id, with_for_update=True)
-            if job.run == run and job.state == JobState.CANCELED:
+            job = session.get(Job, job_id, with_for_update=True)
+            if job is not None and job.run == run and job.state == JobState.CANCELED:
                 _close_steps(job, "canceled")
+
+    def _step(self, job_id: str, run: int, name: str) -> AbstractContextManager[None]:
+        return reading_step(self.database, job_id, run, name, self.worker)
 
     def _stages(self, job_id: str) -> Stages:
         with self.database.reading() as session:

@@ -88,8 +88,10 @@ class WorkerProcess:
         DBOS(config=_dbos_config(self.settings, self.heartbeat.executor_id))
         stages = {name: make(self.settings, self.archive) for name, make in self._pipelines.items()}
         outbox = Outbox(self.database, self.archive, self.settings)
-        steps = Steps(self.database, self.archive, stages, self.settings.results.organization)
-        story = Story(steps, Deliveries(self.database, outbox, self.settings.deliver))
+        steps = Steps(
+            self.database, self.archive, stages, self.settings.results.organization, self.heartbeat.executor_id
+        )
+        story = Story(steps, Deliveries(self.database, outbox, self.settings.deliver, self.heartbeat.executor_id))
         self._dispatcher = Dispatcher(self.database, story)
         watch = DeathWatch(self.heartbeat.executor_id, self.settings.work.takeover_s)
         self._reaper = Reaper(self.database, watch)

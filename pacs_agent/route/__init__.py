@@ -9,9 +9,10 @@ from pacs_agent.route.conditions import Attributes
 from pacs_agent.route.errors import NoAttributes, WrongRules
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.in_force import put_rules, rules_in_force, rules_text
-from pacs_agent.route.rules import Decision, Rule, RuleBook, RuleOutcome
+from pacs_agent.route.rules import LOWEST_PRIORITY, Decision, Rule, RuleBook, RuleOutcome
 
 __all__ = [
+    "LOWEST_PRIORITY",
     "Attributes",
     "Decision",
     "Explanation",
