@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from pacs_agent.accounts.names import derived_person_name, wrong_login, wrong_name, wrong_person_name
@@ -59,45 +59,82 @@ def add_account(
     return user
 
 
+def add_first_account(session: Session, *, actor: str, login: str, name: str, password: str) -> User:
+    """Adds the administrator with whom everything begins. Raises AccountRefused when there is any account already.
+
+    Of several that ask at once the first gets it: SQLite has one writer, Postgres is told to let one in.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE"))
+    if accounts_exist(session):
+        raise AccountRefused("there is an account already: log in, or ask its owner for one of your own")
+    return add_account(session, actor=actor, login=login, name=name, roles=(Role.ADMIN,), password=password)
+
+
 def change_account(
     session: Session, login: str, *, actor: str, name: str = "", person_name: str = "", roles: Sequence[Role] = ()
 ) -> User:
     """Gives an account another name, DICOM name or roles; what is empty stays. Another role ends its logins.
 
     With another name the DICOM name is derived again, unless it is given. Documents written before stay as they are.
-    Raises AccountRefused when there is no such account, or a name cannot be.
+    Raises AccountRefused when there is no such account, a name cannot be, or nobody would administer any more.
     """
     user = account_of(session, login)
     person_name = person_name or (derived_person_name(name) if name else user.person_name)
     name = name or user.name
     _refuse(wrong_name(name), wrong_person_name(person_name))
+    before = _said(user)
     user.name, user.person_name = name, person_name
     wanted: list[str] = sorted({Role(role) for role in roles}) or user.roles
     if wanted != user.roles:
+        if Role.ADMIN not in wanted:
+            _keep_an_administrator(session, user)
         user.roles = wanted
         user.session_generation += 1
-    _audit(session, actor, "user.changed", user, name=name, person_name=person_name, roles=user.roles)
+    _audit(session, actor, "user.changed", user, before=before, after=_said(user))
     return user
 
 
 def set_enabled(session: Session, login: str, *, enabled: bool, actor: str) -> User:
-    """Lets an account log in, or ends its logins and lets it no more. Raises AccountRefused when there is none."""
+    """Lets an account log in, or ends its logins and lets it no more.
+
+    Raises AccountRefused when there is none, or when nobody would administer any more.
+    """
     user = account_of(session, login)
+    before = {"enabled": user.enabled}
+    if not enabled:
+        _keep_an_administrator(session, user)
     user.enabled = enabled
     if not enabled:
         user.session_generation += 1
-    _audit(session, actor, "user.enabled" if enabled else "user.disabled", user)
+    action = "user.enabled" if enabled else "user.disabled"
+    _audit(session, actor, action, user, before=before, after={"enabled": enabled})
     return user
 
 
 def set_password(session: Session, login: str, password: str, *, actor: str) -> User:
     """Gives an account another password and ends its logins. Raises AccountRefused when it is not good enough."""
     user = account_of(session, login)
+    if user.provider is not None:
+        raise AccountRefused(f"{login} logs in by {user.provider}, which has the password; change it there")
     _refuse(wrong_password(password, user.login, user.name))
     user.password_hash = hashed(password)
     user.session_generation += 1
     _audit(session, actor, "user.password", user)
     return user
+
+
+def _keep_an_administrator(session: Session, leaving: User) -> None:
+    """Refuses that the last administrator leaves. The rows are held: two may not disable each other at once."""
+    enabled = session.scalars(select(User).where(User.enabled).order_by(User.login).with_for_update()).all()
+    administrators = {user.login for user in enabled if Role.ADMIN in user.roles}
+    if administrators == {leaving.login}:
+        raise AccountRefused(f"{leaving.login} is the last administrator: make somebody else one first")
+
+
+def _said(user: User) -> dict[str, object]:
+    """What of an account can be changed, for the audit trail."""
+    return {"name": user.name, "person_name": user.person_name, "roles": list(user.roles)}
 
 
 def _refuse(*faults: str | None) -> None:

@@ -44,8 +44,8 @@ class Logins:
         login = login.strip().lower()[:MAX_LOGIN]
         self._refuse_too_many(login, address)
         user = self._user(login)
-        password_hash = user.password_hash if user and user.enabled else None
-        if not matches(password_hash, password) or password_hash is None:
+        password_hash = user.password_hash if user and user.enabled and user.provider is None else None
+        if not matches(password_hash, password) or not password_hash:
             self._failed(login, address, known=user is not None)
             raise LoginRefused("login or password are wrong, or the account is disabled")
         self._limiter.clear(FAILURES_PER_LOGIN, "login", login)

@@ -27,3 +27,8 @@ INCLUDED: dict[Role, frozenset[Role]] = {
 def with_included(roles: Iterable[str]) -> frozenset[Role]:
     """The roles with all that they include. Raises ValueError for an unknown one."""
     return frozenset().union(*(INCLUDED[Role(role)] for role in roles))
+
+
+def lacking(own: Iterable[Role], wanted: Iterable[str]) -> frozenset[Role]:
+    """What the wanted roles bring that is not among one's own: nobody gives himself more than he has."""
+    return with_included(wanted) - frozenset(own)

@@ -41,17 +41,26 @@ from pacs_agent.db.models import (
     Worker,
     utc_now,
 )
-from pacs_agent.db.operations import Condition, ConfigurationDraft, Notice, RuntimeSettings, Upkeep
+from pacs_agent.db.operations import (
+    Condition,
+    ConfigurationDraft,
+    Notice,
+    RemovedFile,
+    RuntimeSecret,
+    RuntimeSettings,
+    Upkeep,
+)
 from pacs_agent.db.reviews import REVIEW_PIPELINE, HandledFinding, Review, ReviewerHere
 from pacs_agent.db.search import begins, search_key
 from pacs_agent.db.transfers import Transfer, TransferKind, TransferState
-from pacs_agent.db.users import EndedSession, User
+from pacs_agent.db.users import ApiToken, EndedSession, User
 from pacs_agent.db.work import Suspension
 
 __all__ = [
     "OWN_PIPELINES",
     "REVIEW_PIPELINE",
     "SHADOW_PIPELINE",
+    "ApiToken",
     "AuditChain",
     "AuditEvent",
     "Base",
@@ -80,10 +89,12 @@ __all__ = [
     "Peer",
     "QuarantinedInstance",
     "ReadingStatistics",
+    "RemovedFile",
     "ResultObject",
     "Review",
     "ReviewerHere",
     "RuleSet",
+    "RuntimeSecret",
     "RuntimeSettings",
     "Series",
     "ShadowReading",

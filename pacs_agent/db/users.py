@@ -1,17 +1,22 @@
-"""Tables of local accounts: who may log in, and which logins were ended before their time."""
+"""Tables of accounts: who may log in, which logins were ended before their time, and the tokens of programs."""
 
 from datetime import datetime
 
-from sqlalchemy import String, Text
+from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from pacs_agent.db.models import Base, utc_now
 
 
 class User(Base):
-    """A local account. It is never removed, only disabled: reviews and audit lines name it."""
+    """An account. It is never removed, only disabled: reviews and audit lines name it.
+
+    One of an identity provider has `provider` (its issuer) and `provider_subject` (`sub`, OpenID Connect Core 2), and
+    no password here: its hash is empty.
+    """
 
     __tablename__ = "users"
+    __table_args__ = (Index("ix_users_provider_subject", "provider", "provider_subject", unique=True),)
 
     login: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(128))
@@ -26,6 +31,8 @@ class User(Base):
     """Counts up when the account is disabled or its password or roles change: logins of an earlier one have ended."""
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     last_login_at: Mapped[datetime | None]
+    provider: Mapped[str | None] = mapped_column(String(255))
+    provider_subject: Mapped[str | None] = mapped_column(String(255))
 
 
 class EndedSession(Base):
@@ -35,3 +42,20 @@ class EndedSession(Base):
 
     id: Mapped[str] = mapped_column(String(43), primary_key=True)
     ended_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
+
+
+class ApiToken(Base):
+    """A token of a program. Only its digest is kept; `last_used_at` is true to a minute."""
+
+    __tablename__ = "api_tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the token, which has 256 random bits: nothing slower is needed."""
+    roles: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    created_by: Mapped[str] = mapped_column(String(128))
+    expires_at: Mapped[datetime]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

@@ -86,7 +86,7 @@ def seal_some(session: Session | Connection) -> int:
         seals.append({"row": row.id, "at_position": position, "sealed_as": digest})
     if seals:
         events = AuditEvent.__table__
-        values = {"position": bindparam("at_position"), "digest": bindparam("sealed_as")}
+        values: dict[Any, Any] = {"position": bindparam("at_position"), "digest": bindparam("sealed_as")}
         session.execute(update(events).where(events.c.id == bindparam("row")).values(values), seals)  # type: ignore[arg-type]
         session.execute(update(AuditChain).where(AuditChain.id == 1).values(position=position, digest=digest))
     return len(seals)
