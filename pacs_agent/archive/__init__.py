@@ -23,7 +23,7 @@ from pacs_agent.archive.part10 import (
     split_part10,
 )
 from pacs_agent.archive.receipt import Receipt, Taken
-from pacs_agent.archive.removal import Removed, StudyInUse, remove_study
+from pacs_agent.archive.removal import Removed, StudyInUse, remove_study, sweep_removed
 from pacs_agent.archive.sop_classes import IMAGE_SOP_CLASSES, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 
 __all__ = [
@@ -51,4 +51,5 @@ __all__ = [
     "part10_head",
     "remove_study",
     "split_part10",
+    "sweep_removed",
 ]

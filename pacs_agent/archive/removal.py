@@ -1,19 +1,19 @@
 """Taking a study out of the archive: its rows in one transaction, then its files.
 
-A file without a row is harmless and is swept away later; a row without its file never comes to be. So whoever dies in
-between leaves nothing that must be repaired.
+The transaction leaves a list of the files that are to go. Whoever dies before they are gone leaves them to the sweep; a
+row without its file never comes to be.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive.archive import Archive
 from pacs_agent.archive.errors import ArchiveError, NotArchived
+from pacs_agent.archive.index import is_quarantined
 from pacs_agent.db import (
     Base,
     Delivery,
@@ -25,6 +25,7 @@ from pacs_agent.db import (
     Origin,
     Patient,
     QuarantinedInstance,
+    RemovedFile,
     ResultObject,
     ReviewerHere,
     Series,
@@ -37,8 +38,10 @@ from pacs_agent.ops import Outcome, audit, get_log
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)
 ARRIVED = (DeliveryState.STORED, DeliveryState.CONFIRMED)
 IMAGES_REMOVED = "its images were removed from the archive; send them again to look at them or to read them"
+FILES = "archive"
 TOKENS = "tokens"
-"""Folder beside the archive's: `<model digest>/<first two of key>/<key>.npz`, as the reading's job says."""
+"""Folder beside the archive's: `<encoder digest>/<first two of key>/<key>.npz`, as the reading's job says."""
+SWEPT_AT_ONCE = 500
 
 log = get_log("archive")
 
@@ -57,12 +60,6 @@ class Removed:
     freed_bytes: int
 
 
-@dataclass(frozen=True)
-class _Files:
-    digests: tuple[str, ...]
-    tokens: tuple[Path, ...]
-
-
 def remove_study(
     archive: Archive,
     study_instance_uid: str,
@@ -71,18 +68,23 @@ def remove_study(
     reason: str = "",
     keep_results: bool = False,
     even_undelivered: bool = False,
+    received_before: datetime | None = None,
 ) -> Removed:
     """Takes a study out of the archive, with one audit line: images, results, jobs, reviews and slice tokens.
 
     With `keep_results` only what was received goes, and what the agent and people said of it stays. A study with
-    results that a destination does not have goes only with `even_undelivered`. Files that arrived less than an hour ago
-    go with a later sweep. Raises NotArchived for an unknown study, StudyInUse for one with work under way.
+    results that a destination does not have goes only with `even_undelivered`. `received_before` spares a study that has
+    grown since. Files that arrived less than an hour ago go with a later sweep (`sweep_removed`). Raises NotArchived for
+    an unknown study, StudyInUse for one with work under way.
     """
     with archive.database.writing() as session:
         study = _locked(session, study_instance_uid)
+        if received_before is not None and study.last_received_at >= received_before:
+            raise StudyInUse("it has grown meanwhile")
         refuse_in_use(session, study, even_undelivered=even_undelivered)
         instances = _instances(session, study, only_received=keep_results)
-        files = _Files(_digests(session, study, instances), _token_files(session, study, archive))
+        paths = [*_instance_files(session, study, instances), *_token_files(session, study)]
+        _list_removed(session, paths)
         removed = _removed(study, instances)
         _remove_images(session, study, instances) if keep_results else _remove_all(session, study)
         audit(
@@ -96,8 +98,16 @@ def remove_study(
             results=removed.results,
             freed_bytes=removed.freed_bytes,
         )
-    _remove_files(archive, files)
+    _take_away(archive, paths)
     return removed
+
+
+def sweep_removed(archive: Archive, at_once: int = SWEPT_AT_ONCE) -> int:
+    """Removes files that were too young when their rows went, or whose remover died; returns how many are gone."""
+    with archive.database.reading() as session:
+        query = select(RemovedFile.path).order_by(RemovedFile.removed_at, RemovedFile.path).limit(at_once)
+        paths = list(session.scalars(query))
+    return _take_away(archive, paths)
 
 
 def refuse_in_use(session: Session, study: Study, *, even_undelivered: bool) -> None:
@@ -138,19 +148,25 @@ def _instances(session: Session, study: Study, *, only_received: bool) -> Sequen
     return session.scalars(query.where(Instance.origin == Origin.RECEIVED) if only_received else query).all()
 
 
-def _digests(session: Session, study: Study, instances: Iterable[Instance]) -> tuple[str, ...]:
-    """The files to remove: of the instances, and of those that were kept apart."""
+def _instance_files(session: Session, study: Study, instances: Iterable[Instance]) -> list[str]:
+    """The files of the instances, and of those that were kept apart."""
     apart = QuarantinedInstance.study_instance_uid == study.study_instance_uid
     quarantined = session.scalars(select(QuarantinedInstance.digest).where(apart)).all()
-    return (*(one.digest for one in instances), *quarantined)
+    digests = (*(one.digest for one in instances), *quarantined)
+    return [f"{FILES}/{digest[:2]}/{digest}.dcm" for digest in digests]
 
 
-def _token_files(session: Session, study: Study, archive: Archive) -> tuple[Path, ...]:
+def _token_files(session: Session, study: Study) -> list[str]:
     """Files of the slice tokens that the study's readings name. A reading of an older version names none."""
     readings = session.scalars(select(Job.reading).where(Job.study_pk == study.id)).all()
     named = [reading["tokens"] for reading in readings if reading and reading.get("tokens")]
-    root = archive.files.root.parent / TOKENS
-    return tuple(root / tokens["encoder_digest"] / key[:2] / f"{key}.npz" for tokens in named for key in tokens["keys"])
+    paths = (f"{TOKENS}/{one['encoder_digest']}/{key[:2]}/{key}.npz" for one in named for key in one["keys"])
+    return list(dict.fromkeys(paths))
+
+
+def _list_removed(session: Session, paths: Sequence[str]) -> None:
+    listed = set(session.scalars(select(RemovedFile.path).where(RemovedFile.path.in_(paths))))
+    session.add_all(RemovedFile(path=path) for path in paths if path not in listed)
 
 
 def _removed(study: Study, instances: Sequence[Instance]) -> Removed:
@@ -204,16 +220,30 @@ def _remove_rows(session: Session, table: Table, which: ColumnElement[bool]) -> 
     session.execute(delete(table).where(which))
 
 
-def _remove_files(archive: Archive, files: _Files) -> None:
-    """Removes files whose rows are gone; one that cannot be removed now is left to the sweep."""
-    left: list[Any] = []
-    for digest in files.digests:
-        try:
-            if not archive.files.take_away(digest):
-                left.append(digest)
-        except OSError as error:
-            log.error("file not removed", digest=digest, error=error.strerror)
-    for path in files.tokens:
-        path.unlink(missing_ok=True)
-    if left:
-        log.info("files that arrived just now go with the next sweep", files=len(left))
+def _take_away(archive: Archive, paths: Sequence[str]) -> int:
+    """Removes files and then strikes them off the list; one that cannot be removed now stays on it."""
+    over = [path for path in paths if _is_over(archive, path)]
+    with archive.database.writing() as session:
+        for start in range(0, len(over), SWEPT_AT_ONCE):
+            some = over[start : start + SWEPT_AT_ONCE]
+            session.execute(delete(RemovedFile).where(RemovedFile.path.in_(some)))
+    return len(over)
+
+
+def _is_over(archive: Archive, path: str) -> bool:
+    """Whether nothing is left to do about a file: it is gone, or its instance has come again."""
+    try:
+        if path.startswith(f"{TOKENS}/"):
+            (archive.files.root.parent / path).unlink(missing_ok=True)
+            return True
+        digest = path.rpartition("/")[2].removesuffix(".dcm")
+        return _is_indexed(archive, digest) or archive.files.take_away(digest)
+    except OSError as error:
+        log.error("file not removed, is tried again", path=path, error=error.strerror)
+        return False
+
+
+def _is_indexed(archive: Archive, digest: str) -> bool:
+    with archive.database.reading() as session:
+        known = select(exists().where(Instance.digest == digest))
+        return bool(session.scalar(known)) or is_quarantined(session, digest)

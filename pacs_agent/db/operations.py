@@ -1,4 +1,4 @@
-"""Tables of operation: what an administrator sets at run time, the conditions of the agent, and who was told of them."""
+"""Tables of operation: settings at run time, the conditions of the agent, and who was told of them."""
 
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,25 @@ class RuntimeSettings(Base):
     content: Mapped[dict[str, Any]]
     changed_at: Mapped[datetime] = mapped_column(default=utc_now)
     changed_by: Mapped[str] = mapped_column(String(128), default="")
+
+
+class RuntimeSecret(Base):
+    """A password or key that people write and nobody reads but the agent; apart, so that no export gives it away."""
+
+    __tablename__ = "runtime_secrets"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class RemovedFile(Base):
+    """A file whose rows are gone and that is to go too. Whoever dies in between leaves it here for the sweep."""
+
+    __tablename__ = "removed_files"
+
+    path: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """Below the folder of the data: `archive/...` or `tokens/...`."""
+    removed_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
 
 class Upkeep(Base):

@@ -23,6 +23,7 @@ from pacs_agent.archive import (
 )
 from pacs_agent.db import Database
 from pacs_agent.ops import Outcome, audit, get_log
+from pacs_agent.ops.watermark import DiskGuard
 from pacs_agent.receive.elements import Undecodable, WalkedDataSet, walk_data_set
 from pacs_agent.receive.pixels import check_pixels
 from pacs_agent.receive.refusal import (
@@ -58,6 +59,7 @@ class Intake:
     def __init__(self, database: Database, archive: Archive) -> None:
         self._database = database
         self._archive = archive
+        self._disk = DiskGuard(database, archive.files.root)
 
     def accept(self, sent: EncodedInstance | bytes, *, source: str, study_instance_uid: str | None = None) -> Receipt:
         """Checks an instance (or a whole DICOM file) and archives it; `source` names the peer, "AE@address".
@@ -70,6 +72,7 @@ class Intake:
         except NotPart10 as error:
             self._refuse(CannotUnderstand(str(error)), "", source)
         try:
+            self._check_room(encoded)
             header = checked_header(encoded)
             _check_study(header, study_instance_uid)
             return self._archive.store(encoded, header, source=source)
@@ -87,6 +90,11 @@ class Intake:
         outcome = Outcome.MINOR_FAILURE if refused else Outcome.SUCCESS
         with self._database.writing() as session:
             audit(session, actor=source, action="stow", outcome=outcome, **detail)
+
+    def _check_room(self, encoded: EncodedInstance) -> None:
+        """Raises OutOfResources before the disk is full: the sender tries again, and nothing is lost."""
+        if objection := self._disk.objection(len(encoded.data_set)):
+            raise OutOfResources(objection)
 
     def _refuse(self, refusal: Refusal, subject: str, source: str) -> NoReturn:
         """Audits and raises a refusal. A database that is gone is why some are refused: that must still be told."""

@@ -14,9 +14,9 @@ from pacs_agent.archive.dicomweb.multipart import Part, boundary_of, read_parts
 from pacs_agent.archive.part10 import EncodedInstance, NotPart10, split_part10
 from pacs_agent.archive.receipt import Receipt
 from pacs_agent.receive.intake import Intake
-from pacs_agent.receive.refusal import Refusal
+from pacs_agent.receive.refusal import OutOfResources, Refusal
 
-STORED_ALL, STORED_SOME, STORED_NONE = 200, 202, 409
+STORED_ALL, STORED_SOME, STORED_NONE, NO_ROOM = 200, 202, 409, 507
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,10 @@ def _announced(part10: bytes) -> EncodedInstance | None:
 def _status(receipts: list[Receipt], failures: list[Failed]) -> int:
     if not failures and receipts:
         return STORED_ALL
-    return STORED_SOME if receipts else STORED_NONE
+    if receipts:
+        return STORED_SOME
+    no_room = bool(failures) and all(one.failure_reason == OutOfResources.status for one in failures)
+    return NO_ROOM if no_room else STORED_NONE
 
 
 def _answer(receipts: Iterable[Receipt], failures: Iterable[Failed], base_url: str) -> Dataset:

@@ -19,6 +19,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("section"),
     )
     op.create_table(
+        "runtime_secrets",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "removed_files",
+        sa.Column("path", sa.String(length=255), nullable=False),
+        sa.Column("removed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("path"),
+    )
+    op.create_index("ix_removed_files_removed_at", "removed_files", ["removed_at"])
+    op.create_table(
         "upkeep",
         sa.Column("task", sa.String(length=32), nullable=False),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
@@ -64,5 +77,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("configuration_drafts", "notices", "conditions", "upkeep", "runtime_settings"):
+    for table in (
+        *("configuration_drafts", "notices", "conditions", "upkeep"),
+        *("removed_files", "runtime_secrets", "runtime_settings"),
+    ):
         op.drop_table(table)
