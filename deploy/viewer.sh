@@ -9,6 +9,8 @@ OLDEST_NODE=20.19
 wish=${1:-}
 stamps=$PWD/.stamps
 cd ohif-extension
+# Who only wants the demo is soon told that there is no network.
+[ "$wish" != optional ] || export npm_config_fetch_retries=1 npm_config_fetch_retry_mintimeout=2000 npm_config_fetch_timeout=60000
 
 give_up() {
     echo "viewer: $1" >&2
@@ -21,8 +23,11 @@ give_up() {
 install_node() {
     [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
     echo "viewer: installing Node.js and npm"
-    apt-get update -qq || echo "viewer: apt-get update failed; trying with the package lists at hand" >&2
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null || true
+    soon="-o Acquire::Retries=0 -o Acquire::http::Timeout=20"
+    # shellcheck disable=SC2086  # several words
+    apt-get $soon update -qq || echo "viewer: apt-get update failed; trying with the package lists at hand" >&2
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive apt-get $soon install -y -qq --no-install-recommends nodejs npm >/dev/null || true
 }
 
 new_enough() {
@@ -43,6 +48,7 @@ once() {
     name=$1 content=$(content_of $2) made=$3
     shift 3
     [ -e "$made" ] && [ "$(cat "$stamps/$name" 2>/dev/null)" = "$content" ] && return
+    echo "viewer: making ohif-extension/$made"
     "$@" || return 1
     mkdir -p "$stamps"
     echo "$content" > "$stamps/$name"
