@@ -26,7 +26,7 @@ from pacs_agent.cli.context import Agent
 from pacs_agent.cli.demo_report import print_report
 from pacs_agent.cli.send import send_files
 from pacs_agent.cli.serve import PROCESSES, config_arguments, print_addresses
-from pacs_agent.db import REVIEW_PIPELINE, Job, JobState, Peer, Study
+from pacs_agent.db import OWN_PIPELINES, Job, JobState, Peer, Study
 from pacs_agent.deliver import ScuAddress
 from pacs_agent.ops.listening import answers_dicom, answers_http
 from pacs_agent.ops.supervise import StartFailed, Supervisor
@@ -194,7 +194,7 @@ def _watch(out: Console, agent: Agent, supervisor: Supervisor, study_instance_ui
 
 def _stand(agent: Agent, study_instance_uid: str) -> _Stand:
     of_study = select(Job).join(Study).where(Study.study_instance_uid == study_instance_uid)
-    query = of_study.where(Job.pipeline != REVIEW_PIPELINE)
+    query = of_study.where(Job.pipeline.not_in(OWN_PIPELINES))
     with agent.database.reading() as session:
         job = session.scalars(query.order_by(Job.created_at.desc()).options(selectinload(Job.steps))).first()
         if job is None:

@@ -18,7 +18,7 @@ from pacs_agent.cli.context import (
     print_rows,
 )
 from pacs_agent.db import (
-    REVIEW_PIPELINE,
+    OWN_PIPELINES,
     Delivery,
     Instance,
     Job,
@@ -62,7 +62,7 @@ def _study_rows(session: Session, state: str | None, limit: int) -> list[Row]:
 
 def _study_row(session: Session, study: Study) -> Row:
     images = select(func.count(Instance.id)).join(Series).where(Series.study_pk == study.id)
-    readings = [job for job in study.jobs if job.pipeline != REVIEW_PIPELINE]
+    readings = [job for job in study.jobs if job.pipeline not in OWN_PIPELINES]
     newest = max(readings, key=lambda job: job.created_at, default=None)
     return {
         "study_instance_uid": study.study_instance_uid,

@@ -9,15 +9,20 @@ from pacs_agent.inference.activation import (
     NothingToRollBack,
     activate,
     activated_digests,
-    activation_count,
     bundles_in_use,
     roll_back,
+    uses_stamp,
     version_key,
 )
 from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.bundle import Bundle, InstalledBundles, bundle_folders, installed_bundles, load_bundle
+from pacs_agent.inference.checking import CheckRuns, Checks
+from pacs_agent.inference.compare import Comparison, FindingCompared, compare, pair_of
+from pacs_agent.inference.drift import FindingDrift, InputDrift, ModelDrift, Share, drift_of, versions_read
 from pacs_agent.inference.encode import Encoding
 from pacs_agent.inference.heat import Heat
+from pacs_agent.inference.install import install
+from pacs_agent.inference.intervals import wilson
 from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, Manifest
 from pacs_agent.inference.reader import EvidenceWeights, RawReading, Reader
 from pacs_agent.inference.reading import (
@@ -32,10 +37,13 @@ from pacs_agent.inference.reading import (
     StudyReading,
     TokensRead,
 )
+from pacs_agent.inference.recall import RecallRefused, lift_recall, recall, recall_of, recalls
 from pacs_agent.inference.refusal import BundleRefused, InferenceError, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.self_test import SelfTestReport, self_test
+from pacs_agent.inference.shadow import ShadowRefused, end_shadow, name_of, running_shadow, shadow_bundle, start_shadow
 from pacs_agent.inference.shown_heat import HeatGone, heat_of_reading
 from pacs_agent.inference.signature import Signer, trusted_keys
+from pacs_agent.inference.statistics import count_reading, week_of
 from pacs_agent.inference.verification import BundleCheck, Verification, verify
 
 __all__ = [
@@ -46,26 +54,36 @@ __all__ = [
     "BundleIdentity",
     "BundleRefused",
     "BundlesInUse",
+    "CheckRuns",
+    "Checks",
     "Code",
+    "Comparison",
     "Encoding",
     "EvidenceMethod",
     "EvidenceWeights",
+    "FindingCompared",
+    "FindingDrift",
     "FindingEntry",
     "FindingLabel",
     "FindingReading",
     "Heat",
     "HeatGone",
     "InferenceError",
+    "InputDrift",
     "InstalledBundles",
     "Manifest",
+    "ModelDrift",
     "ModelFailed",
     "NothingToRollBack",
     "Presence",
     "ProviderUnavailable",
     "RawReading",
     "Reader",
+    "RecallRefused",
     "SelfTestReport",
     "Sentence",
+    "ShadowRefused",
+    "Share",
     "Signer",
     "SliceEvidence",
     "StudyReading",
@@ -73,15 +91,32 @@ __all__ = [
     "Verification",
     "activate",
     "activated_digests",
-    "activation_count",
     "bundle_folders",
     "bundles_in_use",
+    "compare",
+    "count_reading",
+    "drift_of",
+    "end_shadow",
     "heat_of_reading",
+    "install",
     "installed_bundles",
+    "lift_recall",
     "load_bundle",
+    "name_of",
+    "pair_of",
+    "recall",
+    "recall_of",
+    "recalls",
     "roll_back",
+    "running_shadow",
     "self_test",
+    "shadow_bundle",
+    "start_shadow",
     "trusted_keys",
+    "uses_stamp",
     "verify",
     "version_key",
+    "versions_read",
+    "week_of",
+    "wilson",
 ]

@@ -1,10 +1,11 @@
 """Which bundles read studies: of each model's name one version, and only one that is verified here.
 
-The version in use is the one activated last. Until one was activated it is the newest that is installed.
+The version in use is the one activated last. Until one was activated it is the newest that was put into the folder of
+bundles by hand; one that came in through the agent waits for its activation. A version that is recalled reads nothing.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs_agent.config import Settings
-from pacs_agent.db import Database, ModelActivation
-from pacs_agent.inference.bundle import Bundle, installed_bundles, load_bundle
+from pacs_agent.db import Database, ModelActivation, ModelRecall, ModelUpload
+from pacs_agent.inference.bundle import Bundle, installed_bundles, installed_stamp, load_bundle
+from pacs_agent.inference.recall import recall_of, recalls, recalls_changed
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.inference.verification import ensure_verified
 from pacs_agent.ops import Outcome, audit
@@ -46,31 +48,37 @@ def bundles_in_use(settings: Settings, database: Database) -> BundlesInUse:
     """The bundles that read studies here, each verified; a refusal leaves an audit line."""
     installed = installed_bundles(settings.inference)
     with database.reading() as session:
-        chosen, missing = choose(installed.bundles, _activated(session))
+        waiting = set(session.scalars(select(ModelUpload.digest)))
+        chosen, missing = choose(installed.bundles, _activated(session), waiting)
+        recalled = recalls(session)
     ready, refused = [], [*installed.refused, *missing]
     for bundle in chosen:
         try:
+            _refuse_recalled(bundle, recalled.get((bundle.manifest.name, bundle.manifest.version)))
             ensure_verified(bundle, settings.inference, settings.data_dir / MEMORY)
             ready.append(bundle)
         except BundleRefused as refusal:
             refused.append(refusal)
     if refused:
-        _note_refusals(database, refused)
+        note_refusals(database, refused)
     beside = tuple(bundle for bundle in installed.bundles if bundle not in chosen)
     return BundlesInUse(tuple(ready), beside, tuple(refused))
 
 
 def choose(
-    installed: Iterable[Bundle], activated: dict[str, ModelActivation]
+    installed: Iterable[Bundle], activated: dict[str, ModelActivation], waiting: Collection[str] = ()
 ) -> tuple[list[Bundle], list[BundleRefused]]:
-    """Of each name the version activated or else the newest, and what was activated but is not installed."""
+    """Of each name the version activated or else the newest, and what was activated but is not installed.
+
+    `waiting` are the digests of those that must be activated to be used.
+    """
     of_name: dict[str, list[Bundle]] = {name: [] for name in activated}
     for bundle in installed:
         of_name.setdefault(bundle.manifest.name, []).append(bundle)
     chosen, missing = [], []
     for name, versions in sorted(of_name.items()):
         row = activated.get(name)
-        fitting = [one for one in versions if row is None or one.digest == row.digest]
+        fitting = [one for one in versions if (one.digest == row.digest if row else one.digest not in waiting)]
         if fitting:
             chosen.append(max(fitting, key=lambda one: version_key(one.manifest.version)))
         elif row is not None:
@@ -85,9 +93,10 @@ def version_key(version: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((1, int(part)) if part.isdigit() else (0, part) for part in re.findall(r"\d+|[a-z]+", version))
 
 
-def activation_count(session: Session) -> int:
-    """Grows by each activation: what was found in use holds until then."""
-    return session.scalar(select(ModelActivation.id).order_by(ModelActivation.id.desc()).limit(1)) or 0
+def uses_stamp(session: Session, settings: Settings) -> str:
+    """Changes with each activation and recall, and when a bundle is installed: what was found holds until then."""
+    newest = session.scalar(select(ModelActivation.id).order_by(ModelActivation.id.desc()).limit(1))
+    return f"{newest} {recalls_changed(session)} {installed_stamp(settings.inference)}"
 
 
 def activated_digests(session: Session) -> frozenset[str]:
@@ -102,9 +111,9 @@ def activate(folder: Path, settings: Settings, database: Database, *, actor: str
     """
     try:
         bundle = load_bundle(folder, settings.inference.trusted_keys)
-        ensure_verified(bundle, settings.inference, settings.data_dir / MEMORY)
+        ensure_usable(bundle, settings, database)
     except BundleRefused as refusal:
-        _note_refusals(database, [refusal], actor)
+        note_refusals(database, [refusal], actor)
         raise
     with database.writing() as session:
         _activate(session, bundle, actor, "model.activated")
@@ -124,10 +133,23 @@ def roll_back(name: str, settings: Settings, database: Database, *, actor: str) 
     if missing:
         raise missing[0]
     bundle = next(one for one in chosen if one.digest == earlier.digest)
-    ensure_verified(bundle, settings.inference, settings.data_dir / MEMORY)
+    ensure_usable(bundle, settings, database)
     with database.writing() as session:
         _activate(session, bundle, actor, "model.rolled_back")
     return bundle
+
+
+def ensure_usable(bundle: Bundle, settings: Settings, database: Database) -> None:
+    """Raises BundleRefused when a bundle is recalled, or fails its verification here."""
+    with database.reading() as session:
+        _refuse_recalled(bundle, recall_of(session, bundle.manifest.name, bundle.manifest.version))
+    ensure_verified(bundle, settings.inference, settings.data_dir / MEMORY)
+
+
+def _refuse_recalled(bundle: Bundle, recall: ModelRecall | None) -> None:
+    if recall is not None:
+        fault = f"version {bundle.manifest.version} is recalled: {recall.reason}"
+        raise BundleRefused(bundle.manifest.name, fault, "activate another version, or lift the recall")
 
 
 def _activated(session: Session) -> dict[str, ModelActivation]:
@@ -159,7 +181,8 @@ def _activate(session: Session, bundle: Bundle, actor: str, action: str) -> None
     )
 
 
-def _note_refusals(database: Database, refused: Iterable[BundleRefused], actor: str = "agent") -> None:
+def note_refusals(database: Database, refused: Iterable[BundleRefused], actor: str = "agent") -> None:
+    """An audit line for each bundle that was refused."""
     with database.writing() as session:
         for refusal in refused:
             audit(

@@ -76,10 +76,7 @@ class Bundle:
 
     def unnamed_files(self) -> list[str]:
         """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
-        manifest = self.manifest
-        named = {MANIFEST, SIGNATURE, manifest.tokenizer.file}
-        named |= {f"{SELF_TEST_FOLDER}/{test.file}" for test in (manifest.self_test, manifest.grounding) if test}
-        named |= {graph.file for graph in _graphs(manifest)} | {document.file for document in manifest.documents}
+        named = {MANIFEST, SIGNATURE, *named_files(self.manifest)}
         found = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir())
         return sorted(set(found) - named)
 
@@ -125,8 +122,20 @@ def load_bundle(folder: Path, keys: Path = PACKAGED_KEYS) -> Bundle:
 
 
 def bundle_folders(bundles_dir: Path) -> list[Path]:
-    """The folders that claim to be bundles, by name; none when the folder does not exist."""
-    return sorted(path.parent for path in bundles_dir.glob(f"*/{MANIFEST}"))
+    """The folders that claim to be bundles, by name; none when the folder does not exist.
+
+    One whose name begins with a dot is still being written.
+    """
+    folders = (path.parent for path in bundles_dir.glob(f"*/{MANIFEST}"))
+    return sorted(folder for folder in folders if not folder.name.startswith("."))
+
+
+def installed_stamp(settings: InferenceSettings) -> str:
+    """Changes whenever a file of a bundle, or of the trusted keys, comes, goes or is written anew."""
+    of_bundles = (path for folder in bundle_folders(settings.bundles_dir) for path in folder.rglob("*"))
+    files = sorted(path for path in (*of_bundles, *settings.trusted_keys.glob("*")) if path.is_file())
+    facts = [(str(path), status.st_size, status.st_mtime_ns) for path in files for status in [path.stat()]]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def installed_bundles(settings: InferenceSettings) -> InstalledBundles:
@@ -138,6 +147,14 @@ def installed_bundles(settings: InferenceSettings) -> InstalledBundles:
         except BundleRefused as error:
             refused.append(error)
     return InstalledBundles(tuple(loaded), tuple(refused))
+
+
+def named_files(manifest: Manifest) -> dict[str, str]:
+    """The SHA-256 of every file that a manifest names, by its path in the bundle."""
+    files: tuple[GraphFile | DocumentFile, ...] = (manifest.tokenizer, *_graphs(manifest), *manifest.documents)
+    tests = [test for test in (manifest.self_test, manifest.grounding) if test]
+    of_tests = {f"{SELF_TEST_FOLDER}/{test.file}": test.sha256 for test in tests}
+    return {**{one.file: one.sha256 for one in files}, **of_tests}
 
 
 def _graphs(manifest: Manifest) -> Iterator[GraphFile]:

@@ -62,12 +62,25 @@ class Verification:
 
 def verify(folder: Path, settings: InferenceSettings) -> Verification:
     """Checks all of a bundle. What is wrong with it is in the answer, never raised."""
+    return Verification(folder.name, tuple(checks_of(folder, settings)))
+
+
+def checks_of(folder: Path, settings: InferenceSettings) -> Iterator[BundleCheck]:
+    """The checks of a bundle, each as soon as it is done; those of the graphs take seconds to minutes."""
     try:
         bundle = load_bundle(folder, settings.trusted_keys)
     except BundleRefused as refusal:
-        return Verification(folder.name, (BundleCheck("signature and files", Outcome.FAILED, str(refusal)),))
-    checks = (*_files(bundle), _evaluation(bundle), *_self_tests(bundle, settings), *_groundings(bundle, settings))
-    return Verification(folder.name, checks)
+        yield BundleCheck("signature and files", Outcome.FAILED, str(refusal))
+        return
+    yield from _files(bundle)
+    yield _evaluation(bundle)
+    yield from _self_tests(bundle, settings)
+    yield from _groundings(bundle, settings)
+
+
+def check_count(bundle: Bundle, settings: InferenceSettings) -> int:
+    """About how many checks there will be, for people who wait."""
+    return 3 + len(_providers(settings)) * (3 + len(bundle.manifest.variants))
 
 
 def ensure_verified(bundle: Bundle, settings: InferenceSettings, memory: Path) -> None:
@@ -82,8 +95,15 @@ def ensure_verified(bundle: Bundle, settings: InferenceSettings, memory: Path) -
     if not verification.passed:
         remedy = f"it is not used; `pacs-agent model verify {bundle.folder.name}` shows every check"
         raise BundleRefused(bundle.folder.name, verification.faults, remedy)
-    memory.mkdir(parents=True, exist_ok=True)
-    passed_before.write_text(json.dumps(asdict(verification), indent=1), encoding="utf-8")
+    remember(bundle, settings, memory, verification)
+
+
+def remember(bundle: Bundle, settings: InferenceSettings, memory: Path, verification: Verification) -> None:
+    """Keeps that a bundle passed here; what failed is not kept."""
+    if verification.passed:
+        memory.mkdir(parents=True, exist_ok=True)
+        path = memory / f"{_circumstances(bundle, settings)}.json"
+        path.write_text(json.dumps(asdict(verification), indent=1), encoding="utf-8")
 
 
 def _circumstances(bundle: Bundle, settings: InferenceSettings) -> str:

@@ -131,6 +131,6 @@ def _end_job(session: Session, job: Job, failures: list[str]) -> None:
     if failures:
         fail_job(session, job, "; ".join(failures))
         return
-    told = any(result.kind != ObjectKind.NO_RESULT for result in job.results)
+    told = job.reading is not None or any(result.kind != ObjectKind.NO_RESULT for result in job.results)
     job.state = JobState.DONE if told else JobState.NO_RESULT
     job.progress, job.finished_at = 1.0, utc_now()

@@ -18,8 +18,9 @@ from pacs_agent.inference import (
     RawReading,
     Reader,
     StudyReading,
-    activation_count,
     bundles_in_use,
+    name_of,
+    uses_stamp,
 )
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
@@ -41,9 +42,9 @@ class MsVlm:
 
     def __init__(self, settings: Settings, archive: Archive) -> None:
         self.settings = settings
-        self._database = archive.database
+        self.database = archive.database
         self._found = BundlesInUse()
-        self._found_at = -1
+        self._found_at = ""
         self._readers: dict[str, Reader] = {}
         self._loading = threading.Lock()
 
@@ -52,12 +53,7 @@ class MsVlm:
         choices = [(bundle, _chosen(job, bundle)) for bundle in self._bundles()]
         if not choices:
             raise JobFailed(self._no_model())
-        bundle, choice = max(choices, key=lambda one: _how_far(one[1]))
-        content = choice.model_dump(mode="json")
-        if choice.chosen is None:
-            why = NothingToSay(str(choice.code), choice.reason, bundle.digest)
-            return Choice(_name(bundle), content, why=why)
-        return Choice(_name(bundle), content, _selected(bundle, choice.chosen))
+        return _choice(*max(choices, key=lambda one: _how_far(one[1])))
 
     def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
         """Makes the slice tokens that are not in the cache."""
@@ -87,7 +83,7 @@ class MsVlm:
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result and draft report."""
-        reading = self._described(earlier)
+        reading = self.described(earlier)
         evidence = [header.dataset for header in read_headers(_source_files(job, reading.series))]
         facts = _facts(job)
         files = (
@@ -106,7 +102,16 @@ class MsVlm:
         document = compose_no_result(refusal, evidence, _facts(job), asked.identity() if asked else None)
         return Documents((Document(ObjectKind.NO_RESULT, write_bytes(document)),))
 
-    def _described(self, earlier: Earlier) -> StudyReading:
+    def installed(self) -> tuple[Bundle, ...]:
+        """All bundles that load, in use or not."""
+        return (*self._bundles(), *self._found.beside)
+
+    def choice_of(self, job: JobFacts, bundle: Bundle) -> Choice:
+        """The series of a study that one bundle reads, or why it reads none."""
+        return _choice(bundle, _chosen(job, bundle))
+
+    def described(self, earlier: Earlier) -> StudyReading:
+        """The reading, from what the earlier steps gave."""
         bundle, series = self._selection(earlier)
         raw = RawReading.model_validate_json(earlier["read_study"])
         weights = EvidenceWeights.model_validate_json(earlier["weigh_evidence"])
@@ -116,13 +121,13 @@ class MsVlm:
             raise _failed(bundle, error) from error
 
     def _bundles(self) -> tuple[Bundle, ...]:
-        """The models in use, looked for once and after each activation; as long as there is none, at each job."""
-        with self._database.reading() as session:
-            activations = activation_count(session)
+        """The models in use, looked for after each activation, recall and installation; while there is none, always."""
+        with self.database.reading() as session:
+            stamp = uses_stamp(session, self.settings)
         with self._loading:
-            if not self._found.bundles or self._found_at != activations:
-                self._found = bundles_in_use(self.settings, self._database)
-                self._found_at = activations
+            if not self._found.bundles or self._found_at != stamp:
+                self._found = bundles_in_use(self.settings, self.database)
+                self._found_at = stamp
             return self._found.bundles
 
     def _no_model(self) -> str:
@@ -131,8 +136,7 @@ class MsVlm:
 
     def _selection(self, earlier: Earlier) -> tuple[Bundle, OrderedSeries]:
         digest, _, series = earlier["select_series"].partition("\n")
-        known = (*self._bundles(), *self._found.beside)
-        bundle = next((bundle for bundle in known if bundle.digest == digest), None)
+        bundle = next((bundle for bundle in self.installed() if bundle.digest == digest), None)
         if bundle is None:
             raise JobFailed(f"the model {digest[:12]} that was chosen for this job is not installed any more; rerun it")
         return bundle, OrderedSeries.model_validate_json(series)
@@ -143,6 +147,14 @@ class MsVlm:
                 tokens = self.settings.data_dir / "tokens"
                 self._readers[bundle.digest] = Reader(bundle, self.settings.inference, tokens)
             return self._readers[bundle.digest]
+
+
+def _choice(bundle: Bundle, choice: SeriesChoice) -> Choice:
+    content = choice.model_dump(mode="json")
+    if choice.chosen is None:
+        why = NothingToSay(str(choice.code), choice.reason, bundle.digest)
+        return Choice(name_of(bundle), content, why=why)
+    return Choice(name_of(bundle), content, _selected(bundle, choice.chosen))
 
 
 def _chosen(job: JobFacts, bundle: Bundle) -> SeriesChoice:
@@ -168,10 +180,6 @@ def _readable(images: Iterable[Path]) -> Iterator[Dataset]:
 
 def _selected(bundle: Bundle, series: OrderedSeries) -> str:
     return f"{bundle.digest}\n{series.model_dump_json()}"
-
-
-def _name(bundle: Bundle) -> str:
-    return f"{bundle.manifest.name} {bundle.manifest.version}"
 
 
 def _encoding(earlier: Earlier) -> Encoding:

@@ -1,6 +1,8 @@
-"""The pipelines a rule may name. A further pipeline is one file with its stages and one line here."""
+"""The pipelines a rule may name, and the agent's own of a shadow. A further one is one file and one line here."""
 
+from pacs_agent.db import SHADOW_PIPELINE
 from pacs_agent.pipeline.msvlm import MsVlm
+from pacs_agent.pipeline.shadow import Shadow
 from pacs_agent.pipeline.stages import StagesFactory
 
-PIPELINES: dict[str, StagesFactory] = {"msvlm": MsVlm}
+PIPELINES: dict[str, StagesFactory] = {"msvlm": MsVlm, SHADOW_PIPELINE: Shadow}

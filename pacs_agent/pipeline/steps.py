@@ -15,6 +15,7 @@ from pacs_agent.pipeline.progress import StepProgress, reading_step
 from pacs_agent.pipeline.queue import suspension
 from pacs_agent.pipeline.review import ReviewDocuments
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages
+from pacs_agent.pipeline.told import follow_up, header_of, reading_of
 from pacs_agent.results import ObjectKind, Predecessor
 
 OVERTAKEN = "more images came before it was read; the study is read again when it is complete"
@@ -152,10 +153,14 @@ class Steps:
     def _keep(self, job_id: str, documents: Documents, reason: str = "") -> None:
         """Archives the files first: a row never names an object that is not safe on disk."""
         results = [_result(job_id, document, self.archive) for document in documents.files]
+        reading = reading_of(documents)
+        header = header_of(self.database, self.archive, reading)
         with self.database.writing() as session:
             known = {result.sop_instance_uid for result in _results(session, job_id)}
             session.add_all(result for result in results if result.sop_instance_uid not in known)
             job = session.get_one(Job, job_id)
+            if reading is not None and job.reading is None:
+                follow_up(session, job, reading, header)
             job.reading, job.error = documents.reading, reason
 
 

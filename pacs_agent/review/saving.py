@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs_agent.db import (
+    OWN_PIPELINES,
     REVIEW_PIPELINE,
     HandledFinding,
     Instance,
@@ -46,7 +47,7 @@ def save_review(session: Session, study_instance_uid: str, request: ReviewReques
 def _reading_job(session: Session, study_instance_uid: str, job_id: str) -> Job:
     """The job of the reading, locked, so that of two reviews saved at once one comes second."""
     query = select(Job).join(Study).where(Study.study_instance_uid == study_instance_uid, Job.id == job_id)
-    job = session.scalar(query.where(Job.pipeline != REVIEW_PIPELINE).with_for_update(of=Job))
+    job = session.scalar(query.where(Job.pipeline.not_in(OWN_PIPELINES)).with_for_update(of=Job))
     if job is None or job.reading is None:
         raise NothingToReview(f"the study has no result {job_id}; reload the study and review the result that is there")
     return job

@@ -4,7 +4,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pacs_agent.db import REVIEW_PIPELINE
+from pacs_agent.db import OWN_PIPELINES
 from pacs_agent.route.conditions import All, Attributes, Condition
 from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.errors import WrongRules
@@ -14,9 +14,9 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,6
 LOWEST_PRIORITY = 1_000_000
 
 
-def _not_of_reviews(pipeline: str) -> str:
-    if pipeline == REVIEW_PIPELINE:
-        raise ValueError(f"the pipeline {REVIEW_PIPELINE} writes what people say of readings; name one that reads")
+def _not_our_own(pipeline: str) -> str:
+    if pipeline in OWN_PIPELINES:
+        raise ValueError(f"the pipeline {pipeline} is the agent's own; name one that reads studies")
     return pipeline
 
 
@@ -27,7 +27,7 @@ class Rule(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     when: Condition = All(all=())
-    pipeline: Annotated[Name, AfterValidator(_not_of_reviews)]
+    pipeline: Annotated[Name, AfterValidator(_not_our_own)]
     destinations: tuple[Name, ...] = ()
     priority: int = Field(100, ge=1, le=LOWEST_PRIORITY)
     enabled: bool = True

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.console.readings.models import JobNow, StepNow
 from pacs_agent.db import (
-    REVIEW_PIPELINE,
+    OWN_PIPELINES,
     Instance,
     Job,
     JobState,
@@ -86,7 +86,7 @@ def known_study(session: Session, study_instance_uid: str) -> StudyKnown | None:
 
 def reading_jobs(session: Session, study_pk: int) -> list[JobKnown]:
     """The reading jobs of a study, newest first."""
-    query = select(*_JOB_COLUMNS, _TOLD).where(Job.study_pk == study_pk, Job.pipeline != REVIEW_PIPELINE)
+    query = select(*_JOB_COLUMNS, _TOLD).where(Job.study_pk == study_pk, Job.pipeline.not_in(OWN_PIPELINES))
     rows = session.execute(query.order_by(Job.created_at.desc(), Job.id)).mappings()
     return [_job(row) for row in rows]
 
