@@ -40,7 +40,7 @@ check: $(STAMPS)/develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 -m "not slow and not peers and not real_images" tests/unit
+	$(BIN)/pytest -q -n 2 --dist loadfile --hypothesis-profile quick -m "not slow and not peers and not real_images" tests/unit
 
 bench: $(STAMPS)/develop peers
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)

@@ -1,6 +1,10 @@
 """Fixtures every test may use."""
 
 import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by numpy and torch when they load; the workers share the cores
+
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,6 +21,7 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 # how long an example takes depends on what else the machine does
 settings.register_profile("any machine", deadline=None)
+settings.register_profile("quick", parent=settings.get_profile("any machine"), max_examples=20)
 settings.load_profile("any machine")
 
 

@@ -19,7 +19,7 @@ class PacsDouble:
         self.url = f"http://127.0.0.1:{self._server.server_port}{base_path}"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:

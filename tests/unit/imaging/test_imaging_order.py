@@ -24,7 +24,6 @@ def refusal(datasets: list[Dataset]) -> UnusableSeries:
     return caught.value
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     orientations(),
     st.integers(2, 7),

@@ -66,7 +66,6 @@ def test_tissues_have_their_ct_numbers(painted):
     assert 0.0 < heart < 500.0
 
 
-@settings(max_examples=30, deadline=None)
 @given(
     st.integers(0, 50),
     st.floats(-120.0, 120.0, width=32),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
@@ -27,7 +27,6 @@ def reference_axis(values, centre_px, spacing_mm, field_px, pixel_mm):
     return out
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(8, 60), st.floats(0.3, 5.0), st.floats(-5, 60), st.sampled_from([0.7, 2.0, 3.1]))
 def test_resampling_equals_the_plain_definition(count, spacing, centre, pixel_mm):
     values = np.random.default_rng(count).normal(size=count)

@@ -205,7 +205,6 @@ def test_attributes_count_where_the_finding_is_there_and_they_are_known(preset):
 
 
 @given(seed=st.integers(0, 10_000))
-@settings(max_examples=40, deadline=None)
 def test_a_study_sliced_anew_is_the_same_study(preset, seed):
     study = study_of(preset, 3, length=50, spacing_mm=3.0)
     other = resliced(study, torch.ones(preset.network.token_width), torch.Generator().manual_seed(seed))

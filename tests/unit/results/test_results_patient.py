@@ -1,7 +1,7 @@
 """Patient and study: carried so that the PACS joins document and images, and valid where nobody matches on them."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from study_cases import CASES, OPTIONAL, documents
 from study_readings import FACTS, headers
@@ -55,7 +55,6 @@ def test_the_same_date_is_valid_only_in_its_form() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.sampled_from(sorted(set(OPTIONAL) - {"Manufacturer"})), st.text(max_size=80)))
 def test_any_text_in_a_header_makes_a_document(values: dict[str, str]) -> None:
     (header,) = headers(1)

@@ -2,7 +2,7 @@
 
 from io import BytesIO
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.uid import EnhancedCTImageStorage
@@ -53,7 +53,6 @@ def readings(draw: st.DrawFn) -> StudyReading:
     )
 
 
-@settings(deadline=None, max_examples=60)
 @given(readings())
 def test_documents_of_any_reading_keep_our_rules(said: StudyReading) -> None:
     frames = said.series.slices[0].frame_number is not None

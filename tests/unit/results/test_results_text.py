@@ -3,7 +3,7 @@
 from io import BytesIO
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import dcmread
 from study_cases import CASES, as_received, documents
@@ -75,7 +75,6 @@ def test_clean_text_can_be_written(text: str) -> None:
     assert not any(ord(character) < 32 and character not in "\t\n" for character in said)
 
 
-@settings(deadline=None, max_examples=50)
 @given(st.text(min_size=1))
 def test_any_sentence_makes_a_document_that_can_be_read(text: str) -> None:
     said = reading().model_copy(update={"sentences": (Sentence(text=text, findings=("nodule",), positive=True),)})

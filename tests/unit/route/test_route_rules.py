@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pacs_agent.route import Attributes, RuleBook, WrongRules
@@ -195,7 +195,6 @@ def test_no_pattern_takes_long() -> None:
     assert time.perf_counter() - started_s < 1
 
 
-@settings(max_examples=60)
 @given(st.text(max_size=200))
 def test_any_text_is_rules_or_refused(text: str) -> None:
     try:
@@ -238,7 +237,6 @@ _ATTRIBUTES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60)
 @given(_TREES, _ATTRIBUTES)
 def test_not_negates_and_joins_follow_de_morgan(tree: str, attributes: Attributes) -> None:
     holds = _holds(tree, attributes)
@@ -246,7 +244,6 @@ def test_not_negates_and_joins_follow_de_morgan(tree: str, attributes: Attribute
     assert _holds(f"{{all: [{tree}, {tree}]}}", attributes) == holds == _holds(f"{{any: [{tree}]}}", attributes)
 
 
-@settings(max_examples=60)
 @given(_TREES, _ATTRIBUTES)
 def test_the_explanation_agrees_with_the_decision(tree: str, attributes: Attributes) -> None:
     decision = _book(tree).decide(attributes)
