@@ -24,6 +24,7 @@ from pacs_agent.archive.part10 import (
 )
 from pacs_agent.archive.receipt import Receipt, Taken
 from pacs_agent.archive.removal import Removed, StudyInUse, remove_study, sweep_removed
+from pacs_agent.archive.retention import Leaving, RetentionPlan, keep_archive, plan_retention
 from pacs_agent.archive.sop_classes import IMAGE_SOP_CLASSES, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 
 __all__ = [
@@ -40,15 +41,19 @@ __all__ = [
     "ContentConflict",
     "EncodedInstance",
     "InstanceHeader",
+    "Leaving",
     "NotArchived",
     "NotPart10",
     "Receipt",
     "Removed",
+    "RetentionPlan",
     "StorageFailure",
     "StudyInUse",
     "Taken",
     "instance_header",
+    "keep_archive",
     "part10_head",
+    "plan_retention",
     "remove_study",
     "split_part10",
     "sweep_removed",

@@ -73,9 +73,9 @@ def remove_study(
     """Takes a study out of the archive, with one audit line: images, results, jobs, reviews and slice tokens.
 
     With `keep_results` only what was received goes, and what the agent and people said of it stays. A study with
-    results that a destination does not have goes only with `even_undelivered`. `received_before` spares a study that has
-    grown since. Files that arrived less than an hour ago go with a later sweep (`sweep_removed`). Raises NotArchived for
-    an unknown study, StudyInUse for one with work under way.
+    results that a destination does not have goes only with `even_undelivered`; `received_before` spares one that has
+    grown since. Files that arrived less than an hour ago go with a later sweep (`sweep_removed`).
+    Raises NotArchived for an unknown study, StudyInUse for one with work under way.
     """
     with archive.database.writing() as session:
         study = _locked(session, study_instance_uid)
