@@ -10,7 +10,7 @@ from pathlib import Path
 from dbos import DBOS, DBOSConfig
 from sqlalchemy.engine import make_url
 
-from pacs_agent.archive import Archive
+from pacs_agent.archive import Archive, keep_archive
 from pacs_agent.assemble import QuietWatch, complete_quiet_studies
 from pacs_agent.config import Settings
 from pacs_agent.db import Database
@@ -58,6 +58,7 @@ class WorkerProcess:
         self._every(heartbeat_s, self._beat, "heartbeat")
         self._every(heartbeat_s, self._reaper.reap, "reaper")
         self._every(UPKEEP_S, self._keep_up, "upkeep")
+        self._every(UPKEEP_S, lambda: keep_archive(self.archive), "retention")
         self._every(SEAL_EVERY_S, lambda: seal_waiting(self.database), "sealer")
         self._every(poll_s, self._assemble, "assemble")
         self._every(poll_s, self._dispatcher.dispatch, "dispatch")
