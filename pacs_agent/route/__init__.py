@@ -6,25 +6,44 @@ In: rules as YAML and the attributes of a study. Out: a Decision that explains e
 
 from pacs_agent.route.attributes import StudyAttributes, attributes_of_file, attributes_of_study
 from pacs_agent.route.conditions import Attributes
-from pacs_agent.route.errors import NoAttributes, WrongRules
+from pacs_agent.route.dry_run import DryRun, StudyTried, dry_run
+from pacs_agent.route.errors import NoAttributes, RulesChanged, WrongRules
 from pacs_agent.route.explanation import Explanation
-from pacs_agent.route.in_force import put_rules, rules_in_force, rules_text
+from pacs_agent.route.in_force import (
+    RulesVersion,
+    difference,
+    put_rules,
+    rules_in_force,
+    rules_text,
+    rules_version,
+    versions_of_rules,
+)
+from pacs_agent.route.order import moved
 from pacs_agent.route.rules import LOWEST_PRIORITY, Decision, Rule, RuleBook, RuleOutcome
 
 __all__ = [
     "LOWEST_PRIORITY",
     "Attributes",
     "Decision",
+    "DryRun",
     "Explanation",
     "NoAttributes",
     "Rule",
     "RuleBook",
     "RuleOutcome",
+    "RulesChanged",
+    "RulesVersion",
     "StudyAttributes",
+    "StudyTried",
     "WrongRules",
     "attributes_of_file",
     "attributes_of_study",
+    "difference",
+    "dry_run",
+    "moved",
     "put_rules",
     "rules_in_force",
     "rules_text",
+    "rules_version",
+    "versions_of_rules",
 ]

@@ -13,3 +13,7 @@ class WrongRules(ValueError):
 
 class NoAttributes(ValueError):
     """A file or study whose attributes cannot be read: it is not there, or it is not DICOM."""
+
+
+class RulesChanged(RuntimeError):
+    """Rules that rest on a version which is not in force any more: somebody else was faster."""

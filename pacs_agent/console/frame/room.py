@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from pacs_agent.console.access import Role, current_person, needs
 from pacs_agent.console.frame.operations import Operation, Problem
-from pacs_agent.console.login import local_path
+from pacs_agent.console.login_page import local_path
 
 PAGES = "/console"
 API = "/api/v1"
@@ -96,10 +96,12 @@ class Room(Blueprint):
         body: type[BaseModel] = Nothing,
         answer: type[BaseModel] = Done,
         upload: str | None = None,
+        template: str = "",
     ) -> Callable[[View], View]:
         """Carries out what is posted. The view gets the path's parts and `body`, by keyword, and gives a `Done`.
 
-        With `upload` the request is multipart, the view finds the file in `request.files[upload]`.
+        With `upload` the request is multipart, the view finds the file in `request.files[upload]`. With `template` a
+        form is answered with that page, as a view's that reads, instead of being sent on.
         """
         roles = needs_role if isinstance(needs_role, tuple) else (needs_role,)
 
@@ -109,6 +111,8 @@ class Room(Blueprint):
                     done = view(**parts, **_given(body, request.form, Refusal, name="body"))
                 except Refusal as refusal:
                     return _problem(refusal)
+                if template:
+                    return make_response(render_template(template, page=done, person=current_person()))
                 return _to_page(done)
 
             def of_program(**parts: Any) -> AnyResponse:
