@@ -46,8 +46,11 @@ def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> S
 
 
 def parametric_map(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> ParametricMap:
-    """A map of floats, PS3.3 A.75, 1 in the masks and 0 elsewhere; `files` from the feet to the head."""
-    return ParametricMap(
+    """A map of floats, PS3.3 A.75, 1 in the masks and 0 elsewhere, with its frames from the feet to the head.
+
+    highdicom sorts them from the head to the feet, which OHIF would show upside down.
+    """
+    made = ParametricMap(
         source_images=[pydicom.dcmread(file) for file in files],
         pixel_array=np.stack(masks).astype(np.float32),
         contains_recognizable_visual_features=False,
@@ -61,8 +64,7 @@ def parametric_map(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) ->
                 intercept=0.0,
             )
         ],
-        window_center=0.5,
-        window_width=1.0,
+        voi_lut_transformations=[hd.VOILUTTransformation(window_center=0.5, window_width=1.0)],
         series_instance_uid=hd.UID(),
         series_number=902,
         sop_instance_uid=hd.UID(),
@@ -70,3 +72,13 @@ def parametric_map(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) ->
         series_description=MAP,
         **MAKER,
     )
+    _turn_round(made)
+    return made
+
+
+def _turn_round(multiframe: pydicom.Dataset) -> None:
+    """Puts the last frame first."""
+    keyword = next(name for name in ("FloatPixelData", "PixelData") if name in multiframe)
+    frames = np.frombuffer(multiframe[keyword].value, np.uint8).reshape(multiframe.NumberOfFrames, -1)
+    multiframe[keyword].value = frames[::-1].tobytes()
+    multiframe.PerFrameFunctionalGroupsSequence = multiframe.PerFrameFunctionalGroupsSequence[::-1]

@@ -1,6 +1,8 @@
 /** Segmentations and parametric maps of the study over the images, by the viewer's own means. */
 import type { DisplaySet, Subscription, Viewport, ViewportServices } from '../ohif/types';
 import { t } from '../i18n';
+import { answerForNdarray } from '../ohif/ndarray';
+import { forbidsCompiling } from '../ohif/policy';
 import { isInVolumeOrder } from './frame-order';
 import { displaySets, run } from './open-series';
 import type { ShownViewports } from './shown';
@@ -96,7 +98,15 @@ function refresh(): void {
   const next = viewer ? overlaysOf(viewer) : [];
   if (JSON.stringify(next) === JSON.stringify(list)) return;
   list = next;
+  if (list.length > 0) void prepare();
   for (const listener of [...listeners]) listener();
+}
+
+let prepared: Promise<void> | null = null;
+
+/** Once for the page, as soon as there is something to lay over the images: OHIF could not unpack it under our policy. */
+function prepare(): Promise<void> {
+  return (prepared ??= forbidsCompiling().then((forbidden) => void (forbidden && answerForNdarray())));
 }
 
 function overlaysOf({ services, shown }: Viewer): Overlay[] {

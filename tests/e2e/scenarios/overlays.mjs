@@ -1,5 +1,13 @@
 /** Each overlay of the study laid over the image by one press and taken off by another: pictures of the viewport. */
+import { readFile } from 'node:fs/promises';
 import { choose } from '../browser/panel.mjs';
+
+const PATIENCE_MS = 60_000;
+const CORNERS = [
+  [0, 0],
+  [100, 0],
+  [0, 100],
+];
 
 export default async function overlays({ given, user }) {
   const viewer = await user();
@@ -9,7 +17,7 @@ export default async function overlays({ given, user }) {
   await choose(viewer, given.finding, given.slice);
   const seen = {};
   for (const kind of given.kinds) seen[kind] = await layOver(viewer, given, kind);
-  return { seen, corners: await viewer.onCanvas([[0, 0], [100, 0], [0, 100]]) };
+  return { seen, corners: await viewer.onCanvas(CORNERS) };
 }
 
 async function layOver(viewer, given, kind) {
@@ -19,11 +27,23 @@ async function layOver(viewer, given, kind) {
   await button.click();
   await viewer.part('overlay', `[data-kind="${kind}"][aria-pressed="true"]`).waitFor();
   await viewer.sliceIs(given.slice);
-  await viewer.page.waitForTimeout(given.wait_ms); // the viewer says nothing when a layer has been drawn
-  const on = await picture(viewer, given, `${kind}-on`);
+  const on = await pictureUnlike(viewer, given, `${kind}-on`, off);
   await button.click();
   await viewer.part('overlay', `[data-kind="${kind}"][aria-pressed="false"]`).waitFor();
+  await viewer.sliceIs(given.slice);
   return { words, off, on };
+}
+
+/** A picture as soon as the layer has been drawn, of which the viewer says nothing; at the end of patience what there is. */
+async function pictureUnlike(viewer, given, name, before) {
+  const end = Date.now() + PATIENCE_MS;
+  let file = await picture(viewer, given, name);
+  while (Date.now() < end && (await readFile(file)).equals(await readFile(before))) {
+    await viewer.page.waitForTimeout(500);
+    file = await picture(viewer, given, name);
+  }
+  await viewer.page.waitForTimeout(1000);
+  return picture(viewer, given, name);
 }
 
 async function picture(viewer, given, name) {

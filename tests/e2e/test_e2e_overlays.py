@@ -1,0 +1,95 @@
+"""Segmentations and parametric maps that others made of a study, laid over its images by one press."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from tests.e2e.browser import Browser
+from tests.e2e.derived import MAP, SEGMENT, parametric_map, segmentation
+from tests.e2e.phantoms import PhantomStudy
+from tests.e2e.pixels import Placement, change
+from tests.e2e.site import ADA, Site
+from tests.e2e.studies import copy_of
+
+FINDING = "pleural_effusion"
+FURNITURE_PX = 48
+"""At the edges of the viewport OHIF and we write; nothing is compared there."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A study in which an effusion was drawn by hand; `masks` by SOP Instance UID."""
+
+    study: str
+    masks: dict[str, NDArray[np.bool_]]
+
+
+@pytest.fixture
+def drawn(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
+    """A copy of the phantom with a segmentation and a map of its effusion, stored by STOW-RS."""
+    files, study = copy_of(effusion.files, tmp_path / "drawn", "drawn by hand")
+    masks = {}
+    lit = []
+    for source, target in zip(effusion.files, files, strict=True):
+        mask = mask_of(effusion, source)
+        if mask.any():
+            masks[uid_of(target)] = mask
+            lit.append(target)
+    site.read(files, study)
+    objects = [make(lit, list(masks.values())) for make in (segmentation, parametric_map)]
+    site.dicomweb.store_instances(objects, study)
+    return Drawn(study, masks)
+
+
+def uid_of(file: Path) -> str:
+    return str(pydicom.dcmread(file, specific_tags=["SOPInstanceUID"]).SOPInstanceUID)
+
+
+def mask_of(study: PhantomStudy, file: Path) -> NDArray[np.bool_]:
+    """Where the effusion lies in an image; nowhere where the truth has no mask of it."""
+    masks = np.load(study.folder / f"{FINDING}.npz")
+    uid = uid_of(file)
+    return masks[uid] if uid in masks else np.zeros((1, 1), bool)
+
+
+def test_overlays_lie_on_what_they_mark(browser: Browser, site: Site, drawn: Drawn, tmp_path: Path) -> None:
+    finding = next(one for one in site.result(drawn.study)["result"]["findings"] if one["key"] == FINDING)
+    best = max(finding["evidence"], key=lambda one: float(one["weight"]))["sop_instance_uid"]
+    seen = browser.play(
+        "overlays",
+        site.address,
+        account=ADA.given(),
+        study=drawn.study,
+        finding=FINDING,
+        slice=best,
+        folder=str(tmp_path),
+        kinds=["segmentation", "map"],
+    )
+    placement = Placement.of_corners(seen["corners"])
+    for kind, name in (("segmentation", SEGMENT), ("map", MAP)):
+        assert name in seen["seen"][kind]["words"]
+        check_lies_on(drawn.masks[best], placement, seen["seen"][kind])
+
+
+def check_lies_on(mask: NDArray[np.bool_], placement: Placement, seen: dict[str, Any]) -> None:
+    """What changed in the picture is where the mask is."""
+    changed = change(Path(seen["off"]), Path(seen["on"]), [])
+    inner = changed[FURNITURE_PX:-FURNITURE_PX, FURNITURE_PX:-FURNITURE_PX]
+    y, x = np.nonzero(inner > 20)
+    assert len(x) > 100, "the overlay cannot be seen"
+    places = [placement.in_slice(x_px + FURNITURE_PX, y_px + FURNITURE_PX) for x_px, y_px in zip(x, y, strict=True)]
+    rows, columns = np.clip(np.round(np.array(places)).astype(int), 0, np.array(mask.shape) - 1).T
+    grown = grow(mask, 8)
+    assert grown[rows, columns].mean() > 0.9, "the overlay lies elsewhere"
+
+
+def grow(mask: NDArray[np.bool_], by_px: int) -> NDArray[np.bool_]:
+    """The mask and what is near it: lines around it and smoothed pictures reach beyond its pixels."""
+    grown: NDArray[np.bool_] = ndimage.binary_dilation(mask, iterations=by_px)
+    return grown
