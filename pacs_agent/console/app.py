@@ -14,12 +14,17 @@ from pacs_agent.console.frame import frame_blueprint
 from pacs_agent.console.guard import set_guard
 from pacs_agent.console.health import health_blueprint
 from pacs_agent.console.login import login_blueprint
+from pacs_agent.console.logs import logs_blueprint
 from pacs_agent.console.openapi import openapi_blueprint
+from pacs_agent.console.overview import overview_blueprint
 from pacs_agent.console.proxy import proxy_blueprint
+from pacs_agent.console.queue import queue_blueprint
 from pacs_agent.console.readings import readings_blueprint
 from pacs_agent.console.reviews import reviews_blueprint
+from pacs_agent.console.rules import rules_blueprint
 from pacs_agent.console.security_headers import set_security_headers
 from pacs_agent.console.sessions import set_sessions
+from pacs_agent.console.studies import studies_blueprint
 from pacs_agent.console.study_views import audit_views
 from pacs_agent.console.viewer import viewer_blueprint
 from pacs_agent.db import Database
@@ -41,9 +46,14 @@ ROOMS: tuple[Room, ...] = (
     health_blueprint,
     login_blueprint,
     frame_blueprint,
+    overview_blueprint,
+    logs_blueprint,
+    studies_blueprint,
+    queue_blueprint,
     archive_blueprint,
     readings_blueprint,
     reviews_blueprint,
+    rules_blueprint,
     openapi_blueprint,
     proxy_blueprint,
     viewer_blueprint,

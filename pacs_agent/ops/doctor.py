@@ -56,6 +56,12 @@ def examine(settings: Settings, database: Database) -> Iterator[Check]:
         yield from check(settings, database)
 
 
+def at_a_glance(settings: Settings, database: Database) -> Iterator[Check]:
+    """The checks that take milliseconds, for pages: no model is run and no other system is asked."""
+    for check in (_disk, _listener_answers, _bundles, _peers, _rules, _workers):
+        yield from check(settings, database)
+
+
 def _disk(settings: Settings, _database: Database) -> Iterator[Check]:
     folder = settings.data_dir.resolve()
     nearest = next(path for path in (folder, *folder.parents) if path.is_dir())
@@ -89,6 +95,17 @@ def _listener(settings: Settings, _database: Database) -> Iterator[Check]:
     yield _port("listener", dimse.host, dimse.port, answers_dicom, "another program has it: change dimse.port")
 
 
+def _listener_answers(settings: Settings, _database: Database) -> Iterator[Check]:
+    """Unlike `_listener` without a look at who else may have the port: it may be about to be bound."""
+    dimse = settings.dimse
+    where = f"{dimse.host}:{dimse.port}"
+    if dimse.port == 0 or answers_dicom(dimse.host, dimse.port):
+        yield Check(name="listener", grade=Grade.GOOD, found=f"{dimse.ae_title} answers at {where}")
+    else:
+        advice = "no images can come in: start it with pacs-agent serve, or see its log"
+        yield Check(name="listener", grade=Grade.BAD, found=f"nothing answers at {where}", advice=advice)
+
+
 def _web(settings: Settings, _database: Database) -> Iterator[Check]:
     yield _port("web", settings.web.host, settings.web.port, answers_http, "another program has it: change web.port")
 
@@ -104,13 +121,25 @@ def _port(name: str, host: str, port: int, answers: Callable[[str, int], bool], 
         return Check(name=name, grade=Grade.BAD, found=f"{where}: {error.strerror}", advice=advice)
 
 
+def _bundles(settings: Settings, _database: Database) -> Iterator[Check]:
+    folders = inference.bundle_folders(settings.inference.bundles_dir)
+    if folders:
+        yield Check(name="models", grade=Grade.GOOD, found=f"{len(folders)} installed")
+    else:
+        yield _no_bundle(settings)
+
+
 def _models(settings: Settings, _database: Database) -> Iterator[Check]:
     folders = inference.bundle_folders(settings.inference.bundles_dir)
     if not folders:
-        advice = "copy a signed one there, or train and sign one (docs/models.md)"
-        yield Check(name="models", grade=Grade.BAD, found=f"none in {settings.inference.bundles_dir}", advice=advice)
+        yield _no_bundle(settings)
     for folder in folders:
         yield _model(folder, settings)
+
+
+def _no_bundle(settings: Settings) -> Check:
+    advice = "copy a signed one there, or train and sign one (docs/models.md)"
+    return Check(name="models", grade=Grade.BAD, found=f"none in {settings.inference.bundles_dir}", advice=advice)
 
 
 def _model(folder: Path, settings: Settings) -> Check:

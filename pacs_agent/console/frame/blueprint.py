@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request, send_from_directory
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.console.access import current_person, open_to_all
+from pacs_agent.console.frame.live import add_live
 from pacs_agent.console.frame.navigation import NAVIGATION, entries_for, is_here
 from pacs_agent.console.frame.policy import set_policy
 from pacs_agent.console.frame.shown import set_filters
@@ -15,8 +16,8 @@ from pacs_agent.db import Database
 FILE_AGE_S = 3600
 
 
-def frame_blueprint(_settings: Settings, _database: Database, _archive: Archive) -> Blueprint:
-    """`/console/static/...`, which needs no login: the same files for everybody, without data."""
+def frame_blueprint(settings: Settings, database: Database, _archive: Archive) -> Blueprint:
+    """`/console/static/...`, which needs no login: the same files for everybody, without data. And the news."""
     blueprint = Blueprint("frame", __name__, template_folder="pages")
 
     @blueprint.get("/console/static/<path:file>")
@@ -24,6 +25,7 @@ def frame_blueprint(_settings: Settings, _database: Database, _archive: Archive)
     def static(file: str) -> Response:
         return send_from_directory(f"{blueprint.root_path}/static", file, max_age=FILE_AGE_S)
 
+    add_live(blueprint, settings, database)
     blueprint.record_once(lambda state: _prepare(state.app))
     return blueprint
 

@@ -17,6 +17,7 @@ from pacs_agent.console.readings.readings import Readings
 from pacs_agent.console.readings.sights import look_into
 from pacs_agent.console.readings.version import version
 from pacs_agent.console.readings.watch import Watch
+from pacs_agent.console.streams import count_with_others, open_elsewhere, streams_at_most
 from pacs_agent.db import Database
 from pacs_agent.receive.intake import is_uid
 
@@ -77,14 +78,15 @@ def _add_heat(blueprint: Blueprint, settings: Settings, database: Database, read
 
 
 def _add_events(blueprint: Blueprint, settings: WebSettings, watch: Watch) -> None:
-    most = min(settings.events_max, settings.threads // 2)
+    most = streams_at_most(settings)
     blueprint.record_once(lambda setup: at_the_end(setup.app, watch.close))
+    blueprint.record_once(lambda setup: count_with_others(setup.app, watch))
 
     @blueprint.get(f"{_STUDY}/events")
     @needs(Role.VIEWER)
     def events(study: str) -> Response:
         login, gone = current_person().login, request.environ.get("waitress.client_disconnected", _not_known)
-        if not watch.enter(study, most):
+        if not watch.enter(study, most - open_elsewhere(watch)):
             fault = f"{most} studies are watched already, more need web.events_max and web.threads; ask for the result"
             raise ServiceUnavailable(f"{fault} again in {RETRY_AFTER_S} s", retry_after=RETRY_AFTER_S)
         response = Response(EventStream(watch, study, login, gone=gone), content_type="text/event-stream")
