@@ -81,6 +81,25 @@ class PacsDicomWeb(_Section):
     ca_file: Path | None = Field(None, description="PEM file of the authority that signed the service's certificate")
 
 
+class OidcSettings(_Section):
+    """Log in by an identity provider: OpenID Connect, authorization code flow with PKCE."""
+
+    issuer: BaseUrl = Field(description="address of the provider, below which /.well-known/openid-configuration lies")
+    client_id: str = Field(min_length=1, description="what the provider calls this agent")
+    client_secret: SecretStr | None = Field(None, description="secret of a confidential client")
+    redirect_uri: BaseUrl = Field(
+        description="address of /login/provider/back as browsers reach it; it is registered at the provider"
+    )
+    label: str = Field("Log in with your hospital account", max_length=64, description="what the button says")
+    scope: str = Field("openid profile", description="scopes asked for, apart by spaces; openid is one")
+    login_claim: str = Field("preferred_username", description="claim that becomes the user name here")
+    roles_claim: str = Field("groups", description="claim with groups or roles; a path such as realm_access.roles")
+    roles: dict[str, Literal["viewer", "reviewer", "operator", "admin", "auditor"]] = Field(
+        default_factory=dict, description="role for each value of that claim; who has none of them is not let in"
+    )
+    ca_file: Path | None = Field(None, description="PEM file of the authority that signed the provider's certificate")
+
+
 class WebSettings(_Section):
     """DICOMweb, health, login, viewer and its interfaces."""
 
@@ -105,6 +124,7 @@ class WebSettings(_Section):
         (), description="origins of other viewers that may ask here with a login, such as https://ohif.example"
     )
     pacs: PacsDicomWeb | None = Field(None, description="DICOMweb service of the PACS that the viewer shows")
+    oidc: OidcSettings | None = Field(None, description="identity provider by which people log in too")
     outbound_loopback: bool | None = Field(
         None,
         description="may destinations and webhooks be on this machine? Unset: while only this machine reaches us",

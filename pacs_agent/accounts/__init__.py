@@ -17,6 +17,7 @@ from pacs_agent.accounts.accounts import (
 )
 from pacs_agent.accounts.log_in import LoginRefused, Logins, LoginThrottled
 from pacs_agent.accounts.names import derived_person_name
+from pacs_agent.accounts.passwords import is_common
 from pacs_agent.accounts.provider import ProviderClaims, log_in_by_provider
 from pacs_agent.accounts.roles import INCLUDED, Role, lacking, with_included
 from pacs_agent.accounts.tokens import (
@@ -46,6 +47,7 @@ __all__ = [
     "all_tokens",
     "change_account",
     "derived_person_name",
+    "is_common",
     "lacking",
     "log_in_by_provider",
     "make_token",

@@ -2,17 +2,19 @@
 
 import click
 
+from pacs_agent.accounts import accounts_exist
 from pacs_agent.cli.context import Agent, console, pass_agent
+from pacs_agent.console import is_open
 from pacs_agent.ops import configure_log
 from pacs_agent.ops.supervise import StartFailed, Supervisor
 
-PROCESSES = ("receive", "work", "web")
+PROCESSES = ("receive", "work", "web", "bring-in")
 
 
 @click.command()
 @pass_agent
 def serve(agent: Agent) -> None:
-    """Run the whole agent: listener, worker and web server, each in a process of its own."""
+    """Run the whole agent: listener, worker, web server and transfers, each in a process of its own."""
     configure_log(agent.settings.log_level, keep_in=agent.settings.data_dir, role="serve")
     _ = agent.database  # brought to this version before anything starts
     supervisor = Supervisor(PROCESSES, config_arguments(agent))
@@ -35,7 +37,12 @@ def print_addresses(agent: Agent) -> None:
     console().print(f"DICOM     {dimse.ae_title} at {dimse.host}:{dimse.port}")
     console().print(f"Viewer    http://{http.host}:{http.port}/")
     console().print(f"DICOMweb  http://{http.host}:{http.port}/dicom-web")
+    console().print(f"Console   http://{http.host}:{http.port}/console")
     console().print(f"Health    http://{http.host}:{http.port}/readyz")
+    with agent.database.reading() as session:
+        first = not accounts_exist(session) and is_open(http)
+    if first:
+        console().print(f"First     http://{http.host}:{http.port}/console/first creates the administrator")
 
 
 @click.group()

@@ -5,7 +5,7 @@ who may have it. What may fail: an HTTP error in words; a start that would leave
 """
 
 from pacs_agent.console.app import create_app
-from pacs_agent.console.secure_start import InsecureStart, check_secure
+from pacs_agent.console.secure_start import InsecureStart, check_secure, is_open
 from pacs_agent.console.server import WebServer, run_web
 
-__all__ = ["InsecureStart", "WebServer", "check_secure", "create_app", "run_web"]
+__all__ = ["InsecureStart", "WebServer", "check_secure", "create_app", "is_open", "run_web"]

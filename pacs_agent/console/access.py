@@ -25,13 +25,15 @@ class Person:
     name: str
     roles: frozenset[Role]
     person_name: str = ""
+    machine: bool = False
+    """Whether it is a program with a token: it has no session, and needs no CSRF token."""
 
     def may(self, *roles: Role) -> bool:
         """Whether the person has one of the roles."""
         return not self.roles.isdisjoint(roles)
 
 
-MACHINE = Person("token", "token", frozenset({Role.OPERATOR, Role.VIEWER}))
+MACHINE = Person("token", "token", frozenset({Role.OPERATOR, Role.VIEWER}), machine=True)
 """Whoever has the token of the settings."""
 
 ANONYMOUS = Person("", "", MACHINE.roles)

@@ -7,10 +7,10 @@ from flask import Flask, current_app, g, request
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import Forbidden, Unauthorized
 
-from pacs_agent.accounts import accounts_exist
+from pacs_agent.accounts import Role, accounts_exist, token_used, with_included
 from pacs_agent.config import WebSettings
 from pacs_agent.console.access import ANONYMOUS, MACHINE, Person, needed_roles
-from pacs_agent.console.secure_start import is_loopback, is_reachable
+from pacs_agent.console.secure_start import is_loopback, is_open
 from pacs_agent.console.sessions import person_logged_in
 from pacs_agent.db import Database
 
@@ -54,16 +54,18 @@ class Guard:
         raise Unauthorized("log in, or send the bearer token")
 
     def _machine(self, given: str) -> Person:
-        """Compares in constant time: the time taken tells nothing of the token."""
-        if self._token is None or not hmac.compare_digest(given.encode(), self._token):
-            raise Unauthorized("this is not the bearer token")
-        return MACHINE
+        """Whoever has this token. That of the settings is compared in constant time: it may have few bits."""
+        if self._token is not None and hmac.compare_digest(given.encode(), self._token):
+            return MACHINE
+        token = token_used(self._database, given)
+        if token is None:
+            raise Unauthorized("this is no bearer token, or one that has expired or was revoked")
+        roles = with_included(token.roles) - {Role.REVIEWER}
+        return Person(f"token:{token.name}", f"token {token.name}", roles, machine=True)
 
     def _is_open(self) -> bool:
         """Whether anybody on this machine may ask. The name asked for counts: a page may point its own at us."""
-        if self._token is not None or is_reachable(self._settings) or self._accounts():
-            return False
-        return is_loopback(urlsplit(f"//{request.host}").hostname or "")
+        return may_begin(self._settings) and not self._accounts()
 
     def _accounts(self) -> bool:
         """Accounts are never removed: once there are some there always are."""
@@ -86,6 +88,15 @@ class Guard:
             return
         if urlsplit(origin).netloc != request.host:
             raise Forbidden("a page of another origin sent this; web.viewer_origins has the origins that may")
+
+
+def may_begin(settings: WebSettings) -> bool:
+    """Whether whoever asks sits at this machine, and nothing was set up yet that says who may."""
+    return (
+        is_open(settings)
+        and is_loopback(request.remote_addr or "")
+        and is_loopback(urlsplit(f"//{request.host}").hostname or "")
+    )
 
 
 def set_guard(app: Flask, settings: WebSettings, database: Database) -> None:

@@ -1,44 +1,43 @@
 """Logging in and out: pages for people, which work without JavaScript, and the session as a JSON resource."""
 
 import math
-import re
 from typing import Any
-from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, jsonify, make_response, redirect, render_template, request, send_from_directory
+from flask import Blueprint, Response, jsonify, redirect, request, send_from_directory
 from flask_wtf.csrf import generate_csrf
 from werkzeug.exceptions import BadRequest, Forbidden, TooManyRequests, Unauthorized, UnsupportedMediaType
 from werkzeug.wrappers import Response as AnyResponse
 
 from pacs_agent.accounts import LoginRefused, Logins, LoginThrottled, Role, accounts_exist
 from pacs_agent.archive import Archive
-from pacs_agent.config import Settings
-from pacs_agent.console.access import ANONYMOUS, MACHINE, Person, current_person, needs, open_to_all
-from pacs_agent.console.guard import check_csrf
+from pacs_agent.config import Settings, WebSettings
+from pacs_agent.console.access import ANONYMOUS, Person, current_person, needs, open_to_all
+from pacs_agent.console.first_start import add_first_start
+from pacs_agent.console.guard import check_csrf, may_begin
+from pacs_agent.console.login_page import HOME, address, local_path, page
+from pacs_agent.console.provider_login import add_provider_login
 from pacs_agent.console.sessions import end_session, person_logged_in, start_session
 from pacs_agent.console.words import asked_words
 from pacs_agent.db import Database
 
-HOME = "/"
 CSS_AGE_S = 3600
 
 
-def login_blueprint(_settings: Settings, database: Database, _archive: Archive) -> Blueprint:
-    """`/login`, `/logout` and `/api/v1/session`."""
+def login_blueprint(settings: Settings, database: Database, _archive: Archive) -> Blueprint:
+    """`/login`, `/logout`, `/api/v1/session`, the first start, and the way to an identity provider and back."""
     blueprint = Blueprint("login", __name__, template_folder="pages")
     logins = Logins(database)
-    _add_pages(blueprint, database, logins)
+    _add_pages(blueprint, settings.web, database, logins)
+    add_first_start(blueprint, settings.web, database)
+    if settings.web.oidc is not None:
+        add_provider_login(blueprint, settings.web, settings.web.oidc, database)
     _add_session(blueprint, database, logins)
     return blueprint
 
 
-def local_path(path: str) -> str:
-    """A path of this server that a login may lead to; `/` for anything that may lead elsewhere."""
-    parts = urlsplit(path) if re.fullmatch(r"/(?![/\\])[!-\[\]-~]*", path) else None
-    return path if parts and not parts.scheme and not parts.netloc else HOME
+def _add_pages(blueprint: Blueprint, web: WebSettings, database: Database, logins: Logins) -> None:
+    provider = web.oidc.label if web.oidc else ""
 
-
-def _add_pages(blueprint: Blueprint, database: Database, logins: Logins) -> None:
     @blueprint.get("/login")
     @open_to_all
     def login_page() -> AnyResponse:
@@ -47,7 +46,8 @@ def _add_pages(blueprint: Blueprint, database: Database, logins: Logins) -> None
             return redirect(following, 303)
         with database.reading() as session:
             accounts = accounts_exist(session)
-        return _page("login.html", next=following, accounts=accounts)
+        first = not accounts and may_begin(web)
+        return page("login.html", next=following, accounts=accounts, first=first, provider=provider)
 
     @blueprint.post("/login")
     @open_to_all
@@ -56,11 +56,12 @@ def _add_pages(blueprint: Blueprint, database: Database, logins: Logins) -> None
         words = asked_words()
 
         def again(problem: str, status: int) -> Response:
-            return _page("login.html", status, next=following, login=login, problem=problem, accounts=True)
+            known = {"next": following, "login": login, "accounts": True, "provider": provider}
+            return page("login.html", status, problem=problem, **known)
 
         try:
             check_csrf()
-            start_session(logins.log_in(login, request.form.get("password", ""), _address()))
+            start_session(logins.log_in(login, request.form.get("password", ""), address()))
         except Forbidden:
             return again(words.stale, 403)
         except LoginThrottled as error:
@@ -80,12 +81,12 @@ def _add_pages(blueprint: Blueprint, database: Database, logins: Logins) -> None
     @open_to_all
     def logout_page() -> AnyResponse:
         person = person_logged_in()
-        return redirect("/login", 303) if person is None else _page("logout.html", person=person)
+        return redirect("/login", 303) if person is None else page("logout.html", person=person)
 
     @blueprint.post("/logout")
     @needs(*Role)
     def logout_form() -> AnyResponse:
-        end_session(database, current_person(), _address())
+        end_session(database, current_person(), address())
         return redirect("/login", 303)
 
 
@@ -103,7 +104,7 @@ def _add_session(blueprint: Blueprint, database: Database, logins: Logins) -> No
     def log_in() -> Response:
         login, password = _credentials()
         try:
-            return _session_json(start_session(logins.log_in(login, password, _address())))
+            return _session_json(start_session(logins.log_in(login, password, address())))
         except LoginThrottled as error:
             raise TooManyRequests(str(error), retry_after=error.retry_after_s) from error
         except LoginRefused as error:
@@ -112,13 +113,13 @@ def _add_session(blueprint: Blueprint, database: Database, logins: Logins) -> No
     @blueprint.delete("/api/v1/session")
     @needs(*Role)
     def log_out() -> Response:
-        end_session(database, current_person(), _address())
+        end_session(database, current_person(), address())
         return Response(status=204)
 
 
 def _session_json(person: Person) -> Response:
     """Who is logged in, with the token of changing requests; machines have no session and need none."""
-    csrf = "" if person is MACHINE else generate_csrf()
+    csrf = "" if person.machine else generate_csrf()
     return jsonify(login=person.login, name=person.name, roles=sorted(person.roles), csrf=csrf)
 
 
@@ -131,13 +132,3 @@ def _credentials() -> tuple[str, str]:
         case {"login": str(login), "password": str(password)}:
             return login, password
     raise BadRequest('send {"login": ..., "password": ...}, both as strings')
-
-
-def _page(template: str, status: int = 200, **values: object) -> Response:
-    response = make_response(render_template(template, words=asked_words(), **values), status)
-    response.vary.add("Accept-Language")
-    return response
-
-
-def _address() -> str:
-    return request.remote_addr or "unknown"

@@ -21,6 +21,13 @@ class Words:
     log_out: str
     logged_in_as: str
     stay: str
+    first: str
+    first_why: str
+    first_open: str
+    first_closed: str
+    full_name: str
+    password_hint: str
+    create: str
 
 
 ENGLISH = Words(
@@ -36,6 +43,14 @@ ENGLISH = Words(
     log_out="Log out",
     logged_in_as="You are logged in as {name}.",
     stay="Back to the images",
+    first="Create the administrator",
+    first_why="There is no account yet. This one may do everything here, and add the others.",
+    first_open="Create the administrator",
+    first_closed="The first account is made here only from the server itself, while there is none, no token and no "
+    "identity provider. On the server: pacs-agent user add LOGIN --name NAME --role admin",
+    full_name="Name, as colleagues read it",
+    password_hint="At least 12 characters; a sentence is a good one.",  # noqa: S106 (a hint)
+    create="Create and log in",
 )
 
 GERMAN = Words(
@@ -51,6 +66,14 @@ GERMAN = Words(
     log_out="Abmelden",
     logged_in_as="Sie sind angemeldet als {name}.",
     stay="Zurück zu den Bildern",
+    first="Administrator anlegen",
+    first_why="Es gibt noch kein Konto. Dieses darf hier alles und legt die anderen an.",
+    first_open="Administrator anlegen",
+    first_closed="Das erste Konto wird hier nur vom Server selbst angelegt, solange es keines gibt, kein Token und "
+    "keinen Identitätsanbieter. Auf dem Server: pacs-agent user add LOGIN --name NAME --role admin",
+    full_name="Name, wie ihn Kollegen lesen",
+    password_hint="Mindestens 12 Zeichen; ein Satz ist gut.",  # noqa: S106 (a hint)
+    create="Anlegen und anmelden",
 )
 
 LANGUAGES = {words.language: words for words in (ENGLISH, GERMAN)}

@@ -24,6 +24,7 @@ OPEN = {
     "/plugins/pacs-agent/<path:name>",
     "/plugins/pacs-agent/<name>",
     "/console/static/<path:file>",
+    "/console/first",
 }
 """What anybody may ask: probes, the login, and the viewer's programs. None of it is about patients."""
 

@@ -14,6 +14,7 @@ from pacs_agent.console.signing_key import FILE_NAME, signing_key
 from pacs_agent.db import Database
 from tests.unit.console.people import add_person, app_of, log_in
 
+TOKEN = "0aK3-xr9Q_machine-token"
 VIEWER = "https://ohif.example"
 OTHERS = ["0.0.0.0", "::", "192.168.1.5", "pacs.example.org"]
 
@@ -27,10 +28,16 @@ def test_others_reach_only_what_asks_who_they_are(host: str) -> None:
 
 @pytest.mark.parametrize("host", OTHERS)
 def test_others_reach_us_by_tls_only(host: str) -> None:
-    for settings, accounts in ((WebSettings(host=host), True), (WebSettings(host=host, token="s3cret"), False)):
+    for settings, accounts in ((WebSettings(host=host), True), (WebSettings(host=host, token=TOKEN), False)):
         with pytest.raises(InsecureStart, match=r"web\.behind_tls_proxy"):
             check_secure(settings, accounts=accounts)
         check_secure(settings.model_copy(update={"behind_tls_proxy": True}), accounts=accounts)
+
+
+@pytest.mark.parametrize("token", ["", "s3cret", "changeme", "a" * 40, "password-password-2026", "0123456789" * 2])
+def test_others_do_not_guess_the_token(token: str) -> None:
+    with pytest.raises(InsecureStart, match="easily guessed"):
+        check_secure(WebSettings(host="0.0.0.0", token=token, behind_tls_proxy=True), accounts=True)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "127.0.0.53"])

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from pacs_agent import accounts
 from pacs_agent.console import sessions
-from pacs_agent.console.login import local_path
+from pacs_agent.console.login_page import local_path
 from pacs_agent.db import AuditEvent, Database, upgrade
 from tests.unit.console.people import PASSWORD, add_person, app_of, log_in
 
