@@ -24,6 +24,7 @@ from pacs_agent.review import ReviewNow, ReviewRequest
 PATH = "/api/v1/openapi.json"
 _REF = "#/components/schemas/{model}"
 _UID = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)*$", "maxLength": 64}
+_UIDS = ("study", "instance")
 _AS_VALIDATED: Literal["validation"] = "validation"
 JSON = "application/json"
 
@@ -173,7 +174,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
 def _path_parameters(path: str) -> list[dict[str, Any]]:
     names = re.findall(r"{(\w+)}", path)
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"} if name == "finding" else _UID}
+        {"name": name, "in": "path", "required": True, "schema": _UID if name in _UIDS else {"type": "string"}}
         for name in names
     ]
 

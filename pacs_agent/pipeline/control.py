@@ -120,7 +120,7 @@ def _missed(destination: str) -> ColumnElement[bool]:
     return exists().where(JobStep.job_id == Job.id, step, JobStep.state == StepState.FAILED)
 
 
-def _dead_letters(which: DeadLetters) -> Select[tuple[str]]:
+def _dead_letters(which: DeadLetters) -> Select[str]:
     return select(Job.id).where(*conditions_of(which)).order_by(Job.created_at, Job.id)
 
 

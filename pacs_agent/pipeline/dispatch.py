@@ -31,7 +31,7 @@ class Dispatcher:
         self._handed_over = set(jobs)
         return len(new)
 
-    def _next(self, query: Select[tuple[Job]]) -> dict[tuple[str, int], Job]:
+    def _next(self, query: Select[Job]) -> dict[tuple[str, int], Job]:
         with self.database.reading() as session:
             if suspension(session) is not None:
                 return {}

@@ -10,7 +10,7 @@ _BEFORE_ITS_OBJECTS = (JobState.QUEUED, JobState.RUNNING)
 _ONLY = 1
 
 
-def waiting() -> Select[tuple[Job]]:
+def waiting() -> Select[Job]:
     """Queued jobs in the order in which they begin.
 
     A job waits while the one that it supersedes is read: it refers to that one's objects.

@@ -22,10 +22,15 @@ def missing_modules(folder: Path) -> list[str]:
     return [name for name in MODULES if not (folder / name).is_file()]
 
 
-def study_address(settings: WebSettings, study_instance_uid: str) -> str:
-    """Where a browser on this machine opens a study: in our mode, or in the viewer's own while ours is not built."""
+def study_path(settings: WebSettings, study_instance_uid: str) -> str:
+    """Where the viewer opens a study: in our mode, or in its own while ours is not built."""
     route = VIEWER_ROUTE if missing_modules(settings.plugin_dir) else MODE_ROUTE
-    return f"http://{settings.host}:{settings.port}/{route}?StudyInstanceUIDs={study_instance_uid}"
+    return f"/{route}?StudyInstanceUIDs={study_instance_uid}"
+
+
+def study_address(settings: WebSettings, study_instance_uid: str) -> str:
+    """Where a browser on this machine opens a study."""
+    return f"http://{settings.host}:{settings.port}{study_path(settings, study_instance_uid)}"
 
 
 def plugin_response(folder: Path, name: str) -> Response:

@@ -1,6 +1,7 @@
 """Indexes for long lists, columns to search by, and suspended work."""
 
 import unicodedata
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +9,7 @@ from alembic import op
 revision = "0007"
 down_revision = "0006"
 
+Index = tuple[str, str, list[str]]
 SEARCHED = (
     ("patients", "name", "name_key", 324),
     ("patients", "patient_id", "id_key", 64),
@@ -63,7 +65,7 @@ def downgrade() -> None:
         op.drop_column(table, column)
 
 
-def _replace_indexes(old: tuple, new: tuple) -> None:
+def _replace_indexes(old: Iterable[Index], new: Iterable[Index]) -> None:
     for name, table, _columns in old:
         op.drop_index(name, table)
     for name, table, columns in new:
