@@ -64,7 +64,7 @@ class Condition(Base):
     amount: Mapped[int] = mapped_column(default=0)
     """How many of them there are, where they can be counted."""
     began_at: Mapped[datetime] = mapped_column(default=utc_now)
-    told_at: Mapped[datetime] = mapped_column(default=utc_now)
+    told_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
 
 

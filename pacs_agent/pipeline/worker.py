@@ -17,6 +17,7 @@ from pacs_agent.db import Database
 from pacs_agent.deliver import Outbox
 from pacs_agent.ops import get_log
 from pacs_agent.ops.audit_chain import SEAL_EVERY_S, seal_waiting
+from pacs_agent.ops.notify import watch
 from pacs_agent.pipeline.delivery import Deliveries
 from pacs_agent.pipeline.dispatch import Dispatcher
 from pacs_agent.pipeline.reaper import Reaper
@@ -29,6 +30,7 @@ from pacs_agent.pipeline.workflow import Story, register_queues
 WORKFLOW_VERSION = "1"
 """Version of the workflows' shape: only workers of the same take up unfinished jobs. Raise it with the shape."""
 UPKEEP_S = 30.0
+NOTICES_S = 10.0
 FENCED_EXIT_CODE = 75
 WAKE_S = 0.5
 
@@ -59,6 +61,7 @@ class WorkerProcess:
         self._every(heartbeat_s, self._reaper.reap, "reaper")
         self._every(UPKEEP_S, self._keep_up, "upkeep")
         self._every(UPKEEP_S, lambda: keep_archive(self.archive), "retention")
+        self._every(NOTICES_S, lambda: watch(self.settings, self.database), "notices")
         self._every(SEAL_EVERY_S, lambda: seal_waiting(self.database), "sealer")
         self._every(poll_s, self._assemble, "assemble")
         self._every(poll_s, self._dispatcher.dispatch, "dispatch")
