@@ -7,7 +7,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,19 +46,23 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of an empty database of this version: copied for each test, as the migrations take their time."""
-    file = tmp_path_factory.mktemp("database") / "agent.sqlite"
-    database = Database(f"sqlite:///{file}")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Database]:
+    """Makes an empty SQLite database of this version in a folder: a copy of one, as the migrations take their time."""
+    template = tmp_path_factory.mktemp("database") / "agent.sqlite"
+    database = Database(f"sqlite:///{template}")
     upgrade(database)
     database.close()
-    return file
+
+    def make(folder: Path) -> Database:
+        shutil.copyfile(template, folder / "agent.sqlite")
+        return Database(f"sqlite:///{folder / 'agent.sqlite'}")
+
+    return make
 
 
 @pytest.fixture
-def database(tmp_path: Path, empty_database: Path) -> Iterator[Database]:
+def database(tmp_path: Path, new_database: Callable[[Path], Database]) -> Iterator[Database]:
     """An empty SQLite database of this version."""
-    shutil.copyfile(empty_database, tmp_path / "agent.sqlite")
-    database = Database(f"sqlite:///{tmp_path / 'agent.sqlite'}")
+    database = new_database(tmp_path)
     yield database
     database.close()

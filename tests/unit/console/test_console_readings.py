@@ -1,7 +1,7 @@
 """What the panel is told of a study in each state, and that the plugin's tests are told the same."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,18 +18,19 @@ from pacs_agent import route
 from pacs_agent.accounts import Role
 from pacs_agent.archive import Archive, instance_header, split_part10
 from pacs_agent.console.readings.models import StudyAnswer
-from pacs_agent.db import Database, Job, JobState, Review, StepState, Study, StudyState, upgrade
+from pacs_agent.db import Database, Job, JobState, Review, StepState, Study, StudyState
 from tests.peers.studies import write_plain_ct
 
 RULE = "rules:\n- name: abdomen\n  when: {attribute: BodyPartExamined, equals: ABDOMEN}\n  pipeline: msvlm"
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Database, Path]]:
+def agent(
+    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[Path], Database]
+) -> Iterator[tuple[Database, Path]]:
     """One agent for all tests: each has studies of its own."""
     folder = tmp_path_factory.mktemp("agent")
-    database = Database(f"sqlite:///{folder / 'agent.sqlite'}")
-    upgrade(database)
+    database = new_database(folder)
     yield database, folder
     database.close()
 
@@ -227,9 +228,8 @@ def test_a_review_is_no_reading_but_is_shown_with_its_own(client: FlaskClient, d
     assert (review["version"], review["by"], review["state"]) == (1, "Dr. Ada Lovelace", "failed")
 
 
-def test_only_viewers_may_ask(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'agent.sqlite'}")
-    upgrade(database)
+def test_only_viewers_may_ask(tmp_path: Path, new_database: Callable[[Path], Database]) -> None:
+    database = new_database(tmp_path)
     app = app_of(database, tmp_path)
     add_person(database)
     add_person(database, "tom", Role.OPERATOR)

@@ -1,7 +1,7 @@
 """The heat of a finding in a slice, over HTTP: the very grid of the token, where it belongs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from studies_read import READING, add_job, add_study, keep_tokens, reading
 from werkzeug.test import TestResponse
 
 from pacs_agent.console.readings.heat import HEAT_DIGITS
-from pacs_agent.db import Database, Job, JobState, upgrade
+from pacs_agent.db import Database, Job, JobState
 from pacs_agent.inference import StudyReading
 from pacs_agent.inference.heat import Field, heat_of, patient_mm
 from pacs_agent.inference.tokens import SliceToken
@@ -41,10 +41,9 @@ class Heats:
 
 
 @pytest.fixture(scope="module")
-def heats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heats]:
+def heats(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[Path], Database]) -> Iterator[Heats]:
     folder = tmp_path_factory.mktemp("heats")
-    database = Database(f"sqlite:///{folder / 'agent.sqlite'}")
-    upgrade(database)
+    database = new_database(folder)
     yield Heats(folder, database)
     database.close()
 
