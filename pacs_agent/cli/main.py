@@ -19,6 +19,7 @@ SUBJECTS = {
     "audit_trail": ("audit",),
     "control": ("force", "rerun", "rerun-all", "resend", "cancel", "reprioritise", "suspend", "resume", "delete-study"),
     "peers": ("peer", "destination"),
+    "bring_in": ("bring-in", "transfer"),
     "rules": ("rules",),
     "models": ("model",),
     "users": ("user",),

@@ -13,6 +13,7 @@ from pacs_agent.deliver import (
     Answer,
     DeliveryError,
     DimseDestination,
+    Means,
     Outgoing,
     Refused,
     ScuAddress,
@@ -62,7 +63,7 @@ def send_files(out: Console, address: ScuAddress, files: Sequence[Path]) -> list
         return refused
     columns = (TextColumn("   sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=out, transient=True) as progress:
-        for answer in progress.track(DimseDestination(address, TIMEOUT_S).send(objects), total=len(objects)):
+        for answer in progress.track(DimseDestination(address, Means(TIMEOUT_S)).send(objects), total=len(objects)):
             refused += _complaint(answer)
     return refused
 

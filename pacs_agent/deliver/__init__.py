@@ -5,11 +5,25 @@ Unreachable, which may pass, and Refused, which will not; nothing counts as sent
 """
 
 from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts
+from pacs_agent.deliver.destinations import (
+    DestinationInUse,
+    DestinationShown,
+    NewDestination,
+    SecretShown,
+    UnknownDestination,
+    destinations_shown,
+    enable_destination,
+    put_destination,
+    remove_destination,
+    rules_using,
+)
 from pacs_agent.deliver.dimse import DimseDestination, ScuAddress
 from pacs_agent.deliver.errors import DeliveryError, NotThere, Refused, Unreachable, WrongSettings
 from pacs_agent.deliver.kinds import KINDS, DestinationKind, check_settings, open_destination, probe
+from pacs_agent.deliver.means import Means
 from pacs_agent.deliver.outbox import Outbox, reset_deliveries, send_deliveries_again
 from pacs_agent.deliver.outgoing import Outgoing, outgoing
+from pacs_agent.deliver.probing import Probed, echoed, probed
 from pacs_agent.deliver.stow import StowAddress, StowDestination
 
 __all__ = [
@@ -17,23 +31,37 @@ __all__ = [
     "Answer",
     "Confirmation",
     "DeliveryError",
+    "DestinationInUse",
     "DestinationKind",
+    "DestinationShown",
     "DimseDestination",
+    "Means",
+    "NewDestination",
     "NotThere",
     "Outbox",
     "Outgoing",
+    "Probed",
     "Refused",
     "ScuAddress",
+    "SecretShown",
     "StowAddress",
     "StowDestination",
+    "UnknownDestination",
     "Unreachable",
     "Verdict",
     "Whereabouts",
     "WrongSettings",
     "check_settings",
+    "destinations_shown",
+    "echoed",
+    "enable_destination",
     "open_destination",
     "outgoing",
     "probe",
+    "probed",
+    "put_destination",
+    "remove_destination",
     "reset_deliveries",
+    "rules_using",
     "send_deliveries_again",
 ]

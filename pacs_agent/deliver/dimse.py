@@ -11,7 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
-from pynetdicom.events import Event
+from pynetdicom.events import Event, EventHandlerType
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind, Verification
 
@@ -19,10 +20,14 @@ from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from pacs_agent.config import AETitle
 from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts, answer_for
 from pacs_agent.deliver.errors import Refused, Unreachable
+from pacs_agent.deliver.means import Means
 from pacs_agent.deliver.outgoing import Outgoing
+from pacs_agent.ops.outbound import AddressRefused
 
 _PENDING = {0xFF00, 0xFF01}
+_PLAIN = Means()
 _REJECTED_PERMANENT = 1
+_CALLING_AE_UNKNOWN, _CALLED_AE_UNKNOWN = 3, 7
 _MAX_CONTEXTS = 128
 
 
@@ -46,16 +51,17 @@ class DimseDestination:
 
     settings_type: ClassVar[type[BaseModel]] = ScuAddress
 
-    def __init__(self, settings: ScuAddress, timeout_s: float) -> None:
+    def __init__(self, settings: ScuAddress, means: Means = _PLAIN) -> None:
         self.address = settings
-        self.timeout_s = timeout_s
+        self.timeout_s = means.timeout_s
+        self._outbound = means.outbound
 
     def send(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
         """Sends all objects in one association that offers only their own presentation contexts.
 
         When the association breaks, what was not answered yet is answered with TRY_AGAIN.
         """
-        with self._association(_contexts(objects)) as association:
+        with self.association(_contexts(objects)) as association:
             accepted = {context.abstract_syntax for context in association.accepted_contexts}
             for one in objects:
                 yield self._store(association, one, accepted)
@@ -66,26 +72,39 @@ class DimseDestination:
             yield from (_unknown(one, "not asked: the setting query is off") for one in objects)
             return
         find = StudyRootQueryRetrieveInformationModelFind
-        with self._association([build_context(find)]) as association:
+        with self.association([build_context(find)]) as association:
             for one in objects:
                 yield self._found(association, one)
 
     def probe(self) -> str:
         """C-ECHO. PS3.7 9.1.5."""
-        with self._association([build_context(Verification)]) as association:
+        with self.association([build_context(Verification)]) as association:
             status = association.send_c_echo()
         if "Status" not in status:
             raise Unreachable(f"{self.address} did not answer a C-ECHO within {self.timeout_s:g} s")
-        return f"{self.address} answers C-ECHO with 0x{status.Status:04X}"
+        if status.Status != 0:
+            raise Refused(f"{self.address} answers C-ECHO with 0x{status.Status:04X}; ask who runs it")
+        return f"{self.address} answers C-ECHO with 0x0000 (Success)"
 
     @contextmanager
-    def _association(self, contexts: list[PresentationContext]) -> Iterator[Association]:
+    def association(
+        self,
+        contexts: list[PresentationContext],
+        roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+        handlers: Sequence[EventHandlerType] = (),
+    ) -> Iterator[Association]:
+        """An association with the node, released at the end. Raises Unreachable and Refused.
+
+        `roles` for C-GET, where the node stores at us over the same association (PS3.7 D.3.3.4), with `handlers`.
+        """
+        self._check_address()
         association = self._entity().associate(
             self.address.host,
             self.address.port,
             contexts=contexts,
             ae_title=self.address.called_ae,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
+            ext_neg=list(roles),
+            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once), *handlers],
         )
         if not association.is_established:
             raise self._why_not(association)
@@ -94,6 +113,14 @@ class DimseDestination:
         finally:
             if association.is_established:
                 association.release()
+
+    def _check_address(self) -> None:
+        try:
+            self._outbound.addresses(self.address.host, self.address.port)
+        except AddressRefused as error:
+            raise Refused(str(error)) from error
+        except OSError as error:
+            raise Unreachable(f"nobody knows the host {self.address.host}; check its name") from error
 
     def _entity(self) -> AE:
         entity = AE(self.address.calling_ae)
@@ -107,11 +134,22 @@ class DimseDestination:
         if association.is_rejected:
             answer = association.acceptor.primitive
             reason = f"{self.address} rejected the association ({answer.result_str}: {answer.reason_str})"
+            reason += self._what_to_do(answer.source, answer.diagnostic)
             return Refused(reason) if answer.result == _REJECTED_PERMANENT else Unreachable(reason)
         if rejected := association.rejected_contexts:  # pynetdicom aborts an association that leaves nothing to do
             names = ", ".join(sorted({UID(context.abstract_syntax).name for context in rejected}))
             return Refused(f"{self.address} rejected every presentation context offered: {names}")
-        return Unreachable(f"{self.address} did not accept an association: no answer, or it was aborted")
+        return Unreachable(
+            f"{self.address} did not accept an association: no answer, or it was aborted; check host and port"
+        )
+
+    def _what_to_do(self, source: int, diagnostic: int) -> str:
+        """PS3.8 9.3.4: the reasons of a service user that a person can mend."""
+        if source == 1 and diagnostic == _CALLING_AE_UNKNOWN:
+            return f"; register our AE title {self.address.calling_ae} there"
+        if source == 1 and diagnostic == _CALLED_AE_UNKNOWN:
+            return f"; it has another AE title than {self.address.called_ae}"
+        return ""
 
     def _store(self, association: Association, one: Outgoing, accepted: set[str | None]) -> Answer:
         if one.sop_class_uid not in accepted:

@@ -10,8 +10,10 @@ from pacs_agent.db import Destination
 from pacs_agent.deliver.answer import Answer, Confirmation
 from pacs_agent.deliver.dimse import DimseDestination
 from pacs_agent.deliver.errors import Refused, WrongSettings
+from pacs_agent.deliver.means import Means
 from pacs_agent.deliver.outgoing import Outgoing
 from pacs_agent.deliver.stow import StowDestination
+from pacs_agent.ops.outbound import outbound_of
 
 
 class DestinationKind(Protocol):
@@ -19,7 +21,7 @@ class DestinationKind(Protocol):
 
     settings_type: ClassVar[type[BaseModel]]
 
-    def __init__(self, settings: Any, timeout_s: float) -> None: ...
+    def __init__(self, settings: Any, means: Means = ...) -> None: ...
 
     def send(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
         """Sends the objects in one association or request; one answer for each, in any order."""
@@ -49,16 +51,22 @@ def check_settings(kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return checked.model_dump(mode="json", exclude_unset=True)
 
 
-def open_destination(row: Destination, settings: Settings) -> DestinationKind:
+def open_destination(row: Destination, settings: Settings, *, even_disabled: bool = False) -> DestinationKind:
     """The destination of a row, ready to be spoken to. Raises Refused when it is disabled or set up wrongly."""
-    if not row.enabled:
+    if not row.enabled and not even_disabled:
         raise Refused(f"destination {row.name} is disabled; enable it and run the job again")
     try:
         checked = check_settings(row.kind, _with_own_ae_title(row, settings))
     except WrongSettings as error:
         raise Refused(f"destination {row.name}: {error}") from error
     kind = KINDS[row.kind]
-    return kind(kind.settings_type.model_validate(checked), settings.deliver.timeout_s)
+    return kind(kind.settings_type.model_validate(checked), means_for(row, settings))
+
+
+def means_for(row: Destination | None, settings: Settings) -> Means:
+    """By which means a destination is spoken to; without a row, a node that is no destination."""
+    secrets = {secret.name: secret.value for secret in row.secrets} if row else {}
+    return Means(settings.deliver.timeout_s, outbound_of(settings.web), secrets)
 
 
 def probe(row: Destination, settings: Settings) -> str:

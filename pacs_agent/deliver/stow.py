@@ -5,6 +5,7 @@ import os
 import time
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -14,8 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts, answer_for
 from pacs_agent.deliver.errors import Refused, Unreachable
+from pacs_agent.deliver.means import Means
 from pacs_agent.deliver.outgoing import Outgoing
+from pacs_agent.ops.outbound import AddressRefused
 
+_PLAIN = Means()
 _DICOM_JSON = "application/dicom+json"
 _LARGEST_ANSWER = 8 * 1024 * 1024
 _TEMPORARY = {408, 425, 429}
@@ -25,7 +29,10 @@ _SOP_INSTANCE_UID_OF_OBJECT = "00080018"
 
 
 class StowAddress(BaseModel):
-    """A DICOMweb service, and how to log in: secrets are read from environment variables, never stored."""
+    """A DICOMweb service, and how to log in.
+
+    Secrets are no settings: they are in environment variables that are named here, or set apart and written only.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -45,10 +52,17 @@ class StowAddress(BaseModel):
             raise ValueError("leave user, password, query and fragment out of the URL; use user and password_env")
         return url.rstrip("/")
 
+    @field_validator("password_env", "token_env")
+    @classmethod
+    def _none_of_our_own(cls, variable: str | None) -> str | None:
+        if variable is not None and variable.upper().startswith("PACS_AGENT_"):
+            raise ValueError(f"{variable} is a setting of the agent itself, which it tells nobody; name another")
+        return variable
+
     @model_validator(mode="after")
     def _one_login(self) -> "StowAddress":
-        if (self.user is None) != (self.password_env is None):
-            raise ValueError("user and password_env belong together")
+        if self.user is None and self.password_env is not None:
+            raise ValueError("password_env is of a user; give user")
         if self.user and self.token_env:
             raise ValueError("give either user and password_env or token_env")
         return self
@@ -62,9 +76,10 @@ class StowDestination:
 
     settings_type: ClassVar[type[BaseModel]] = StowAddress
 
-    def __init__(self, settings: StowAddress, timeout_s: float) -> None:
+    def __init__(self, settings: StowAddress, means: Means = _PLAIN) -> None:
         self.address = settings
-        self.timeout_s = timeout_s
+        self.timeout_s = means.timeout_s
+        self._means = means
 
     def send(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
         """Sends all objects in one request."""
@@ -108,32 +123,64 @@ class StowDestination:
             return Answer(one.sop_instance_uid, Verdict.TRY_AGAIN, f"HTTP {status} does not mention this object")
         return Answer(one.sop_instance_uid, Verdict.REFUSED, f"HTTP {status}")
 
+    def search(self, path: str, query: Sequence[tuple[str, str]]) -> list[Any]:
+        """What a search (QIDO-RS, PS3.18 10.6) finds, as DICOM JSON data sets. Raises Unreachable and Refused."""
+        status, found = self._request("GET", path, params=list(query))
+        if status not in (200, 204, 404):
+            raise Refused(f"{self.address} answers a search with HTTP {status}")
+        return found if isinstance(found, list) else []
+
+    @contextmanager
+    def retrieved(self, path: str, accept: str) -> Iterator[requests.Response]:
+        """The answer to a WADO-RS request (PS3.18 10.4), its body not yet read. Raises Unreachable and Refused."""
+        with self._http() as http, self._failures_in_words():
+            response = self._asked(http, "GET", path, headers={"Accept": accept})
+            with response:
+                self._raise_for(response)
+                if response.status_code != 200:
+                    raise Refused(f"{self.address} answers HTTP {response.status_code}")
+                yield response
+
     def _request(self, method: str, path: str, **details: Any) -> tuple[int, Any]:
         """Status and JSON content. Raises Unreachable for what may pass, Refused for what will not."""
-        with requests.Session() as http:
-            http.trust_env = False  # no proxy and no .netrc that the settings do not name
-            headers = {"Accept": _DICOM_JSON, **self._login(), **details.pop("headers", {})}
-            try:
-                response = http.request(
-                    method,
-                    self.address.url + path,
-                    headers=headers,
-                    auth=self._password(),
-                    timeout=self.timeout_s,
-                    allow_redirects=False,
-                    stream=True,
-                    verify=str(self.address.ca_file) if self.address.ca_file else True,
-                    **details,
-                )
-                content = _bounded(response, time.monotonic() + self.timeout_s)
-            except requests.exceptions.SSLError as error:
-                raise Refused(f"{self.address}: the certificate is not trusted ({error})") from error
-            except requests.RequestException as error:
-                raise Unreachable(f"{self.address} cannot be reached: {type(error).__name__}") from error
-            except OSError as error:  # requests says so of certificates that are not there
-                raise Refused(f"{self.address}: ca_file {self.address.ca_file} cannot be read") from error
+        headers = {"Accept": _DICOM_JSON, **details.pop("headers", {})}
+        with self._http() as http, self._failures_in_words():
+            response = self._asked(http, method, path, headers=headers, **details)
+            content = _bounded(response, time.monotonic() + self.timeout_s)
         self._raise_for(response)
         return response.status_code, _json(content)
+
+    def _http(self) -> requests.Session:
+        return self._means.outbound.session()
+
+    def _asked(self, http: requests.Session, method: str, path: str, **details: Any) -> requests.Response:
+        try:
+            return http.request(
+                method,
+                self.address.url + path,
+                headers={**details.pop("headers"), **self._login()},
+                auth=self._password(),
+                timeout=self.timeout_s,
+                allow_redirects=False,
+                stream=True,
+                verify=str(self.address.ca_file) if self.address.ca_file else True,
+                **details,
+            )
+        except requests.RequestException:
+            raise
+        except OSError as error:  # requests says so of certificates that are not there
+            raise Refused(f"{self.address}: ca_file {self.address.ca_file} cannot be read") from error
+
+    @contextmanager
+    def _failures_in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except AddressRefused as error:
+            raise Refused(str(error)) from error
+        except requests.exceptions.SSLError as error:
+            raise Refused(f"{self.address}: {certificate_fault(error)}") from error
+        except requests.RequestException as error:
+            raise Unreachable(f"{self.address} cannot be reached: {_network_fault(error)}") from error
 
     def _raise_for(self, response: requests.Response) -> None:
         status = response.status_code
@@ -145,16 +192,60 @@ class StowDestination:
             raise Refused(f"{self.address} answers HTTP {status}: the login is not accepted")
 
     def _password(self) -> tuple[str, str] | None:
-        if self.address.user is None or self.address.password_env is None:
+        if self.address.user is None:
             return None
-        return self.address.user, _secret(self.address.password_env)
+        return self.address.user, self._secret("password", self.address.password_env)
 
     def _login(self) -> dict[str, str]:
-        token = self.address.token_env
-        return {"Authorization": f"Bearer {_secret(token)}"} if token else {}
+        if self.address.user or not (self.address.token_env or "token" in self._means.secrets):
+            return {}
+        return {"Authorization": f"Bearer {self._secret('token', self.address.token_env)}"}
+
+    def _secret(self, name: str, variable: str | None) -> str:
+        if variable:
+            return _environment(variable)
+        if name not in self._means.secrets:
+            raise Refused(f"{self.address}: no {name} of {self.address.user} is set; set it in the console")
+        return self._means.secrets[name]
 
 
-def _secret(variable: str) -> str:
+def certificate_fault(error: requests.exceptions.SSLError) -> str:
+    """What is wrong with a service's certificate, in words."""
+    text = str(error)
+    for sign, words in _CERTIFICATE_FAULTS.items():
+        if sign in text:
+            return words
+    return f"the certificate is not trusted ({text[:300]})"
+
+
+_CERTIFICATE_FAULTS = {
+    "self-signed certificate in certificate chain": (
+        "the certificate is not trusted: its authority is unknown here; put that authority's PEM file into ca_file"
+    ),
+    "self-signed certificate": "the certificate is not trusted: it is self-signed; put it into ca_file as a PEM file",
+    "unable to get local issuer certificate": (
+        "the certificate is not trusted: its authority is unknown here; put that authority's PEM file into ca_file"
+    ),
+    "certificate has expired": "the certificate has expired; ask who runs the service to renew it",
+    "certificate is not yet valid": "the certificate is not valid yet; compare the clocks of both machines",
+    "Hostname mismatch": "the certificate is of another host name; use the name that stands in it",
+    "IP address mismatch": "the certificate does not name this IP address; use the host name that stands in it",
+    "WRONG_VERSION_NUMBER": "no TLS is spoken there; is it http instead of https, or another port?",
+    "UNSUPPORTED_PROTOCOL": "it speaks only outdated TLS; ask who runs the service for TLS 1.2 or later",
+}
+"""OpenSSL's words (x509_vfy) and ours."""
+
+
+def _network_fault(error: requests.RequestException) -> str:
+    """Why there is no answer, without the address, which stands before it."""
+    text = str(error)
+    for sign, words in (("Connection refused", "nobody listens at that port"), ("resolve", "nobody knows the host")):
+        if sign in text:
+            return words
+    return "no answer in time" if isinstance(error, requests.Timeout) else type(error).__name__
+
+
+def _environment(variable: str) -> str:
     value = os.environ.get(variable)
     if not value:
         raise Refused(f"the environment variable {variable} with the secret is not set for the agent")

@@ -49,8 +49,10 @@ class Outbound:
 
     def check_url(self, url: str) -> None:
         """Raises AddressRefused when a URL is malformed or its host, if it can be resolved now, must not be asked."""
-        parts = _checked_parts(url)
-        host, port = parts
+        self.check_host(*_checked_parts(url))
+
+    def check_host(self, host: str, port: int) -> None:
+        """Raises AddressRefused when a host, if it can be resolved now, must not be asked."""
         try:
             self.addresses(host, port)
         except OSError:
@@ -131,7 +133,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _inner(address: IPAddress) -> Iterator[IPAddress]:
-    """The IPv4 addresses that an IPv6 address carries: mapped, 6to4, Teredo, NAT64, compatible. RFC 4291, 3056, 6052."""
+    """The IPv4 addresses that an IPv6 address carries: mapped, 6to4, Teredo, NAT64, compatible (RFC 4291, 6052)."""
     if isinstance(address, ipaddress.IPv4Address):
         return
     for inner in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())):
@@ -192,7 +194,7 @@ def _pools(outbound: Outbound) -> dict[str, type[HTTPConnectionPool]]:
 
 
 def _connected(connection: HTTPConnection, connect: Any, outbound: Outbound) -> socket.socket:
-    """A socket to the first checked address that answers. The name stays that of the URL for TLS and the Host header."""
+    """A socket to the first checked address that answers; for TLS and the Host header the name stays the URL's."""
     name = connection._dns_host  # what urllib3 resolves when it connects; it has no public name
     try:
         addresses = outbound.addresses(name, connection.port or connection.default_port)

@@ -7,6 +7,7 @@ association is rejected by policy, an instance is refused by a Refusal that carr
 from pacs_agent.archive import STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 from pacs_agent.receive.intake import Intake, is_uid
 from pacs_agent.receive.listener import Listener
+from pacs_agent.receive.peers import NewPeer, UnknownPeer, put_peer, recent_refusals, remove_peer
 from pacs_agent.receive.refusal import (
     CannotUnderstand,
     ClassNotSupported,
@@ -16,6 +17,7 @@ from pacs_agent.receive.refusal import (
     ReusedUID,
 )
 from pacs_agent.receive.run import run_receive
+from pacs_agent.receive.store import Tally, serve_store
 
 __all__ = [
     "STORAGE_SOP_CLASSES",
@@ -25,9 +27,16 @@ __all__ = [
     "IdentityMismatch",
     "Intake",
     "Listener",
+    "NewPeer",
     "OutOfResources",
     "Refusal",
     "ReusedUID",
+    "Tally",
+    "UnknownPeer",
     "is_uid",
+    "put_peer",
+    "recent_refusals",
+    "remove_peer",
     "run_receive",
+    "serve_store",
 ]

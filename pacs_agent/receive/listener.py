@@ -16,8 +16,10 @@ from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_
 from pacs_agent.config import Settings
 from pacs_agent.db import Database
 from pacs_agent.ops import Outcome, audit, get_log
+from pacs_agent.ops.open_count import ASSOCIATIONS, OpenCount
 from pacs_agent.receive.contexts import supported_contexts
 from pacs_agent.receive.intake import Intake
+from pacs_agent.receive.peers import note_refused, note_seen
 from pacs_agent.receive.policy import Admission, AssociationPolicy, Rejection, Request
 from pacs_agent.receive.store import NOT_AUTHORISED, SUCCESS, Tally, serve_store
 
@@ -40,6 +42,7 @@ class Listener:
         self._intake = Intake(database, archive)
         self._policy = AssociationPolicy(settings.dimse.ae_title, settings.dimse.max_associations)
         self._tallies: dict[Association, Tally] = {}
+        self._open = OpenCount(settings.data_dir / ASSOCIATIONS)
         self._lock = threading.Lock()
         self._ae = self._application_entity()
         self._server: ThreadedAssociationServer | None = None
@@ -125,11 +128,14 @@ class Listener:
         """Counts an association in, before it is judged, so that two at once cannot both be the last one allowed."""
         with self._lock:
             self._tallies[assoc] = tally
+            self._open.tell(len(self._tallies))
             return len(self._tallies)
 
     def _closed(self, assoc: Association) -> Tally | None:
         with self._lock:
-            return self._tallies.pop(assoc, None)
+            tally = self._tallies.pop(assoc, None)
+            self._open.tell(len(self._tallies))
+            return tally
 
     def _judge(self, request: Request) -> Admission | Rejection:
         """Without a database nobody can be known: rejected for now (PS3.8 9.3.4, transient)."""
@@ -155,6 +161,9 @@ class Listener:
     def _audit_association(self, tally: Tally, *, released: bool) -> None:
         counts = {outcome.value: count for outcome, count in tally.taken.items()}
         with self._database.writing() as session:
+            note_seen(session, tally.source)
+            if tally.refused:
+                note_refused(session, tally.source, f"{tally.refused} instances of one association; {tally.reason}")
             audit(
                 session,
                 actor=tally.source,
@@ -172,6 +181,7 @@ class Listener:
         log.warning("association rejected", source=source, reason=rejection.text)
         try:
             with self._database.writing() as session:
+                note_refused(session, source, rejection.text)
                 audit(
                     session,
                     actor=source,

@@ -22,6 +22,8 @@ class Tally:
     """The peer as "AE@address"."""
     taken: dict[Taken, int] = field(default_factory=dict)
     refused: int = 0
+    reason: str = ""
+    """Why the last one was refused."""
     received_bytes: int = 0
 
     def count(self, outcome: Taken, size_bytes: int) -> None:
@@ -30,13 +32,17 @@ class Tally:
         self.received_bytes += size_bytes
 
 
-def serve_store(event: Event, intake: Intake, tally: Tally) -> int | Dataset:
-    """Takes the instance of a C-STORE request. The status says Success only when the instance is safe on disk."""
+def serve_store(event: Event, intake: Intake, tally: Tally, study_instance_uid: str | None = None) -> int | Dataset:
+    """Takes the instance of a C-STORE request. The status says Success only when the instance is safe on disk.
+
+    With `study_instance_uid` only instances of that study are taken.
+    """
     try:
         sent = _announced(event)
-        receipt = intake.accept(sent, source=tally.source)
+        receipt = intake.accept(sent, source=tally.source, study_instance_uid=study_instance_uid)
     except Refusal as refusal:
         tally.refused += 1
+        tally.reason = str(refusal)
         return _status(refusal)
     tally.count(receipt.outcome, len(sent.data_set))
     return SUCCESS

@@ -9,6 +9,7 @@ from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, ExplicitVR
 
 from pacs_agent.deliver import (
     DimseDestination,
+    Means,
     Outgoing,
     Refused,
     ScuAddress,
@@ -40,7 +41,7 @@ def _object(folder: Path, number: int, sop_class: str) -> Outgoing:
 
 
 def _to(pacs: CountingPacs, timeout_s: float = 5, **changed: object) -> DimseDestination:
-    return DimseDestination(ScuAddress.model_validate({**pacs.settings, **changed}), timeout_s)
+    return DimseDestination(ScuAddress.model_validate({**pacs.settings, **changed}), Means(timeout_s))
 
 
 def _verdicts(destination: DimseDestination, objects: list[Outgoing]) -> list[Verdict]:

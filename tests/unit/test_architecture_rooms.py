@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "pacs_agent"
 
 STORY = (
-    *("receive", "archive", "assemble", "route", "imaging", "inference", "results", "deliver"),
+    *("receive", "archive", "assemble", "route", "imaging", "inference", "results", "deliver", "bring_in"),
     *("pipeline", "review", "console", "cli"),
 )
 """A study's way. The pipeline stands after the rooms that its steps call: imaging to deliver."""

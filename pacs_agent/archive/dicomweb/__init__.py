@@ -5,5 +5,6 @@ says what was wrong with the request; no stored instance is ever changed.
 """
 
 from pacs_agent.archive.dicomweb.blueprint import PREFIX, dicomweb_blueprint
+from pacs_agent.archive.dicomweb.multipart import boundary_of, read_parts
 
-__all__ = ["PREFIX", "dicomweb_blueprint"]
+__all__ = ["PREFIX", "boundary_of", "dicomweb_blueprint", "read_parts"]

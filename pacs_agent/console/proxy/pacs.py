@@ -2,15 +2,14 @@
 
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from itertools import chain
 
 import requests
-from requests.adapters import HTTPAdapter
 from werkzeug.exceptions import BadGateway, GatewayTimeout
 
 from pacs_agent.config import PacsDicomWeb
 from pacs_agent.ops import get_log
+from pacs_agent.ops.outbound import AddressRefused, Outbound
 
 CONNECT_S = 5.0
 SILENCE_S = 60.0
@@ -28,13 +27,8 @@ class Pacs:
         self._settings = settings
         self._login = _login(settings)
         self._timeout_s = (CONNECT_S, SILENCE_S)
-        self._http = requests.Session()
-        self._http.trust_env = False  # no proxy and no .netrc that the settings do not name
-        self._http.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # nobody's session becomes another's
+        self._http = Outbound().session(connections)  # this machine too: who writes its address may allow that as well
         self._http.verify = str(settings.ca_file) if settings.ca_file else True
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
-        self._http.mount("https://", adapter)
-        self._http.mount("http://", adapter)
 
     def ask(self, method: str, path: str, query: bytes, headers: Mapping[str, str]) -> requests.Response:
         """The answer, its body not yet read: read it by `pieces`, or close it.
@@ -51,6 +45,8 @@ class Pacs:
                 allow_redirects=False,
                 stream=True,
             )
+        except AddressRefused as error:
+            raise self._failed(f"{error}; correct web.pacs.url", error) from error
         except requests.exceptions.SSLError as error:
             raise self._failed("its certificate is not trusted; set web.pacs.ca_file", error) from error
         except requests.Timeout as error:

@@ -21,7 +21,8 @@ from pacs_agent.deliver import KINDS, Refused, WrongSettings, check_settings, op
         ("stow", {"url": "file:///etc/passwd"}, "http"),
         ("stow", {"url": "https://me:secret@pacs/dicom-web"}, "password"),
         ("stow", {"url": "https://pacs/dicom-web?x=1"}, "query"),
-        ("stow", {"url": "https://pacs", "user": "me"}, "password_env"),
+        ("stow", {"url": "https://pacs", "password_env": "P"}, "user"),
+        ("stow", {"url": "https://pacs", "token_env": "PACS_AGENT_WEB__TOKEN"}, "tells nobody"),
         ("stow", {"url": "https://pacs", "user": "me", "password_env": "P", "token_env": "T"}, "either"),
     ],
 )

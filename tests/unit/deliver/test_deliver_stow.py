@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pacs_agent.deliver import Outgoing, Refused, StowAddress, StowDestination, Unreachable, Verdict, Whereabouts
+from pacs_agent.deliver import Means, Outgoing, Refused, StowAddress, StowDestination, Unreachable, Verdict, Whereabouts
 from pacs_agent.deliver.stow import _listed
 
 
@@ -75,7 +75,7 @@ def _response(stored: list[dict[str, Any]], failed: list[dict[str, Any]] | None 
 
 
 def _verdicts(service: Service, objects: list[Outgoing]) -> list[Verdict]:
-    destination = StowDestination(StowAddress(url=service.url), 5)
+    destination = StowDestination(StowAddress(url=service.url), Means(5))
     answers = {answer.sop_instance_uid: answer.verdict for answer in destination.send(objects)}
     return [answers[one.sop_instance_uid] for one in objects]
 
@@ -146,7 +146,7 @@ def test_redirects_are_not_followed(service: Service, two_objects: list[Outgoing
 
 
 def test_nobody_there_is_unreachable(two_objects: list[Outgoing]) -> None:
-    destination = StowDestination(StowAddress(url="http://127.0.0.1:9/dicom-web"), 1)
+    destination = StowDestination(StowAddress(url="http://127.0.0.1:9/dicom-web"), Means(1))
     with pytest.raises(Unreachable):
         list(destination.send(two_objects))
 
@@ -156,23 +156,27 @@ def test_secrets_come_from_the_environment(
 ) -> None:
     monkeypatch.setenv("PACS_TOKEN", "s3cret")
     service.answers(200)
-    list(StowDestination(StowAddress(url=service.url, token_env="PACS_TOKEN"), 5).send(two_objects))
+    list(StowDestination(StowAddress(url=service.url, token_env="PACS_TOKEN"), Means(5)).send(two_objects))
     monkeypatch.setenv("PACS_PASSWORD", "pw")
-    list(StowDestination(StowAddress(url=service.url, user="me", password_env="PACS_PASSWORD"), 5).send(two_objects))
+    list(
+        StowDestination(StowAddress(url=service.url, user="me", password_env="PACS_PASSWORD"), Means(5)).send(
+            two_objects
+        )
+    )
     bearer, basic = (headers["Authorization"] for _, _, headers, _ in service.asked)
     assert (bearer, basic) == ("Bearer s3cret", "Basic bWU6cHc=")
 
 
 def test_a_missing_secret_refuses_and_sends_nothing(service: Service, two_objects: list[Outgoing]) -> None:
     with pytest.raises(Refused, match="NOT_SET_ANYWHERE"):
-        list(StowDestination(StowAddress(url=service.url, token_env="NOT_SET_ANYWHERE"), 5).send(two_objects))
+        list(StowDestination(StowAddress(url=service.url, token_env="NOT_SET_ANYWHERE"), Means(5)).send(two_objects))
     assert not service.asked
 
 
 def test_a_missing_certificate_file_is_named(two_objects: list[Outgoing]) -> None:
     address = StowAddress(url="https://127.0.0.1:9/dicom-web", ca_file="/nowhere/ca.pem")
     with pytest.raises(Refused, match=r"/nowhere/ca\.pem"):
-        list(StowDestination(address, 1).send(two_objects))
+        list(StowDestination(address, Means(1)).send(two_objects))
 
 
 def test_an_endless_answer_is_cut_off(
@@ -200,7 +204,7 @@ def test_confirmation_searches_the_object(
     service: Service, two_objects: list[Outgoing], status: int, content: Any, whereabouts: Whereabouts | None
 ) -> None:
     service.answers(status, content)
-    destination = StowDestination(StowAddress(url=service.url), 5)
+    destination = StowDestination(StowAddress(url=service.url), Means(5))
     if whereabouts is None:
         with pytest.raises(Unreachable):
             list(destination.confirm(two_objects[:1]))

@@ -1,0 +1,110 @@
+"""The peers that people set up: who may send to us, each change with its audit line, and what was last seen of each."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from pacs_agent.config import AETitle
+from pacs_agent.db import AuditEvent, Peer, utc_now
+from pacs_agent.ops import Outcome, audit
+
+REFUSALS = ("association.rejected", "instance.refused", "instance.quarantined")
+"""Actions of audit lines that tell of something refused to a peer."""
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+
+
+def check_host_binding(value: str) -> str:
+    """An address, a network (10.0.0.0/8) or a host name; empty for anywhere."""
+    value = value.strip()
+    try:
+        ipaddress.ip_network(value or "0.0.0.0/0", strict=False)
+    except ValueError as error:
+        numeric = re.fullmatch(r"[0-9./:]+", value)
+        if numeric or len(value) > 255 or not _HOST_NAME.fullmatch(value):
+            raise ValueError(
+                f"{value[:64]!r} is neither an address, a network such as 10.0.0.0/8, nor a name"
+            ) from error
+    return value
+
+
+class NewPeer(BaseModel):
+    """A peer as people set it up: its AE title, where it must come from, and what it may do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ae_title: AETitle
+    host: Annotated[str, AfterValidator(check_host_binding)] = ""
+    may_store: bool = True
+    may_echo: bool = True
+    enabled: bool = True
+
+
+class UnknownPeer(LookupError):
+    """There is no peer of this AE title."""
+
+
+def put_peer(session: Session, new: NewPeer, *, actor: str) -> None:
+    """Adds a peer or changes it, in the caller's transaction; its next association is judged by it."""
+    row = session.get(Peer, new.ae_title)
+    before = _audited(row) if row else None
+    if row is None:
+        row = Peer(ae_title=new.ae_title)
+        session.add(row)
+    row.host, row.may_store, row.may_echo, row.enabled = new.host, new.may_store, new.may_echo, new.enabled
+    _audit(session, actor, "peer.changed", new.ae_title, before, _audited(row))
+
+
+def remove_peer(session: Session, ae_title: str, *, actor: str) -> None:
+    """Removes a peer: its next association is rejected. Raises UnknownPeer."""
+    row = session.get(Peer, ae_title)
+    if row is None:
+        raise UnknownPeer(f"there is no peer {ae_title}")
+    before = _audited(row)
+    session.delete(row)
+    _audit(session, actor, "peer.removed", ae_title, before, None)
+
+
+def recent_refusals(session: Session, ae_title: str, limit: int = 20) -> Sequence[AuditEvent]:
+    """Audit lines of what was refused to a peer, the newest first."""
+    query = select(AuditEvent).where(AuditEvent.action.in_(REFUSALS))
+    query = query.where(AuditEvent.actor.startswith(f"{ae_title}@", autoescape=True))
+    return session.scalars(query.order_by(AuditEvent.at.desc()).limit(limit)).all()
+
+
+def note_seen(session: Session, source: str, at: datetime | None = None) -> None:
+    """Notes that an association of a peer, "AE@address", ended now."""
+    _note(session, source, last_seen_at=at or utc_now())
+
+
+def note_refused(session: Session, source: str, reason: str) -> None:
+    """Notes why something was refused to a peer, "AE@address"; nothing for who is no peer."""
+    _note(session, source, last_refused_at=utc_now(), last_refusal=reason[:500])
+
+
+def _note(session: Session, source: str, **values: Any) -> None:
+    ae_title = source.rpartition("@")[0]
+    session.execute(update(Peer).where(Peer.ae_title == ae_title).values(**values))
+
+
+Facts = dict[str, Any]
+
+
+def _audited(row: Peer) -> Facts:
+    return {"host": row.host, "may_store": row.may_store, "may_echo": row.may_echo, "enabled": row.enabled}
+
+
+def _audit(
+    session: Session,
+    actor: str,
+    action: str,
+    ae_title: str,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> None:
+    audit(session, actor=actor, action=action, outcome=Outcome.SUCCESS, subject=ae_title, before=before, after=after)
