@@ -51,6 +51,7 @@ def finding_reading(
         uncertain_from=entry.uncertain_from,
         presence=presence,
         attributes=said,
+        applies=tuple(sorted(entry.applies)),
         grades=entry.grades,
         concern=entry.concern,
         slice_weights=tuple(slice_weights),

@@ -1,6 +1,7 @@
 """What the model says of one study: the facts from which every DICOM object and the panel are made."""
 
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -74,6 +75,8 @@ class FindingReading(_Frozen):
     presence: Presence
     attributes: Attributes = Attributes()
     """What is said of it; empty when absent."""
+    applies: tuple[Literal["side", "lobe", "grade", "count"], ...] | None = None
+    """Which attributes can be said of it. None in readings made before this was kept."""
     grades: tuple[str, ...] = ()
     """The words for its grades, from the least to the most."""
     concern: int = 0

@@ -34,6 +34,7 @@ def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> S
                 segmented_property_category=codes.SCT.MorphologicallyAbnormalStructure,
                 segmented_property_type=codes.SCT.PleuralEffusion,
                 algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
+                display_color=hd.color.CIELabColor.from_rgb(255, 0, 0),
             )
         ],
         series_instance_uid=hd.UID(),

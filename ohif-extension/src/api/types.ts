@@ -54,6 +54,8 @@ export interface Result {
   sentences: Sentence[];
   impression: Sentence[];
   evidence_method: string | null;
+  /** Why the version of the model was recalled; its results are not to be relied on. Absent in results read from SR. */
+  recalled?: string | null;
   objects: ResultObject[];
 }
 
@@ -92,6 +94,8 @@ export interface Coded {
   meaning: string;
 }
 
+export type Attribute = 'side' | 'lobe' | 'grade' | 'count';
+
 export interface Finding {
   key: string;
   name: string;
@@ -110,6 +114,8 @@ export interface Finding {
   grade_word: string;
   grades: string[];
   count: Count | null;
+  /** What of it a reviewer may say. */
+  applies: Attribute[];
   /** One for each slice of the series. */
   slice_weights: number[];
   /** The slices on which the finding rests, the strongest first. */

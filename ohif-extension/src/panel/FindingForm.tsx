@@ -9,7 +9,6 @@ import { Button } from './Button';
 import { Choices, Ticks } from './Choices';
 import { closeForm } from './form';
 import { useFormFocus } from './formFocus';
-import { LUNG_SITE } from './rendered';
 import { useSession } from './useSession';
 import {
   countWord,
@@ -24,8 +23,6 @@ import {
   sideWord,
 } from './words';
 
-const PLEURA_SITE = '3120008';
-const COUNTED: ReadonlySet<string> = new Set(['lung_nodule', 'lymphadenopathy']);
 const MAX_COMMENT = 1000;
 
 interface Props {
@@ -145,13 +142,12 @@ interface AttributesProps {
   change: (part: Partial<Edited>) => void;
 }
 
-/** What can be said of this kind of finding: lobes of the lung, sides of paired organs, its own grades. */
+/** What can be said of this kind of finding, as its model knows it. */
 function Attributes({ finding, edited, change }: AttributesProps): React.JSX.Element {
-  const inLung = finding.site.value === LUNG_SITE;
-  const sided = inLung || finding.site.value === PLEURA_SITE || finding.sides.length > 0;
+  const { applies } = finding;
   return (
     <>
-      {sided && (
+      {applies.includes('side') && (
         <Ticks<Side>
           title={t('panel.side')}
           options={SIDES}
@@ -162,7 +158,7 @@ function Attributes({ finding, edited, change }: AttributesProps): React.JSX.Ele
           }
         />
       )}
-      {(inLung || finding.lobes.length > 0) && (
+      {applies.includes('lobe') && (
         <Ticks<string>
           title={t('panel.lobe')}
           options={LOBES}
@@ -171,7 +167,7 @@ function Attributes({ finding, edited, change }: AttributesProps): React.JSX.Ele
           choose={(lobes) => change({ lobes, sides: sidesOf(lobes, edited.sides) })}
         />
       )}
-      {finding.grades.length > 0 && (
+      {applies.includes('grade') && finding.grades.length > 0 && (
         <Choices<number | null>
           title={t('panel.grade')}
           name="grade"
@@ -181,7 +177,7 @@ function Attributes({ finding, edited, change }: AttributesProps): React.JSX.Ele
           choose={(grade) => change({ grade })}
         />
       )}
-      {(finding.count !== null || COUNTED.has(finding.key)) && (
+      {applies.includes('count') && (
         <Choices<Count | null>
           title={t('panel.count')}
           name="count"

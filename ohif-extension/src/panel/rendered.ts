@@ -19,7 +19,7 @@ const OF_FINDING: Readonly<Record<string, CtWindow>> = {
 };
 
 /** The SNOMED CT code of the lung. */
-export const LUNG_SITE = '39607008';
+const LUNG_SITE = '39607008';
 
 /** The window in which a radiologist looks for the finding. */
 export function windowOf(finding: Pick<Finding, 'key' | 'site'>): CtWindow {

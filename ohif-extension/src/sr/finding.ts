@@ -27,6 +27,7 @@ export function findingOf(group: ContentItem, sliceCount: number, indexOf: Index
     presence: C.PRESENCES[presence?.code?.value ?? ''] ?? 'uncertain',
     ...gradeOf(group),
     count: C.COUNTS[first(group, C.COUNT)?.code?.value ?? ''] ?? null,
+    applies: [], // without the agent nothing is reviewed
     slice_weights: weightsOf(evidence, sliceCount),
     evidence,
   };

@@ -136,6 +136,8 @@ class Finding(_Frozen):
     grades: tuple[str, ...]
     """The words for its grades, from the least to the most."""
     count: Literal["one", "few", "many"] | None
+    applies: tuple[Literal["side", "lobe", "grade", "count"], ...]
+    """Which of these a reviewer may say of it."""
     slice_weights: tuple[float, ...]
     """One for each slice of the series, in [0, 1]."""
     evidence: tuple[Evidence, ...]
@@ -166,6 +168,8 @@ class Result(_Frozen):
     impression: tuple[SentenceSaid, ...]
     evidence_method: str | None
     objects: tuple[DocumentNow, ...]
+    recalled: str | None
+    """Why this version of the model was recalled: its results are not to be relied on. Null: it was not."""
 
 
 class Earlier(_Frozen):

@@ -17,6 +17,8 @@ from pacs_agent.imaging import OrderedSeries
 from pacs_agent.inference import Code, FindingReading, Sentence, SliceEvidence, StudyReading
 from pacs_agent.review import DocumentNow
 
+EVERY_ATTRIBUTE = ("count", "grade", "lobe", "side")
+"""Offered for readings that do not tell what applies."""
 WEIGHT_DIGITS = 4
 """Decimals of a slice weight on the wire: a bar of the panel has fewer pixels than that."""
 
@@ -29,8 +31,12 @@ def result_of(
     created_at: datetime,
     instance_numbers: Mapping[str, int | None],
     objects: Iterable[DocumentNow],
+    recalled: str | None = None,
 ) -> Result:
-    """The result that a reading is on the wire. `instance_numbers` by SOP Instance UID, for people to recognise."""
+    """The result that a reading is on the wire. `instance_numbers` by SOP Instance UID, for people to recognise.
+
+    `recalled` is the reason why the version that made it was recalled.
+    """
     return Result(
         job_id=job_id,
         run=run,
@@ -42,6 +48,7 @@ def result_of(
         impression=_sentences(reading.impression),
         evidence_method=reading.evidence_method,
         objects=tuple(objects),
+        recalled=recalled,
     )
 
 
@@ -83,6 +90,7 @@ def _finding(reading: FindingReading) -> Finding:
         grade_word=reading.grade,
         grades=reading.grades,
         count=said.count,
+        applies=EVERY_ATTRIBUTE if reading.applies is None else reading.applies,
         slice_weights=tuple(round(weight, WEIGHT_DIGITS) for weight in reading.slice_weights),
         evidence=tuple(_evidence(one) for one in reading.evidence),
     )
