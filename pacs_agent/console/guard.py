@@ -16,6 +16,8 @@ from pacs_agent.db import Database
 
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 PROBES = frozenset(("health.healthz", "health.readyz"))
+FIGURES = "health.metrics"
+"""Without patient data: a Prometheus of this machine needs no token."""
 
 
 class Guard:
@@ -29,7 +31,7 @@ class Guard:
 
     def check(self) -> None:
         """Lets the request pass and notes its person. Raises Unauthorized or Forbidden."""
-        if request.endpoint in PROBES:
+        if request.endpoint in PROBES or (request.endpoint == FIGURES and asks_locally()):
             return
         self._refuse_plain()
         self._refuse_foreign()
@@ -97,6 +99,12 @@ def may_begin(settings: WebSettings) -> bool:
         and is_loopback(request.remote_addr or "")
         and is_loopback(urlsplit(f"//{request.host}").hostname or "")
     )
+
+
+def asks_locally() -> bool:
+    """Whether the request comes from this machine, and by its own name for itself: a page may point another at us."""
+    host = urlsplit(f"//{request.host}").hostname or ""
+    return is_loopback(request.remote_addr or "") and is_loopback(host)
 
 
 def set_guard(app: Flask, settings: WebSettings, database: Database) -> None:

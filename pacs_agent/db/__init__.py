@@ -4,7 +4,7 @@ In: a database URL. Out: sessions and mapped classes. `upgrade` brings an empty 
 a database newer than this code is refused.
 """
 
-from pacs_agent.db.engine import Database, DatabaseTooNew, upgrade
+from pacs_agent.db.engine import Database, DatabaseTooNew, is_at_this_version, upgrade
 from pacs_agent.db.model_uses import (
     OWN_PIPELINES,
     SHADOW_PIPELINE,
@@ -109,6 +109,7 @@ __all__ = [
     "User",
     "Worker",
     "begins",
+    "is_at_this_version",
     "search_key",
     "upgrade",
     "utc_now",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,16 @@ def upgrade(database: Database, revision: str = "head") -> None:
         _refuse_newer(connection, ScriptDirectory.from_config(config))
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+@cache
+def _head() -> str | None:
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def is_at_this_version(session: Session) -> bool:
+    """Whether the tables are those that this code knows. Raises SQLAlchemyError when the database does not answer."""
+    return MigrationContext.configure(session.connection()).get_current_revision() == _head()
 
 
 def _refuse_newer(connection: Connection, scripts: ScriptDirectory) -> None:

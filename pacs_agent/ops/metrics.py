@@ -88,12 +88,8 @@ class Metrics:
         self._received = self._counter("received_bytes", "bytes of images that peers brought")
         self._associations = self._counter("associations", "associations that ended", "end")
         self._rejected = self._counter("associations_rejected", "associations rejected", "reason")
-        self._refused = self._counter(
-            "instances_refused", "images refused, by DIMSE status and reason", "status", "reason"
-        )
-        self._deliveries = self._counter(
-            "deliveries", "objects a destination took or refused", "destination", "outcome"
-        )
+        self._refused = self._counter("instances_refused", "images refused, by DIMSE status", "status", "reason")
+        self._deliveries = self._counter("deliveries", "objects taken or refused", "destination", "outcome")
         self._logins = self._counter("logins_failed", "logins refused")
         self._jobs_ended = self._counter("jobs_ended", "jobs that ended", "state")
         self._to_report = Histogram(
@@ -148,7 +144,7 @@ class Metrics:
             self._associations.labels(str(line.detail.get("end"))).inc()
 
     def _rejection(self, line: AuditEvent) -> None:
-        source, diagnostic = line.detail.get("source"), line.detail.get("diagnostic")
+        source, diagnostic = line.detail.get("source", 0), line.detail.get("diagnostic", 0)
         self._rejected.labels(REJECTIONS.get((source, diagnostic), f"source {source}, reason {diagnostic}")).inc()
 
     def _refusal(self, line: AuditEvent) -> None:
@@ -171,7 +167,7 @@ class Metrics:
         for id_, run, state, pipeline, created, finished, last in session.execute(
             query.order_by(Job.finished_at).limit(JOBS_MOST + len(self._counted))
         ):
-            if (id_, run) in self._counted:
+            if finished is None or (id_, run) in self._counted:
                 continue
             fresh.append(id_)
             self._counted[id_, run] = finished

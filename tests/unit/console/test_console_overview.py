@@ -11,7 +11,7 @@ from studies_read import add_job, add_study
 from pacs_agent.accounts import Role
 from pacs_agent.console.frame.navigation import NAVIGATION
 from pacs_agent.console.overview import machine, troubles
-from pacs_agent.console.overview.remembered import Remembered
+from pacs_agent.console.remembered import Remembered
 from pacs_agent.db import (
     Condition,
     Database,
