@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent import __version__
 from pacs_agent.config import Settings
-from pacs_agent.db import REVIEW_PIPELINE, AuditEvent, Database, Job, JobState, JobStep, Study, StudyState, utc_now
+from pacs_agent.db import OWN_PIPELINES, AuditEvent, Database, Job, JobState, JobStep, Study, StudyState, utc_now
 from pacs_agent.ops.figures import REPORTED, queue_now, seconds_to_report, storage_now, workers_now
 from pacs_agent.ops.listening import answers_dicom
 from pacs_agent.ops.open_count import ASSOCIATIONS, told_count
@@ -173,7 +173,7 @@ class Metrics:
             self._counted[id_, run] = finished
             self._ended_since = max(self._ended_since, finished)
             self._jobs_ended.labels(state).inc()
-            if state in REPORTED and run == 1 and pipeline != REVIEW_PIPELINE:
+            if state in REPORTED and run == 1 and pipeline not in OWN_PIPELINES:
                 self._to_report.observe(seconds_to_report(created, finished, last))
         self._count_steps(session, fresh)
         kept_from = self._ended_since - LATE_COMMIT
