@@ -19,7 +19,7 @@ from pacs_agent.accounts.log_in import LoginRefused, Logins, LoginThrottled
 from pacs_agent.accounts.names import derived_person_name
 from pacs_agent.accounts.passwords import is_common
 from pacs_agent.accounts.provider import ProviderClaims, log_in_by_provider
-from pacs_agent.accounts.roles import INCLUDED, Role, lacking, with_included
+from pacs_agent.accounts.roles import IN_WORDS, INCLUDED, Role, lacking, with_included
 from pacs_agent.accounts.tokens import (
     TOKEN_ROLES,
     TokenRefused,
@@ -31,6 +31,7 @@ from pacs_agent.accounts.tokens import (
 
 __all__ = [
     "INCLUDED",
+    "IN_WORDS",
     "TOKEN_ROLES",
     "AccountRefused",
     "LoginRefused",

@@ -23,6 +23,15 @@ INCLUDED: dict[Role, frozenset[Role]] = {
 }
 """The roles that each role brings with it. Nobody but an auditor is one: who administers does not watch himself."""
 
+IN_WORDS: dict[Role, str] = {
+    Role.VIEWER: "sees studies, what the model says of them, and the queue",
+    Role.REVIEWER: "also reviews results, and verifies reports in his own name",
+    Role.OPERATOR: "runs the agent: queue, peers, rules, models, and brings studies in",
+    Role.ADMIN: "does all of that, and sets up accounts, tokens and settings",
+    Role.AUDITOR: "reads and exports the audit trail, and nothing else",
+}
+"""What each role may do, for people."""
+
 
 def with_included(roles: Iterable[str]) -> frozenset[Role]:
     """The roles with all that they include. Raises ValueError for an unknown one."""

@@ -15,7 +15,9 @@ from pacs_agent.console.guard import set_guard
 from pacs_agent.console.health import health_blueprint
 from pacs_agent.console.login import login_blueprint
 from pacs_agent.console.logs import logs_blueprint
+from pacs_agent.console.models import models_blueprint
 from pacs_agent.console.openapi import openapi_blueprint
+from pacs_agent.console.people import people_blueprint
 from pacs_agent.console.overview import overview_blueprint
 from pacs_agent.console.proxy import proxy_blueprint
 from pacs_agent.console.queue import queue_blueprint
@@ -54,6 +56,8 @@ ROOMS: tuple[Room, ...] = (
     readings_blueprint,
     reviews_blueprint,
     rules_blueprint,
+    models_blueprint,
+    people_blueprint,
     openapi_blueprint,
     proxy_blueprint,
     viewer_blueprint,

@@ -16,7 +16,10 @@ class User(Base):
     """
 
     __tablename__ = "users"
-    __table_args__ = (Index("ix_users_provider_subject", "provider", "provider_subject", unique=True),)
+    __table_args__ = (
+        Index("ix_users_provider_subject", "provider", "provider_subject", unique=True),
+        Index("ix_users_created_login", "created_at", "login"),
+    )
 
     login: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(128))

@@ -13,6 +13,7 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("provider", sa.String(length=255), nullable=True))
     op.add_column("users", sa.Column("provider_subject", sa.String(length=255), nullable=True))
     op.create_index("ix_users_provider_subject", "users", ["provider", "provider_subject"], unique=True)
+    op.create_index("ix_users_created_login", "users", ["created_at", "login"], unique=False)
     op.create_table(
         "api_tokens",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -31,6 +32,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("api_tokens")
+    op.drop_index("ix_users_created_login", table_name="users")
     op.drop_index("ix_users_provider_subject", table_name="users")
     with op.batch_alter_table("users") as batch:
         batch.drop_column("provider_subject")
