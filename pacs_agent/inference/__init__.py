@@ -10,16 +10,25 @@ from pacs_agent.inference.activation import (
     activate,
     activated_digests,
     bundles_in_use,
+    chosen_bundles,
     roll_back,
     uses_stamp,
     version_key,
 )
 from pacs_agent.inference.attributes import Attributes
-from pacs_agent.inference.bundle import Bundle, InstalledBundles, bundle_folders, installed_bundles, load_bundle
+from pacs_agent.inference.bundle import (
+    Bundle,
+    InstalledBundles,
+    bundle_folders,
+    installed_bundles,
+    installed_stamp,
+    load_bundle,
+)
 from pacs_agent.inference.checking import CheckRuns, Checks
 from pacs_agent.inference.compare import Comparison, FindingCompared, compare, pair_of
 from pacs_agent.inference.drift import FindingDrift, InputDrift, ModelDrift, Share, drift_of, versions_read
 from pacs_agent.inference.encode import Encoding
+from pacs_agent.inference.evaluated import Evaluated, evaluation_of
 from pacs_agent.inference.heat import Heat
 from pacs_agent.inference.install import install
 from pacs_agent.inference.intervals import wilson
@@ -37,7 +46,7 @@ from pacs_agent.inference.reading import (
     StudyReading,
     TokensRead,
 )
-from pacs_agent.inference.recall import RecallRefused, lift_recall, recall, recall_of, recalls
+from pacs_agent.inference.recall import RecallRefused, lift_recall, recall, recall_of, recalls, recalls_changed
 from pacs_agent.inference.refusal import BundleRefused, InferenceError, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.self_test import SelfTestReport, self_test
 from pacs_agent.inference.shadow import ShadowRefused, end_shadow, name_of, running_shadow, shadow_bundle, start_shadow
@@ -59,6 +68,7 @@ __all__ = [
     "Code",
     "Comparison",
     "Encoding",
+    "Evaluated",
     "EvidenceMethod",
     "EvidenceWeights",
     "FindingCompared",
@@ -93,13 +103,16 @@ __all__ = [
     "activated_digests",
     "bundle_folders",
     "bundles_in_use",
+    "chosen_bundles",
     "compare",
     "count_reading",
     "drift_of",
     "end_shadow",
+    "evaluation_of",
     "heat_of_reading",
     "install",
     "installed_bundles",
+    "installed_stamp",
     "lift_recall",
     "load_bundle",
     "name_of",
@@ -107,6 +120,7 @@ __all__ = [
     "recall",
     "recall_of",
     "recalls",
+    "recalls_changed",
     "roll_back",
     "running_shadow",
     "self_test",

@@ -48,8 +48,7 @@ def bundles_in_use(settings: Settings, database: Database) -> BundlesInUse:
     """The bundles that read studies here, each verified; a refusal leaves an audit line."""
     installed = installed_bundles(settings.inference)
     with database.reading() as session:
-        waiting = set(session.scalars(select(ModelUpload.digest)))
-        chosen, missing = choose(installed.bundles, _activated(session), waiting)
+        chosen, missing = _chosen(session, installed.bundles)
         recalled = recalls(session)
     ready, refused = [], [*installed.refused, *missing]
     for bundle in chosen:
@@ -63,6 +62,16 @@ def bundles_in_use(settings: Settings, database: Database) -> BundlesInUse:
         note_refusals(database, refused)
     beside = tuple(bundle for bundle in installed.bundles if bundle not in chosen)
     return BundlesInUse(tuple(ready), beside, tuple(refused))
+
+
+def chosen_bundles(session: Session, installed: Iterable[Bundle]) -> list[Bundle]:
+    """Those of the installed bundles that are to read; whether they may run here is not asked."""
+    return _chosen(session, installed)[0]
+
+
+def _chosen(session: Session, installed: Iterable[Bundle]) -> tuple[list[Bundle], list[BundleRefused]]:
+    waiting = set(session.scalars(select(ModelUpload.digest)))
+    return choose(installed, _activated(session), waiting)
 
 
 def choose(

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 from pydantic import ValidationError
 
@@ -56,7 +56,7 @@ class Packed(Protocol):
         ...
 
 
-def install(packed: BinaryIO, settings: Settings, database: Database, *, actor: str) -> Bundle:
+def install(packed: IO[bytes], settings: Settings, database: Database, *, actor: str) -> Bundle:
     """Unpacks a bundle into the folder of bundles, with an audit line either way. It waits there for its activation.
 
     `packed` is a ZIP, tar or tar.gz, positioned at its begin. Raises BundleRefused; nothing is installed then.
@@ -83,7 +83,7 @@ def install(packed: BinaryIO, settings: Settings, database: Database, *, actor: 
     return bundle
 
 
-def _install(packed: BinaryIO, settings: Settings) -> Bundle:
+def _install(packed: IO[bytes], settings: Settings) -> Bundle:
     try:
         archive = _opened(packed)
         root = _root(archive)
@@ -104,7 +104,7 @@ def _install(packed: BinaryIO, settings: Settings) -> Bundle:
     return load_bundle(target, settings.inference.trusted_keys)
 
 
-def _opened(packed: BinaryIO) -> Packed:
+def _opened(packed: IO[bytes]) -> Packed:
     begin = packed.read(4)
     packed.seek(0)
     if begin.startswith(b"PK"):
@@ -193,7 +193,7 @@ def _checked(members: Iterator[tuple[str, int]]) -> dict[str, int]:
 
 
 class _Zip:
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         self._archive = zipfile.ZipFile(file)
         self._members = {one.filename.removeprefix("./"): one for one in self._archive.infolist()}
         self.sizes = _checked((one.filename, one.file_size) for one in self._archive.infolist() if not one.is_dir())
@@ -203,7 +203,7 @@ class _Zip:
 
 
 class _Tar:
-    def __init__(self, file: BinaryIO | gzip.GzipFile) -> None:
+    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
         self._archive = tarfile.TarFile(fileobj=_Careful(file))  # type: ignore[arg-type]
         self._members: dict[str, tarfile.TarInfo] = {}
         self.sizes = _checked(self._files())
@@ -224,7 +224,7 @@ class _Tar:
 class _Careful:
     """A file of which nobody takes a large piece at once: a header that claims a huge name costs no memory."""
 
-    def __init__(self, file: BinaryIO | gzip.GzipFile) -> None:
+    def __init__(self, file: IO[bytes] | gzip.GzipFile) -> None:
         self._file = file
         self.seek, self.tell, self.close = file.seek, file.tell, file.close
 

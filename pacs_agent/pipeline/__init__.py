@@ -5,6 +5,7 @@ ends done, with no result (said in DICOM), failed (a dead letter, which people r
 stops.
 """
 
+from pacs_agent.pipeline.again import count_to_read_again, read_again, results_of
 from pacs_agent.pipeline.control import (
     RERUN_AT_ONCE,
     DeadLetters,
@@ -37,9 +38,12 @@ __all__ = [
     "WorkerProcess",
     "cancel",
     "conditions_of",
+    "count_to_read_again",
+    "read_again",
     "reprioritise",
     "rerun",
     "rerun_all",
+    "results_of",
     "resume",
     "run_worker",
     "send_again",

@@ -6,6 +6,7 @@ In: rules as YAML and the attributes of a study. Out: a Decision that explains e
 
 from pacs_agent.route.attributes import StudyAttributes, attributes_of_file, attributes_of_study
 from pacs_agent.route.conditions import Attributes
+from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.dry_run import DryRun, StudyTried, dry_run
 from pacs_agent.route.errors import NoAttributes, RulesChanged, WrongRules
 from pacs_agent.route.explanation import Explanation
@@ -25,6 +26,7 @@ __all__ = [
     "LOWEST_PRIORITY",
     "Attributes",
     "Decision",
+    "Document",
     "DryRun",
     "Explanation",
     "NoAttributes",
@@ -42,6 +44,7 @@ __all__ = [
     "dry_run",
     "moved",
     "put_rules",
+    "read_document",
     "rules_in_force",
     "rules_text",
     "rules_version",

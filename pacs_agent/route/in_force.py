@@ -56,8 +56,8 @@ def put_rules(session: Session, text: str, *, actor: str, based_on: int | None =
 def versions_of_rules(session: Session, limit: int) -> list[RulesVersion]:
     """The newest versions, newest first."""
     rows = list(session.scalars(select(RuleSet).order_by(RuleSet.id.desc()).limit(limit + 1)))
-    before = [*(row.text for row in rows[1:]), ""]
-    return [_version(row, earlier) for row, earlier in zip(rows, before, strict=True)][:limit]
+    texts = [*(row.text for row in rows), ""]
+    return [_version(row, texts[index + 1]) for index, row in enumerate(rows[:limit])]
 
 
 def difference(before: str, after: str) -> list[str]:

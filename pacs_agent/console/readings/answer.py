@@ -20,7 +20,7 @@ from pacs_agent.console.readings.stored import (
     reading_jobs,
 )
 from pacs_agent.db import JobState, StudyState
-from pacs_agent.inference import StudyReading
+from pacs_agent.inference import StudyReading, recall_of
 from pacs_agent.review import current_review, documents_now
 
 
@@ -80,6 +80,7 @@ def _state(study: StudyKnown, jobs: Sequence[JobKnown], *, shown: bool) -> State
 
 
 def _result(session: Session, job: JobKnown, reading: StudyReading) -> Result:
+    recall = recall_of(session, reading.bundle.name, reading.bundle.version)
     return result_of(
         reading,
         job_id=job.id,
@@ -87,6 +88,7 @@ def _result(session: Session, job: JobKnown, reading: StudyReading) -> Result:
         created_at=made_at(session, job.id) or job.created_at,
         instance_numbers=instance_numbers(session, reading.series.series_instance_uid),
         objects=documents_now(session, job.id),
+        recalled=recall.reason if recall else None,
     )
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent import __version__
 from pacs_agent.db import Delivery, Job, JobStep, ResultObject, RuleSet, Study, StudyState
+from pacs_agent.inference import recalls_changed
 
 _UID = Study.study_instance_uid
 _ASKED = _UID.in_(bindparam("uids", expanding=True))
@@ -40,7 +41,8 @@ def versions(session: Session, study_instance_uids: Iterable[str]) -> dict[str, 
         for uid, *facts in connection.execute(query, {"uids": list(seen)}):
             seen[uid].append(facts)
     rules = connection.scalar(_NEWEST_RULES)
-    return {uid: _digest([__version__, rules, *facts]) for uid, facts in seen.items()}
+    recalled = recalls_changed(session)
+    return {uid: _digest([__version__, rules, recalled, *facts]) for uid, facts in seen.items()}
 
 
 def version(session: Session, study_instance_uid: str) -> str:

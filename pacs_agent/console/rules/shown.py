@@ -1,0 +1,62 @@
+"""The rules and their versions as the pages show them."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pacs_agent import route
+from pacs_agent.console.rules.models import Editor, Fault, RuleShown, RulesPage, RulesVersionPage
+from pacs_agent.db import RuleSet
+
+VERSIONS_SHOWN = 50
+BEGIN = "rules: []\n"
+_JOINS = {"all of": " and ", "any of": " or "}
+
+
+def rules_page(session: Session) -> RulesPage:
+    """The rules in force, and their newest versions."""
+    text, version = route.rules_text(session), route.rules_version(session)
+    editor = Editor(text=text or BEGIN, based_on=version)
+    shown: tuple[RuleShown, ...] = ()
+    try:
+        shown = tuple(_shown(rule) for rule in route.RuleBook.parse(editor.text).rules)
+    except route.WrongRules as error:
+        editor.fault = Fault(words=str(error), line=error.line, field=error.field)
+    versions = tuple(route.versions_of_rules(session, VERSIONS_SHOWN))
+    return RulesPage(version=version, editor=editor, rules=shown, versions=versions)
+
+
+def version_page(session: Session, version: int) -> RulesVersionPage | None:
+    """One version; None when there is none of this id."""
+    row = session.get(RuleSet, version)
+    if row is None:
+        return None
+    earlier = select(RuleSet.text).where(RuleSet.id < version).order_by(RuleSet.id.desc()).limit(1)
+    return RulesVersionPage(
+        id=row.id,
+        created_at=row.created_at,
+        created_by=row.created_by,
+        text=row.text,
+        difference=tuple(route.difference(session.scalar(earlier) or "", row.text)),
+        from_now=tuple(route.difference(route.rules_text(session), row.text)),
+        in_force=route.rules_version(session),
+    )
+
+
+def _shown(rule: route.Rule) -> RuleShown:
+    return RuleShown(
+        name=rule.name,
+        when=_in_words(rule.when.explain({})),
+        pipeline=rule.pipeline,
+        destinations=rule.destinations,
+        priority=rule.priority,
+        enabled=rule.enabled,
+        goes_on=rule.continue_,
+    )
+
+
+def _in_words(condition: route.Explanation) -> str:
+    """A condition as a sentence; of its explanation only what was asked, not what was seen."""
+    parts = [_in_words(part) if not part.parts else f"({_in_words(part)})" for part in condition.parts]
+    if not parts:
+        return condition.condition
+    return f"not {parts[0]}" if condition.condition == "not" else _JOINS[condition.condition].join(parts)
