@@ -20,6 +20,7 @@ from pacs_agent.console.openapi import openapi_blueprint
 from pacs_agent.console.people import people_blueprint
 from pacs_agent.console.overview import overview_blueprint
 from pacs_agent.console.proxy import proxy_blueprint
+from pacs_agent.console.quality import quality_blueprint
 from pacs_agent.console.queue import queue_blueprint
 from pacs_agent.console.readings import readings_blueprint
 from pacs_agent.console.reviews import reviews_blueprint
@@ -57,6 +58,7 @@ ROOMS: tuple[Room, ...] = (
     reviews_blueprint,
     rules_blueprint,
     models_blueprint,
+    quality_blueprint,
     people_blueprint,
     openapi_blueprint,
     proxy_blueprint,

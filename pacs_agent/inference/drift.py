@@ -24,8 +24,8 @@ ENOUGH_STUDIES = 20
 INPUTS: Mapping[str, tuple[str, str]] = {
     "manufacturers": ("manufacturer", ""),
     "kernels": ("kernel", ""),
-    "slices": ("slices", " slices and up to 49 more"),
-    "thickness_mm": ("slice distance", " mm between slices"),
+    "slices": ("a number of slices from", ""),
+    "thickness_mm": ("slice distance", " mm"),
 }
 """What is counted of the images: its name, and how a value of it goes on in a sentence."""
 
@@ -146,7 +146,7 @@ def drift_of(session: Session, name: str, version: str, weeks: Sequence[str], bu
         studies=tuple(rows[week].studies for week in seen),
         findings=findings,
         inputs=inputs,
-        warnings=(*_said_otherwise(findings, seen), *_other_images(inputs)),
+        warnings=_warnings(findings, inputs, _when(seen, weeks)) if seen else (),
     )
 
 
@@ -214,29 +214,38 @@ def _input(key: str, first: Counts, newest: Counts) -> InputDrift:
     return InputDrift(key=key, name=INPUTS[key][0], values=tuple(values))
 
 
-def _said_otherwise(findings: Sequence[FindingDrift], seen: Sequence[str]) -> list[str]:
-    newest = [(finding, finding.weeks[-1]) for finding in findings if seen]
-    return [_sentence(finding, week) for finding, week in newest if not week.is_usual]
+def _when(seen: Sequence[str], weeks: Sequence[str]) -> str:
+    """The newest week in which something was read, in words."""
+    return "this week" if seen[-1] == weeks[-1] else f"in the week of {seen[-1]}"
 
 
-def _sentence(finding: FindingDrift, week: FindingWeek) -> str:
+def _warnings(findings: Sequence[FindingDrift], inputs: Sequence[InputDrift], when: str) -> tuple[str, ...]:
+    newest = [(finding, finding.weeks[-1]) for finding in findings]
+    said = [_sentence(finding, week, when) for finding, week in newest if not week.is_usual]
+    seen = [_sentence_of_input(of, one, when) for of in inputs for one in of.values if not one.is_usual]
+    return (*said, *seen)
+
+
+def _sentence(finding: FindingDrift, week: FindingWeek, when: str) -> str:
     said, usual = week.spread.present, finding.usual.present
     if said.is_apart(usual):
-        band = f"{100 * usual.low:.0f}–{100 * usual.high:.0f} % is usual"
-        return f"{finding.name} was said in {100 * said.value:.0f} % of {said.of} studies this week; {band}."
+        return f"{finding.name} was said in {_percent(said)} of {said.of} studies {when}; {_usual(usual)}."
     medians = f"median {_score(week.spread.median)}, usually {_score(finding.usual.median)}"
-    return f"The scores of {finding.name} lie otherwise than usual this week: {medians} ({said.of} studies)."
+    return f"The scores of {finding.name} lie otherwise than usual {when}: {medians} ({said.of} studies)."
+
+
+def _sentence_of_input(of: InputDrift, one: InputValue, when: str) -> str:
+    value = f"{of.name} “{one.value}{INPUTS[of.key][1]}”"
+    return f"{_percent(one.newest)} of {one.newest.of} studies {when} have {value}; {_usual(one.usual)}."
+
+
+def _percent(share: Share) -> str:
+    return f"{100 * share.value:.0f} %"
+
+
+def _usual(share: Share) -> str:
+    return f"{100 * share.low:.0f}–{100 * share.high:.0f} % is usual"
 
 
 def _score(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.2f}"
-
-
-def _other_images(inputs: Sequence[InputDrift]) -> list[str]:
-    return [
-        f"{100 * one.newest.value:.0f} % of {one.newest.of} studies this week have {of.name} "
-        f"“{one.value}{INPUTS[of.key][1]}”; {100 * one.usual.low:.0f}–{100 * one.usual.high:.0f} % is usual."
-        for of in inputs
-        for one in of.values
-        if not one.is_usual
-    ]

@@ -7,7 +7,7 @@ faster.
 
 from pacs_agent.review.errors import NothingToReview, ReviewConflict, ReviewRefused
 from pacs_agent.review.model import DeliveryNow, DocumentNow, ReviewNow, ReviewRequest
-from pacs_agent.review.rates import Rate, rates
+from pacs_agent.review.rates import Rate, WeekRate, rates, rates_by_week
 from pacs_agent.review.reviewers import has_left, is_here, others_here
 from pacs_agent.review.saving import save_review
 from pacs_agent.review.stored import current_review, documents_now
@@ -21,11 +21,13 @@ __all__ = [
     "ReviewNow",
     "ReviewRefused",
     "ReviewRequest",
+    "WeekRate",
     "current_review",
     "documents_now",
     "has_left",
     "is_here",
     "others_here",
     "rates",
+    "rates_by_week",
     "save_review",
 ]

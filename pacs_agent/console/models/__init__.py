@@ -5,5 +5,6 @@ fail: a bundle that is refused in words, and an act that the state of things for
 """
 
 from pacs_agent.console.models.blueprint import models_blueprint
+from pacs_agent.console.models.shelf import Shelf
 
-__all__ = ["models_blueprint"]
+__all__ = ["Shelf", "models_blueprint"]
