@@ -42,7 +42,8 @@ def examined(settings: Settings, database: Database) -> tuple[list[Trouble], lis
 
 def _trouble(check: Check) -> Trouble:
     advice, page = ADVICE.get(check.name, (f"{check.advice[:1].upper()}{check.advice[1:]}.", ""))
-    return Trouble(name=check.name, grade=check.grade, words=check.found, advice=advice, page=_path(page))
+    words = "There are none." if check.found == "none" else f"{check.found[:1].upper()}{check.found[1:]}."
+    return Trouble(name=check.name, grade=check.grade, words=words, advice=advice, page=_path(page))
 
 
 def _queue(session: Session, queue: QueueNow) -> Iterator[Trouble]:

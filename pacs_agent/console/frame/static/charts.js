@@ -7,7 +7,7 @@ const HEIGHT_PX = 190;
 const CHARTS = {
   arrivals: {
     // images are many times as many as studies: each has an axis of its own
-    scales: { x: { time: true }, images: { range: fromZero }, studies: { range: fromZero } },
+    scales: { x: { time: true, range: halfAnHourAround }, images: { range: fromZero }, studies: { range: fromZero } },
     series: (hours) => [
       { label: "Images", scale: "images", fill: `${style("--accent")}33`, stroke: style("--accent"), paths: bars(), points: { show: false }, values: hours.map((hour) => hour.images) },
       { label: "Studies", scale: "studies", stroke: style("--warning"), width: 2, points: { size: 5 }, values: hours.map((hour) => hour.studies) },
@@ -15,7 +15,7 @@ const CHARTS = {
     axes: [{ scale: "images", label: "Images" }, { scale: "studies", label: "Studies", side: 1, grid: { show: false } }],
   },
   times: {
-    scales: { x: { time: true }, seconds: { range: fromZero } },
+    scales: { x: { time: true, range: halfAnHourAround }, seconds: { range: fromZero } },
     series: (hours) => [
       { label: "Median", scale: "seconds", stroke: style("--accent"), width: 2, points: { size: 5 }, values: hours.map((hour) => hour.time_to_report.p50_s) },
       { label: "95 % within", scale: "seconds", stroke: style("--warning"), width: 2, dash: [5, 4], points: { size: 5 }, values: hours.map((hour) => hour.time_to_report.p95_s) },
@@ -29,6 +29,19 @@ let hours = [];
 
 function fromZero(_chart, _low, high) {
   return [0, Math.max(1, (high ?? 0) * 1.15)];
+}
+
+function halfAnHourAround(_chart, low, high) {
+  return [low - 1800, high + 1800];
+}
+
+/** Hours of the day; the day itself where it begins. */
+function hoursOfDay(_chart, ticks) {
+  return ticks.map((at) => {
+    const time = new Date(at * 1000);
+    const hour = `${String(time.getHours()).padStart(2, "0")}:00`;
+    return time.getHours() === 0 ? `${hour}\n${time.toLocaleDateString(undefined, { day: "numeric", month: "short" })}` : hour;
+  });
 }
 
 function bars() {
@@ -49,8 +62,8 @@ function draw() {
       width: Math.max(280, target.clientWidth),
       height: HEIGHT_PX,
       scales,
-      series: [{ label: "Hour from" }, ...lines.map(({ values: _of, ...line }) => line)],
-      axes: [axis({ size: 34, grid: { show: false } }), ...axes.map(axis)],
+      series: [{ label: "Hour from", value: (_chart, at) => (at === null ? "–" : new Date(at * 1000).toLocaleString()) }, ...lines.map(({ values: _of, ...line }) => line)],
+      axes: [axis({ size: 48, grid: { show: false }, values: hoursOfDay }), ...axes.map(axis)],
       cursor: { points: { size: 7 }, drag: { x: false, y: false } },
       legend: { live: true },
     };

@@ -55,6 +55,7 @@ document.querySelector("[data-theme-switch]").addEventListener("click", () => {
     : matchMedia("(prefers-color-scheme: dark)").matches;
   setTheme(dark ? "light" : "dark");
   localStorage.setItem("pacs-agent-theme", html.dataset.theme);
+  document.dispatchEvent(new CustomEvent("theme"));
 });
 
 // Keys. A row that can be opened has data-row; its first link is where it leads.

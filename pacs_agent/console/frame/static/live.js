@@ -14,8 +14,13 @@ function changed(topics) {
   for (const topic of topics) document.body.dispatchEvent(new CustomEvent(`changed-${topic}`));
 }
 
+const SIGNS = { live: "Live", late: "Live updates are late" };
+
 function show(state) {
+  const sign = document.querySelector("[data-live-sign]");
   document.documentElement.dataset.liveState = state;
+  sign.textContent = SIGNS[state];
+  sign.hidden = false;
 }
 
 function open() {
