@@ -34,17 +34,10 @@ class Drawn:
 def drawn(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
     """A copy of the phantom with a segmentation and a map of its effusion, stored by STOW-RS."""
     files, study = copy_of(effusion.files, tmp_path / "drawn", "drawn by hand")
-    masks = {}
-    lit = []
-    for source, target in zip(effusion.files, files, strict=True):
-        mask = mask_of(effusion, source)
-        if mask.any():
-            masks[uid_of(target)] = mask
-            lit.append(target)
+    masks = [mask_of(effusion, file) for file in effusion.files]
     site.read(files, study)
-    objects = [make(lit, list(masks.values())) for make in (segmentation, parametric_map)]
-    site.dicomweb.store_instances(objects, study)
-    return Drawn(study, masks)
+    site.dicomweb.store_instances([make(files, masks) for make in (segmentation, parametric_map)], study)
+    return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
 
 
 def uid_of(file: Path) -> str:
@@ -53,9 +46,10 @@ def uid_of(file: Path) -> str:
 
 def mask_of(study: PhantomStudy, file: Path) -> NDArray[np.bool_]:
     """Where the effusion lies in an image; nowhere where the truth has no mask of it."""
-    masks = np.load(study.folder / f"{FINDING}.npz")
-    uid = uid_of(file)
-    return masks[uid] if uid in masks else np.zeros((1, 1), bool)
+    with np.load(study.folder / f"{FINDING}.npz") as masks:
+        uid = uid_of(file)
+        mask: NDArray[np.bool_] = masks[uid] if uid in masks else np.zeros((512, 512), bool)
+    return mask
 
 
 def test_overlays_lie_on_what_they_mark(browser: Browser, site: Site, drawn: Drawn, tmp_path: Path) -> None:

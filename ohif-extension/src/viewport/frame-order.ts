@@ -1,4 +1,4 @@
-/** The order of a parametric map's frames along the patient. Pure. */
+/** Whether OHIF shows the frames of a parametric map where they belong. Pure. */
 
 type Item = Readonly<Record<string, unknown>>;
 type Vector = readonly [number, number, number];
@@ -15,6 +15,18 @@ export function isInVolumeOrder(instance: Item | undefined): boolean {
   const shared = items(instance?.['SharedFunctionalGroupsSequence'])[0];
   const depths = frames.map((frame) => depthOf(frame, shared));
   return depths.length > 0 && depths.every((depth, at) => depth !== null && (at === 0 || depth > (depths[at - 1] ?? Infinity)));
+}
+
+/**
+ * Whether a map has a frame of 32 bits for every image, of its size.
+ *
+ * OHIF (3.11 to 3.14) takes the place of a frame among the images for its place in the map: with any other number of
+ * frames it writes past the end and the whole viewer stops. Maps of 16 bits it does not draw.
+ */
+export function fitsImages(instance: Item | undefined, images: readonly (Item | null)[]): boolean {
+  const alike = (image: Item | null, name: string): boolean => image !== null && Number(image[name]) === Number(instance?.[name]);
+  if (Number(instance?.['NumberOfFrames']) !== images.length || Number(instance?.['BitsAllocated']) !== 32) return false;
+  return images.every((image) => alike(image, 'Rows') && alike(image, 'Columns'));
 }
 
 function depthOf(frame: Item, shared: Item | undefined): number | null {

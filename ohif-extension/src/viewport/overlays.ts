@@ -3,10 +3,11 @@ import type { DisplaySet, Subscription, Viewport, ViewportServices } from '../oh
 import { t } from '../i18n';
 import { answerForNdarray } from '../ohif/ndarray';
 import { forbidsCompiling } from '../ohif/policy';
-import { isInVolumeOrder } from './frame-order';
+import { fitsImages, isInVolumeOrder } from './frame-order';
 import { displaySets, run } from './open-series';
 import type { ShownViewports } from './shown';
 import { colourLayer, layersOf } from './services';
+import { imageIdsOf, record } from './slices';
 
 /** By SOP class, PS3.4 B.5: Segmentation, Label Map Segmentation, Parametric Map. */
 const KINDS: Readonly<Record<string, Overlay['kind']>> = {
@@ -53,7 +54,8 @@ export function toggleOverlay(id: string): boolean {
   if (!viewer || !overlay || !viewport) return false;
   const { commandsManager, servicesManager } = viewer.services;
   const set = servicesManager.services.displaySetService?.getDisplaySetByUID(id);
-  if (overlay.kind === 'map' && !isInVolumeOrder(set?.instance)) return refused(viewer, t('viewport.mapUpsideDown'));
+  const obstacle = overlay.kind === 'map' && !overlay.shown ? obstacleToMap(viewer, viewport, set) : null;
+  if (obstacle !== null) return refused(viewer, obstacle);
   try {
     const command = overlay.shown ? 'removeDisplaySetLayer' : 'addDisplaySetAsLayer';
     run(commandsManager, command, { viewportId: viewport.id, displaySetInstanceUID: id });
@@ -63,6 +65,13 @@ export function toggleOverlay(id: string): boolean {
   }
   refresh();
   return true;
+}
+
+/** Why OHIF would show a map wrongly, in words; null where it would not. */
+function obstacleToMap({ shown }: Viewer, viewport: Viewport, set: DisplaySet | undefined): string | null {
+  if (!isInVolumeOrder(set?.instance)) return t('viewport.mapUpsideDown');
+  const images = imageIdsOf(viewport).map((imageId) => record(shown.metaData('instance', imageId)));
+  return fitsImages(set?.instance, images) ? null : t('viewport.mapUnlikeImages');
 }
 
 function refused({ services }: Viewer, message: string): false {
@@ -106,7 +115,9 @@ let prepared: Promise<void> | null = null;
 
 /** Once for the page, as soon as there is something to lay over the images: OHIF could not unpack it under our policy. */
 function prepare(): Promise<void> {
-  return (prepared ??= forbidsCompiling().then((forbidden) => void (forbidden && answerForNdarray())));
+  return (prepared ??= forbidsCompiling().then((forbidden) => {
+    if (forbidden) answerForNdarray();
+  }));
 }
 
 function overlaysOf({ services, shown }: Viewer): Overlay[] {

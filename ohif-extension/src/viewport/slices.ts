@@ -114,6 +114,7 @@ export function indexIn(series: Series, slice: CurrentSlice | null): number {
   );
 }
 
-function record(value: unknown): Readonly<Record<string, unknown>> | null {
+/** The value as fields by name; null where it has none. */
+export function record(value: unknown): Readonly<Record<string, unknown>> | null {
   return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : null;
 }

@@ -31,5 +31,6 @@ export const viewport: Record<keyof typeof english, string> = {
   heatOff: '{key} blendet aus',
   overlayFailed: 'Die Überlagerung lässt sich in diesem Fenster nicht zeigen. Zeigen Sie darin zuerst die CT-Serie.',
   mapUpsideDown: 'Dieser Betrachter würde die Karte kopfüber zeigen, darum wird sie nicht gezeigt. Ihre Bilder müssen von den Füßen zum Kopf abgelegt sein.',
+  mapUnlikeImages: 'Dieser Betrachter zeigt nur Karten von 32 Bit mit einem gleich großen Bild zu jedem Bild der Serie. Diese ist keine solche, darum wird sie nicht gezeigt.',
   overlayTitle: 'KI-Überlagerung',
 };

@@ -30,5 +30,6 @@ export const viewport = {
   heatOff: '{key} hides it',
   overlayFailed: 'The overlay cannot be shown in this viewport. Show the CT series in it first.',
   mapUpsideDown: 'This viewer would show the map upside down, so it is not shown. Its frames must be stored from foot to head.',
+  mapUnlikeImages: 'This viewer only shows maps of 32 bits that have a frame of the same size for every image of the series. This is none, so it is not shown.',
   overlayTitle: 'AI overlay',
 } as const;
