@@ -36,12 +36,13 @@ def painted():
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 2**31))
 def test_every_person_has_two_lungs_of_a_plausible_size(seed):
+    """A tall man's lungs hold 10 litres (Quanjer 1993: 8.9 and 1.65 standard deviations of 0.7 at 2 m)."""
     anatomy = person(seed)
     canvas = Canvas.empty(grid(anatomy, 40, 80))
     paint_regions(canvas, anatomy)
     spacing = canvas.grid.pixel_mm**2 * float(canvas.grid.z_mm[1] - canvas.grid.z_mm[0])
     litres = [(canvas.region == side).sum() * spacing / 1e6 for side in LUNGS]
-    assert all(0.8 < volume < 5.0 for volume in litres), litres
+    assert all(0.8 < volume < 5.5 for volume in litres), litres
     x = np.broadcast_to(canvas.grid.x_mm, canvas.region.shape)
     assert x[canvas.region == Region.RIGHT_LUNG].max() < 0.0
     assert x[canvas.region == Region.LEFT_LUNG].min() >= 0.0
