@@ -8,6 +8,8 @@ from pacs_agent.archive import Archive
 from pacs_agent.archive.dicomweb import dicomweb_blueprint
 from pacs_agent.config import Settings
 from pacs_agent.console.access import Role, needs
+from pacs_agent.console.audit_trail import audit_trail_blueprint
+from pacs_agent.console.bring_in import bring_in_blueprint
 from pacs_agent.console.cors import set_cors
 from pacs_agent.console.errors import set_errors
 from pacs_agent.console.frame import frame_blueprint
@@ -17,8 +19,9 @@ from pacs_agent.console.login import login_blueprint
 from pacs_agent.console.logs import logs_blueprint
 from pacs_agent.console.models import models_blueprint
 from pacs_agent.console.openapi import openapi_blueprint
-from pacs_agent.console.people import people_blueprint
 from pacs_agent.console.overview import overview_blueprint
+from pacs_agent.console.peers import peers_blueprint
+from pacs_agent.console.people import people_blueprint
 from pacs_agent.console.proxy import proxy_blueprint
 from pacs_agent.console.quality import quality_blueprint
 from pacs_agent.console.queue import queue_blueprint
@@ -27,6 +30,7 @@ from pacs_agent.console.reviews import reviews_blueprint
 from pacs_agent.console.rules import rules_blueprint
 from pacs_agent.console.security_headers import set_security_headers
 from pacs_agent.console.sessions import set_sessions
+from pacs_agent.console.settings import settings_blueprint
 from pacs_agent.console.studies import studies_blueprint
 from pacs_agent.console.study_views import audit_views
 from pacs_agent.console.viewer import viewer_blueprint
@@ -56,10 +60,14 @@ ROOMS: tuple[Room, ...] = (
     archive_blueprint,
     readings_blueprint,
     reviews_blueprint,
+    peers_blueprint,
+    bring_in_blueprint,
     rules_blueprint,
     models_blueprint,
     quality_blueprint,
+    audit_trail_blueprint,
     people_blueprint,
+    settings_blueprint,
     openapi_blueprint,
     proxy_blueprint,
     viewer_blueprint,

@@ -1,0 +1,108 @@
+"""The page of the audit trail, its JSON, and its exports."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response, request
+from pydantic import ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import BadRequest, NotFound
+
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
+from pacs_agent.console.access import Role, needs
+from pacs_agent.console.audit_trail.difference import changes_of, facts_of, text_difference
+from pacs_agent.console.audit_trail.export import csv_of, xml_of
+from pacs_agent.console.audit_trail.models import AuditAsked, AuditTrail, ExportAsked, Line, OneLine
+from pacs_agent.console.audit_trail.search import all_lines, sought_lines
+from pacs_agent.console.frame import Operation, Problem, Room, acting, page_of
+from pacs_agent.db import AuditEvent, Database
+from pacs_agent.ops import Outcome, audit
+from pacs_agent.ops.audit_message import Source
+
+READERS = (Role.AUDITOR, Role.ADMIN)
+LARGEST_ID = (1 << 31) - 1
+_REFUSALS: dict[int, Any] = {400: Problem, 401: Problem, 403: Problem}
+
+
+def audit_trail_blueprint(settings: Settings, database: Database, _archive: Archive) -> Blueprint:
+    """`/console/audit`."""
+    room = Room("audit_trail", __name__)
+    source = Source(settings.dimse.ae_title, settings.results.organization)
+
+    @room.page(
+        "/audit",
+        needs_role=READERS,
+        template="audit-trail-list.html",
+        answer=AuditTrail,
+        summary="The audit trail, the newest line first",
+        asked=AuditAsked,
+    )
+    def audit_trail(asked: AuditAsked) -> AuditTrail:
+        with database.reading() as session:
+            lines = page_of(session, sought_lines(asked), asked, by=AuditEvent.at, key=AuditEvent.id, row=Line.of)
+            return AuditTrail(lines=lines, actions=list(_actions(session)))
+
+    @room.page(
+        "/audit/<int:line>",
+        needs_role=READERS,
+        template="audit-trail-line.html",
+        answer=OneLine,
+        summary="A line of the audit trail, with what it changed",
+    )
+    def audit_line(line: int) -> OneLine:
+        with database.reading() as session:
+            found = session.get(AuditEvent, line) if line <= LARGEST_ID else None
+            if found is None:
+                raise NotFound("the audit trail has no such line; the list shows them all")
+            shown = Line.of(found)
+        detail = shown.detail
+        return OneLine(line=shown, changes=changes_of(detail), text=text_difference(detail), facts=facts_of(detail))
+
+    _add_exports(room, database, source)
+    return room
+
+
+def _add_exports(room: Room, database: Database, source: Source) -> None:
+    def audit_csv() -> Response:
+        asked = _asked(database, "csv")
+        return _file(csv_of(all_lines(database, asked, asked.most)), "audit-trail.csv", "text/csv; charset=utf-8")
+
+    def audit_xml() -> Response:
+        asked = _asked(database, "xml")
+        return _file(xml_of(all_lines(database, asked, asked.most), source), "audit-trail.xml", "application/xml")
+
+    for view, path, media, words in (
+        (audit_csv, "/audit/export.csv", "text/csv", "The audit trail as CSV"),
+        (audit_xml, "/audit/export.xml", "application/xml", "The audit trail as DICOM audit messages (PS3.15 A.5)"),
+    ):
+        for prefix, end in (("/console", "page"), ("/api/v1", "api")):
+            room.add_url_rule(prefix + path, f"{view.__name__}_{end}", needs(*READERS)(view))
+        room.describe(Operation("get", f"/api/v1{path}", words, {200: media, **_REFUSALS}, asked=ExportAsked))
+
+
+def _asked(database: Database, form: str) -> ExportAsked:
+    """What is exported, which is an audit line itself (PS3.15 A.5.3.2, audit log used)."""
+    try:
+        asked = ExportAsked.model_validate({name: value for name, value in request.args.items() if value})
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        raise BadRequest("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in faults)) from error
+    with database.writing() as session:
+        sought = asked.model_dump(mode="json", exclude_defaults=True)
+        audit(session, actor=acting(), action="audit.exported", outcome=Outcome.SUCCESS, form=form, sought=sought)
+    return asked
+
+
+def _file(pieces: Iterator[str] | Iterator[bytes], name: str, media: str) -> Response:
+    return Response(pieces, content_type=media, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+def _actions(session: Session) -> Iterator[str]:
+    """Every action, each found by one step through the index: the table may have millions of lines."""
+    first = select(AuditEvent.action).order_by(AuditEvent.action).limit(1)
+    action = session.scalar(first)
+    while action is not None:
+        yield action
+        action = session.scalar(first.where(AuditEvent.action > action))

@@ -1,0 +1,52 @@
+"""Lines of the audit trail that are sought, a page or many at a time."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from pacs_agent.console.audit_trail.models import Sought
+from pacs_agent.db import AuditEvent, Database
+
+AT_ONCE = 1000
+"""Lines of one look of an export: no look holds the database for long, nor much memory."""
+
+
+def sought_lines(sought: Sought) -> Select[Any]:
+    """The query of the lines that are sought, in no order."""
+    query = select(AuditEvent)
+    if sought.since is not None:
+        query = query.where(AuditEvent.at >= sought.since)
+    if sought.until is not None:
+        query = query.where(AuditEvent.at < sought.until)
+    if sought.actor:
+        at = AuditEvent.actor.startswith(f"{sought.actor}@", autoescape=True)
+        query = query.where(or_(AuditEvent.actor == sought.actor, at))
+    if sought.action:
+        query = query.where(_begins(AuditEvent.action, sought.action))
+    if sought.outcome:
+        query = query.where(AuditEvent.outcome == sought.outcome)
+    if sought.subject:
+        query = query.where(AuditEvent.subject == sought.subject)
+    return query
+
+
+def all_lines(database: Database, sought: Sought, most: int) -> Iterator[Sequence[AuditEvent]]:
+    """The lines that are sought, the newest first, in groups; each group is its own look at the database."""
+    edge: AuditEvent | None = None
+    while most > 0:
+        query = sought_lines(sought).order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(min(AT_ONCE, most))
+        if edge is not None:
+            same_time = and_(AuditEvent.at == edge.at, AuditEvent.id < edge.id)
+            query = query.where(or_(AuditEvent.at < edge.at, same_time))
+        with database.reading() as session:
+            group = session.scalars(query).all()
+        if not group:
+            return
+        yield group
+        edge, most = group[-1], most - len(group)
+
+
+def _begins(column: InstrumentedAttribute[str], words: str) -> Any:
+    return column.startswith(words, autoescape=True) if words.endswith(".") else column == words
