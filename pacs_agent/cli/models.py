@@ -140,6 +140,96 @@ def model_rollback(agent: Agent, name: str) -> None:
     console().print(f"{bundle.manifest.name} {bundle.manifest.version} reads from the next study on")
 
 
+@model.command("install")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@pass_agent
+def model_install(agent: Agent, file: Path) -> None:
+    """Install a bundle from a ZIP, tar or tar.gz. It reads nothing until it is activated."""
+    try:
+        with file.open("rb") as packed:
+            bundle = inference.install(packed, agent.settings, agent.database, actor=ACTOR)
+    except inference.BundleRefused as refusal:
+        raise click.ClickException(f"not installed. {refusal}") from refusal
+    console().print(
+        f"{inference.name_of(bundle)} is installed; `pacs-agent model activate {bundle.folder.name}` uses it"
+    )
+
+
+@model.command("shadow")
+@click.argument("name_or_folder")
+@pass_agent
+def model_shadow(agent: Agent, name_or_folder: str) -> None:
+    """Let an installed bundle read every study after the one in use. Nobody is told what it says."""
+    try:
+        bundle = inference.start_shadow(_folder(agent, name_or_folder), agent.settings, agent.database, actor=ACTOR)
+    except (inference.BundleRefused, inference.ShadowRefused) as error:
+        raise click.ClickException(f"no shadow. {error}") from error
+    console().print(f"{inference.name_of(bundle)} reads in the shadow; `pacs-agent model compare` shows what it says")
+
+
+@model.command("unshadow")
+@pass_agent
+def model_unshadow(agent: Agent) -> None:
+    """End the shadow. What it said stays."""
+    try:
+        row = inference.end_shadow(agent.database, actor=ACTOR)
+    except inference.ShadowRefused as error:
+        raise click.ClickException(str(error)) from error
+    console().print(f"{row.name} {row.version} reads in the shadow no more")
+
+
+@model.command("compare")
+@json_option
+@pass_agent
+def model_compare(agent: Agent, as_json: bool) -> None:
+    """Compare the model in shadow, or the last that was, with the one in use, finding by finding."""
+    with agent.database.reading() as session:
+        shadow = inference.newest_shadow(session)
+        if shadow is None:
+            raise click.ClickException("no model has read in the shadow; `pacs-agent model shadow NAME` begins")
+        compared = inference.compare(session, shadow)
+    rows = [one.model_dump() for one in compared.findings]
+    columns = ("name", "studies", "mean_active", "mean_shadow", "gained", "lost", "agreement")
+    print_rows(rows, as_json=as_json, columns=columns, empty=f"{compared.model} has read no study yet")
+
+
+@model.command("recall")
+@click.argument("name")
+@click.argument("version")
+@click.option("--reason", required=True, help="Why; everybody who sees one of its results will read it.")
+@click.option(
+    "--read-again", is_flag=True, help="Also queue its studies to be read by the model in use, 500 at a time."
+)
+@pass_agent
+def model_recall(agent: Agent, name: str, version: str, reason: str, read_again: bool) -> None:
+    """Mark all results of a version as not to be relied on. Nothing is deleted; the version reads no more."""
+    try:
+        with agent.database.writing() as session:
+            inference.recall(session, name, version, reason=reason, actor=ACTOR)
+    except inference.RecallRefused as error:
+        raise click.ClickException(str(error)) from error
+    console().print(f"{name} {version} is recalled")
+    if read_again:
+        from pacs_agent import pipeline  # the workflow engine; no other command of models waits for it
+
+        queued, left = pipeline.read_again(agent.database, f"{name} {version}", actor=ACTOR)
+        console().print(f"{queued} studies are queued to be read again, {left} are left")
+
+
+@model.command("lift-recall")
+@click.argument("name")
+@click.argument("version")
+@pass_agent
+def model_lift_recall(agent: Agent, name: str, version: str) -> None:
+    """End the recall of a version."""
+    try:
+        with agent.database.writing() as session:
+            inference.lift_recall(session, name, version, actor=ACTOR)
+    except inference.RecallRefused as error:
+        raise click.ClickException(str(error)) from error
+    console().print(f"the recall of {name} {version} is lifted")
+
+
 def _bundle(agent: Agent, name: str) -> inference.Bundle:
     folder = _folder(agent, name)
     try:

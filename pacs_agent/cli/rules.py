@@ -1,5 +1,6 @@
 """`rules`: which pipeline reads a study, and where the results go."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from pacs_agent import route
-from pacs_agent.cli.context import Agent, console, json_option, pass_agent, print_json
+from pacs_agent.cli.context import Agent, console, json_option, pass_agent, print_json, print_rows
 
 
 @click.group()
@@ -53,6 +54,45 @@ def rules_test(agent: Agent, file_or_study: str, rules_file: Path | None, as_jso
         print_json(decision.model_dump(mode="json"))
     else:
         _print_decision(decision)
+
+
+@rules.command("try")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--studies", default=50, type=click.IntRange(1, 1000), help="How many, those received last.")
+@json_option
+@pass_agent
+def rules_try(agent: Agent, file: Path, studies: int, as_json: bool) -> None:
+    """Dry run: what a file of rules would change for the studies received last. Nothing is written."""
+    try:
+        book = _book(agent, file)
+        with agent.database.reading() as session:
+            run = route.dry_run(session, agent.archive, book, route.rules_in_force(session), studies=studies)
+    except route.WrongRules as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        print_json(run.model_dump(mode="json"))
+        return
+    out = console()
+    for one in run.changed:
+        changed = one.fault or f"{_orders(one.now)}  →  {_orders(one.then)}"
+        out.print(f"{one.study_instance_uid}  {escape(changed)}")
+    out.print(f"{len(run.changed)} of {run.studies} studies would change; {run.left} were not tried: time ran out")
+
+
+def _orders(orders: Iterable[route.Order]) -> str:
+    asked = (f"{one.rule}: {one.pipeline} to {', '.join(one.destinations) or 'own archive only'}" for one in orders)
+    return "; ".join(asked) or "ignored"
+
+
+@rules.command("history")
+@json_option
+@pass_agent
+def rules_history(agent: Agent, as_json: bool) -> None:
+    """List the versions of the rules, newest first."""
+    with agent.database.reading() as session:
+        rows = [one.model_dump() for one in route.versions_of_rules(session, 100)]
+    columns = ("id", "created_at", "created_by", "added", "removed")
+    print_rows(rows, as_json=as_json, columns=columns, empty="No rules yet. pacs-agent rules put FILE")
 
 
 def _book(agent: Agent, file: Path | None) -> route.RuleBook:

@@ -49,7 +49,15 @@ from pacs_agent.inference.reading import (
 from pacs_agent.inference.recall import RecallRefused, lift_recall, recall, recall_of, recalls, recalls_changed
 from pacs_agent.inference.refusal import BundleRefused, InferenceError, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.self_test import SelfTestReport, self_test
-from pacs_agent.inference.shadow import ShadowRefused, end_shadow, name_of, running_shadow, shadow_bundle, start_shadow
+from pacs_agent.inference.shadow import (
+    ShadowRefused,
+    end_shadow,
+    name_of,
+    newest_shadow,
+    running_shadow,
+    shadow_bundle,
+    start_shadow,
+)
 from pacs_agent.inference.shown_heat import HeatGone, heat_of_reading
 from pacs_agent.inference.signature import Signer, trusted_keys
 from pacs_agent.inference.statistics import count_reading, week_of
@@ -116,6 +124,7 @@ __all__ = [
     "lift_recall",
     "load_bundle",
     "name_of",
+    "newest_shadow",
     "pair_of",
     "recall",
     "recall_of",

@@ -55,6 +55,11 @@ def running_shadow(session: Session) -> ModelShadow | None:
     return found
 
 
+def newest_shadow(session: Session) -> ModelShadow | None:
+    """The shadow of now, or else the last there was; None when there never was one."""
+    return session.scalars(select(ModelShadow).order_by(ModelShadow.id.desc()).limit(1)).first()
+
+
 def shadow_bundle(digest: str, settings: Settings, database: Database, known: tuple[Bundle, ...]) -> Bundle:
     """The bundle of a shadow among those installed, verified. Raises BundleRefused."""
     bundle = next((one for one in known if one.digest == digest), None)

@@ -7,7 +7,7 @@ In: rules as YAML and the attributes of a study. Out: a Decision that explains e
 from pacs_agent.route.attributes import StudyAttributes, attributes_of_file, attributes_of_study
 from pacs_agent.route.conditions import Attributes
 from pacs_agent.route.document import Document, read_document
-from pacs_agent.route.dry_run import DryRun, StudyTried, dry_run
+from pacs_agent.route.dry_run import DryRun, Order, StudyTried, dry_run
 from pacs_agent.route.errors import NoAttributes, RulesChanged, WrongRules
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.in_force import (
@@ -30,6 +30,7 @@ __all__ = [
     "DryRun",
     "Explanation",
     "NoAttributes",
+    "Order",
     "Rule",
     "RuleBook",
     "RuleOutcome",
