@@ -7,6 +7,7 @@ every destination has its results. The oldest go first.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
@@ -150,7 +151,7 @@ def _over_limit(session: Session, over_bytes: float, now: datetime, known: set[s
             yield Leaving(study.study_instance_uid, True, "archive_gb", size_bytes, study.last_received_at)
 
 
-def _settled(before: datetime) -> Select[tuple[Study]]:
+def _settled(before: datetime) -> Select[Any]:
     """Studies of which everything ended before a time, oldest first."""
     return (
         select(Study)
@@ -181,7 +182,7 @@ def _has_images() -> ColumnElement[bool]:
     return and_(Study.state_reason != IMAGES_REMOVED, exists().where(received))
 
 
-def _with_sizes(session: Session, query: Select[tuple[Study]], *, only_received: bool) -> Iterator[tuple[Study, int]]:
+def _with_sizes(session: Session, query: Select[Any], *, only_received: bool) -> Iterator[tuple[Study, int]]:
     """Each study with the bytes of its instances, as the database gives them: a large archive is not held in memory."""
     size = select(func.coalesce(func.sum(Instance.size_bytes), 0)).join(Instance.series)
     size = size.where(Series.study_pk == Study.id)

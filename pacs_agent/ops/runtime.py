@@ -5,7 +5,7 @@ written by people and never shown again.
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sqlalchemy.orm import Session
@@ -30,6 +30,9 @@ Event = Literal[
     "login-throttled",
     "certificate-expires",
 ]
+
+
+EVENTS: tuple[str, ...] = get_args(Event)
 
 
 class WrongRuntimeSettings(ValueError):
@@ -124,7 +127,9 @@ class Notifications(RuntimeSection):
     smtp_host: Annotated[str, AfterValidator(_host)] = Field("", description="mail server")
     smtp_port: int = Field(587, ge=1, le=65535, description="its port: 587 with STARTTLS, 465 with TLS, 25 without")
     smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="how the connection is encrypted")
-    smtp_user: str = Field("", max_length=255, description="user at the mail server; empty: no login")
+    smtp_user: str = Field(
+        "", max_length=255, pattern=r"^[^\x00-\x1f]*$", description="user at the mail server; empty: no login"
+    )
     webhook_url: Annotated[str, AfterValidator(_url)] = Field("", description="gets each message as JSON; empty: none")
     unreachable_minutes: int = Field(
         30, ge=1, le=10080, description="a destination that takes nothing for this time is told"

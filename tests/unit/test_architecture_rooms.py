@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "pacs_agent"
 
 STORY = (
     *("receive", "archive", "assemble", "route", "imaging", "inference", "results", "deliver", "bring_in"),
-    *("pipeline", "review", "console", "cli"),
+    *("pipeline", "review", "configuration", "console", "cli"),
 )
 """A study's way. The pipeline stands after the rooms that its steps call: imaging to deliver."""
 GROUND = ("config", "db", "ops", "accounts")
