@@ -38,6 +38,7 @@ from pacs_agent.db.models import (
     StepState,
     Study,
     StudyState,
+    UtcDateTime,
     Worker,
     utc_now,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "TransferState",
     "Upkeep",
     "User",
+    "UtcDateTime",
     "Worker",
     "begins",
     "is_at_this_version",

@@ -16,7 +16,7 @@ from sqlalchemy import Select, or_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 from werkzeug.exceptions import BadRequest
 
-from pacs_agent.db.models import UtcDateTime
+from pacs_agent.db import UtcDateTime
 
 Kind = TypeVar("Kind")
 
