@@ -24,7 +24,7 @@ ADVICE = {
     ),
 }
 """What to do, and on which page, for checks whose own advice is for the command line."""
-CONDITION_PAGES = {"dead_letters": "queue", "unreachable": "peers", "refused": "queue", "disk": "settings"}
+CONDITION_PAGES = {"dead_letters": "dead-letters", "unreachable": "peers", "refused": "queue", "disk": "settings"}
 LONG_WAIT = timedelta(minutes=15)
 LATELY = timedelta(hours=24)
 
@@ -71,7 +71,7 @@ def _queue(session: Session, queue: QueueNow) -> Iterator[Trouble]:
             grade=Grade.WARNING,
             words=f"{_count(queue.failed, 'job')} failed and will not be tried again by themselves.",
             advice="Repair the cause, then run them again.",
-            page=_path("queue?state=failed"),
+            page=_path("dead-letters"),
         )
 
 
