@@ -49,8 +49,8 @@ def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> S
 def parametric_map(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> ParametricMap:
     """A parametric map, PS3.3 A.75, 1 in the masks and 0 elsewhere, with its frames from the feet to the head.
 
-    OHIF shows only maps of floats with a frame for every image. highdicom sorts frames from the head to the feet: OHIF would show
-    them upside down.
+    OHIF shows only maps of floats with a frame for every image. highdicom sorts frames from the head to the feet, which
+    OHIF would show upside down.
     """
     made = ParametricMap(
         source_images=[pydicom.dcmread(file) for file in files],

@@ -3,11 +3,6 @@ import { expect, it, vi } from 'vitest';
 import * as viewportOverlays from '../viewport/overlays';
 import { eachTestOnItsOwn, part, show } from './rendering.testing';
 
-vi.mock('../viewport/navigate', async (original) => ({
-  ...(await original<object>()),
-  jumpTo: vi.fn(() => Promise.resolve(true)),
-  stepEvidence: vi.fn(() => Promise.resolve(true)),
-}));
 eachTestOnItsOwn();
 
 it('offers segmentations and maps where there are some, one press each', () => {

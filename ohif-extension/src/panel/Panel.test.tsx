@@ -6,12 +6,6 @@ import { STATES, type StateName } from './everyState';
 import { mountPanel } from './Panel';
 import { eachTestOnItsOwn, expectAccessible, head, part, row, show } from './rendering.testing';
 
-vi.mock('../viewport/navigate', async (original) => ({
-  ...(await original<object>()),
-  jumpTo: vi.fn(() => Promise.resolve(true)),
-  stepEvidence: vi.fn(() => Promise.resolve(true)),
-}));
-vi.mock('./panel.css', () => ({ default: '' }));
 eachTestOnItsOwn();
 
 const names = Object.keys(STATES) as StateName[];

@@ -4,15 +4,18 @@ import axe from 'axe-core';
 import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { setLanguage } from '../i18n';
 import { emptySession, store, type Session } from '../store/store';
+import * as navigate from '../viewport/navigate';
 import { STATES, type StateName } from './everyState';
 import { closeForm } from './form';
 import { Panel } from './Panel';
 
-/** Each test starts in English, with no study open and no picture to be had. */
+/** Each test starts in English, with no study open, a viewer that goes to every slice, and no picture to be had. */
 export function eachTestOnItsOwn(): void {
   vi.setConfig({ testTimeout: 20_000 });
   beforeEach(() => {
     setLanguage('en');
+    vi.spyOn(navigate, 'jumpTo').mockResolvedValue(true);
+    vi.spyOn(navigate, 'stepEvidence').mockResolvedValue(true);
     Element.prototype.scrollIntoView = () => undefined;
     HTMLDialogElement.prototype.showModal = function () {
       this.open = true;

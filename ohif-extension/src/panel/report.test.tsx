@@ -7,11 +7,6 @@ import { store } from '../store/store';
 import { result, STATES } from './everyState';
 import { eachTestOnItsOwn, part, row, show } from './rendering.testing';
 
-vi.mock('../viewport/navigate', async (original) => ({
-  ...(await original<object>()),
-  jumpTo: vi.fn(() => Promise.resolve(true)),
-  stepEvidence: vi.fn(() => Promise.resolve(true)),
-}));
 eachTestOnItsOwn();
 
 let user: UserEvent;

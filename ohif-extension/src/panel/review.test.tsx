@@ -9,11 +9,6 @@ import { STATES, strongest } from './everyState';
 import { openForm } from './form';
 import { eachTestOnItsOwn, head, part, row, show } from './rendering.testing';
 
-vi.mock('../viewport/navigate', async (original) => ({
-  ...(await original<object>()),
-  jumpTo: vi.fn(() => Promise.resolve(true)),
-  stepEvidence: vi.fn(() => Promise.resolve(true)),
-}));
 eachTestOnItsOwn();
 
 const KEY = 'pleural_effusion';
