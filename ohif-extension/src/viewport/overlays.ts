@@ -91,16 +91,25 @@ export function followOverlays(services: ViewportServices, shown: ShownViewports
   };
   watch(displaySetService, CHANGES);
   watch(viewportGridService, ['GRID_STATE_CHANGED', 'ACTIVE_VIEWPORT_ID_CHANGED']);
-  const unsubscribe = shown.subscribe((event, viewport) => {
-    if (event === 'slice') colourMaps(viewport);
-  });
+  const unfollow = onDrawn(services, shown, colourMaps);
   refresh();
   return () => {
     subscriptions.forEach((subscription) => subscription.unsubscribe());
-    unsubscribe();
+    unfollow();
     viewer = null;
     refresh();
   };
+}
+
+/** Calls `listener` with every viewport that has been drawn: when a layer has come, the viewer says nothing else. */
+function onDrawn({ libraries }: ViewportServices, shown: ShownViewports, listener: (viewport: Viewport) => void): () => void {
+  const drawn = libraries.cornerstone.Enums.Events['IMAGE_RENDERED'] ?? '';
+  const tell = ({ target }: Event): void => {
+    const viewport = shown.viewports.find(({ element }) => element === target);
+    if (viewport) listener(viewport);
+  };
+  document.addEventListener(drawn, tell, { capture: true });
+  return () => document.removeEventListener(drawn, tell, { capture: true });
 }
 
 function refresh(): void {
