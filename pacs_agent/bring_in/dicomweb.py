@@ -23,10 +23,15 @@ _INCLUDED = ("00081030", "00201208", "00080061")
 
 def find_studies(service: StowDestination, query: StudyQuery) -> list[FoundStudy]:
     """The studies that match, at most MOST_FOUND. Raises DeliveryError."""
-    asked = [*query.keys.items(), *(("includefield", tag) for tag in _INCLUDED), ("limit", str(MOST_FOUND))]
-    if "PatientName" in query.keys:
-        asked.append(("fuzzymatching", "false"))
+    keys = {**query.keys, "PatientName": _any_letter(query.keys.get("PatientName", ""))}
+    asked = [(keyword, value) for keyword, value in keys.items() if value]
+    asked += [*(("includefield", tag) for tag in _INCLUDED), ("limit", str(MOST_FOUND))]
     return _studies(service.search("/studies", asked))
+
+
+def _any_letter(name: str) -> str:
+    """A name with any letter where an address cannot have its own: some services do not decode what is encoded."""
+    return name.replace("^", "?").replace(" ", "?")
 
 
 def fetch_study(service: StowDestination, study_instance_uid: str, intake: Intake, progress: Progress) -> None:

@@ -104,12 +104,12 @@ def move_study(node: DimseDestination, study_instance_uid: str, own_ae_title: st
     with node.association([build_context(_MOVE)]) as association:
         _be_patient(association)
         for status, _ in association.send_c_move(_study(study_instance_uid), own_ae_title, _MOVE):
-            code = _code(status, node)
-            if code == _MOVE_DESTINATION_UNKNOWN:
+            if status.get("Status", _MOVE_DESTINATION_UNKNOWN) == _MOVE_DESTINATION_UNKNOWN:  # some just hang up
                 raise BringInError(
-                    f"{node.address} does not know where {own_ae_title} is: add our AE title {own_ae_title}, host and "
-                    "DICOM port there as a move destination, or fetch the study by C-GET"
+                    f"{node.address} does not know where {own_ae_title} is, or broke the association off: add our AE "
+                    f"title {own_ae_title}, host and DICOM port there as a move destination, or fetch by C-GET"
                 )
+            code = _code(status, node)
             done = _number(status, "NumberOfCompletedSuboperations")
             progress.done = progress.done if done is None else done
             try:

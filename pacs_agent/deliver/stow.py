@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -124,8 +124,11 @@ class StowDestination:
         return Answer(one.sop_instance_uid, Verdict.REFUSED, f"HTTP {status}")
 
     def search(self, path: str, query: Sequence[tuple[str, str]]) -> list[Any]:
-        """What a search (QIDO-RS, PS3.18 10.6) finds, as DICOM JSON data sets. Raises Unreachable and Refused."""
-        status, found = self._request("GET", path, params=list(query))
+        """What a search (QIDO-RS, PS3.18 10.6) finds, as DICOM JSON data sets. Raises Unreachable and Refused.
+
+        Wild cards go as they are, which RFC 3986 3.4 allows: Orthanc 1.10 does not decode them.
+        """
+        status, found = self._request("GET", path, params=urlencode(query, safe="*?", quote_via=quote))
         if status not in (200, 204, 404):
             raise Refused(f"{self.address} answers a search with HTTP {status}")
         return found if isinstance(found, list) else []
