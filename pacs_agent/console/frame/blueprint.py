@@ -13,7 +13,9 @@ from pacs_agent.console.frame.policy import set_policy
 from pacs_agent.console.frame.shown import set_filters
 from pacs_agent.db import Database
 
-FILE_AGE_S = 3600
+VENDOR = "vendor/"
+VENDOR_AGE_S = 86400
+"""Files of other people change with a new version of the agent alone; ours are asked for anew, which costs a 304."""
 
 
 def frame_blueprint(settings: Settings, database: Database, _archive: Archive) -> Blueprint:
@@ -23,7 +25,8 @@ def frame_blueprint(settings: Settings, database: Database, _archive: Archive) -
     @blueprint.get("/console/static/<path:file>")
     @open_to_all
     def static(file: str) -> Response:
-        return send_from_directory(f"{blueprint.root_path}/static", file, max_age=FILE_AGE_S)
+        age_s = VENDOR_AGE_S if file.startswith(VENDOR) else 0
+        return send_from_directory(f"{blueprint.root_path}/static", file, max_age=age_s)
 
     add_live(blueprint, settings, database)
     blueprint.record_once(lambda state: _prepare(state.app))

@@ -14,7 +14,18 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from pacs_agent.console.readings.watch import Sight
-from pacs_agent.db import AuditEvent, Database, Job, JobState, JobStep, ModelActivation, RuleSet, Study, StudyState
+from pacs_agent.db import (
+    AuditEvent,
+    Database,
+    Job,
+    JobState,
+    JobStep,
+    ModelActivation,
+    RuleSet,
+    Study,
+    StudyState,
+    Transfer,
+)
 from pacs_agent.ops.kept_log import FOLDER, kept_size
 
 CONSOLE = "console"
@@ -62,6 +73,7 @@ class ConsoleLook:
                 "studies": _studies(session),
                 "queue": _active_jobs(session),
                 "models": session.scalar(select(func.max(ModelActivation.id))),
+                "transfers": session.scalar(select(func.max(Transfer.changed_at))),
                 "rules": session.scalar(select(func.max(RuleSet.id))),
                 "audit": self._last_line,
                 "logs": kept_size(self._logs),

@@ -19,8 +19,25 @@ function showLocalTimes(within) {
   }
 }
 
-showLocalTimes(document);
-document.addEventListener("htmx:afterSettle", (event) => showLocalTimes(event.detail.elt));
+// A table wider than the page is scrolled by keys too: it takes the focus, and says what it is.
+function letWideTablesScroll(within) {
+  for (const table of within.querySelectorAll(".table")) {
+    if (table.scrollWidth <= table.clientWidth) continue;
+    table.tabIndex = 0;
+    table.setAttribute("role", "region");
+    const title = table.closest("section")?.querySelector("h2") ?? document.querySelector("h1");
+    if (!table.hasAttribute("aria-label")) table.setAttribute("aria-label", title?.textContent.trim() ?? "Table");
+  }
+}
+
+function prepare(within) {
+  showLocalTimes(within);
+  letWideTablesScroll(within);
+}
+
+prepare(document);
+document.addEventListener("htmx:afterSettle", (event) => prepare(event.detail.elt));
+addEventListener("resize", () => letWideTablesScroll(document));
 
 // Destructive acts ask once and say what they will do.
 const confirmation = document.getElementById("confirm");
