@@ -95,7 +95,7 @@ class OidcSettings(_Section):
     login_claim: str = Field("preferred_username", description="claim that becomes the user name here")
     roles_claim: str = Field("groups", description="claim with groups or roles; a path such as realm_access.roles")
     roles: dict[str, Literal["viewer", "reviewer", "operator", "admin", "auditor"]] = Field(
-        default_factory=dict, description="role for each value of that claim; who has none of them is not let in"
+        min_length=1, description="role for each value of that claim; who has none of them is not let in"
     )
     ca_file: Path | None = Field(None, description="PEM file of the authority that signed the provider's certificate")
 

@@ -91,7 +91,7 @@ def test_commands_quoted_in_the_documents_exist() -> None:
 def resolve(words: list[str]) -> bool:
     command: click.Command = main
     for word in words:
-        if not isinstance(command, click.Group):
+        if not isinstance(command, click.Group) or word.startswith("-"):
             return True
         if word not in (known := commands_of(command)):
             return False
