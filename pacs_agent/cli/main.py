@@ -24,6 +24,8 @@ SUBJECTS = {
     "models": ("model",),
     "users": ("user",),
     "doctor": ("doctor",),
+    "configuration": ("config",),
+    "backup": ("backup", "restore"),
 }
 """File of each command. A listing must not wait for the workflow engine, nor the listener for the model."""
 

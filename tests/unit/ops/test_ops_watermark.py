@@ -5,7 +5,7 @@ from pathlib import Path
 from subprocess import run
 
 import pytest
-from pydicom.uid import CTImageStorage
+from backup_instances import ct_slice
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import DimseSettings, Settings
@@ -89,21 +89,6 @@ def test_storescu_is_told_to_try_later_and_then_stores(
 @pytest.fixture
 def ct_file(tmp_path: Path) -> Path:
     """A CT slice in a file."""
-    import numpy as np
-    from pydicom.dataset import Dataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian
-
-    image = Dataset()
-    image.file_meta = FileMetaDataset()
-    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, "1.2.3.4.5"
-    image.StudyInstanceUID, image.SeriesInstanceUID, image.Modality = "1.2.3", "1.2.3.4", "CT"
-    image.PatientID, image.PatientName = "P", "Doe^Jane"
-    image.Rows = image.Columns = 8
-    image.SamplesPerPixel, image.PhotometricInterpretation, image.PixelRepresentation = 1, "MONOCHROME2", 0
-    image.BitsAllocated = image.BitsStored = 16
-    image.HighBit = 15
-    image.PixelData = np.zeros((8, 8), np.uint16).tobytes()
     path = tmp_path / "ct.dcm"
-    image.save_as(path, enforce_file_format=True)
+    path.write_bytes(ct_slice(1))
     return path
