@@ -6,6 +6,7 @@ const EVENTS: Readonly<Record<string, string>> = {
   ELEMENT_DISABLED: 'ELEMENT_DISABLED',
   STACK_NEW_IMAGE: 'STACK_NEW_IMAGE',
   VOLUME_NEW_IMAGE: 'VOLUME_NEW_IMAGE',
+  IMAGE_RENDERED: 'IMAGE_RENDERED',
 };
 
 export function imageIdOf(uid: string): string {
@@ -98,7 +99,9 @@ export class FakeViewer {
   active = '';
   subscriptions = 0;
   toolNames: string[] = [];
-  displaySets: { displaySetInstanceUID: string; instances: { SOPInstanceUID: string }[] }[] = [];
+  displaySets: { displaySetInstanceUID: string; instances: { SOPInstanceUID: string }[]; [more: string]: unknown }[] = [];
+  /** What the reader was told. */
+  readonly notices: string[] = [];
   /** What a command does to this viewer. */
   onCommand: (command: string) => void = () => undefined;
   /** Height in mm of each slice by SOPInstanceUID. */
@@ -140,13 +143,19 @@ export class FakeViewer {
       getActiveViewportId: () => this.active,
       getState: () => ({ viewports: new Map() }),
     };
-    const sets = { EVENTS: { DISPLAY_SETS_ADDED: 'added' }, subscribe, getActiveDisplaySets: () => this.displaySets };
+    const sets = {
+      EVENTS: { DISPLAY_SETS_ADDED: 'added' },
+      subscribe,
+      getActiveDisplaySets: () => this.displaySets,
+      getDisplaySetByUID: (uid: string) => this.displaySets.find((set) => set.displaySetInstanceUID === uid),
+    };
+    const notes = { show: ({ message }: { message: string }) => void this.notices.push(message) };
     const runCommand = (command: string, options?: unknown): void => {
       this.commands.push({ command, options });
       this.onCommand(command);
     };
     return {
-      servicesManager: { services: { viewportGridService: grid, displaySetService: sets } },
+      servicesManager: { services: { viewportGridService: grid, displaySetService: sets, uiNotificationService: notes } },
       commandsManager: { runCommand },
       extensionManager: { getModuleEntry: () => undefined },
       libraries: this.#libraries(),
