@@ -72,7 +72,7 @@ class Study(Base):
     __tablename__ = "studies"
     __table_args__ = (
         Index("ix_studies_state_last", "state", "last_received_at", "id"),
-        Index("ix_studies_last", "last_received_at", "id"),
+        Index("ix_studies_last", "last_received_at", "id", "study_date"),
         Index("ix_studies_date", "study_date", "last_received_at", "id"),
     )
 
@@ -184,7 +184,7 @@ class Job(Base):
         Index("ix_jobs_state_created", "state", "created_at", "id"),
         Index("ix_jobs_finished", "finished_at", "state"),
         Index("ix_jobs_state_priority", "state", "priority", "created_at"),
-        Index("ix_jobs_study_created", "study_pk", "created_at"),
+        Index("ix_jobs_study_created", "study_pk", "created_at", "pipeline", "state"),
         Index("ix_jobs_bundle_created", "bundle", "created_at", "id"),
     )
 

@@ -35,7 +35,7 @@ def key_of(column: str, length: int) -> Callable[[Any], str]:
     return key
 
 
-def begins(column: InstrumentedAttribute[str], typed: str) -> ColumnElement[bool]:
+def begins(column: ColumnElement[str] | InstrumentedAttribute[str], typed: str) -> ColumnElement[bool]:
     """Rows of a search column that begin as typed; `*` in front finds it anywhere, without the index' help."""
     wanted = search_key(typed.strip("*"))
     if typed.strip().startswith("*"):

@@ -101,8 +101,9 @@ def _measured(
 ) -> Figures:
     figures = Figures()
     for what, paths in _asked(browser, address, facts):
-        if browser.get(address + paths(0), timeout=120).status_code in (403, 404):
-            say(f"console: {what} is not there, left out")
+        status = browser.get(address + paths(0), timeout=120).status_code
+        if status != requests.codes.ok:
+            say(f"console: {what} left out: it answers {status}")
             continue
         for number in range(WARM_UP):
             browser.get(address + paths(number), timeout=120)

@@ -32,7 +32,7 @@ def worker(agent: AgentFolder) -> Iterator[WorkerProcess]:
 
 def test_no_job_begins_until_the_work_is_resumed(agent: AgentFolder, worker: WorkerProcess) -> None:
     pipeline.suspend(agent.database, actor="test")
-    agent.receive("A", range(3))
+    agent.receive("A", range(1))
     worker.start()
     job = agent.wait_for_job("queued")
     pipeline.reprioritise(agent.database, job.id, 5, actor="test")
@@ -47,12 +47,12 @@ def test_no_job_begins_until_the_work_is_resumed(agent: AgentFolder, worker: Wor
 
 def test_a_job_that_was_handed_over_before_goes_back_into_the_queue(agent: AgentFolder, worker: WorkerProcess) -> None:
     """Its turn comes after the work was suspended: its next run is handed over when the work is resumed."""
-    agent.receive("A", range(3))
+    agent.receive("A", range(1))
     worker.start()
     agent.wait_for_job("done")
     steps = worker._dispatcher.story.steps
     pipeline.suspend(agent.database, actor="test")
-    agent.receive("B", range(4))
+    agent.receive("B", range(1))
     waiting = agent.wait_for_job("queued", index=1)
     with pytest.raises(JobStopped):
         steps.begin(waiting.id, waiting.run)
@@ -67,7 +67,7 @@ def test_objects_of_a_finished_job_are_sent_again_without_being_read_again(
     with CountingPacs() as pacs:
         agent.destination("pacs", "dimse", pacs.settings)
         agent.rule("pacs")
-        agent.receive("A", range(3))
+        agent.receive("A", range(1))
         worker.start()
         job = agent.wait_for_job("done")
         pipeline.send_again(agent.database, job.id, actor="test")
@@ -81,7 +81,7 @@ def test_suspended_work_stays_so_over_kill_9(agent: AgentFolder, tmp_path: Path)
     log = tmp_path / "worker.log"
     with StandinWorker(agent.config, log):
         pipeline.suspend(agent.database, actor="test")
-        agent.receive("A", range(3))
+        agent.receive("A", range(1))
         agent.wait_for_job("queued")
     with StandinWorker(agent.config, log):
         time.sleep(4)

@@ -1,19 +1,21 @@
 """Studies as rows of a list, found by what an administrator knows of one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy.orm import Session, joinedload
 
 from pacs_agent.console.frame import Page, page_of
 from pacs_agent.console.studies.models import StudiesAsked, StudyList, StudyRow
 from pacs_agent.db import OWN_PIPELINES, Instance, Job, JobState, Origin, Patient, Series, Study, begins
 
+MANY = 2000
+
 
 def studies_page(session: Session, asked: StudiesAsked) -> StudyList:
     """The page of the studies that is asked for, with a few queries for all its rows together."""
-    query = select(Study).options(joinedload(Study.patient, innerjoin=True)).where(*_conditions(asked))
+    query = select(Study).options(joinedload(Study.patient, innerjoin=True)).where(*_conditions(session, asked))
     found: Page[Any] = page_of(session, query, asked, by=Study.last_received_at, key=Study.id, row=lambda study: study)
     return StudyList(rows=study_rows(session, found.rows), next=found.next, previous=found.previous)
 
@@ -25,42 +27,63 @@ def study_rows(session: Session, studies: Sequence[Study]) -> list[StudyRow]:
     return [_row(one, modalities.get(one.id, []), images.get(one.id, 0), jobs.get(one.id)) for one in studies]
 
 
-def _conditions(asked: StudiesAsked) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if asked.name.strip():
-        conditions.append(Study.patient_pk.in_(select(Patient.id).where(begins(Patient.name_key, asked.name))))
-    if asked.patient_id.strip():
-        conditions.append(Study.patient_pk.in_(select(Patient.id).where(begins(Patient.id_key, asked.patient_id))))
+def _conditions(session: Session, asked: StudiesAsked) -> list[ColumnElement[bool]]:
+    """What a study must be. Each condition is given in the form that is fast for as many studies as fulfil it."""
+    conditions = [*_of_the_patient(session, asked), *_of_dates(session, asked)]
     if asked.accession.strip():
-        conditions.append(begins(Study.accession_key, asked.accession))
+        found = select(Study.id).where(begins(Study.accession_key, asked.accession))
+        looked_at = begins(func.coalesce(Study.accession_key, ""), asked.accession)
+        conditions.append(looked_at if _are_many(session, found) else begins(Study.accession_key, asked.accession))
     if asked.uid.strip():
         conditions.append(Study.study_instance_uid == asked.uid.strip())
-    if asked.since:
-        conditions.append(Study.study_date >= f"{asked.since:%Y%m%d}")
-    if asked.until:
-        conditions.append(Study.study_date.between("0", f"{asked.until:%Y%m%d}"))
     if asked.modality.strip():
-        of_modality = select(Series.study_pk).where(Series.modality == asked.modality.strip().upper())
-        conditions.append(Study.id.in_(of_modality))
+        conditions.append(_has_modality(session, asked.modality.strip().upper()))
     if asked.state:
         conditions.append(Study.state == asked.state)
     if asked.job:
-        conditions += _newest_reading_is(asked.job)
+        conditions.append(_newest_reading_is(session, asked.job))
     return conditions
 
 
-def _newest_reading_is(state: JobState) -> list[ColumnElement[bool]]:
-    """A reading in this state after which no other was made."""
-    reading, later = aliased(Job), aliased(Job)
-    is_newest = ~exists().where(
-        later.study_pk == reading.study_pk,
-        later.created_at > reading.created_at,
-        later.pipeline.not_in(OWN_PIPELINES),
-    )
-    found = select(reading.study_pk).where(reading.state == state, reading.pipeline.not_in(OWN_PIPELINES), is_newest)
-    if state in (JobState.DONE, JobState.NO_RESULT):
-        return [found.where(reading.study_pk == Study.id).exists()]  # most are: looked up for each study of the page
-    return [Study.id.in_(found)]
+def _are_many(session: Session, found: Select[Any]) -> bool:
+    """Whether a condition is fulfilled so often that the newest studies are better looked at one by one.
+
+    Few are found by the index of the condition and sorted; of many, a page is soon full.
+    """
+    return (session.scalar(select(func.count()).select_from(found.limit(MANY + 1).subquery())) or 0) > MANY
+
+
+def _of_the_patient(session: Session, asked: StudiesAsked) -> Iterator[ColumnElement[bool]]:
+    for key, typed in ((Patient.name_key, asked.name), (Patient.id_key, asked.patient_id)):
+        if not typed.strip():
+            continue
+        found = select(Patient.id).where(begins(key, typed))
+        of_study = select(key).where(Patient.id == Study.patient_pk).scalar_subquery()
+        yield begins(of_study, typed) if _are_many(session, found) else Study.patient_pk.in_(found)
+
+
+def _of_dates(session: Session, asked: StudiesAsked) -> Iterator[ColumnElement[bool]]:
+    if not asked.since and not asked.until:
+        return
+    first, last = (f"{day:%Y%m%d}" if day else other for day, other in ((asked.since, "0"), (asked.until, "99999999")))
+    in_time = Study.study_date.between(first, last)
+    looked_at = func.coalesce(Study.study_date, "").between(first, last)
+    yield looked_at if _are_many(session, select(Study.id).where(in_time)) else in_time
+
+
+def _has_modality(session: Session, modality: str) -> ColumnElement[bool]:
+    found = select(Series.study_pk).where(Series.modality == modality)
+    if not _are_many(session, found):
+        return Study.id.in_(found)
+    of_study = select(Series.modality).where(Series.study_pk == Study.id, Series.modality == modality)
+    return of_study.limit(1).scalar_subquery() == modality
+
+
+def _newest_reading_is(session: Session, state: JobState) -> ColumnElement[bool]:
+    of_study = select(Job.state).where(Job.study_pk == Study.id, Job.pipeline.not_in(OWN_PIPELINES))
+    newest = of_study.order_by(Job.created_at.desc()).limit(1).scalar_subquery() == state
+    found = select(Job.study_pk).where(Job.state == state)
+    return newest if _are_many(session, found) else and_(Study.id.in_(found), newest)
 
 
 def _modalities(session: Session, pks: Sequence[int]) -> dict[int, list[str]]:

@@ -23,7 +23,7 @@ OLD_INDEXES = (
 )
 NEW_INDEXES = (
     ("ix_studies_state_last", "studies", ["state", "last_received_at", "id"]),
-    ("ix_studies_last", "studies", ["last_received_at", "id"]),
+    ("ix_studies_last", "studies", ["last_received_at", "id", "study_date"]),
     ("ix_studies_date", "studies", ["study_date", "last_received_at", "id"]),
     ("ix_series_modality_study", "series", ["modality", "study_pk"]),
     ("ix_instances_series_origin", "instances", ["series_pk", "origin"]),
@@ -31,7 +31,7 @@ NEW_INDEXES = (
     ("ix_jobs_state_created", "jobs", ["state", "created_at", "id"]),
     ("ix_jobs_finished", "jobs", ["finished_at", "state"]),
     ("ix_jobs_state_priority", "jobs", ["state", "priority", "created_at"]),
-    ("ix_jobs_study_created", "jobs", ["study_pk", "created_at"]),
+    ("ix_jobs_study_created", "jobs", ["study_pk", "created_at", "pipeline", "state"]),
     ("ix_jobs_supersedes_id", "jobs", ["supersedes_id"]),
 )
 ROWS_AT_ONCE = 5000
