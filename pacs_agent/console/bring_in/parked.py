@@ -37,6 +37,10 @@ class ParkedFile:
             return 0
         return self._opened().seek(offset, whence)
 
+    def seekable(self) -> bool:
+        """True; zipfile asks."""
+        return True
+
     def tell(self) -> int:
         """The position."""
         return self._file.tell() if self._file else 0

@@ -14,18 +14,18 @@ from pacs_agent.console.frame import Done, Refusal, Room, acting
 from pacs_agent.console.rules.models import (
     LARGEST_ID,
     BasedOn,
-    Checked,
     Editor,
     Fault,
-    Move,
     NewRules,
+    RuleMove,
+    RulesChecked,
     RulesPage,
+    RulesTested,
     RulesToCheck,
     RulesToTest,
     RulesToTry,
+    RulesTried,
     RulesVersionPage,
-    Tested,
-    Tried,
 )
 from pacs_agent.console.rules.shown import rules_page, version_page
 from pacs_agent.db import Database, RuleSet
@@ -85,8 +85,8 @@ def _add_changes(room: Room, database: Database) -> None:
         count = put(body.text, body.based_on)
         return Done(message=f"{count} {'rule is' if count == 1 else 'rules are'} in force.", location="/console/rules")
 
-    @room.act("/rules/move", needs_role=Role.OPERATOR, summary="Move a rule up or down", body=Move)
-    def move_rule(body: Move) -> Done:
+    @room.act("/rules/move", needs_role=Role.OPERATOR, summary="RuleMove a rule up or down", body=RuleMove)
+    def move_rule(body: RuleMove) -> Done:
         with database.reading() as session:
             text = route.rules_text(session)
         try:
@@ -112,27 +112,27 @@ def _add_changes(room: Room, database: Database) -> None:
 
 
 def _add_trials(room: Room, settings: Settings, database: Database, archive: Archive) -> None:
-    @room.act("/rules/check", needs_role=Role.OPERATOR, summary="Check a text", body=RulesToCheck, answer=Checked)
-    def check_rules(body: RulesToCheck) -> Checked:
+    @room.act("/rules/check", needs_role=Role.OPERATOR, summary="Check a text", body=RulesToCheck, answer=RulesChecked)
+    def check_rules(body: RulesToCheck) -> RulesChecked:
         try:
             count = len(route.RuleBook.parse(body.text).rules)
         except route.WrongRules as error:
-            return Checked(message=str(error), fault=_fault(error))
-        return Checked(message=f"{count} {'rule' if count == 1 else 'rules'}, nothing wrong")
+            return RulesChecked(message=str(error), fault=_fault(error))
+        return RulesChecked(message=f"{count} {'rule' if count == 1 else 'rules'}, nothing wrong")
 
     @room.act(
         "/rules/test",
         needs_role=Role.OPERATOR,
         summary="What a text of rules says of a DICOM file",
         body=RulesToTest,
-        answer=Tested,
+        answer=RulesTested,
         upload=FILE,
         template="rules-tested.html",
     )
-    def test_rules(body: RulesToTest) -> Tested:
+    def test_rules(body: RulesToTest) -> RulesTested:
         editor, file = Editor(text=body.text, based_on=body.based_on), request.files.get(FILE)
         name = Path(file.filename or "").name[:120] if file else ""
-        tested = Tested(editor=editor, file=name, summary="", rules=())
+        tested = RulesTested(editor=editor, file=name, summary="", rules=())
         if file is None or not name:
             return tested.model_copy(update={"fault": Fault(words="choose a DICOM file to test the rules with")})
         try:
@@ -150,18 +150,18 @@ def _add_trials(room: Room, settings: Settings, database: Database, archive: Arc
         needs_role=Role.OPERATOR,
         summary="What a text of rules would change for the last studies",
         body=RulesToTry,
-        answer=Tried,
+        answer=RulesTried,
         template="rules-tried.html",
     )
-    def try_rules(body: RulesToTry) -> Tried:
+    def try_rules(body: RulesToTry) -> RulesTried:
         editor = Editor(text=body.text, based_on=body.based_on)
         try:
             book = route.RuleBook.parse(body.text)
             with database.reading() as session:
                 run = route.dry_run(session, archive, book, route.rules_in_force(session), studies=body.studies)
         except route.WrongRules as error:
-            return Tried(editor=editor, studies_asked=body.studies, run=None, fault=_fault(error))
-        return Tried(editor=editor, studies_asked=body.studies, run=run)
+            return RulesTried(editor=editor, studies_asked=body.studies, run=None, fault=_fault(error))
+        return RulesTried(editor=editor, studies_asked=body.studies, run=run)
 
 
 def _attributes(path: Path, book: route.RuleBook) -> route.Attributes:

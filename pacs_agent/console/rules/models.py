@@ -95,13 +95,13 @@ class RulesToCheck(_Told):
     text: RulesText
 
 
-class Checked(Done):
+class RulesChecked(Done):
     """Whether a text could be put in force."""
 
     fault: Fault | None = None
 
 
-class Move(_Told):
+class RuleMove(_Told):
     """A rule to be moved before or behind its neighbour."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -122,7 +122,7 @@ class RulesToTest(_Told):
     based_on: VersionId = 0
 
 
-class Tested(_Told):
+class RulesTested(_Told):
     """What rules say of one file, as if it were a whole study: of each rule and condition whether it held, and why."""
 
     editor: Editor
@@ -139,7 +139,7 @@ class RulesToTry(RulesToTest):
     studies: int = Field(50, ge=1, le=1000)
 
 
-class Tried(_Told):
+class RulesTried(_Told):
     """What rules would change for the studies received last."""
 
     editor: Editor

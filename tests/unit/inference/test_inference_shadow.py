@@ -128,9 +128,7 @@ def test_a_shadow_reads_after_the_one_in_use_and_is_compared(
         shadow = inference.running_shadow(session)
         assert shadow is not None
         compared = inference.compare(session, shadow)
-        periods = {
-            (one.version, one.period == "first"): one.studies for one in session.scalars(select(ReadingStatistics))
-        }
+        counted = list(session.scalars(select(ReadingStatistics)))
     assert (compared.studies, compared.waiting) == (1, 0)
     assert [(one.key, one.agreement, one.mean_difference) for one in compared.findings] == [
         ("nodule", 1, 0),
@@ -176,7 +174,6 @@ def test_a_recalled_version_reads_no_more_and_its_studies_are_read_again(
         inference.lift_recall(session, "tiny", "1.0", actor="tests")
         lines = select(AuditEvent.action).where(AuditEvent.action.like("model.recall%")).order_by(AuditEvent.id)
         actions = list(session.scalars(lines))
-        actions = list(session.scalars(select(AuditEvent.action).where(AuditEvent.action.like("model.recall%"))))
     assert actions == ["model.recalled", "model.recall_lifted"]
 
 
