@@ -1,5 +1,6 @@
 """`backup` and `restore`: the agent's data in a folder, and back."""
 
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -14,9 +15,11 @@ folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_
 @click.command()
 @folder_argument
 @click.option("--with-secrets", is_flag=True, help="Also passwords, keys and tokens; keep such a backup locked away.")
+@click.option("--dated", is_flag=True, help="Make a folder below, named by the time.")
 @pass_agent
-def backup(agent: Agent, folder: Path, with_secrets: bool) -> None:
+def backup(agent: Agent, folder: Path, with_secrets: bool, dated: bool) -> None:
     """Back up database, archive and settings into a new folder, while the agent works."""
+    folder = folder / datetime.now().astimezone().strftime("%Y-%m-%d-%H%M%S") if dated else folder
     file = agent.config or Path("agent.yaml")
     try:
         made = make_backup(agent.settings, agent.database, folder, with_secrets=with_secrets, settings_file=file)

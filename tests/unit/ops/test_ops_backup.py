@@ -1,13 +1,17 @@
 """A backup of a running agent holds all of one moment, and comes back whole or is refused."""
 
+import os
 import threading
 from pathlib import Path
 
+import pgserver
 import pytest
 from backup_instances import ct_slice
+from click.testing import CliRunner
 from sqlalchemy import select
 
 from pacs_agent.archive import Archive
+from pacs_agent.cli import main
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, Instance, Peer, RuntimeSecret, Study, upgrade
 from pacs_agent.ops.backup import BackupFailed, check_backup, make_backup, restore_backup
@@ -108,3 +112,47 @@ def test_nothing_is_overwritten(settings: Settings, database: Database, tmp_path
         restore_backup(settings, folder)
     with database.reading() as session:
         assert session.scalars(select(Peer)).all() == []
+
+
+@pytest.mark.slow
+def test_postgres_comes_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = Path(pgserver.__file__).parent / "pginstall" / "bin"
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    server = pgserver.get_server(tmp_path / "postgres")
+    try:
+        server.psql("CREATE DATABASE empty")
+        here = Settings(data_dir=tmp_path / "data", database_url=server.get_uri())
+        database = Database(here.sqlalchemy_url)
+        upgrade(database)
+        receive(Archive(database, here.data_dir / "archive"), range(3))
+        with database.writing() as session:
+            set_secret(session, "webhook_key", "swordfish", actor="ada")
+        made = make_backup(here, database, tmp_path / "backup")
+        there = Settings(data_dir=tmp_path / "restored", database_url=server.get_uri("empty"))
+        restore_backup(there, tmp_path / "backup")
+        restored = Database(there.sqlalchemy_url)
+        with restored.reading() as session:
+            assert len(session.scalars(select(Instance)).all()) == made.rows["instances"] == 3
+            assert session.scalars(select(RuntimeSecret)).all() == []
+        for one in (database, restored):
+            one.close()
+    finally:
+        server.cleanup()
+
+
+def test_the_commands_say_what_they_did(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    here, there = ({"PACS_AGENT_DATA_DIR": str(tmp_path / name)} for name in ("data", "restored"))
+    made = run(main, ["backup", str(tmp_path / "backup")], env=here, catch_exceptions=False)
+    assert "without secrets" in made.output
+    again = run(main, ["backup", str(tmp_path / "backup")], env=here)
+    assert again.exit_code == 1
+    assert "not empty" in again.output
+    restored = run(main, ["restore", str(tmp_path / "backup")], env=there, catch_exceptions=False)
+    assert "all digests and counts are those of the backup" in restored.output
+    exported = run(main, ["config", "export"], env=there, catch_exceptions=False).output
+    (tmp_path / "c.yaml").write_text(exported.replace("peers: []", "peers: [{ae_title: PACS}]"))
+    assert "+- ae_title: PACS" in run(main, ["config", "diff", str(tmp_path / "c.yaml")], env=there).output
+    taken = run(main, ["config", "import", "--yes", str(tmp_path / "c.yaml")], env=there, catch_exceptions=False)
+    assert "is in force" in taken.output
+    assert "nothing would change" in run(main, ["config", "diff", str(tmp_path / "c.yaml")], env=there).output

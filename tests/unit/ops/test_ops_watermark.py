@@ -1,5 +1,6 @@
 """Before the disk is full images are refused in the protocol's own terms, and taken again when there is room."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import run
@@ -9,6 +10,7 @@ from backup_instances import ct_slice
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import DimseSettings, Settings
+from pacs_agent.console import create_app
 from pacs_agent.db import AuditEvent, Database, Peer
 from pacs_agent.ops import watermark
 from pacs_agent.ops.runtime import Watermark, change_runtime_settings
@@ -92,3 +94,19 @@ def ct_file(tmp_path: Path) -> Path:
     path = tmp_path / "ct.dcm"
     path.write_bytes(ct_slice(1))
     return path
+
+
+def test_stow_is_told_that_there_is_no_room(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PS3.18 I.2.2: A700, and RFC 4918 11.5: 507."""
+    monkeypatch.setattr(watermark, "SETTINGS_EVERY_S", 0.0)
+    client = create_app(Settings(data_dir=tmp_path), database, Archive(database, tmp_path / "archive")).test_client()
+    keep_free(database, 1e9)
+    kind = "application/dicom"
+    refused = client.post("/dicom-web/studies", data=ct_slice(1), content_type=kind)
+    assert refused.status_code == 507
+    answer = json.loads(refused.data)
+    assert answer["00081198"]["Value"][0]["00081197"]["Value"] == [0xA700]
+    keep_free(database, 0)
+    assert client.post("/dicom-web/studies", data=ct_slice(1), content_type=kind).status_code == 200
