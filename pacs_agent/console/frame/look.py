@@ -33,6 +33,7 @@ CONSOLE = "console"
 TOPICS = ("overview", "studies", "queue", "transfers", "peers", "rules", "models", "people", "audit", "logs")
 BEGINNINGS = {
     "association": ("studies", "peers"),
+    "bring_in": ("transfers", "studies"),
     "destination": ("peers",),
     "instance": ("peers",),
     "job": ("queue", "studies"),
@@ -45,10 +46,9 @@ BEGINNINGS = {
     "rules": ("rules",),
     "stow": ("studies",),
     "study": ("studies", "queue"),
+    "token": ("people",),
     "transfer": ("transfers", "studies"),
-    "upload": ("transfers", "studies"),
     "user": ("people",),
-    "watched": ("transfers",),
 }
 """Topics that an act touches, by the first word of its audit line's action."""
 MOST_LINES = 1000

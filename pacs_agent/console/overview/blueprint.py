@@ -13,8 +13,8 @@ from pacs_agent.console.frame import Room
 from pacs_agent.console.frame.navigation import entries_for
 from pacs_agent.console.overview.machine import machine_here
 from pacs_agent.console.overview.models import Associations, Hours, Last24Hours, Overview
-from pacs_agent.console.remembered import Remembered
 from pacs_agent.console.overview.troubles import examined
+from pacs_agent.console.remembered import Remembered
 from pacs_agent.db import Database, utc_now
 from pacs_agent.ops.figures import (
     HourOfWork,

@@ -24,7 +24,18 @@ ADVICE = {
     ),
 }
 """What to do, and on which page, for checks whose own advice is for the command line."""
-CONDITION_PAGES = {"dead_letters": "dead-letters", "unreachable": "peers", "refused": "queue", "disk": "settings"}
+CONDITION_PAGES = {
+    "audit-chain-broken": "audit",
+    "certificate-expires": "peers",
+    "disk-full": "settings",
+    "disk-low": "settings",
+    "login-throttled": "audit",
+    "model-recalled": "models",
+    "model-refused": "models",
+    "worker-lost": "logs",
+}
+"""What the workers' regular look finds (`ops.conditions`), and the page of each. The rest is seen here at once."""
+GRAVE = ("audit-chain-broken", "disk-full")
 LONG_WAIT = timedelta(minutes=15)
 LATELY = timedelta(hours=24)
 
@@ -41,8 +52,8 @@ def examined(settings: Settings, database: Database) -> tuple[list[Trouble], lis
 
 
 def _trouble(check: Check) -> Trouble:
-    advice, page = ADVICE.get(check.name, (f"{check.advice[:1].upper()}{check.advice[1:]}.", ""))
-    words = "There are none." if check.found == "none" else f"{check.found[:1].upper()}{check.found[1:]}."
+    advice, page = ADVICE.get(check.name, (_sentence(check.advice), ""))
+    words = "There are none." if check.found == "none" else _sentence(check.found)
     return Trouble(name=check.name, grade=check.grade, words=words, advice=advice, page=_path(page))
 
 
@@ -101,11 +112,21 @@ def _not_delivered(session: Session, destination: str) -> tuple[int, str]:
 
 
 def _conditions(session: Session) -> Iterator[Trouble]:
-    """What the agent's regular checks found and told people of."""
-    for row in session.scalars(select(Condition).where(Condition.ended_at.is_(None)).order_by(Condition.began_at)):
-        page = CONDITION_PAGES.get(row.event, "")
-        words = f"{row.subject}: {row.words}" if row.subject else row.words
-        yield Trouble(name=row.event.replace("_", " "), grade=Grade.WARNING, words=words, advice="", page=_path(page))
+    """What the workers' regular look found; its words end with what to do."""
+    query = select(Condition).where(Condition.ended_at.is_(None), Condition.event.in_(CONDITION_PAGES))
+    for row in session.scalars(query.order_by(Condition.began_at)):
+        words, _, advice = row.words.partition("; ")
+        yield Trouble(
+            name=row.event.replace("-", " "),
+            grade=Grade.BAD if row.event in GRAVE else Grade.WARNING,
+            words=_sentence(words),
+            advice=_sentence(advice) if advice else "",
+            page=_path(CONDITION_PAGES[row.event]),
+        )
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
 
 
 def _path(page: str) -> str:

@@ -1,5 +1,6 @@
 """The page of the log: what it shows, what it follows, and who may see it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 from people import add_person, app_of, log_in
 
+import pacs_agent
 from pacs_agent.accounts import Role
+from pacs_agent.console.logs.blueprint import ROOMS
 from pacs_agent.db import Database
 from pacs_agent.ops.kept_log import KeptLog
 
@@ -55,3 +58,9 @@ def test_the_log_is_for_operators(database: Database, tmp_path: Path, client: Fl
     add_person(database, "vera", Role.VIEWER)
     log_in(client, "vera")
     assert client.get("/api/v1/logs").status_code == 403
+
+
+def test_every_room_that_logs_is_suggested() -> None:
+    package = Path(pacs_agent.__file__).parent
+    named = {name for file in package.rglob("*.py") for name in re.findall(r'get_log\("(\w+)"\)', file.read_text())}
+    assert named == set(ROOMS)

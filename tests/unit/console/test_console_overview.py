@@ -1,5 +1,6 @@
 """The overview says what is wrong and what to do; its figures come from recent rows alone."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from pacs_agent.db import (
     Worker,
     utc_now,
 )
-from pacs_agent.ops import Outcome, audit
+from pacs_agent.ops import Outcome, audit, conditions
 from pacs_agent.ops.figures import HoursOfWork, queue_now, summary, times_to_report
 from pacs_agent.pipeline import suspend
 
@@ -64,10 +65,11 @@ def test_an_agent_that_was_just_set_up_is_told_what_to_do(database: Database, tm
 def test_the_page_shows_it_and_escapes_what_peers_are_called(database: Database, tmp_path: Path) -> None:
     with database.writing() as session:
         session.add(Peer(ae_title="<b>SCANNER</b>"))
-        session.add(Condition(event="unreachable", subject="<i>pacs", words="answers <u>nothing"))
+        session.add(Condition(event="model-refused", words="bundle <i>x was refused; the page <u>Models says why"))
     page = app_of(database, tmp_path).test_client().get("/console").text
     assert "things need attention" in page
-    assert "&lt;i&gt;pacs: answers &lt;u&gt;nothing" in page
+    assert "Bundle &lt;i&gt;x was refused." in page
+    assert "The page &lt;u&gt;Models says why." in page
     assert "<b>SCANNER" not in page
     assert 'data-charts="/api/v1/overview/hours"' in page
     assert "<summary>As a table</summary>" in page
@@ -180,3 +182,9 @@ def test_every_page_it_leads_to_is_in_the_navigation() -> None:
     known = {entry.path for entry in NAVIGATION}
     pages = [page for _, page in troubles.ADVICE.values()] + list(troubles.CONDITION_PAGES.values())
     assert {f"/console/{page}" for page in pages if page} <= known
+
+
+def test_conditions_that_are_not_seen_here_at_once_are_taken_over() -> None:
+    text = Path(conditions.__file__).read_text()
+    events = set(re.findall(r'Found\(\s*"([a-z-]+)"', text))
+    assert events == {*troubles.CONDITION_PAGES, "dead-letters", "destination-unreachable"}
