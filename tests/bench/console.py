@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pgserver
 import requests
@@ -119,12 +120,17 @@ def _asked(browser: requests.Session, address: str, facts: Facts) -> Iterator[tu
     yield from ((page, lambda _number, page=page: page) for page in PAGES)  # type: ignore[misc]
     described = browser.get(f"{address}/api/v1/openapi.json", timeout=60).json()["paths"]
     for path in sorted(described):
-        if "get" in described[path] and "{" not in path and path not in _LEFT_OUT:
+        if _is_list(described[path]) and "{" not in path and path not in _LEFT_OUT:
             yield path, lambda _number, path=path: path  # type: ignore[misc]
     yield from _searches(facts)
     for path in ("/console/studies", "/console/jobs", "/console/jobs?state=done", "/console/audit"):
         if deep := _deep(browser, address, path):
             yield f"{path}, far down", lambda _number, deep=deep: deep  # type: ignore[misc]
+
+
+def _is_list(operations: dict[str, Any]) -> bool:
+    """Whether a path of the OpenAPI document gives JSON; downloads of the whole are no lists."""
+    return "application/json" in operations.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
 
 
 def _searches(facts: Facts) -> Iterator[tuple[str, Paths]]:

@@ -25,8 +25,8 @@ from pacs_agent.db import Delivery, DeliveryState, Job, JobState, JobStep, Resul
 from pacs_agent.pipeline import DeadLetters, conditions_of, suspension
 
 COUNTED = 1000
-FIRST_WAITING = 50
-FIRST_ACTIVE = 50
+FIRST_WAITING = 30
+FIRST_ACTIVE = 30
 FIRST_FAILED = 10
 _FAILED = (DeliveryState.REFUSED, DeliveryState.UNREACHABLE)
 
