@@ -165,8 +165,11 @@ def _token_files(session: Session, study: Study) -> list[str]:
 
 
 def _list_removed(session: Session, paths: Sequence[str]) -> None:
-    listed = set(session.scalars(select(RemovedFile.path).where(RemovedFile.path.in_(paths))))
-    session.add_all(RemovedFile(path=path) for path in paths if path not in listed)
+    """Notes what is to go. A study may have more files than a statement takes values."""
+    for start in range(0, len(paths), SWEPT_AT_ONCE):
+        some = paths[start : start + SWEPT_AT_ONCE]
+        listed = set(session.scalars(select(RemovedFile.path).where(RemovedFile.path.in_(some))))
+        session.add_all(RemovedFile(path=path) for path in some if path not in listed)
 
 
 def _removed(study: Study, instances: Sequence[Instance]) -> Removed:

@@ -10,6 +10,7 @@ from sqlalchemy import delete
 from werkzeug.exceptions import NotFound
 
 from pacs_agent import __version__
+from pacs_agent.accounts import lacking
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.configuration import (
@@ -22,8 +23,10 @@ from pacs_agent.configuration import (
     read_configuration,
     write_configuration,
 )
-from pacs_agent.console.access import Role, needs
+from pacs_agent.console.access import Role, current_person, needs
 from pacs_agent.console.frame import Done, Operation, Problem, Refusal, Room, acting
+from pacs_agent.console.overview.machine import machine_here
+from pacs_agent.console.remembered import Remembered
 from pacs_agent.console.settings.models import (
     Difference,
     DifferenceLine,
@@ -53,6 +56,7 @@ FILE = "file"
 LARGEST_FILE_BYTES = 1_000_000
 DRAFTS_KEPT = timedelta(days=1)
 YAML = "application/yaml"
+PROVIDER_KEPT_S = 60.0
 GONE = "this draft was applied, discarded or is older than a day; upload the file again"
 
 
@@ -67,6 +71,8 @@ def settings_blueprint(settings: Settings, database: Database, archive: Archive)
 
 
 def _add_pages(room: Room, settings: Settings, database: Database) -> None:
+    provider = Remembered(lambda: machine_here(settings.inference).provider, PROVIDER_KEPT_S)
+
     @room.page(
         "/settings",
         needs_role=Role.ADMIN,
@@ -75,7 +81,7 @@ def _add_pages(room: Room, settings: Settings, database: Database) -> None:
         summary="Every setting with its value and where it comes from; retention, watermark, notifications; versions",
     )
     def all_settings() -> SettingsPage:
-        return settings_page(settings, database)
+        return settings_page(settings, database, provider())
 
     @room.page(
         "/settings/retention",
@@ -195,8 +201,10 @@ def _add_import(room: Room, settings: Settings, database: Database) -> None:
     )
     def apply_configuration(draft: str, body: PlanConfirmed) -> Done:
         row = _draft(database, draft)
+        wanted = _read(row.text)
+        _refuse_own_gain(wanted)
         try:
-            plan = apply_plan(settings, database, _read(row.text), body.plan, actor=acting())
+            plan = apply_plan(settings, database, wanted, body.plan, actor=acting())
         except StateChanged as error:
             raise Refusal(f"nothing was changed: {error}", 409) from error
         except WrongConfiguration as error:
@@ -225,6 +233,14 @@ def _read(text: str) -> Configuration:
         return read_configuration(text)
     except WrongConfiguration as error:
         raise Refusal(str(error)) from error
+
+
+def _refuse_own_gain(wanted: Configuration) -> None:
+    """A file must not be the way around what the page of accounts refuses."""
+    person = current_person()
+    for user in wanted.users or ():
+        if user.login == person.login and (more := lacking(person.roles, user.roles)):
+            raise Refusal(f"nothing was changed: nobody gives himself more than he has ({', '.join(sorted(more))})")
 
 
 def _draft(database: Database, draft: str) -> ConfigurationDraft:

@@ -5,7 +5,6 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import plan_retention
 from pacs_agent.config import Settings
-from pacs_agent.console.overview.machine import machine_here
 from pacs_agent.console.settings.models import (
     Disk,
     LastRetention,
@@ -25,7 +24,7 @@ TOLD_SHOWN = 10
 LEAVING_SHOWN = 200
 
 
-def settings_page(settings: Settings, database: Database) -> SettingsPage:
+def settings_page(settings: Settings, database: Database, provider: str) -> SettingsPage:
     """All settings as they are in force."""
     with database.reading() as session:
         watermark = runtime_settings(session, Watermark)
@@ -40,7 +39,7 @@ def settings_page(settings: Settings, database: Database) -> SettingsPage:
             last_retention=_last_retention(session),
             told=[_told(row) for row in session.scalars(select(Notice).order_by(Notice.id.desc()).limit(TOLD_SHOWN))],
             versions=versions(),
-            provider=machine_here(settings.inference).provider,
+            provider=provider,
         )
 
 

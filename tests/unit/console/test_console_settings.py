@@ -131,3 +131,13 @@ def test_hostile_values_are_shown_as_text(client: FlaskClient, csrf: dict[str, s
     page = client.get(location).text
     assert "<script>alert" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_nobody_gives_himself_more_than_he_has(client: FlaskClient, csrf: dict[str, str]) -> None:
+    users = "users: [{login: boss, name: Boss, person_name: Boss, roles: [admin, auditor]}]"
+    location = upload(client, csrf, f"pacs_agent_configuration: 1\n{users}\n").json["location"]
+    address = location.replace("/console", "/api/v1")
+    plan = client.get(address).json["plan"]
+    answer = client.post(f"{address}/apply", json={"plan": plan}, headers=csrf)
+    assert answer.status_code == 422
+    assert "auditor" in answer.json["error"]
