@@ -31,6 +31,8 @@ from pacs_agent.db import (
 
 COUNTED_MOST = 10_000
 """What is more is not counted to the end."""
+OPEN_COUNTED_MOST = 1000
+"""Of objects that are not delivered, which are counted by their jobs."""
 TIMED_MOST = 2000
 """Newest jobs of a period whose times are taken."""
 REPORTED = (JobState.DONE, JobState.NO_RESULT)
@@ -54,7 +56,7 @@ class QueueNow(_Figures):
     failed: int
     """Dead letters: each waits for somebody who repairs the cause and runs it again, or deletes it."""
     open_deliveries: int
-    """Objects that are not yet at their destination."""
+    """Objects that are not yet at their destination; this count ends at 1000."""
     oldest_queued_at: datetime | None = None
     counted_to: int = COUNTED_MOST
 
@@ -203,7 +205,7 @@ def _counted(session: Session, *conditions: ColumnElement[Any]) -> int:
 def _open_deliveries(session: Session) -> int:
     """By the jobs that are delivering: there is no index over the states of deliveries, and need be none."""
     query = select(Delivery.id).join(Delivery.result_object).join(ResultObject.job)
-    few = query.where(Job.state == JobState.DELIVERING, Delivery.state.in_(OPEN_DELIVERIES)).limit(COUNTED_MOST)
+    few = query.where(Job.state == JobState.DELIVERING, Delivery.state.in_(OPEN_DELIVERIES)).limit(OPEN_COUNTED_MOST)
     return session.scalar(select(func.count()).select_from(few.subquery())) or 0
 
 

@@ -75,7 +75,7 @@ class Metrics:
         self._jobs = self._gauge("jobs", "jobs that have not ended, and dead letters; counted to 10000", "state")
         self._oldest = self._gauge("queue_oldest_seconds", "age of the job that has waited longest, 0 for none")
         self._studies = self._gauge("studies_receiving", "studies whose images still arrive; counted to 10000")
-        self._open_deliveries = self._gauge("deliveries_open", "objects not yet at their destination; counted to 10000")
+        self._open_deliveries = self._gauge("deliveries_open", "objects not yet at their destination; counted to 1000")
         self._workers = self._gauge("workers_alive", "workers whose heart beats")
         self._listener = self._gauge("listener_up", "1 when the DICOM listener answers")
         self._associations_open = self._gauge("associations_open", "associations open now")
