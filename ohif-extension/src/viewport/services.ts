@@ -114,12 +114,21 @@ const DEFAULT_COLOURS = 'hsv';
 const LAYER_COLOURS = 'hot_iron';
 const LAYER_OPACITY = 0.6;
 
+/** The range of values for which each layer was coloured, by volume id; the viewer may set another one when its values have come. */
+const colouredFor = new WeakMap<Viewport, Map<string, string>>();
+
 /** Shows the lowest values of a layer not at all and the highest ones in colour. False where there is nothing to do. */
 export function colourLayer(viewport: Viewport, displaySetUid: string): boolean {
   const volumeId = hasVolumes(viewport) ? viewport.getAllVolumeIds().find((id) => id.includes(displaySetUid)) : undefined;
   if (!hasVolumes(viewport) || volumeId === undefined) return false;
   const { voiRange, colormap } = viewport.getProperties(volumeId);
-  if (!voiRange || colormap?.name !== DEFAULT_COLOURS) return false;
+  if (!voiRange) return false;
+  const range = `${voiRange.lower} ${voiRange.upper}`;
+  const ranges = colouredFor.get(viewport) ?? new Map<string, string>();
+  const before = ranges.get(volumeId);
+  const outdated = colormap?.name === LAYER_COLOURS && before !== undefined && before !== range;
+  if (colormap?.name !== DEFAULT_COLOURS && !outdated) return false;
+  colouredFor.set(viewport, ranges.set(volumeId, range));
   const opacity = [
     { value: voiRange.lower, opacity: 0 },
     { value: voiRange.upper, opacity: LAYER_OPACITY },
