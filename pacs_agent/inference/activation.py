@@ -124,9 +124,27 @@ def activate(folder: Path, settings: Settings, database: Database, *, actor: str
     except BundleRefused as refusal:
         note_refusals(database, [refusal], actor)
         raise
+    default = _read_until_now(bundle.manifest.name, settings, database)
     with database.writing() as session:
+        if default is not None and default.digest != bundle.digest:
+            session.add(_activation(default, "by default"))
+            session.flush()
         _activate(session, bundle, actor, "model.activated")
     return bundle
+
+
+def _read_until_now(name: str, settings: Settings, database: Database) -> Bundle | None:
+    """The version that reads because none of its name was ever activated: people can roll back to it, too."""
+    with database.reading() as session:
+        if name in _activated(session):
+            return None
+        chosen = chosen_bundles(session, installed_bundles(settings.inference).bundles)
+    return next((one for one in chosen if one.manifest.name == name), None)
+
+
+def _activation(bundle: Bundle, by: str) -> ModelActivation:
+    manifest = bundle.manifest
+    return ModelActivation(name=manifest.name, version=manifest.version, digest=bundle.digest, activated_by=by)
 
 
 def roll_back(name: str, settings: Settings, database: Database, *, actor: str) -> Bundle:
@@ -176,8 +194,7 @@ def _earlier(session: Session, name: str) -> ModelActivation | None:
 def _activate(session: Session, bundle: Bundle, actor: str, action: str) -> None:
     manifest = bundle.manifest
     before = _activated(session).get(manifest.name)
-    row = ModelActivation(name=manifest.name, version=manifest.version, digest=bundle.digest, activated_by=actor)
-    session.add(row)
+    session.add(_activation(bundle, actor))
     audit(
         session,
         actor=actor,

@@ -126,3 +126,8 @@ def test_a_worker_without_a_model_says_why(
 def test_versions_are_ordered_by_their_numbers(numbers: list[tuple[int, int, int]]) -> None:
     names = ["{}.{}.{}".format(*one) for one in numbers]
     assert sorted(names, key=version_key) == ["{}.{}.{}".format(*one) for one in sorted(numbers)]
+
+
+def test_what_read_by_default_is_rolled_back_to(settings: Settings, database: Database, bundles: Path) -> None:
+    activate(bundles / "tiny-0.9", settings, database, actor="tests")
+    assert roll_back("tiny", settings, database, actor="tests").manifest.version == "0.10"
