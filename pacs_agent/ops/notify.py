@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import requests
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from pacs_agent.config import Settings
@@ -30,6 +30,8 @@ TELL_AGAIN = timedelta(hours=1)
 FIRST_RETRY_S, LONGEST_RETRY_S = 30.0, 3600.0
 GIVEN_UP_AFTER = timedelta(days=1)
 SENT_AT_ONCE = 20
+KEPT = timedelta(days=90)
+"""What was told stays this long, for people who ask."""
 
 log = get_log("notify")
 
@@ -57,6 +59,8 @@ def watch(settings: Settings, database: Database) -> None:
         note_conditions(settings, database, utc_now())
     if claim(database, "notices", 5.0):
         send_due(settings, database)
+    if claim(database, "old-notices", 86400.0):
+        _forget_old(database, utc_now() - KEPT)
 
 
 def note_conditions(settings: Settings, database: Database, now: datetime) -> None:
@@ -97,6 +101,12 @@ def ways_of(notifications: Notifications) -> list[str]:
     """The ways by which messages go."""
     ways = ((MAIL, bool(notifications.mail_to)), (WEBHOOK, bool(notifications.webhook_url)))
     return [way for way, is_set in ways if is_set]
+
+
+def _forget_old(database: Database, before: datetime) -> None:
+    with database.writing() as session:
+        session.execute(delete(Condition).where(Condition.ended_at < before))
+        session.execute(delete(Notice).where(Notice.over_at < before))
 
 
 def _holding(session: Session) -> Iterable[Condition]:
