@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.db import ReadingStatistics
 from pacs_agent.inference.bundle import Bundle
 from pacs_agent.inference.grounding import EVALUATION
-from pacs_agent.inference.intervals import BINS, differs, quantile, wilson
+from pacs_agent.inference.intervals import BINS, differs, quantile, shares_differ, wilson
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.inference.statistics import FIRST, Counts, FindingCounts
 
@@ -54,9 +54,9 @@ class Share(_Told):
         return cls(count=count, of=of, low=low, high=high)
 
     def is_apart(self, other: "Share") -> bool:
-        """Whether the intervals do not touch, with enough studies on both sides."""
+        """Whether the shares differ, with enough studies on both sides."""
         enough = min(self.of, other.of) >= ENOUGH_STUDIES
-        return enough and (self.low > other.high or self.high < other.low)
+        return enough and shares_differ(self.count, self.of, other.count, other.of)
 
 
 class Spread(_Told):

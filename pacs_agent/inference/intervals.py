@@ -7,6 +7,7 @@ from itertools import accumulate
 BINS = 50
 """Scores from 0 to 1 are counted in bins of this number."""
 _Z95 = 1.959964
+_Z99 = 2.575829
 _KS_1_PERCENT = 1.628
 
 
@@ -18,6 +19,13 @@ def wilson(count: int, of: int) -> tuple[float, float]:
     middle = (share + z2 / (2 * of)) / (1 + z2 / of)
     half = _Z95 * math.sqrt(share * (1 - share) / of + z2 / (4 * of * of)) / (1 + z2 / of)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def shares_differ(count: int, of: int, other_count: int, other_of: int) -> bool:
+    """Whether two shares differ: two-proportion z-test at 1 %, two-sided."""
+    together = (count + other_count) / (of + other_of)
+    error = math.sqrt(together * (1 - together) * (1 / of + 1 / other_of))
+    return abs(count / of - other_count / other_of) > _Z99 * error
 
 
 def bin_of(score: float) -> int:
