@@ -4,9 +4,9 @@ from datetime import datetime
 from pathlib import Path
 
 import click
+from rich import filesize
 
 from pacs_agent.cli.context import Agent, console, pass_agent
-from pacs_agent.console.frame.shown import size
 from pacs_agent.ops.backup import BackupFailed, make_backup, restore_backup
 
 folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
@@ -26,7 +26,7 @@ def backup(agent: Agent, folder: Path, with_secrets: bool, dated: bool) -> None:
     except BackupFailed as error:
         raise click.ClickException(str(error)) from error
     secrets = "with" if with_secrets else "without"
-    console().print(f"{folder}: {len(made.files)} files, {size(made.size_bytes)}, {secrets} secrets")
+    console().print(f"{folder}: {len(made.files)} files, {filesize.decimal(made.size_bytes)}, {secrets} secrets")
 
 
 @click.command()
