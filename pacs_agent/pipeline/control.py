@@ -7,13 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Select, delete, exists, select
 from sqlalchemy.orm import Session
 
-from pacs_agent.db import (
-    Database,
-    Job,
-    JobState,
-    JobStep,
-    StepState,
-)
+from pacs_agent.db import Database, Delivery, DeliveryState, Job, JobState, JobStep, ResultObject, StepState
 from pacs_agent.deliver import reset_deliveries, send_deliveries_again
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobStateError
@@ -23,6 +17,7 @@ from pacs_agent.route import LOWEST_PRIORITY
 _RERUNNABLE = (JobState.FAILED, JobState.CANCELED)
 _SENDABLE = (JobState.DONE, JobState.NO_RESULT)
 _CANCELABLE = (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)
+_NOT_TAKEN = (DeliveryState.REFUSED, DeliveryState.UNREACHABLE)
 RERUN_AT_ONCE = 5000
 _OF_ONE_TRANSACTION = 200
 
@@ -110,14 +105,18 @@ def conditions_of(which: DeadLetters) -> list[ColumnElement[bool]]:
     if which.since:
         conditions.append(Job.created_at >= which.since)
     if which.destination:
-        conditions.append(_missed(which.destination))
+        conditions += _missed(which.destination)
     return conditions
 
 
-def _missed(destination: str) -> ColumnElement[bool]:
-    """Jobs whose delivery to a destination failed, also where no object was ready to be sent."""
-    step = JobStep.name.in_((f"deliver:{destination}", f"confirm:{destination}"))
-    return exists().where(JobStep.job_id == Job.id, step, JobStep.state == StepState.FAILED)
+def _missed(destination: str) -> list[ColumnElement[bool]]:
+    """Jobs of which a destination lacks an object. One that lacks none is known before any job is looked at."""
+    failed = (
+        Delivery.destination == destination,
+        Delivery.state.in_((DeliveryState.REFUSED, DeliveryState.UNREACHABLE)),
+    )
+    of_job = exists().where(Delivery.result_object_pk == ResultObject.id, ResultObject.job_id == Job.id, *failed)
+    return [exists().where(*failed), of_job]
 
 
 def _dead_letters(which: DeadLetters) -> Select[str]:

@@ -239,7 +239,7 @@ def _objects() -> Iterator[str]:
     ended = "state NOT IN ('queued', 'running')"
     for kind, sop_class, root in (("ai_result", "34", "1"), ("draft_report", "11", "2")):
         yield (
-            f"INSERT INTO result_objects ({columns}) SELECT id, '{kind}', '2.25.{root}.' || input_digest, "
+            f"INSERT INTO result_objects ({columns}) SELECT id, '{kind}', '2.25.{root}.' || ltrim(input_digest, '0'), "
             f"'1.2.840.10008.5.1.4.1.1.88.{sop_class}', '1.2.3', input_digest, started_at FROM jobs WHERE {ended}"
         )
     state = (
