@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { choose } from '../browser/panel.mjs';
 
 const PATIENCE_MS = 60_000;
+const REST_MS = 2_000;
 const CORNERS = [
   [0, 0],
   [100, 0],
@@ -34,15 +35,17 @@ async function layOver(viewer, given, kind) {
   return { words, off, on };
 }
 
-/** A picture as soon as the layer has been drawn, of which the viewer says nothing; at the end of patience what there is. */
+/** A picture of what is not as before and has come to rest: the viewer says nothing when a layer has been drawn. */
 async function pictureUnlike(viewer, given, name, before) {
   const end = Date.now() + PATIENCE_MS;
-  let file = await picture(viewer, given, name);
-  while (Date.now() < end && (await readFile(file)).equals(await readFile(before))) {
-    await viewer.page.waitForTimeout(500);
-    file = await picture(viewer, given, name);
+  const was = await readFile(before);
+  let last = was;
+  while (Date.now() < end) {
+    await viewer.page.waitForTimeout(REST_MS);
+    const now = await readFile(await picture(viewer, given, name));
+    if (!now.equals(was) && now.equals(last)) break;
+    last = now;
   }
-  await viewer.page.waitForTimeout(1000);
   return picture(viewer, given, name);
 }
 
