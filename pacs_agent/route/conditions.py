@@ -179,6 +179,10 @@ class Range(_AboutAttribute):
 
     @override
     def wanted(self) -> str:
+        if math.isinf(self.range.min):
+            return f"is a number of at most {self.range.max:g}"
+        if math.isinf(self.range.max):
+            return f"is a number of at least {self.range.min:g}"
         return f"is a number from {self.range.min:g} to {self.range.max:g}"
 
 
