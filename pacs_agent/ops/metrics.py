@@ -162,12 +162,12 @@ class Metrics:
         query = select(
             Job.id, Job.run, Job.state, Job.pipeline, Job.created_at, Job.finished_at, Study.last_received_at
         )
-        query = query.join(Job.study).where(Job.finished_at >= since, Job.state.in_(ENDED))
+        query = query.join(Job.study).where(Job.finished_at >= since)
         fresh: list[str] = []
         for id_, run, state, pipeline, created, finished, last in session.execute(
             query.order_by(Job.finished_at).limit(JOBS_MOST + len(self._counted))
         ):
-            if finished is None or (id_, run) in self._counted:
+            if finished is None or state not in ENDED or (id_, run) in self._counted:
                 continue
             fresh.append(id_)
             self._counted[id_, run] = finished
