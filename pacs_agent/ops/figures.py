@@ -115,14 +115,11 @@ def times_to_report(session: Session, since: datetime, before: datetime | None =
     """Seconds of the newest jobs that ended in a period, in no order."""
     within = [Job.finished_at >= since, *([Job.finished_at < before] if before else [])]
     columns = (Job.state, Job.run, Job.pipeline, Job.created_at, Job.finished_at, Study.last_received_at)
-    rows = session.execute(
-        select(*columns).join(Job.study).where(*within).order_by(Job.finished_at.desc()).limit(TIMED_MOST)
-    )
+    query = select(*columns).join(Job.study).where(*within).order_by(Job.finished_at.desc()).limit(TIMED_MOST)
+    # chosen here and not by the database: SQLite would go by the index over the state, through all jobs
     return [
         seconds_to_report(created, finished, last_image)
-        for state, run, pipeline, created, finished, last_image in session.execute(
-            query
-        )  # chosen here: SQLite would go by the state
+        for state, run, pipeline, created, finished, last_image in session.execute(query)
         if finished is not None and state in REPORTED and run == 1 and pipeline not in OWN_PIPELINES
     ]
 
