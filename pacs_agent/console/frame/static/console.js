@@ -19,25 +19,25 @@ function showLocalTimes(within) {
   }
 }
 
-// A table wider than the page is scrolled by keys too: it takes the focus, and says what it is.
-function letWideTablesScroll(within) {
-  for (const table of within.querySelectorAll(".table")) {
-    if (table.scrollWidth <= table.clientWidth) continue;
-    table.tabIndex = 0;
-    table.setAttribute("role", "region");
-    const title = table.closest("section")?.querySelector("h2") ?? document.querySelector("h1");
-    if (!table.hasAttribute("aria-label")) table.setAttribute("aria-label", title?.textContent.trim() ?? "Table");
+// What is wider than the page is scrolled by keys too: it takes the focus, and says what it is.
+function letWidePartsScroll(within) {
+  for (const part of within.querySelectorAll(".table, .document, pre")) {
+    if (part.scrollWidth <= part.clientWidth) continue;
+    part.tabIndex = 0;
+    part.setAttribute("role", "region");
+    const title = part.closest("section")?.querySelector("h2") ?? document.querySelector("h1");
+    if (!part.hasAttribute("aria-label")) part.setAttribute("aria-label", title?.textContent.trim() ?? "Wide part");
   }
 }
 
 function prepare(within) {
   showLocalTimes(within);
-  letWideTablesScroll(within);
+  letWidePartsScroll(within);
 }
 
 prepare(document);
 document.addEventListener("htmx:afterSettle", (event) => prepare(event.detail.elt));
-addEventListener("resize", () => letWideTablesScroll(document));
+addEventListener("resize", () => letWidePartsScroll(document));
 
 // Destructive acts ask once and say what they will do.
 const confirmation = document.getElementById("confirm");
