@@ -169,9 +169,10 @@ def hour_of_work(session: Session, begins_at: datetime) -> HourOfWork:
 
 
 def _ended_between(session: Session, since: datetime, before: datetime) -> dict[str, int]:
-    """How many jobs ended in a period, by their states; one walk along the index over the end and the state."""
+    """How many readings ended in a period, by their states; reviews and shadows are no readings of their own."""
     query = select(Job.state, func.count()).where(Job.finished_at >= since, Job.finished_at < before)
-    return {str(state): count for state, count in session.execute(query.group_by(Job.state))}
+    query = query.where(Job.pipeline.not_in(OWN_PIPELINES)).group_by(Job.state)
+    return {str(state): count for state, count in session.execute(query)}
 
 
 def images_received(session: Session, since: datetime, before: datetime) -> int:
