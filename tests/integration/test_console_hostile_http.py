@@ -43,15 +43,12 @@ def is_alive(port: int) -> bool:
         "Content-Length: -1",
         "Content-Length: +5",
         "Content-Length: 1e3",
-        "Content-Length: 5
-Content-Length: 6",
-        "Content-Length: 5
-Transfer-Encoding: chunked",
+        "Content-Length: 5\nContent-Length: 6",
+        "Content-Length: 5\nTransfer-Encoding: chunked",
         "Transfer-Encoding: gzip",
         "Transfer-Encoding: chunked, chunked",
         "Content-Length: 99999999999",
-        "Bad Header: x
-Content-Length: 0",
+        "Bad Header: x\nContent-Length: 0",
         "X: " + "a" * 300_000,
     ],
 )
