@@ -108,7 +108,7 @@ class BundlePage(_Told):
     activations: tuple[Activated, ...]
     """Of all versions of this name, newest first."""
     results: int
-    """How many newest readings of studies are of this version, counted up to 10,000."""
+    """How many results it has made, counted up to 1000."""
 
 
 class OfModel(_Told):

@@ -23,7 +23,7 @@ from pacs_agent.inference import Bundle, BundleRefused, Checks
 
 SHADOWS_SHOWN = 20
 ACTIVATIONS_SHOWN = 20
-COUNTED = 10_000
+COUNTED = 1000
 
 
 def models_page(session: Session, shelf: Shelf, checks: Checks) -> ModelsPage:

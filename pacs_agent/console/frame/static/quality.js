@@ -1,6 +1,7 @@
 // The charts of the page of quality, each drawn by uPlot when its part is opened. The tables beside them say the same.
 
 const WEEK_S = 7 * 24 * 3600;
+const MOST_DATES = 8;
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 function seconds(monday) {
@@ -63,11 +64,13 @@ function draw(target) {
   const { label, mondays, lines, range, band } = KINDS[given.kind](given);
   const times = mondays.map(seconds);
   const axis = { stroke: style("--quiet"), grid: { stroke: style("--line"), width: 1 }, ticks: { stroke: style("--line") } };
+  const every = Math.ceil(times.length / MOST_DATES);
   const options = {
+    tzDate: (time_s) => window.uPlot.tzDate(new Date(1000 * time_s), "Etc/UTC"), // weeks are counted in UTC
     width: target.clientWidth || 600,
     height: 220,
     series: [{ label: "week of", value: "{YYYY}-{MM}-{DD}" }, ...lines.map((one) => one.shown)],
-    axes: [{ ...axis, values: "{YYYY}-{MM}-{DD}", space: 90 }, { ...axis, label, labelSize: 18, size: 48 }],
+    axes: [{ ...axis, values: "{YYYY}-{MM}-{DD}", splits: () => times.filter((_, index) => index % every === 0) }, { ...axis, label, labelSize: 18, size: 48 }],
     scales: {
       x: { range: () => [times[0] - WEEK_S / 2, times[times.length - 1] + WEEK_S / 2] },
       y: { range: (_chart, _low, high) => range ?? [0, Math.max(high, 1)] },
