@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from models.msvlm.sign import sign_bundle, trust
 from pacs_agent.config import PACKAGED_KEYS, REPOSITORY_BUNDLES
+from pacs_agent.inference.signature import SIGNATURE, sign
 from tests.e2e.site import MODALITY, Account
 from tests.peers import Agent, Orthanc, free_port, storescu
 
@@ -83,10 +84,11 @@ def newer(bundles: Path, keys: Path, folder: Path) -> Path:
     made = folder / "newer"
     shutil.copytree(max(path for path in bundles.iterdir() if path.is_dir()), made)
     manifest = json.loads((made / "manifest.json").read_text())
-    (made / "manifest.json").write_text(json.dumps({**manifest, "version": NEXT}, indent=1))
+    content = json.dumps({**manifest, "version": NEXT}, indent=1).encode()
     key = Ed25519PrivateKey.generate()
-    sign_bundle(made, key)
-    trust(key, "next", keys)
+    (made / "manifest.json").write_bytes(content)
+    (made / SIGNATURE).write_text(sign(content, key).model_dump_json())
+    (keys / "next.pem").write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     packed = folder / "newer.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         for file in sorted(path for path in made.rglob("*") if path.is_file()):

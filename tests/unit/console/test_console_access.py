@@ -62,7 +62,7 @@ def test_nobody_gets_anything_else(app: Flask, client: FlaskClient) -> None:
     for rule in app.url_map.iter_rules():
         if not roles_of(app, rule) or rule.rule == "/metrics":  # which has its own tests
             continue
-        path = rule.build({name: "viewer" if name == "route" else "1.2.3" for name in rule.arguments})[1]
+        path = rule.build({name: "viewer" if name == "route" else "1" for name in rule.arguments})[1]
         for method in (rule.methods or set()) - {"OPTIONS"}:
             assert client.open(path, method=method).status_code == 401, f"{method} {path}"
 
