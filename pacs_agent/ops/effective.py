@@ -30,6 +30,8 @@ class Source(StrEnum):
     DEFAULT = "default"
     FILE = "agent.yaml"
     ENVIRONMENT = "environment"
+    START = "start"
+    """Given by whatever started the process, such as the demo."""
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,9 @@ def _of(section: BaseModel, prefix: str, written: Mapping[str, Any]) -> Iterator
             is_secret = _is_secret(field)
             shown = (SET if value else NOT_SET) if is_secret else _shown(name, value)
             default = "" if field.is_required() or is_secret else _shown(name, field.default)
-            yield EffectiveSetting(
-                path, shown, default, _source(path, name in written), field.description or "", is_secret
-            )
+            is_default = not field.is_required() and value == field.default
+            source = _source(path, is_written=name in written, is_default=is_default)
+            yield EffectiveSetting(path, shown, default, source, field.description or "", is_secret)
 
 
 def _is_secret(field: FieldInfo) -> bool:
@@ -91,13 +93,15 @@ def _shown(name: str, value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _source(path: str, is_written: bool) -> Source:
+def _source(path: str, *, is_written: bool, is_default: bool) -> Source:
     """The environment wins over the file. A section may be given whole, as JSON, in one variable."""
     parts = path.upper().split(".")
     names = {f"PACS_AGENT_{'__'.join(parts[: depth + 1])}" for depth in range(len(parts))}
     if names & {name.upper() for name in os.environ}:
         return Source.ENVIRONMENT
-    return Source.FILE if is_written else Source.DEFAULT
+    if is_written:
+        return Source.FILE
+    return Source.DEFAULT if is_default else Source.START
 
 
 def _file_content(settings: Settings) -> dict[str, Any]:

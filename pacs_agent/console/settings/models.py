@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from pacs_agent.ops.effective import Source
 from pacs_agent.ops.runtime import MailAddress, Notifications, Retention, Watermark
 
 
@@ -20,7 +21,7 @@ class SettingShown(_Shown):
     value: str
     """As it is in force; a secret is only set or not set."""
     default: str
-    source: Literal["default", "agent.yaml", "environment"]
+    source: Source
     description: str
     is_secret: bool
 

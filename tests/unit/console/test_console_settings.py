@@ -42,6 +42,7 @@ def test_each_setting_says_where_it_comes_from_and_secrets_say_nothing(client: F
     shown = {one["name"]: one for one in answer.json["settings"]}
     assert (shown["dimse.port"]["value"], shown["dimse.port"]["source"]) == ("4242", "environment")
     assert shown["dimse.ae_title"]["source"] == "default"
+    assert shown["data_dir"]["source"] == "start"
     assert shown["web.token"]["value"] == "set"
     page = client.get("/console/settings").text
     assert "swordfish" not in page + answer.text
