@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Label, case, func, select
 from sqlalchemy.orm import Session
 
 from pacs_agent.db import HandledFinding, Review
@@ -56,7 +56,7 @@ def rates_by_week(session: Session, begins: Sequence[datetime]) -> list[WeekRate
     by = (_week(begins), row.model_name, row.model_version, row.finding, row.action)
     query = select(*by, func.count(row.id)).join(Review).where(*_newest(begins[0]))
     query = query.where(Review.created_at < begins[-1] + WEEK)
-    found = session.execute(query.group_by(*by).order_by(*by))
+    found = session.execute(query.group_by("week", *by[1:]).order_by("week", *by[1:]))
     return [WeekRate(**dict(zip(WeekRate.model_fields, one, strict=True))) for one in found]
 
 
@@ -66,7 +66,7 @@ def _newest(since: datetime) -> tuple[ColumnElement[bool], ...]:
     return Review.created_at >= since, Review.id.in_(newest)
 
 
-def _week(begins: Sequence[datetime]) -> ColumnElement[int]:
+def _week(begins: Sequence[datetime]) -> Label[int]:
     """The number of the week in which a review was saved, in words that every database understands."""
-    ends = enumerate(begins[1:])
-    return case(*((Review.created_at < end, number) for number, end in ends), else_=len(begins) - 1)
+    from_last = [(Review.created_at >= begin, number) for number, begin in reversed(list(enumerate(begins)))]
+    return case(*from_last, else_=0).label("week")

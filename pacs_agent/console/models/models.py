@@ -1,11 +1,15 @@
 """The JSON of the models' pages."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.console.frame import Asked, Page
 from pacs_agent.inference import Comparison, Evaluated
+
+NO_NULL = r"^[^\x00]*$"
+"""Postgres keeps no text with a null character."""
 
 
 class _Told(BaseModel):
@@ -111,22 +115,25 @@ class BundlePage(_Told):
     """How many results it has made, counted up to 1000."""
 
 
+Word = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NULL)]
+
+
 class OfModel(_Told):
     """A model by its name."""
 
-    name: str = Field(min_length=1, max_length=64)
+    name: Word
 
 
 class OfVersion(OfModel):
     """A version of a model."""
 
-    version: str = Field(min_length=1, max_length=64)
+    version: Word
 
 
 class ToRecall(OfVersion):
     """A version whose results are not to be relied on, and why."""
 
-    reason: str = Field(min_length=1, max_length=2000)
+    reason: str = Field(min_length=1, max_length=2000, pattern=NO_NULL)
 
 
 class ResultsAsked(Asked, OfVersion):

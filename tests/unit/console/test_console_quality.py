@@ -104,7 +104,9 @@ def test_of_each_review_the_newest_version_counts_in_its_week(database: Database
     assert handled[0].weeks == ((0, 0, 0, 0), (1, 0, 0, 0), (0, 0, 0, 0), (0, 1, 0, 0))
 
 
-@pytest.mark.parametrize("path", ["/console/quality", "/api/v1/quality?weeks=104", "/console/quality?model=m+1"])
+@pytest.mark.parametrize(
+    "path", ["/console/quality", "/api/v1/quality?weeks=104", "/console/quality?model=m+1", "/api/v1/quality?weeks=1"]
+)
 def test_the_page_is_there_without_anything_to_show(database: Database, tmp_path: Path, path: str) -> None:
     client = app_of(database, tmp_path).test_client()
     assert client.get(path).status_code == 200
