@@ -22,6 +22,7 @@ SUBJECTS = {
     "bring_in": ("bring-in", "transfer"),
     "rules": ("rules",),
     "models": ("model",),
+    "tokens": ("token",),
     "users": ("user",),
     "doctor": ("doctor",),
     "configuration": ("config",),

@@ -1,7 +1,10 @@
 """The first administrator, the last one, tokens of programs, and accounts of an identity provider."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 
+import pgserver
 import pytest
 from sqlalchemy import select, update
 
@@ -19,7 +22,7 @@ from pacs_agent.accounts import (
     token_used,
 )
 from pacs_agent.accounts.passwords import is_common
-from pacs_agent.db import ApiToken, AuditEvent, Database, User, utc_now
+from pacs_agent.db import ApiToken, AuditEvent, Database, User, upgrade, utc_now
 
 PASSWORD = "a sentence of my own"
 ADMIN = accounts.with_included([Role.ADMIN])
@@ -42,6 +45,29 @@ def test_the_first_account_is_an_administrators_and_the_second_is_not_given_away
         assert accounts.add_first_account(session, login="grace", **first).roles == ["admin"]
     with database.writing() as session, pytest.raises(AccountRefused, match="already"):
         accounts.add_first_account(session, login="eve", **first)
+
+
+@pytest.mark.slow
+def test_of_several_at_once_one_is_first_in_postgres_too(tmp_path: Path) -> None:
+    server = pgserver.get_server(tmp_path / "postgres")
+    database = Database(server.get_uri())
+
+    def begin(number: int) -> bool:
+        try:
+            with database.writing() as session:
+                given = {"login": f"person{number}", "name": "A B", "password": PASSWORD}
+                accounts.add_first_account(session, actor="test", **given)
+        except AccountRefused:
+            return False
+        return True
+
+    try:
+        upgrade(database)
+        with ThreadPoolExecutor(6) as pool:
+            assert sum(pool.map(begin, range(6))) == 1
+    finally:
+        database.close()
+        server.cleanup()
 
 
 def test_the_last_administrator_stays_one(database: Database) -> None:
