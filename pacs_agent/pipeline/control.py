@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Select, delete, exists, select
 from sqlalchemy.orm import Session
 
-from pacs_agent.db import Database, Delivery, DeliveryState, Job, JobState, JobStep, ResultObject, StepState
+from pacs_agent.db import Database, Delivery, DeliveryState, Job, JobState, JobStep, StepState
 from pacs_agent.deliver import reset_deliveries, send_deliveries_again
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobStateError
@@ -111,12 +111,9 @@ def conditions_of(which: DeadLetters) -> list[ColumnElement[bool]]:
 
 def _missed(destination: str) -> list[ColumnElement[bool]]:
     """Jobs of which a destination lacks an object. One that lacks none is known before any job is looked at."""
-    failed = (
-        Delivery.destination == destination,
-        Delivery.state.in_((DeliveryState.REFUSED, DeliveryState.UNREACHABLE)),
-    )
-    of_job = exists().where(Delivery.result_object_pk == ResultObject.id, ResultObject.job_id == Job.id, *failed)
-    return [exists().where(*failed), of_job]
+    lacks = exists().where(Delivery.destination == destination, Delivery.state.in_(_NOT_TAKEN))
+    step = JobStep.name.in_((f"deliver:{destination}", f"confirm:{destination}"))
+    return [lacks, exists().where(JobStep.job_id == Job.id, step, JobStep.state == StepState.FAILED)]
 
 
 def _dead_letters(which: DeadLetters) -> Select[str]:
