@@ -19,7 +19,7 @@ from pacs_agent.accounts import LoginRefused, ProviderClaims, Role, log_in_by_pr
 from pacs_agent.config import OidcSettings, WebSettings
 from pacs_agent.console.access import open_to_all
 from pacs_agent.console.login_page import HOME, address, local_path, page
-from pacs_agent.console.sessions import start_session
+from pacs_agent.console.sessions import person_logged_in, start_session
 from pacs_agent.db import Database
 from pacs_agent.ops import get_log
 from pacs_agent.ops.outbound import AddressRefused, Outbound, outbound_of
@@ -47,8 +47,11 @@ def add_provider_login(blueprint: Blueprint, web: WebSettings, oidc: OidcSetting
     @blueprint.get(START)
     @open_to_all
     def to_provider() -> AnyResponse:
+        following = local_path(request.args.get("next", HOME))
+        if person_logged_in() is not None:
+            return redirect(following, 303)
         session.clear()
-        session[_FOLLOWING] = local_path(request.args.get("next", HOME))
+        session[_FOLLOWING] = following
         try:
             return provider.way_there()
         except ProviderUnusable as error:

@@ -46,6 +46,7 @@ def test_a_person_of_the_provider_logs_in(client: FlaskClient, issuer: Issuer, d
     assert (back.status_code, back.location) == (303, "/viewer")
     session = client.get("/api/v1/session").json
     assert (session["login"], session["name"], session["roles"]) == ("ada", "Dr. Ada Lovelace", ["reviewer", "viewer"])
+    assert client.get("/login/provider?next=/console").location == "/console"
     with database.reading() as rows:
         user = rows.get_one(User, "ada")
         assert (user.provider, user.provider_subject, user.password_hash) == (issuer.url, "subject-1", "")
