@@ -10,6 +10,7 @@ import json
 import re
 import shutil
 import tarfile
+import time
 import uuid
 import zipfile
 import zlib
@@ -39,10 +40,20 @@ from pacs_agent.ops import Outcome, audit
 MAX_FILES = 500
 MAX_BUNDLE_BYTES = 4 << 30
 _CHUNK_BYTES = 1 << 20
+_INCOMING = ".incoming-"
+_FORGOTTEN_AFTER_S = 24 * 3600.0
 _LARGEST_READ_BYTES = 8 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 _PACK_AGAIN = "pack the folder of the bundle as it was released, as ZIP, tar or tar.gz, and nothing else"
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+)
 """What the readers of archives raise for what they cannot read."""
 
 
@@ -62,46 +73,64 @@ def install(packed: IO[bytes], settings: Settings, database: Database, *, actor:
     `packed` is a ZIP, tar or tar.gz, positioned at its begin. Raises BundleRefused; nothing is installed then.
     """
     try:
-        bundle = _install(packed, settings)
+        bundle = _install(packed, settings, database, actor)
     except BundleRefused as refusal:
         note_refusals(database, [refusal], actor)
         raise
-    manifest = bundle.manifest
     with database.writing() as session:
-        upload = ModelUpload(digest=bundle.digest, name=manifest.name, version=manifest.version)
-        upload.uploaded_by = actor[:128]
-        session.merge(upload)
         audit(
             session,
             actor=actor,
             action="model.installed",
             outcome=Outcome.SUCCESS,
-            subject=f"{manifest.name} {manifest.version}",
+            subject=f"{bundle.manifest.name} {bundle.manifest.version}",
             digest=bundle.digest,
             signed_by=bundle.signer.name,
         )
     return bundle
 
 
-def _install(packed: IO[bytes], settings: Settings) -> Bundle:
+def _install(packed: IO[bytes], settings: Settings, database: Database, actor: str) -> Bundle:
+    bundles_dir, keys = settings.inference.bundles_dir, settings.inference.trusted_keys
+    incoming = bundles_dir / f"{_INCOMING}{uuid.uuid4().hex}"
     try:
         archive = _opened(packed)
         root = _root(archive)
         manifest = _signed_manifest(archive, root, settings)
-        target = settings.inference.bundles_dir / f"{manifest.name}-{manifest.version}"
+        target = bundles_dir / f"{manifest.name}-{manifest.version}"
         if target.exists():
             remedy = "raise its version, or remove the folder first if nothing uses it"
             raise BundleRefused(target.name, "is installed already", remedy)
-        incoming = settings.inference.bundles_dir / f".incoming-{uuid.uuid4().hex}"
-        try:
-            _unpack(archive, root, manifest, incoming)
-            load_bundle(incoming, settings.inference.trusted_keys)
-            incoming.rename(target)
-        finally:
-            shutil.rmtree(incoming, ignore_errors=True)
+        _unpack(archive, root, manifest, incoming)
+        _note(database, load_bundle(incoming, keys), actor)
+        incoming.rename(target)
+    except BundleRefused:
+        raise
     except _BROKEN as error:
         raise BundleRefused("the file", f"cannot be unpacked: {error}", _PACK_AGAIN) from error
-    return load_bundle(target, settings.inference.trusted_keys)
+    except OSError as error:
+        remedy = f"make room, or give this user the right to write into {bundles_dir}"
+        raise BundleRefused("the bundle", f"cannot be written: {error}", remedy) from error
+    finally:
+        _sweep(bundles_dir, incoming)
+    return load_bundle(target, keys)
+
+
+def _note(database: Database, bundle: Bundle, actor: str) -> None:
+    """That a bundle waits for its activation is known before it can be seen: no worker may take it up meanwhile."""
+    manifest = bundle.manifest
+    with database.writing() as session:
+        upload = ModelUpload(digest=bundle.digest, name=manifest.name, version=manifest.version)
+        upload.uploaded_by = actor[:128]
+        session.merge(upload)
+
+
+def _sweep(bundles_dir: Path, incoming: Path) -> None:
+    """Removes what was not installed, also by a process that died a day ago or longer."""
+    long_ago_s = time.time() - _FORGOTTEN_AFTER_S
+    left = [path for path in bundles_dir.glob(f"{_INCOMING}*") if path.stat().st_mtime < long_ago_s]
+    for path in (incoming, *left):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _opened(packed: IO[bytes]) -> Packed:
