@@ -16,6 +16,8 @@ from pacs_agent.ops import Outcome, audit
 
 REFUSALS = ("association.rejected", "instance.refused", "instance.quarantined")
 """Actions of audit lines that tell of something refused to a peer."""
+LOOKED_THROUGH = 10_000
+"""Newest refusals of each kind: more would make the page wait when strangers flood the listener."""
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 
 
@@ -70,9 +72,16 @@ def remove_peer(session: Session, ae_title: str, *, actor: str) -> None:
     _audit(session, actor, "peer.removed", ae_title, before, None)
 
 
-def recent_refusals(session: Session, ae_title: str, limit: int = 20) -> Sequence[AuditEvent]:
-    """Audit lines of what was refused to a peer, the newest first."""
-    query = select(AuditEvent).where(AuditEvent.action.in_(REFUSALS))
+def recent_refusals(session: Session, ae_title: str, limit: int = 20) -> list[AuditEvent]:
+    """Audit lines of what was refused to a peer, the newest first, among the newest of all peers."""
+    found = [line for action in REFUSALS for line in _recent(session, action, ae_title, limit)]
+    return sorted(found, key=lambda line: line.at, reverse=True)[:limit]
+
+
+def _recent(session: Session, action: str, ae_title: str, limit: int) -> Sequence[AuditEvent]:
+    """Lines of one action: no index begins with the actor, so only the newest are looked through."""
+    newest = select(AuditEvent.id).where(AuditEvent.action == action).order_by(AuditEvent.at.desc())
+    query = select(AuditEvent).where(AuditEvent.id.in_(select(newest.limit(LOOKED_THROUGH).subquery().c.id)))
     query = query.where(AuditEvent.actor.startswith(f"{ae_title}@", autoescape=True))
     return session.scalars(query.order_by(AuditEvent.at.desc()).limit(limit)).all()
 
