@@ -66,7 +66,7 @@ class RetentionPlan:
 
 def plan_retention(session: Session, rules: Retention, now: datetime) -> RetentionPlan:
     """What the rules would remove at this time. Nothing is changed."""
-    archive_bytes = session.scalar(select(func.coalesce(func.sum(Instance.size_bytes), 0))) or 0
+    archive_bytes = int(session.scalar(select(func.coalesce(func.sum(Instance.size_bytes), 0))) or 0)
     found: dict[str, Leaving] = {}
     for one in (*_expired(session, rules, now), *_older_than(session, rules.images_days, now)):
         found.setdefault(one.study_instance_uid, one)
@@ -74,7 +74,7 @@ def plan_retention(session: Session, rules: Retention, now: datetime) -> Retenti
         freed = sum(one.freed_bytes for one in found.values())
         over = archive_bytes - freed - rules.archive_gb * GIGABYTE
         found |= {one.study_instance_uid: one for one in _over_limit(session, over, now, set(found))}
-    return RetentionPlan(tuple(found.values()), int(archive_bytes))
+    return RetentionPlan(tuple(found.values()), archive_bytes)
 
 
 def apply_retention(archive: Archive, rules: Retention, now: datetime | None = None) -> RetentionPlan:
