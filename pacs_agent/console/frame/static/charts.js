@@ -83,6 +83,7 @@ if (place) {
   await load();
   document.body.addEventListener("changed-overview", load);
   document.addEventListener("theme", draw);
+  matchMedia("(prefers-color-scheme: light)").addEventListener("change", draw);
   let waiting;
   addEventListener("resize", () => {
     clearTimeout(waiting);

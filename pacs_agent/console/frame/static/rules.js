@@ -16,6 +16,14 @@ function numberLines(gutter, text, bad) {
   gutter.scrollTop = text.scrollTop;
 }
 
+// The words stand at the right end of their line, as long as that is in sight.
+function placeBeside(note, text, line) {
+  const { lineHeight, paddingTop } = getComputedStyle(text);
+  const top = Number.parseFloat(paddingTop) + (line - 1) * Number.parseFloat(lineHeight) - text.scrollTop;
+  note.hidden = !line || top < 0 || top > text.clientHeight - Number.parseFloat(lineHeight);
+  note.style.top = `${top}px`;
+}
+
 function showFault(place, answer) {
   place.textContent = answer.message;
   place.className = answer.fault ? "problem" : "quiet";
@@ -25,9 +33,18 @@ for (const form of document.querySelectorAll("[data-rules-editor]")) {
   const text = form.querySelector("textarea");
   const gutter = form.querySelector("[data-gutter]");
   const fault = form.querySelector("[data-fault]");
+  const note = form.querySelector("[data-beside]");
   const saved = text.value;
   let waiting;
   let asked = 0;
+  let bad = Number(text.dataset.faultLine) || 0;
+
+  const mark = (line, words) => {
+    bad = line ?? 0;
+    note.textContent = words;
+    numberLines(gutter, text, bad);
+    placeBeside(note, text, bad);
+  };
 
   const check = async () => {
     const turn = ++asked;
@@ -39,16 +56,19 @@ for (const form of document.querySelectorAll("[data-rules-editor]")) {
     if (turn !== asked || !answer.ok) return; // a later text was asked about, or the login has ended: saving says so
     const found = await answer.json();
     showFault(fault, found);
-    numberLines(gutter, text, found.fault?.line);
+    mark(found.fault?.line, found.message);
   };
 
   text.addEventListener("input", () => {
-    numberLines(gutter, text);
+    mark(0, "");
     clearTimeout(waiting);
     waiting = setTimeout(check, PAUSE_MS);
   });
-  text.addEventListener("scroll", () => (gutter.scrollTop = text.scrollTop));
-  numberLines(gutter, text, Number(text.dataset.faultLine) || undefined);
+  text.addEventListener("scroll", () => {
+    gutter.scrollTop = text.scrollTop;
+    placeBeside(note, text, bad);
+  });
+  mark(bad, fault.textContent);
 
   let leaving = false;
   form.addEventListener("submit", () => (leaving = true));
