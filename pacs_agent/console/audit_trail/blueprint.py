@@ -41,7 +41,9 @@ def audit_trail_blueprint(settings: Settings, database: Database, _archive: Arch
     )
     def audit_trail(asked: AuditAsked) -> AuditTrail:
         with database.reading() as session:
-            lines = page_of(session, sought_lines(asked), asked, by=AuditEvent.at, key=AuditEvent.id, row=Line.of)
+            lines = page_of(
+                session, sought_lines(database, asked), asked, by=AuditEvent.at, key=AuditEvent.id, row=Line.of
+            )
             return AuditTrail(lines=lines, actions=list(_actions(session)))
 
     @room.page(
