@@ -32,7 +32,9 @@ def read_again(database: Database, bundle: str, *, actor: str) -> tuple[int, int
     stay, as do their objects.
     """
     with database.writing() as session:
-        old = list(session.scalars(_newest(bundle).options(defer(Job.reading)).order_by(Job.created_at.desc()).limit(AT_ONCE)))
+        old = list(
+            session.scalars(_newest(bundle).options(defer(Job.reading)).order_by(Job.created_at.desc()).limit(AT_ONCE))
+        )
         queued = [job for job in (_queued(session, one) for one in old) if job is not None]
         session.add_all(queued)
         session.flush()

@@ -24,7 +24,7 @@ def review_job(study: ReadStudy) -> str:
 
 
 def test_no_rule_names_the_pipeline_of_reviews() -> None:
-    with pytest.raises(WrongRules, match="writes what people say of readings") as refused:
+    with pytest.raises(WrongRules, match="the agent's own") as refused:
         RuleBook.parse("rules:\n- {name: a, pipeline: review}")
     assert refused.value.field == "rules[0] (a).pipeline"
 
