@@ -1,4 +1,4 @@
-"""Tables of models beside those that read: bundles that came in, in shadow, recalled, checked; and what was said when."""
+"""Tables of models beside those that read: what came in, reads in the shadow, is recalled, checked; and what was said."""
 
 from datetime import datetime
 from typing import Any
@@ -94,7 +94,7 @@ class ModelCheck(Base):
 
 
 class ReadingStatistics(Base):
-    """How often a model said what in a week, and of which images: counts alone, so that years of it are a small table."""
+    """How often a model said what in a week, and of which images: counts alone, so that years are few rows."""
 
     __tablename__ = "reading_statistics"
     __table_args__ = (UniqueConstraint("name", "version", "period"),)
