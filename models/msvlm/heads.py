@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.msvlm.amounts import AmountRegression, amount_facts
 from models.msvlm.preset import REGION_POOLS, NetworkShape
 from models.msvlm.relation import OWN, MostlyShared, PerFinding, StudyGeometry, log_span, neighbours
 from models.msvlm.slice_token import SliceHead
@@ -23,12 +24,16 @@ IMAGE_LEFT_TOP, IMAGE_RIGHT_TOP = REGION_POOLS + 1, 2 * REGION_POOLS + 1
 
 
 class Concluded(NamedTuple):
-    """Slice logits [b, F, L], slice attention [b, F, L], study logits [b, F], attribute logits [b, F, A]."""
+    """Slice logits [b, F, L], slice attention [b, F, L], study logits [b, F], attribute logits [b, F, A].
+
+    `amounts` [b, F, ·] is what grades and counts are read from.
+    """
 
     slices: Tensor
     attention: Tensor
     study: Tensor
     attributes: Tensor
+    amounts: Tensor
 
 
 class FindingHeads(nn.Module):
@@ -53,6 +58,7 @@ class FindingHeads(nn.Module):
         pooled = 1 + len(SHARPNESS) + 1 + 2 * STREAM
         self.study_first, self.study_last = MostlyShared(findings, pooled, 32), PerFinding(findings, 32, 1)
         self.attributes = AttributeHead(shape, pooled)
+        self.amounts = AmountRegression(findings, pooled)
         for layer in (self.refine, self.attend, self.study_last):
             nn.init.zeros_(layer.weight)
 
@@ -70,8 +76,9 @@ class FindingHeads(nn.Module):
         level = (attention * smooth).sum(2)
         pooled = self._pooled(level, smooth, attention, streams, geometry)
         study = level + self.study_last(torch.relu(self.study_first(pooled)))[..., 0]
+        facts = amount_facts(smooth, numbers, pooled, attention, geometry)
         attributes = self.attributes(pooled, numbers, streams, features, attention, geometry)
-        return Concluded(slices.transpose(1, 2), attention, study, attributes)
+        return Concluded(slices.transpose(1, 2), attention, study, self.amounts(facts, attributes), facts)
 
     def _pooled(
         self, level: Tensor, smooth: Tensor, attention: Tensor, streams: Tensor, geometry: StudyGeometry

@@ -48,7 +48,7 @@ class StudyReader(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Finding logits [b, F], slice weights [b, F, L] in [0, 1], attention, attributes, visual tokens."""
         facts = self.facts(tokens, z_mm, plane, sequence, phase, mask)
-        slices, attention, study, attributes = facts.concluded
+        slices, attention, study, attributes, _ = facts.concluded
         weights = torch.sigmoid(slices) * mask[:, None, :].to(torch.float32)
         return study, weights, attention, attributes, self.resampler(*facts.resampler_inputs)
 

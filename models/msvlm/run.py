@@ -156,5 +156,6 @@ def stage_settings(preset: Preset) -> dict[str, dict[str, Any]]:
         "tokens": {name: value for name, value in data.items() if name.startswith(("reader", "validation"))},
         "masked": {**sizes(reader_sizes), "masked": section("masked")},
         "findings": {"findings": section("findings")},
+        "amounts": {},
         "decoder": {**sizes(DECODER_SIZES), "decoder": section("decoder")},
     }

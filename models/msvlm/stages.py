@@ -69,6 +69,12 @@ def _findings(run: Run, network: Network) -> None:
     console.print(f"findings: validation loss {best:.4f}")
 
 
+def _amounts(run: Run, network: Network) -> None:
+    from models.msvlm.stage_amounts import fit_amounts
+
+    fit_amounts(network.reader, encoded(run, network, "reader"), encoded(run, network, "validation"))
+
+
 def _decoder(run: Run, network: Network) -> None:
     from models.msvlm.stage_decoder import train_decoder
 
@@ -101,6 +107,7 @@ STAGES = (
     RunStage("tokens", _tokens),
     RunStage("masked", _masked, ("reader",)),
     RunStage("findings", _findings, ("reader",)),
+    RunStage("amounts", _amounts, ("reader",)),
     RunStage("decoder", _decoder, ("reader", "decoder")),
     RunStage("calibration", _calibration),
     RunStage("bundle", _bundle),
