@@ -1,4 +1,4 @@
-"""Tables of models beside those that read: what came in, reads in the shadow, is recalled, checked; and what was said."""
+"""Tables of models beside those that read: what came in, is in shadow, recalled or checked; and what was said."""
 
 from datetime import datetime
 from typing import Any
