@@ -24,10 +24,20 @@ HELP_PAGE = Path(__file__).with_name("missing.html")
 log = get_log("viewer")
 
 
+_OF_OTHERS = r"(?!(?:api|console|dicom-web|pacs)(?:/|$))"
+"""Nothing below the interfaces is the viewer's: there, what is not known is 404 for every method."""
+
+
+class _RoutePath(PathConverter):
+    """A route of the viewer."""
+
+    regex = rf"{_OF_OTHERS}[^/].*?"
+
+
 class _FilePath(PathConverter):
     """A path that ends in a file's name, with a dot; any other path is a route of the viewer."""
 
-    regex = r"(?:[^/]+/)*[^/]*\.[^/]+"
+    regex = rf"{_OF_OTHERS}(?:[^/]+/)*[^/]*\.[^/]+"
     weight = PathConverter.weight - 1  # asked before the routes
 
 
@@ -42,12 +52,12 @@ def viewer_blueprint(settings: Settings, _database: Database, _archive: Archive)
 
 
 def _know_file_paths(state: BlueprintSetupState) -> None:
-    state.app.url_map.converters["viewer_file"] = _FilePath
+    state.app.url_map.converters.update(viewer_file=_FilePath, viewer_route=_RoutePath)
 
 
 def _add_pages(blueprint: Blueprint, folder: Path) -> None:
     @blueprint.get("/")
-    @blueprint.get("/<path:route>")
+    @blueprint.get("/<viewer_route:route>")
     @needs(Role.VIEWER)
     def page(route: str = "") -> Response:
         """The one page for every route: the viewer itself looks at the address."""

@@ -125,6 +125,12 @@ def test_people_are_sent_to_the_login_page_and_programs_are_told(client: FlaskCl
     assert fetched.status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/console/nothing", "/dicom-web/nothing.x", "/api"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_what_no_interface_knows_is_not_the_viewers(client: FlaskClient, path: str, method: str) -> None:
+    assert client.open(path, method=method, headers=log_in(client)).status_code == 404
+
+
 def test_errors_of_interfaces_are_json(client: FlaskClient) -> None:
     response = client.put("/api/v1/session", headers=log_in(client))
     assert response.status_code == 405

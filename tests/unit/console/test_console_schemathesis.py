@@ -85,8 +85,6 @@ def test_nothing_that_is_asked_breaks_it(app: Flask) -> None:
                 known = {name: value for name, value in app.config["KNOWN"].items() if name in case.path_parameters}
                 case.path_parameters.update(known)
             response = case.call(headers=app.config["HEADERS_OF_TEST"])
-            if response.status_code == 405:
-                return  # a number in a path was none: the path is no route then, and of a page at most
             codes[response.status_code] += 1
             case.validate_response(response, checks=CHECKS)
 
