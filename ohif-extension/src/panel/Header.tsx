@@ -3,6 +3,7 @@ import { dateTime, t } from '../i18n';
 import { store, type Connection } from '../store/store';
 import { keyFor } from '../viewport/keys';
 import { Icon } from './Icon';
+import { Message } from './Message';
 import { useSession } from './useSession';
 
 export function Header(): React.JSX.Element {
@@ -69,6 +70,11 @@ function Mark(): React.JSX.Element | null {
       <p className="pa-soft pa-small">
         {result.model.name} {result.model.version} · {dateTime(result.created_at)}
       </p>
+      {typeof result.recalled === 'string' && (
+        <Message kind="bad" urgent name="recalled">
+          {t('panel.recalled', { reason: result.recalled })}
+        </Message>
+      )}
     </div>
   );
 }

@@ -132,6 +132,13 @@ describe('with a result', () => {
     expect(part('fold-history').textContent).toContain('superseded');
   });
 
+  it('says first that the version of the model was recalled, and why', () => {
+    show('recalled');
+    const said = within(part('mark')).getByRole('alert');
+    expect(said.textContent).toContain('was recalled');
+    expect(said.textContent).toContain('misses nodules near the diaphragm');
+  });
+
   it('names others who are here', () => {
     show('handled');
     expect(part('others').textContent).toContain('Dr. Grace Hopper');

@@ -134,6 +134,10 @@ export const STATES = {
     draft: { ...handled.draft, text: 'Moderate bilateral pleural effusions.\n\nFollow-up in three months.' },
   },
   verified: { ...ready, answer: { ...answer, review } },
+  recalled: {
+    ...ready,
+    answer: { ...answer, result: { ...result, recalled: 'It misses nodules near the diaphragm.' } },
+  },
   newer: {
     ...ready,
     answer: {

@@ -29,6 +29,7 @@ export const panel: Record<keyof typeof english, string> = {
   mayOnlyRead: 'Ihr Konto darf Ergebnisse lesen, aber nicht beurteilen.',
   offline:
     'Keine Verbindung zum Agenten. Gezeigt wird das letzte bekannte Ergebnis; Ihre Eingaben bleiben in diesem Browser.',
+  recalled: 'Diese Version des Modells wurde zurückgerufen. Verlassen Sie sich nicht auf ihre Angaben. Grund: {reason}',
   newerReading: 'Eine neuere Auswertung läuft. Gezeigt wird die vom {at}.',
   steps: 'Schritte',
   state_none: 'Keine KI-Auswertung dieser Studie',

@@ -27,6 +27,7 @@ export const panel = {
   loginToReview: 'Log in to review.',
   mayOnlyRead: 'Your account may read results but not review them.',
   offline: 'No connection to the agent. The last known result is shown; what you do here is kept in this browser.',
+  recalled: 'This version of the model was recalled. Do not rely on what it says here. Reason: {reason}',
   newerReading: 'A newer reading is under way. Shown is the one of {at}.',
   steps: 'Steps',
   state_none: 'No AI reading of this study',
