@@ -168,7 +168,7 @@ def test_what_is_moved_into_the_folder_is_taken_in_once_it_stands_still(
     (folder / "letter.txt").write_bytes(bad)
     (folder / "coming.part").write_bytes(good)
     (folder / "link").symlink_to("/etc/passwd")
-    watching = process(folder=folder, folder_poll_s=0.001)
+    watching = process(folder=folder, folder_poll_s=1e-9)
     run(watching)
     assert stored(database) == 0, "a file that has just come may still grow"
     run(watching)
