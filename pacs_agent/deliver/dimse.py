@@ -134,7 +134,7 @@ class DimseDestination:
         if association.is_rejected:
             answer = association.acceptor.primitive
             reason = f"{self.address} rejected the association ({answer.result_str}: {answer.reason_str})"
-            reason += self._what_to_do(answer.source, answer.diagnostic)
+            reason += self._what_to_do(answer.result_source, answer.diagnostic)
             return Refused(reason) if answer.result == _REJECTED_PERMANENT else Unreachable(reason)
         if rejected := association.rejected_contexts:  # pynetdicom aborts an association that leaves nothing to do
             names = ", ".join(sorted({UID(context.abstract_syntax).name for context in rejected}))
