@@ -56,7 +56,7 @@ def test_a_destination_that_is_down_holds_up_nobody_and_gets_everything_later(
         agent.receive("B", range(4))
         start()
         until(lambda: len(pacs.stored) == 4)
-        assert {state for _, state, _ in agent.deliveries("pacs")} <= {"stored", "confirmed"}
+        until(lambda: {state for _, state, _ in agent.deliveries("pacs")} <= {"stored", "confirmed"})
         states = {state for _, state, _ in agent.deliveries("down")}
         assert states <= {DeliveryState.PENDING, DeliveryState.RETRYING}, "never reported as sent"
         assert {job.state for job in agent.jobs()} == {JobState.DELIVERING}
