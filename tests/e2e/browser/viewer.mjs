@@ -60,9 +60,10 @@ export class Viewer {
     return panel.getAttribute('data-state');
   }
 
-  /** SOP Instance UID of the image in the active viewport. */
+  /** SOP Instance UID of the image in the active viewport; OHIF may set its viewports up anew after the first image. */
   async slice() {
-    return this.page.evaluate(() => window.paImage()?.sop ?? null);
+    const shown = await this.page.waitForFunction(() => window.paImage?.()?.sop, null, { timeout: IMAGE_SHOWN_MS });
+    return shown.jsonValue();
   }
 
   /** Waits until the viewport shows this image. */
