@@ -115,6 +115,7 @@ export class Viewer {
 
   /** Stored values of the image on display after rescaling, at [row, column] each. */
   async values(points) {
+    await this.page.waitForFunction(() => window.cornerstone.cache.getImage(window.paImage?.()?.image) !== undefined);
     return this.page.evaluate((pixels) => {
       const { cache } = window.cornerstone;
       const image = cache.getImage(window.paImage().image);
