@@ -21,6 +21,8 @@ from pacs_agent.archive import (
 )
 from pacs_agent.archive.dicomweb import dicomweb_blueprint
 from pacs_agent.archive.dicomweb.attributes import ATTRIBUTES
+from pacs_agent.bring_in import MOST_FOUND
+from pacs_agent.bring_in import dimse as bring_in_dimse
 from pacs_agent.config import Settings
 from pacs_agent.db import Database
 from pacs_agent.deliver.answer import Verdict, verdict_of
@@ -268,6 +270,13 @@ def test_created_documents() -> None:
         for kind, document in _documents().items()
     ]
     assert rows("8.1 Created documents") == expected
+
+
+def test_query_retrieve_of_bring_in() -> None:
+    stated = [tuple(cell.strip() for cell in row.split("|")[1:3]) for row in rows("3.4 Bring in")]
+    used = (f"StudyRootQueryRetrieveInformationModel{operation}" for operation in ("Find", "Move", "Get"))
+    assert stated == [(UID(uid).name, uid) for uid in (getattr(bring_in_dimse, name) for name in used)]
+    assert f"first {MOST_FOUND} answers" in section("3.4 Bring in")
 
 
 def test_attributes_of_created_documents() -> None:
