@@ -8,7 +8,7 @@ from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.console.access import current_person, open_to_all
 from pacs_agent.console.frame.live import add_live
-from pacs_agent.console.frame.navigation import NAVIGATION, entries_for, is_here
+from pacs_agent.console.frame.navigation import entries_for, is_here
 from pacs_agent.console.frame.policy import set_policy
 from pacs_agent.console.frame.shown import set_filters
 from pacs_agent.db import Database
@@ -41,6 +41,6 @@ def _prepare(app: Any) -> None:
         """What the frame around every page needs."""
         person = current_person()
         shown = [(entry, is_here(entry, request.path)) for entry in entries_for(person)]
-        return {"navigation": shown, "keys": NAVIGATION, "person": person}
+        return {"navigation": shown, "person": person}
 
     app.jinja_env.globals["around"] = around

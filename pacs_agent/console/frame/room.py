@@ -5,6 +5,7 @@ and `GET /api/v1/...` gives its JSON. A view that acts gives `Done`: a form's re
 to, a program's with JSON. What cannot be done as asked is a `Refusal` in words, and nothing has changed then.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -222,8 +223,4 @@ def _asking_page() -> str:
 
 def _braced(path: str) -> str:
     """A path as OpenAPI writes it: `/jobs/{job}` for `/jobs/<job>`."""
-    parts = (part.partition(":")[2] or part for part in path.replace(">", "<").split("<")[1::2])
-    braced = path
-    for whole, name in zip((part for part in path.replace(">", "<").split("<")[1::2]), parts, strict=True):
-        braced = braced.replace(f"<{whole}>", f"{{{name}}}")
-    return braced
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)

@@ -224,7 +224,7 @@ def _new_peer(ae_title: str, body: NewSender) -> receive.NewPeer:
             ae_title=ae_title, host=body.host, may_store=body.may_store, may_echo=body.may_echo, enabled=body.enabled
         )
     except ValidationError as error:
-        raise Refusal(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        raise _refused(error) from error
 
 
 def _enable(database: Database, name: str, *, enabled: bool) -> None:
@@ -239,7 +239,12 @@ def _echoed(body: EchoTo, ae_title: str, settings: Settings) -> deliver.Probed:
     try:
         return deliver.echoed(body.host, body.port, ae_title, settings)
     except ValidationError as error:
-        raise Refusal(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        raise _refused(error) from error
+
+
+def _refused(error: ValidationError) -> Refusal:
+    """The first fault in its own words."""
+    return Refusal(error.errors()[0]["msg"].removeprefix("Value error, "))
 
 
 def _told(database: Database, action: str, subject: str, answer: deliver.Probed) -> Tested:
