@@ -32,9 +32,9 @@ def slice_logits(network: Network, tokens: Floats) -> Floats:
     return logits
 
 
-def strongest_slices(network: Network, studies: Sequence[Floats]) -> Array:
-    """Mean of the three highest slice logits of each study's tokens, [n, F]."""
-    return np.stack([np.sort(slice_logits(network, tokens), axis=0)[-TOP_SLICES:].mean(0) for tokens in studies])
+def strongest_slices(network: Network, studies: Sequence[Floats], top: int = TOP_SLICES) -> Array:
+    """Mean of the highest slice logits of each study's tokens, [n, F]."""
+    return np.stack([np.sort(slice_logits(network, tokens), axis=0)[-top:].mean(0) for tokens in studies])
 
 
 def pooled(tokens: Floats) -> Floats:
