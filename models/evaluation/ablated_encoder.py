@@ -34,7 +34,7 @@ SMALL = (
     Finding.LUNG_NODULE,
     Finding.CORONARY_CALCIFICATION,
     Finding.LYMPHADENOPATHY,
-    Finding.PULMONARY_FIBROTIC_SEQUELA,
+    Finding.FIBROTIC_SEQUELA,
 )
 """Findings that a slab of eight slices may average away."""
 REFERENCE = "slab"
