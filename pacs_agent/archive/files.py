@@ -22,8 +22,8 @@ class DigestFiles:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._incoming = root / "incoming"
-        for folder in (self._incoming, *(root / f"{byte:02x}" for byte in range(256))):
+        self.incoming = root / "incoming"
+        for folder in (self.incoming, *(root / f"{byte:02x}" for byte in range(256))):
             folder.mkdir(parents=True, exist_ok=True)
         _sync_folder(root)
 
@@ -39,7 +39,7 @@ class DigestFiles:
         Raises StorageFailure when the disk does not take it; nothing is left then.
         """
         target = self.path(digest)
-        temporary = self._incoming / f"{uuid.uuid4().hex}.part"
+        temporary = self.incoming / f"{uuid.uuid4().hex}.part"
         try:
             _write_synced(temporary, pieces)
             temporary.rename(target)
@@ -61,7 +61,7 @@ class DigestFiles:
         So the file is moved aside first, looked at there, and put back when it is a new one.
         """
         oldest_s = (time.time() if now_s is None else now_s) - STALE_AFTER_S
-        path, aside = self.path(digest), self._incoming / f"{digest}.gone"
+        path, aside = self.path(digest), self.incoming / f"{digest}.gone"
         if _modified_s(path) >= oldest_s:
             return not path.exists()
         with suppress(FileNotFoundError):
@@ -75,9 +75,9 @@ class DigestFiles:
     def sweep(self, now_s: float | None = None) -> int:
         """Removes temporary files of processes that died; returns how many. Files being written now are younger."""
         oldest_s = (time.time() if now_s is None else now_s) - STALE_AFTER_S
-        for aside in self._incoming.glob("*.gone"):
+        for aside in self.incoming.glob("*.gone"):
             self._end_aside(aside, oldest_s=0.0)  # whoever moved it aside died before it looked
-        stale = [path for path in self._incoming.glob("*.part") if _modified_s(path) < oldest_s]
+        stale = [path for path in self.incoming.glob("*.part") if _modified_s(path) < oldest_s]
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
@@ -93,7 +93,7 @@ class DigestFiles:
 
     def is_writable(self) -> bool:
         """Whether a file can be made here now."""
-        probe = self._incoming / f"{uuid.uuid4().hex}.part"
+        probe = self.incoming / f"{uuid.uuid4().hex}.part"
         try:
             probe.touch()
             probe.unlink()

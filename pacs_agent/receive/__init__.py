@@ -5,6 +5,7 @@ association is rejected by policy, an instance is refused by a Refusal that carr
 """
 
 from pacs_agent.archive import STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
+from pacs_agent.receive.incoming import Announced, Incoming
 from pacs_agent.receive.intake import Intake, is_uid
 from pacs_agent.receive.listener import Listener
 from pacs_agent.receive.peers import NewPeer, UnknownPeer, put_peer, recent_refusals, remove_peer
@@ -22,9 +23,11 @@ from pacs_agent.receive.store import Tally, serve_store
 __all__ = [
     "STORAGE_SOP_CLASSES",
     "TRANSFER_SYNTAXES",
+    "Announced",
     "CannotUnderstand",
     "ClassNotSupported",
     "IdentityMismatch",
+    "Incoming",
     "Intake",
     "Listener",
     "NewPeer",

@@ -25,6 +25,7 @@ from pacs_agent.db import Database
 from pacs_agent.ops import Outcome, audit, get_log
 from pacs_agent.ops.watermark import DiskGuard
 from pacs_agent.receive.elements import Undecodable, WalkedDataSet, walk_data_set
+from pacs_agent.receive.incoming import Announced, Arrivals, Incoming
 from pacs_agent.receive.pixels import check_pixels
 from pacs_agent.receive.refusal import (
     CannotUnderstand,
@@ -60,6 +61,41 @@ class Intake:
         self._database = database
         self._archive = archive
         self._disk = DiskGuard(database, archive.files.root)
+        self._arrivals = Arrivals(archive.files.incoming)
+
+    def begin(self, announced: Announced) -> Incoming:
+        """Where the bytes of an announced instance go; `finish` archives them, `discard` ends it otherwise.
+
+        Raises a Refusal, audited by then, of what need not be received at all: another transfer syntax or SOP class
+        than ours, a UID that is none, a disk without room.
+        """
+        try:
+            _check_announced(announced)
+            if objection := self._disk.objection(0):
+                raise OutOfResources(objection)
+        except Refusal as refusal:
+            self._refuse(refusal, announced.sop_instance_uid, announced.source)
+        return self._arrivals.begin(announced)
+
+    def finish(self, incoming: Incoming) -> Receipt:
+        """Checks an instance whose last byte came, and archives it: on return it is safe on disk.
+
+        Raises a Refusal, audited by then. Either way nothing more can be done with `incoming`.
+        """
+        announced = incoming.announced
+        try:
+            with incoming.content() as content:
+                sent = EncodedInstance(
+                    bytes(content),
+                    announced.transfer_syntax_uid,
+                    announced.sop_class_uid,
+                    announced.sop_instance_uid,
+                )
+        except Refusal as refusal:
+            self._refuse(refusal, announced.sop_instance_uid, announced.source)
+        finally:
+            incoming.discard()
+        return self.accept(sent, source=announced.source)
 
     def accept(self, sent: EncodedInstance | bytes, *, source: str, study_instance_uid: str | None = None) -> Receipt:
         """Checks an instance (or a whole DICOM file) and archives it; `source` names the peer, "AE@address".
@@ -132,6 +168,17 @@ def checked_header(encoded: EncodedInstance) -> InstanceHeader:
     except Undecodable as error:
         raise CannotUnderstand(f"the data set cannot be decoded: {error}") from error
     return instance_header(walked.header(INDEXED_TAGS), encoded.transfer_syntax_uid)
+
+
+def _check_announced(announced: Announced) -> None:
+    """Raises ClassNotSupported or IdentityMismatch by what the command says alone."""
+    if announced.transfer_syntax_uid not in TRANSFER_SYNTAXES:
+        raise ClassNotSupported(f"transfer syntax {announced.transfer_syntax_uid[:LONGEST_UID]!r} is not supported")
+    for name, uid in (("SOPClassUID", announced.sop_class_uid), ("SOPInstanceUID", announced.sop_instance_uid)):
+        if not is_uid(uid):
+            raise IdentityMismatch(f"{name} {uid[:LONGEST_UID]!r} is not a UID: digits and dots, at most {LONGEST_UID}")
+    if announced.sop_class_uid not in STORAGE_SOP_CLASSES:
+        raise ClassNotSupported(f"SOP class {announced.sop_class_uid} is not supported")
 
 
 def _check_study(header: InstanceHeader, demanded: str | None) -> None:

@@ -1,0 +1,94 @@
+"""An instance on its way in: whatever way its bytes come, they are kept as they came, and nothing is left behind."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pacs_agent.archive import Archive, Taken
+from pacs_agent.receive import Announced, Incoming, Intake, Refusal
+from pacs_agent.receive.incoming import Arrivals
+from tests.unit.archive.made_instances import CT, ct_slice, encoded
+
+ANNOUNCED = Announced(CT, "1.2.3", "1.2.840.10008.1.2.1", "A@1")
+
+
+def receive(incoming: Incoming, sent: bytes, pieces: Sequence[int] = ()) -> None:
+    """Puts bytes in, asking for as many at a time as `pieces` say, again and again."""
+    rest, turn = memoryview(sent), 0
+    while rest:
+        asked = pieces[turn % len(pieces)] if pieces else len(rest)
+        room = incoming.room(asked)
+        count = min(len(room), len(rest), asked)
+        room[:count] = rest[:count]
+        incoming.advance(count)
+        rest, turn = rest[count:], turn + 1
+
+
+def arrivals(folder: Path, **limits: int) -> Arrivals:
+    return Arrivals(folder, **{"memory_bytes": 16384, "spool_bytes": 4096, **limits})
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=20_000), st.lists(st.integers(1, 9000), min_size=1, max_size=5))
+def test_bytes_are_kept_as_they_came_in_any_pieces(tmp_path: Path, sent: bytes, pieces: list[int]) -> None:
+    incoming = arrivals(tmp_path).begin(ANNOUNCED)
+    receive(incoming, sent, pieces)
+    assert (incoming.size_bytes, incoming.digest) == (len(sent), hashlib.sha256(sent).hexdigest())
+    with incoming.content() as content:
+        assert content == sent
+    incoming.discard()
+    incoming.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_buffers_are_used_again_and_never_give_away_what_was_in_them(tmp_path: Path) -> None:
+    shared = arrivals(tmp_path)
+    for sent in (b"a" * 3000, b"b" * 100):
+        incoming = shared.begin(ANNOUNCED)
+        receive(incoming, sent)
+        with incoming.content() as content:
+            assert content == sent
+        incoming.discard()
+    assert len(shared._idle) == 1
+
+
+def test_beyond_the_budget_instances_go_to_files(tmp_path: Path) -> None:
+    shared = arrivals(tmp_path, memory_bytes=8192, spool_bytes=4096)
+    several = [shared.begin(ANNOUNCED) for _ in range(5)]
+    for number, incoming in enumerate(several):
+        receive(incoming, bytes([number]) * 10_000)
+    for number, incoming in enumerate(several):
+        with incoming.content() as content:
+            assert content == bytes([number]) * 10_000
+        incoming.discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_announced_instance_is_archived(intake: Intake, archive: Archive) -> None:
+    sent = encoded(ct_slice())
+    incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, sent.transfer_syntax_uid, "A@1"))
+    receive(incoming, sent.data_set, [1000])
+    receipt = intake.finish(incoming)
+    assert (receipt.outcome, receipt.digest) == (Taken.STORED, sent.digest)
+    assert archive.path(sent.digest).read_bytes().endswith(sent.data_set)
+    assert not list(archive.files.incoming.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("announced", "status"),
+    [
+        ({"transfer_syntax_uid": "1.2.840.10008.1.2.4.100"}, 0x0122),
+        ({"sop_class_uid": "1.2.840.10008.5.1.4.1.1.6.1"}, 0x0122),
+        ({"sop_class_uid": "../x"}, 0xA900),
+        ({"sop_instance_uid": ""}, 0xA900),
+        ({"sop_instance_uid": "1." + "2" * 63}, 0xA900),
+    ],
+)
+def test_what_need_not_come_is_refused_before_it_comes(intake: Intake, announced: dict[str, str], status: int) -> None:
+    with pytest.raises(Refusal) as refused:
+        intake.begin(Announced(**{**vars(ANNOUNCED), **announced}))
+    assert refused.value.status == status
