@@ -215,7 +215,14 @@ def _from_other_commands(run: Run) -> dict[str, Any]:
             found[name] = json.loads(path.read_text())
     if "subvolume" in found:
         found["subvolume_baseline_auroc"] = found["subvolume"]["macro_auroc"]
-    return found
+    return {**found, "slices_minus_slabs": _slices_minus_slabs(found["ablations"])}
+
+
+def _slices_minus_slabs(ablations: dict[str, Any]) -> dict[str, float]:
+    """By how much the slice encoder is ahead of the sub-volume encoder that had the same compute; empty if not run."""
+    slices, slabs = (ablations.get(name, {}) for name in ("slab views", "sub-volumes of eight slices"))
+    shared = [key for key in ("macro_auroc", "small_auroc", "macro_f1") if key in slices and key in slabs]
+    return {key: round(slices[key]["value"] - slabs[key]["value"], 4) for key in shared}
 
 
 def commit_of_code() -> str | None:

@@ -35,7 +35,8 @@ GOALS = (
     Goal("gain: extent (AUROC)", "amounts.grade.gain", 0.03),
     Goal("macro F1 of the text's findings", "report_macro_f1", 0.88),
     Goal("heads' F1 minus the text's", "heads_f1_minus_report_f1", 0.03, at_least=False),
-    Goal("gain over the sub-volume encoder, AUROC", "subvolume.gain_of_reader", 0.0),
+    Goal("slices minus sub-volumes at equal compute, AUROC of small findings", "slices_minus_slabs.small_auroc", 0.0),
+    Goal("slices minus sub-volumes at equal compute, macro F1", "slices_minus_slabs.macro_f1", 0.0),
     Goal("evidence: pointing", "evidence_pointing", 0.93),
     Goal("evidence: AUPRC over slices", "evidence_auprc", 0.92),
     Goal("evidence: in-slice pointing", "evidence_in_slice_pointing", 0.85),
@@ -221,15 +222,35 @@ def _variant_row(name: str, row: Figures) -> list[str]:
 
 
 def ablations_table(figures: Figures) -> list[str]:
-    """The ablations, where they were run."""
-    rows = ([name, row.get("kind", ""), *_ablation(row)] for name, row in figures["ablations"].items())
-    return (
-        table(("ablation", "level", "macro AUROC", "change", "macro F1 of text"), rows) if figures["ablations"] else []
-    )
+    """The ablations, where they were run: what is scored, then the decoders."""
+    scored = {name: row for name, row in figures["ablations"].items() if "macro_auroc" in row}
+    decoders = {name: row for name, row in figures["ablations"].items() if "unlicensed_sentences" in row}
+    head = ("ablation", "level", *(title for title, _ in ABLATED))
+    lines = table(head, ([name, row["level"], *_cells(row, ABLATED)] for name, row in scored.items())) if scored else []
+    if decoders:
+        rows = ([name, *_cells(row, DECODED)] for name, row in decoders.items())
+        lines += table(("decoder", *(title for title, _ in DECODED)), rows)
+    return lines
 
 
-def _ablation(row: Figures) -> list[str]:
-    return [shown(row.get(key)) for key in ("macro_auroc", "change", "report_macro_f1")]
+ABLATED = (
+    ("macro AUROC", "macro_auroc"),
+    ("change", "change"),
+    ("worst AUROC", "worst_auroc"),
+    ("small findings", "small_auroc"),
+    ("macro F1", "macro_f1"),
+)
+DECODED = (
+    ("training loss", "training_loss"),
+    ("unlicensed sentences", "unlicensed_sentences"),
+    ("endless sentences", "endless_sentences"),
+    ("learned parameters", "learned_parameters"),
+)
+
+
+def _cells(row: Figures, columns: Sequence[tuple[str, str]]) -> list[str]:
+    found = (row.get(key) for _, key in columns)
+    return [f"{one:,}" if isinstance(one, int) else "–" if one is None else shown(one) for one in found]
 
 
 SECTIONS: tuple[tuple[str, Callable[[Figures], list[str]]], ...] = (
