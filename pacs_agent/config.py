@@ -61,6 +61,17 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class DimseTlsSettings(_Section):
+    """DICOM over TLS, by the BCP 195 profiles of PS3.15 B.9 and B.10: the certificate serves at both ends."""
+
+    certificate: Path = Field(description="PEM file of our certificate, with those between it and the authority")
+    key: Path = Field(description="PEM file of its private key, without a password")
+    ca_file: Path = Field(description="PEM file of the authorities that sign the certificates of the other nodes")
+    port: int = Field(2762, ge=0, le=65535, description="TCP port of the listener for DICOM over TLS")
+    require_client_certificate: bool = Field(True, description="must who connects show a certificate of his own?")
+    only: bool = Field(False, description="listen with TLS only, not on `dimse.port`")
+
+
 class DimseSettings(_Section):
     """The DICOM listener."""
 
@@ -69,6 +80,7 @@ class DimseSettings(_Section):
     port: int = Field(11112, ge=0, le=65535, description="TCP port of the listener")
     max_associations: int = Field(32, ge=1, description="associations served at a time; further ones are rejected")
     network_timeout_s: float = Field(60, gt=0, description="an idle association is aborted after this time")
+    tls: DimseTlsSettings | None = Field(None, description="DICOM over TLS; without it nothing is encrypted")
 
 
 class PacsDicomWeb(_Section):
@@ -134,8 +146,14 @@ class WebSettings(_Section):
 class AssembleSettings(_Section):
     """When a study is complete."""
 
-    quiet_s: float = Field(30, ge=0, description="a study is complete when nothing new came for this time")
-    poll_s: float = Field(1, gt=0, description="how often the quiet times are checked")
+    quiet_s: float = Field(
+        30, ge=0, description="a study is complete when nothing new came for this time, without any other sign"
+    )
+    poll_s: float = Field(0.5, gt=0, description="how often it is checked whether studies are complete")
+    ask_source: Literal["auto", "off"] = Field(
+        "auto", description="auto asks the sender how many instances a study has, where a destination is that sender"
+    )
+    settle_s: float = Field(2, gt=0, description="a count at the source must have stayed the same for this time")
 
 
 class InferenceSettings(_Section):
@@ -152,6 +170,29 @@ class InferenceSettings(_Section):
     trusted_keys: Path = Field(PACKAGED_KEYS, description="folder of the public keys whose bundles may run")
     threads: int = Field(0, ge=0, description="intra-op threads; 0 = one per core")
     batch_slices: int = Field(8, ge=1, description="slices encoded in one run of the encoder")
+
+
+class DecodingSettings(_Section):
+    """Processes in which compressed pixel data are decoded."""
+
+    processes: int = Field(2, ge=1, le=64, description="processes that decode compressed images, for each worker")
+    memory_mb: int = Field(2048, ge=512, description="memory that one of them may take, in MB")
+    slice_s: float = Field(20, gt=0, le=600, description="a slice that takes longer is given up")
+
+
+class AheadSettings(_Section):
+    """Slices that are read before their study is complete."""
+
+    enabled: bool = Field(True, description="encode slices while the rest of their study still arrives")
+    poll_s: float = Field(0.2, gt=0, le=60, description="how often the index is asked for new images")
+    batch_slices: int = Field(4, ge=1, description="slices encoded in one run; a job that begins waits for none")
+    max_waiting_slices: int = Field(
+        4000, ge=1, description="slices that wait for the encoder; more are encoded when their study is complete"
+    )
+    max_slices_per_study: int = Field(2000, ge=1, description="slices of one study that are encoded ahead")
+    max_slices_per_minute: int = Field(
+        6000, ge=1, description="slices encoded ahead in a minute; the rest when their study is complete"
+    )
 
 
 class WorkSettings(_Section):
@@ -201,6 +242,8 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     assemble: AssembleSettings = AssembleSettings()
     inference: InferenceSettings = InferenceSettings()
+    decoding: DecodingSettings = DecodingSettings()
+    ahead: AheadSettings = AheadSettings()
     work: WorkSettings = WorkSettings()
     results: ResultsSettings = ResultsSettings()
     deliver: DeliverSettings = DeliverSettings()

@@ -4,6 +4,7 @@ In: a database URL. Out: sessions and mapped classes. `upgrade` brings an empty 
 a database newer than this code is refused.
 """
 
+from pacs_agent.db.commitments import AskedState, CommitmentAsked, CommitmentOwed, OwedState
 from pacs_agent.db.engine import Database, DatabaseTooNew, is_at_this_version, upgrade
 from pacs_agent.db.model_uses import (
     OWN_PIPELINES,
@@ -62,9 +63,12 @@ __all__ = [
     "REVIEW_PIPELINE",
     "SHADOW_PIPELINE",
     "ApiToken",
+    "AskedState",
     "AuditChain",
     "AuditEvent",
     "Base",
+    "CommitmentAsked",
+    "CommitmentOwed",
     "Condition",
     "ConfigurationDraft",
     "Database",
@@ -86,6 +90,7 @@ __all__ = [
     "ModelUpload",
     "Notice",
     "Origin",
+    "OwedState",
     "Patient",
     "Peer",
     "QuarantinedInstance",

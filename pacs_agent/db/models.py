@@ -59,9 +59,10 @@ class Patient(Base):
 
 
 class StudyState(StrEnum):
-    """Where a study is on its way before it becomes jobs."""
+    """Where a study is on its way before it becomes jobs. `held`: something is missing, and an operator decides."""
 
     RECEIVING = "receiving"
+    HELD = "held"
     COMPLETE = "complete"
     IGNORED = "ignored"
 
@@ -93,6 +94,8 @@ class Study(Base):
     first_received_at: Mapped[datetime] = mapped_column(default=utc_now)
     last_received_at: Mapped[datetime] = mapped_column(default=utc_now)
     complete_at: Mapped[datetime | None]
+    commitment_asked_at: Mapped[datetime | None]
+    """When its sender last asked for storage commitment of images of it, and all of them were committed."""
     patient: Mapped[Patient] = relationship(back_populates="studies")
     series: Mapped[list["Series"]] = relationship(back_populates="study")
     jobs: Mapped[list["Job"]] = relationship(back_populates="study")
@@ -296,6 +299,11 @@ class Peer(Base):
     may_store: Mapped[bool] = mapped_column(default=True)
     may_echo: Mapped[bool] = mapped_column(default=True)
     enabled: Mapped[bool] = mapped_column(default=True)
+    certificate_name: Mapped[str] = mapped_column(String(255), default="")
+    """Name that its TLS certificate must bear; then it may not come without TLS. Empty: any of our authorities."""
+    tls_only: Mapped[bool] = mapped_column(default=False)
+    commitment_port: Mapped[int] = mapped_column(default=0)
+    """Port at `host` where results of storage commitment are sent; 0: unknown."""
     last_seen_at: Mapped[datetime | None]
     """End of its newest association."""
     last_refused_at: Mapped[datetime | None]

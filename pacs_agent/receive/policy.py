@@ -1,4 +1,4 @@
-"""Who may open an association: the called AE title, the peer's row in table peers, its host, and how many at a time."""
+"""Who may open an association: the called AE title, the peer's row in table peers, its host and its certificate."""
 
 import ipaddress
 import socket
@@ -15,8 +15,9 @@ class Request:
     called_ae_title: str
     address: str
     """IP address of the peer, by its connection."""
-    open_associations: int
-    """Associations open now, this one included."""
+    over_tls: bool = False
+    certificate_names: frozenset[str] = frozenset()
+    """Names that the peer proved by its certificate, in small letters; none on a plain connection."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Admission:
 
     may_echo: bool
     may_store: bool
+    is_at_its_host: bool = False
+    """Whether it called from the host that is registered for it; False where none is."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,12 @@ class AssociationPolicy:
     """What a listener demands of an association."""
 
     ae_title: str
-    max_associations: int
 
     def judge(self, request: Request, database: Database) -> Admission | Rejection:
         """Admits or rejects. Unknown and disabled peers, and peers at another host than theirs, may do nothing.
 
         They all are told that the calling AE title is not recognised: a stranger shall not learn which titles exist.
         """
-        if request.open_associations > self.max_associations:
-            return Rejection(2, 3, 2, f"more than {self.max_associations} associations open")
         if request.called_ae_title != self.ae_title:
             return Rejection(1, 1, 7, f"called AE title is {request.called_ae_title!r}, ours is {self.ae_title!r}")
         with database.reading() as session:
@@ -58,7 +58,7 @@ class AssociationPolicy:
         objection = _objection(peer, request)
         if peer is None or objection:
             return Rejection(1, 1, 3, objection)
-        return Admission(may_echo=peer.may_echo, may_store=peer.may_store)
+        return Admission(may_echo=peer.may_echo, may_store=peer.may_store, is_at_its_host=bool(peer.host))
 
 
 def _objection(peer: Peer | None, request: Request) -> str:
@@ -68,6 +68,11 @@ def _objection(peer: Peer | None, request: Request) -> str:
         return f"peer {peer.ae_title!r} is disabled"
     if peer.host and not _is_at(peer.host, request.address):
         return f"peer {peer.ae_title!r} called from {request.address}, registered is {peer.host}"
+    if not request.over_tls and (peer.tls_only or peer.certificate_name):
+        return f"peer {peer.ae_title!r} called without TLS, but is registered for TLS only"
+    if peer.certificate_name and peer.certificate_name.lower() not in request.certificate_names:
+        shown = ", ".join(sorted(request.certificate_names)) or "nothing"
+        return f"peer {peer.ae_title!r} must show a certificate of {peer.certificate_name}, and showed one of {shown}"
     return ""
 
 
