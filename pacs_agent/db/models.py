@@ -96,6 +96,12 @@ class Study(Base):
     complete_at: Mapped[datetime | None]
     commitment_asked_at: Mapped[datetime | None]
     """When its sender last asked for storage commitment of images of it, and all of them were committed."""
+    expected_instances: Mapped[int | None]
+    """As many as it has by a count that is known, whether they came or not."""
+    expected_from: Mapped[str] = mapped_column(String(160), default="")
+    """Who counted them, in words."""
+    complete_by: Mapped[str] = mapped_column(Text, default="")
+    """By which sign it was found complete the last time, in words."""
     patient: Mapped[Patient] = relationship(back_populates="studies")
     series: Mapped[list["Series"]] = relationship(back_populates="study")
     jobs: Mapped[list["Job"]] = relationship(back_populates="study")
