@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from pacs_agent.accounts.auditors import tell_of_auditor
 from pacs_agent.accounts.names import derived_person_name, wrong_login, wrong_name, wrong_person_name
 from pacs_agent.accounts.passwords import hashed, wrong_password
 from pacs_agent.accounts.roles import Role
@@ -56,6 +57,7 @@ def add_account(
     )
     session.add(user)
     _audit(session, actor, "user.added", user, roles=user.roles)
+    tell_of_auditor(session, user, "made", actor=actor)
     return user
 
 
@@ -83,7 +85,7 @@ def change_account(
     person_name = person_name or (derived_person_name(name) if name else user.person_name)
     name = name or user.name
     _refuse(wrong_name(name), wrong_person_name(person_name))
-    before = _said(user)
+    before, roles_before = _said(user), user.roles
     user.name, user.person_name = name, person_name
     wanted: list[str] = sorted({Role(role) for role in roles}) or user.roles
     if wanted != user.roles:
@@ -92,6 +94,8 @@ def change_account(
         user.roles = wanted
         user.session_generation += 1
     _audit(session, actor, "user.changed", user, before=before, after=_said(user))
+    if Role.AUDITOR not in roles_before:
+        tell_of_auditor(session, user, "made", actor=actor)
     return user
 
 
@@ -109,19 +113,39 @@ def set_enabled(session: Session, login: str, *, enabled: bool, actor: str) -> U
         user.session_generation += 1
     action = "user.enabled" if enabled else "user.disabled"
     _audit(session, actor, action, user, before=before, after={"enabled": enabled})
+    if enabled:
+        tell_of_auditor(session, user, "enabled", actor=actor)
     return user
 
 
 def set_password(session: Session, login: str, password: str, *, actor: str) -> User:
     """Gives an account another password and ends its logins. Raises AccountRefused when it is not good enough."""
     user = account_of(session, login)
+    _put_password(user, password)
+    _audit(session, actor, "user.password", user)
+    tell_of_auditor(session, user, "password", actor=actor)
+    return user
+
+
+def set_own_password(session: Session, login: str, password: str, *, password_hash: str, actor: str) -> User:
+    """Gives an account the password that its owner wants, and ends its logins; `password_hash` is of the one he gave.
+
+    Raises AccountRefused when the new one is not good enough, or the account was changed meanwhile.
+    """
+    user = account_of(session, login)
+    if user.password_hash != password_hash or not user.enabled:
+        raise AccountRefused("the account was changed just now; log in again")
+    _put_password(user, password)
+    _audit(session, actor, "user.password", user, own=True)
+    return user
+
+
+def _put_password(user: User, password: str) -> None:
     if user.provider is not None:
-        raise AccountRefused(f"{login} logs in by {user.provider}, which has the password; change it there")
+        raise AccountRefused(f"{user.login} logs in by {user.provider}, which has the password; change it there")
     _refuse(wrong_password(password, user.login, user.name))
     user.password_hash = hashed(password)
     user.session_generation += 1
-    _audit(session, actor, "user.password", user)
-    return user
 
 
 def _keep_an_administrator(session: Session, leaving: User) -> None:

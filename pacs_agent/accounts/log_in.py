@@ -1,4 +1,4 @@
-"""Logging in with a password: throttled by login and by address, and audited either way."""
+"""Logging in with a password, and changing one's own: throttled by login and address, and audited either way."""
 
 import math
 import time
@@ -7,6 +7,7 @@ from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from pacs_agent.accounts.accounts import AccountRefused, set_own_password
 from pacs_agent.accounts.names import MAX_LOGIN, wrong_login
 from pacs_agent.accounts.passwords import hashed, is_outdated, matches
 from pacs_agent.db import Database, User, utc_now
@@ -46,10 +47,29 @@ class Logins:
         user = self._user(login)
         password_hash = user.password_hash if user and user.enabled and user.provider is None else None
         if not matches(password_hash, password) or not password_hash:
-            self._failed(login, address, known=user is not None)
+            known = login if user else ""  # people type passwords into the wrong field
+            self._failed(login, address, action="login.failed", actor=f"@{address}", subject=known)
             raise LoginRefused("login or password are wrong, or the account is disabled")
         self._limiter.clear(FAILURES_PER_LOGIN, "login", login)
         return self._succeeded(login, password_hash, password, address)
+
+    def change_password(self, login: str, old: str, new: str, address: str) -> User:
+        """Gives an account the new password that its owner wants, who says the old one; its logins end.
+
+        Raises LoginThrottled after too many wrong ones, LoginRefused when the old one is wrong, AccountRefused when the
+        new one cannot be.
+        """
+        self._refuse_too_many(login, address)
+        user = self._user(login)
+        password_hash = user.password_hash if user else ""
+        if user and user.provider is None and not matches(password_hash, old):
+            self._failed(login, address, action="user.password", actor=f"{login}@{address}", subject=login)
+            raise LoginRefused("the old password is another")
+        if old == new:
+            raise AccountRefused("this is the password that you have; take another")
+        with self._database.writing() as session:
+            actor = f"{login}@{address}"
+            return set_own_password(session, login, new, password_hash=password_hash, actor=actor)
 
     def _refuse_too_many(self, login: str, address: str) -> None:
         for limit, key in _keys(login, address):
@@ -64,17 +84,11 @@ class Logins:
         with self._database.reading() as session:
             return session.get(User, login)
 
-    def _failed(self, login: str, address: str, *, known: bool) -> None:
+    def _failed(self, login: str, address: str, **said: str) -> None:
         for limit, key in _keys(login, address):
             self._limiter.hit(limit, *key)
         with self._database.writing() as session:
-            audit(
-                session,
-                actor=f"@{address}",
-                action="login.failed",
-                outcome=Outcome.MINOR_FAILURE,
-                subject=login if known else "",  # people type passwords into the wrong field
-            )
+            audit(session, outcome=Outcome.MINOR_FAILURE, **said)
 
     def _succeeded(self, login: str, password_hash: str, password: str, address: str) -> User:
         """Takes note of the login. Raises LoginRefused when the account was changed since it was looked at."""

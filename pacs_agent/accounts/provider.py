@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from pacs_agent.accounts.auditors import tell_of_auditor
 from pacs_agent.accounts.log_in import LoginRefused
 from pacs_agent.accounts.names import derived_person_name, wrong_login, wrong_name, wrong_person_name
 from pacs_agent.accounts.roles import Role
@@ -57,6 +58,8 @@ def _account(session: Session, claims: ProviderClaims, actor: str) -> User:
         before, user.roles = user.roles, roles
         user.session_generation += 1
         _audit(session, "user.changed", user, actor, before={"roles": before}, after={"roles": roles})
+        if Role.AUDITOR not in before:
+            tell_of_auditor(session, user, "made", actor=actor)
     return user
 
 
@@ -81,6 +84,7 @@ def _made(session: Session, claims: ProviderClaims, actor: str) -> User:
     session.add(user)
     session.flush()
     _audit(session, "user.added", user, actor, roles=user.roles, provider=claims.issuer)
+    tell_of_auditor(session, user, "made", actor=actor)
     return user
 
 

@@ -1,18 +1,14 @@
 """The audit of who was given which study, of the own archive as of the PACS. PS3.15 A.5.3.7, instances accessed."""
 
-import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 
 from flask import Blueprint, Response, request
 
 from pacs_agent.console.access import current_person
+from pacs_agent.console.looks import Looks
 from pacs_agent.db import Database
 from pacs_agent.ops import Outcome, audit
-
-SAME_VIEW_S = 600.0
-_MOST_REMEMBERED = 10_000
 
 
 class StudyViews:
@@ -22,21 +18,16 @@ class StudyViews:
         """`source` is where the studies lie, in one word."""
         self._database = database
         self._source = source
-        self._clock = clock
-        self._seen: dict[tuple[str, str], float] = {}
-        self._lock = threading.Lock()
+        self._looks = Looks(clock)
 
     def note(self, actor: str, study_instance_uid: str) -> None:
         """Notes that the actor is given something of a study; without a UID, the answer to a search in all studies.
 
         A line that cannot be written is an error, and is tried again at the next look.
         """
-        if not self._is_new(actor, study_instance_uid):
-            return
-        with ExitStack() as undo:
-            undo.callback(self._forget, actor, study_instance_uid)
-            self._write(actor, study_instance_uid)
-            undo.pop_all()
+        with self._looks.noting(actor, study_instance_uid) as is_new:
+            if is_new:
+                self._write(actor, study_instance_uid)
 
     def _write(self, actor: str, study_instance_uid: str) -> None:
         with self._database.writing() as session:
@@ -48,19 +39,6 @@ class StudyViews:
                 subject=study_instance_uid,
                 source=self._source,
             )
-
-    def _is_new(self, actor: str, study_instance_uid: str) -> bool:
-        now_s = self._clock()
-        with self._lock:
-            last_s = self._seen.pop((actor, study_instance_uid), None)
-            self._seen[actor, study_instance_uid] = now_s if last_s is None or now_s - last_s > SAME_VIEW_S else last_s
-            if len(self._seen) > _MOST_REMEMBERED:
-                del self._seen[next(iter(self._seen))]
-            return last_s is None or now_s - last_s > SAME_VIEW_S
-
-    def _forget(self, actor: str, study_instance_uid: str) -> None:
-        with self._lock:
-            self._seen.pop((actor, study_instance_uid), None)
 
 
 def audit_views(blueprint: Blueprint, database: Database, source: str) -> None:

@@ -20,6 +20,7 @@ class Words:
     notice: str
     log_out: str
     logged_in_as: str
+    own_account: str
     stay: str
     first: str
     first_why: str
@@ -42,6 +43,7 @@ ENGLISH = Words(
     notice="Images and reports of patients. Every login is recorded.",
     log_out="Log out",
     logged_in_as="You are logged in as {name}.",
+    own_account="Your account and its password",
     stay="Back to the images",
     first="Create the administrator",
     first_why="There is no account yet. This one may do everything here, and add the others.",
@@ -65,6 +67,7 @@ GERMAN = Words(
     notice="Bilder und Befunde von Patienten. Jede Anmeldung wird aufgezeichnet.",
     log_out="Abmelden",
     logged_in_as="Sie sind angemeldet als {name}.",
+    own_account="Ihr Konto und sein Passwort",
     stay="Zurück zu den Bildern",
     first="Administrator anlegen",
     first_why="Es gibt noch kein Konto. Dieses darf hier alles und legt die anderen an.",

@@ -67,11 +67,17 @@ APPLICATION = Code("110150", "Application")
 DESTINATION, SOURCE = Code("110152", "Destination Role ID"), Code("110153", "Source Role ID")
 STUDY_UID = Code("110180", "Study Instance UID")
 USER_ID = Code("11", "User Identifier", "RFC-3881")
+URI = Code("12", "URI", "RFC-3881")
+TRAIL = "/console/audit"
+"""Where the audit trail itself is read."""
+TRAIL_NAME = "Security Audit Log"
+"""Its name by PS3.15 A.5.3.2."""
 
 EVENTS: dict[str, Event] = {
     "association": Event(TRANSFERRED, "C"),
     "association.rejected": Event(ALERT, "E", NODE),
     "audit": Event(LOG_USED, "R"),
+    "auditor": Event(ALERT, "E", USERS),
     "backup": Event(EXPORT, "R"),
     "bring_in": Event(IMPORT, "C"),
     "config": Event(ALERT, "E", SOFTWARE),
@@ -148,7 +154,8 @@ def _participants(message: Element, line: AuditEvent, event: Event, source: Sour
 
 def _participant_object(message: Element, line: AuditEvent, event: Event, source: Source) -> None:
     """What was acted on; the details of the act hang on it, in base64 as the schema wants (A.5.1.1, ValuePair)."""
-    subject = _clean(line.subject)
+    is_trail = event.kind == LOG_USED
+    subject = TRAIL if is_trail else _clean(line.subject)
     is_study = bool(_UID.fullmatch(subject)) and not line.action.startswith("instance.")
     is_user = event.type == USERS or event.kind == AUTHENTICATION
     found = SubElement(message, "ParticipantObjectIdentification", ParticipantObjectID=subject or source.ae_title)
@@ -160,10 +167,14 @@ def _participant_object(message: Element, line: AuditEvent, event: Event, source
         found.set("ParticipantObjectTypeCode", "1")
         found.set("ParticipantObjectTypeCodeRole", "11")
         _coded(found, "ParticipantObjectIDTypeCode", USER_ID)
+    elif is_trail:
+        found.set("ParticipantObjectTypeCode", "2")
+        found.set("ParticipantObjectTypeCodeRole", "13")
+        _coded(found, "ParticipantObjectIDTypeCode", URI)
     else:
         found.set("ParticipantObjectTypeCode", "2")
         _coded(found, "ParticipantObjectIDTypeCode", Code("subject", "What was acted on", OWN_SCHEME))
-    SubElement(found, "ParticipantObjectName").text = subject or source.ae_title
+    SubElement(found, "ParticipantObjectName").text = TRAIL_NAME if is_trail else subject or source.ae_title
     for name, value in (*line.detail.items(), ("seal", f"{line.position}:{line.digest}" if line.digest else "")):
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         octets = text.encode("utf-8", "replace")

@@ -29,6 +29,12 @@ from pacs_agent.ops.watermark import disk_state
 
 RECENT = timedelta(hours=1)
 """What happens at one moment, such as the loss of a worker, holds as a condition for this time."""
+AUDITOR_TOLD = timedelta(hours=24)
+AUDITOR_ACTS = {
+    "auditor.made": "was made an auditor",
+    "auditor.enabled": "is an auditor and was enabled again",
+    "auditor.password": "is an auditor and was given a password",
+}
 LOGIN_WINDOW = timedelta(minutes=15)
 FAILED_LOGINS = 10
 CHAIN_TASK = "audit-chain"
@@ -130,6 +136,15 @@ def _audit_chain(looked: Looked) -> Iterator[Found]:
         yield Found("audit-chain-broken", "", words)
 
 
+def _changed_auditors(looked: Looked) -> Iterator[Found]:
+    """Who opened an auditor's account to somebody: an administrator may have done so for himself."""
+    for act, words in AUDITOR_ACTS.items():
+        query = select(AuditEvent.subject, AuditEvent.actor).where(AuditEvent.action == act)
+        for login, actor in looked.session.execute(query.where(AuditEvent.at > looked.now - AUDITOR_TOLD)):
+            told = f"{login} {words} by {actor}; ask whether that was meant, the page Audit shows it"
+            yield Found("auditor-changed", login, told)
+
+
 def _throttled_logins(looked: Looked) -> Iterator[Found]:
     count = _recent(looked, "login.failed", LOGIN_WINDOW)
     if count >= FAILED_LOGINS:
@@ -180,6 +195,7 @@ LOOKS: tuple[Callable[[Looked], Iterator[Found]], ...] = (
     _refused_models,
     _recalled_models,
     _audit_chain,
+    _changed_auditors,
     _throttled_logins,
     _certificates,
 )

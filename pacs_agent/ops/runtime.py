@@ -27,6 +27,7 @@ Event = Literal[
     "model-refused",
     "model-recalled",
     "audit-chain-broken",
+    "auditor-changed",
     "login-throttled",
     "certificate-expires",
 ]

@@ -14,11 +14,11 @@ from pacs_agent.config import Settings
 from pacs_agent.console.access import Role, needs
 from pacs_agent.console.audit_trail.difference import changes_of, facts_of, text_difference
 from pacs_agent.console.audit_trail.export import csv_of, xml_of
+from pacs_agent.console.audit_trail.looks import TrailLooks
 from pacs_agent.console.audit_trail.models import AuditAsked, AuditTrail, ExportAsked, Line, OneLine
-from pacs_agent.console.audit_trail.search import all_lines, sought_lines
+from pacs_agent.console.audit_trail.search import all_lines, changed_auditors, sought_lines
 from pacs_agent.console.frame import Operation, Problem, Room, acting, page_of
 from pacs_agent.db import AuditEvent, Database
-from pacs_agent.ops import Outcome, audit
 from pacs_agent.ops.audit_message import Source
 
 READERS = (Role.AUDITOR, Role.ADMIN)
@@ -30,6 +30,7 @@ def audit_trail_blueprint(settings: Settings, database: Database, _archive: Arch
     """`/console/audit`."""
     room = Room("audit_trail", __name__)
     source = Source(settings.dimse.ae_title, settings.results.organization)
+    looks = TrailLooks(database)
 
     @room.page(
         "/audit",
@@ -44,7 +45,10 @@ def audit_trail_blueprint(settings: Settings, database: Database, _archive: Arch
             lines = page_of(
                 session, sought_lines(database, asked), asked, by=AuditEvent.at, key=AuditEvent.id, row=Line.of
             )
-            return AuditTrail(lines=lines, actions=list(_actions(session)))
+            auditors = [Line.of(line) for line in changed_auditors(session)]
+            trail = AuditTrail(lines=lines, actions=list(_actions(session)), auditors=auditors)
+        looks.note_search(acting(), asked)
+        return trail
 
     @room.page(
         "/audit/<int:line>",
@@ -59,20 +63,21 @@ def audit_trail_blueprint(settings: Settings, database: Database, _archive: Arch
             if found is None:
                 raise NotFound("the audit trail has no such line; the list shows them all")
             shown = Line.of(found)
+        looks.note_line(acting(), line)
         detail = shown.detail
         return OneLine(line=shown, changes=changes_of(detail), text=text_difference(detail), facts=facts_of(detail))
 
-    _add_exports(room, database, source)
+    _add_exports(room, database, source, looks)
     return room
 
 
-def _add_exports(room: Room, database: Database, source: Source) -> None:
+def _add_exports(room: Room, database: Database, source: Source, looks: TrailLooks) -> None:
     def audit_csv() -> Response:
-        asked = _asked(database, "csv")
+        asked = _asked(looks, "csv")
         return _file(csv_of(all_lines(database, asked, asked.most)), "audit-trail.csv", "text/csv; charset=utf-8")
 
     def audit_xml() -> Response:
-        asked = _asked(database, "xml")
+        asked = _asked(looks, "xml")
         return _file(xml_of(all_lines(database, asked, asked.most), source), "audit-trail.xml", "application/xml")
 
     for view, path, media, words in (
@@ -84,16 +89,14 @@ def _add_exports(room: Room, database: Database, source: Source) -> None:
         room.describe(Operation("get", f"/api/v1{path}", words, {200: media, **_REFUSALS}, asked=ExportAsked))
 
 
-def _asked(database: Database, form: str) -> ExportAsked:
-    """What is exported, which is an audit line itself (PS3.15 A.5.3.2, audit log used)."""
+def _asked(looks: TrailLooks, form: str) -> ExportAsked:
+    """What is exported, which is noted."""
     try:
         asked = ExportAsked.model_validate({name: value for name, value in request.args.items() if value})
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         raise BadRequest("; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in faults)) from error
-    with database.writing() as session:
-        sought = asked.model_dump(mode="json", exclude_defaults=True)
-        audit(session, actor=acting(), action="audit.exported", outcome=Outcome.SUCCESS, form=form, sought=sought)
+    looks.note_export(acting(), asked, form)
     return asked
 
 

@@ -79,6 +79,8 @@ class AuditTrail(_Shown):
     lines: Page[Line]
     actions: list[str]
     """Every action that there is, to choose from."""
+    auditors: list[Line]
+    """Lately an auditor's account was made, enabled or given a password; the newest first."""
 
 
 class Change(_Shown):

@@ -1,14 +1,18 @@
 """Lines of the audit trail that are sought, a page or many at a time."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Select, and_, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from pacs_agent.console.audit_trail.models import Sought
-from pacs_agent.db import AuditEvent, Database
+from pacs_agent.db import AuditEvent, Database, utc_now
+from pacs_agent.ops.conditions import AUDITOR_ACTS
 
+AUDITORS_SHOWN = timedelta(days=30)
+MOST_AUDITORS = 10
 AT_ONCE = 1000
 """Lines of one look of an export: no look holds the database for long, nor much memory."""
 
@@ -49,6 +53,14 @@ def all_lines(database: Database, sought: Sought, most: int) -> Iterator[Sequenc
             return
         yield group
         edge, most = group[-1], most - len(group)
+
+
+def changed_auditors(session: Session) -> list[AuditEvent]:
+    """The newest lines of auditors' accounts that were opened to somebody, of the last month."""
+    lately = AuditEvent.at > utc_now() - AUDITORS_SHOWN
+    queries = (select(AuditEvent).where(AuditEvent.action == act, lately) for act in AUDITOR_ACTS)
+    newest = (session.scalars(query.order_by(AuditEvent.at.desc()).limit(MOST_AUDITORS)) for query in queries)
+    return sorted((line for lines in newest for line in lines), key=lambda line: line.at, reverse=True)[:MOST_AUDITORS]
 
 
 def _with_address(database: Database, actor: str) -> Any:

@@ -98,11 +98,13 @@ class Room(Blueprint):
         answer: type[BaseModel] = Done,
         upload: str | None = None,
         template: str = "",
+        throttled: bool = False,
     ) -> Callable[[View], View]:
         """Carries out what is posted. The view gets the path's parts and `body`, by keyword, and gives a `Done`.
 
         With `upload` the request is multipart, the view finds the file in `request.files[upload]`. With `template` a
-        form is answered with that page, as a view's that reads, instead of being sent on.
+        form is answered with that page, as a view's that reads, instead of being sent on. One that is `throttled` may
+        be refused with 429.
         """
         roles = needs_role if isinstance(needs_role, tuple) else (needs_role,)
 
@@ -122,7 +124,7 @@ class Room(Blueprint):
 
             self._serve(view, path, "POST", roles, of_form, of_program)
             described = None if body is Nothing else body
-            answers = {200: answer, **ACT_REFUSALS}
+            answers = {200: answer, **ACT_REFUSALS, **({429: Problem} if throttled else {})}
             self.describe(Operation("post", API + _braced(path), summary, answers, described, upload=upload))
             return view
 

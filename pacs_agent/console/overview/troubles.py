@@ -26,6 +26,7 @@ ADVICE = {
 """What to do, and on which page, for checks whose own advice is for the command line."""
 CONDITION_PAGES = {
     "audit-chain-broken": "audit",
+    "auditor-changed": "audit",
     "certificate-expires": "peers",
     "disk-full": "settings",
     "disk-low": "settings",

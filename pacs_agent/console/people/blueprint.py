@@ -39,6 +39,7 @@ from pacs_agent.console.people.models import (
     TokenMade,
     Tokens,
 )
+from pacs_agent.console.people.own import add_own
 from pacs_agent.db import Database, User
 
 LIST = "/console/people"
@@ -46,11 +47,12 @@ TOKENS = "/console/tokens"
 
 
 def people_blueprint(_settings: Settings, database: Database, _archive: Archive) -> Blueprint:
-    """`/console/people` and `/console/tokens`."""
+    """`/console/people` and `/console/tokens`, and for everybody `/console/account`."""
     room = Room("people", __name__)
     _add_lists(room, database)
     _add_changes(room, database)
     _add_tokens(room, database)
+    add_own(room, database)
     return room
 
 

@@ -93,6 +93,37 @@ class NewPassword(_Body):
     password: SecretStr = Field(max_length=256)
 
 
+class OwnAccount(_Shown):
+    """The account of whoever asks."""
+
+    login: str
+    name: str
+    roles: list[str]
+    provider: str | None
+    """Issuer of the identity provider that has the password; null where it is changed here."""
+
+    @classmethod
+    def of(cls, user: User) -> "OwnAccount":
+        """An account as its owner sees it."""
+        return cls(**{field: getattr(user, field) for field in cls.model_fields})
+
+
+class OwnPassword(_Body):
+    """Another password for oneself."""
+
+    old: SecretStr = Field(max_length=256)
+    new: SecretStr = Field(max_length=256)
+    again: SecretStr = Field(max_length=256)
+    """The new one again, so that a slip of the finger locks nobody out."""
+
+
+class OwnPasswordChanged(Done):
+    """A password that was changed, and the session that began with it."""
+
+    csrf: str
+    """The token of changing requests from now on."""
+
+
 class Token(_Shown):
     """A token of a program; the token itself is shown once, when it is made."""
 

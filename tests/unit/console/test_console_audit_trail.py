@@ -13,6 +13,7 @@ from lxml import etree
 from people import add_person, app_of, log_in
 from sqlalchemy import func, select
 
+from pacs_agent import accounts
 from pacs_agent.accounts import Role
 from pacs_agent.console.audit_trail.difference import changes_of, text_difference
 from pacs_agent.console.audit_trail.export import safe_cell
@@ -119,11 +120,46 @@ def test_no_cell_begins_as_a_formula(text: str) -> None:
 def test_xml_has_a_message_for_each_line(client: FlaskClient, database: Database) -> None:
     write(database, "study.viewed", "1.2.3\x01", note="\x00<&>")
     root = etree.fromstring(client.get("/api/v1/audit/export.xml").data)
-    assert len(root) == 4  # the account, its login, the line, and this export
+    assert len(root) == 5  # the account, that it is an auditor's, its login, the line, and this export
     for message in root:
         SCHEMA.assertValid(message)
     assert len(etree.fromstring(client.get("/api/v1/audit/export.xml?most=2").data)) == 2
     assert client.get("/api/v1/audit/export.xml?most=99999999").status_code == 400
+
+
+def test_a_look_at_the_trail_is_in_the_trail_once(client: FlaskClient, database: Database) -> None:
+    line = write(database, "study.viewed", "1.2.3")
+    for _ in range(2):
+        page = client.get("/api/v1/audit?action=study.&limit=1").json["lines"]
+        client.get(f"/console/audit?action=study.&cursor={page['next']}")
+        client.get("/console/audit")
+        client.get(f"/console/audit/{line}")
+    assert client.get("/console/audit?actor=%00").status_code == 400
+    assert client.get("/console/audit/999999").status_code == 404
+    with database.reading() as session:
+        looks = list(session.scalars(select(AuditEvent).where(AuditEvent.action == "audit.viewed")))
+    assert [look.detail for look in looks] == [
+        {"sought": {"action": "study."}},
+        {"sought": {}},
+        {"sought": {"line": line}},
+    ]
+    assert {look.actor for look in looks} == {"eve@127.0.0.1"}
+
+
+def test_auditors_are_told_who_became_one(client: FlaskClient, database: Database) -> None:
+    add_person(database, "ada", Role.REVIEWER)
+    with database.writing() as session:
+        accounts.change_account(session, "ada", roles=[Role.AUDITOR], actor="boss@192.0.2.9")
+        accounts.change_account(session, "ada", name="Ada King", actor="boss@192.0.2.9")
+        accounts.set_password(session, "eve", "quite another sentence", actor="boss@192.0.2.9")
+        accounts.set_enabled(session, "ada", enabled=False, actor="test")
+        accounts.set_enabled(session, "ada", enabled=True, actor="test")
+    client.post("/api/v1/session", json={"login": "eve", "password": "quite another sentence"})
+    told = client.get("/api/v1/audit").json["auditors"]
+    acts = ["auditor.enabled ada", "auditor.password eve", "auditor.made ada", "auditor.made eve"]
+    assert [f"{line['action']} {line['subject']}" for line in told] == acts
+    page = client.get("/console/audit").text
+    assert "was given a password by boss@192.0.2.9" in page
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.REVIEWER, Role.OPERATOR])

@@ -20,7 +20,10 @@ from pacs_agent.console.access import needed_roles
 from pacs_agent.db import AuditEvent, Database, User
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
-OF_ALL = {"/logout", "/api/v1/session", "/api/v1/openapi.json", "/console", "/console/events", "/metrics"}
+OF_ALL = {
+    *("/logout", "/api/v1/session", "/api/v1/openapi.json", "/console", "/console/events", "/metrics"),
+    *("/console/account", "/console/account/password", "/api/v1/account", "/api/v1/account/password"),
+}
 """What everybody who is logged in may ask: about himself, and nothing about patients."""
 BEFORE_LOGIN = {("POST", "/login"), ("POST", "/api/v1/session"), ("POST", "/console/first")}
 """Acts that are open to all: they ask for a password, or are over with the first account."""

@@ -8,7 +8,8 @@ from sqlalchemy import select, text
 
 from pacs_agent.accounts import Role
 from pacs_agent.archive import Archive
-from pacs_agent.console.study_views import SAME_VIEW_S, StudyViews
+from pacs_agent.console.looks import SAME_LOOK_S
+from pacs_agent.console.study_views import StudyViews
 from pacs_agent.db import AuditEvent, Database
 from pacs_agent.receive import Intake
 from tests.unit.archive.made_instances import ct_slice, encoded
@@ -66,7 +67,7 @@ def test_what_was_not_given_is_no_view(client: FlaskClient, database: Database) 
 
 
 def test_a_look_after_a_while_is_another(database: Database) -> None:
-    times_s = [0.0, SAME_VIEW_S, SAME_VIEW_S + 1, SAME_VIEW_S + 2]
+    times_s = [0.0, SAME_LOOK_S, SAME_LOOK_S + 1, SAME_LOOK_S + 2]
     looks = StudyViews(database, "archive", clock=iter(times_s).__next__)
     for _ in times_s:
         looks.note(ADA, "1.2.3")

@@ -72,6 +72,14 @@ def test_who_from_where_what_and_why() -> None:
     assert (details["reason"], details["number"]) == (b"no <such> thing", b"3")
 
 
+@pytest.mark.parametrize("action", ["audit.viewed", "audit.exported"])
+def test_whoever_reads_the_trail_reads_the_security_audit_log(action: str) -> None:
+    found = message(action=action, subject="").find("ParticipantObjectIdentification")
+    assert found.findtext("ParticipantObjectName") == "Security Audit Log"
+    assert (found.get("ParticipantObjectTypeCode"), found.get("ParticipantObjectTypeCodeRole")) == ("2", "13")
+    assert found.find("ParticipantObjectIDTypeCode").get("csd-code") == "12"
+
+
 @given(actor=st.text(max_size=40), subject=st.text(max_size=40), value=st.text(max_size=40), name=st.text(max_size=20))
 def test_no_value_breaks_a_message(actor: str, subject: str, value: str, name: str) -> None:
     message(actor=actor, subject=subject, detail={name: value, "reason": value}, outcome="minor-failure")

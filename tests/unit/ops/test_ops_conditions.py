@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from pacs_agent.accounts import Role, add_account
 from pacs_agent.config import Settings
 from pacs_agent.db import (
     AuditEvent,
@@ -110,6 +111,19 @@ def test_a_certificate_that_ends_soon_is_found(settings: Settings, database: Dat
     assert found(settings, database) == [("certificate-expires", "web.pacs")]
     (tmp_path / "ca.pem").write_text("none")
     assert found(settings, database) == []
+
+
+def test_an_auditor_whom_an_administrator_made_is_told_for_a_day(settings: Settings, database: Database) -> None:
+    with database.writing() as session:
+        roles = [Role.AUDITOR, Role.VIEWER]
+        add_account(
+            session, actor="boss@192.0.2.9", login="eve", name="Eve", roles=roles, password="a sentence of hers"
+        )
+    assert found(settings, database) == [("auditor-changed", "eve")]
+    with database.reading() as session:
+        (told,) = conditions_now(session, settings, utc_now())
+        assert "eve was made an auditor by boss@192.0.2.9" in told.words
+        assert conditions_now(session, settings, utc_now() + timedelta(hours=25)) == []
 
 
 def test_a_change_of_the_audit_trail_is_found_within_a_day(settings: Settings, database: Database) -> None:
