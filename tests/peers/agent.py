@@ -27,7 +27,7 @@ class Agent(Server):
     stop_s = 40
 
     def __init__(self, folder: Path, *, subcommand: str = "serve", quiet_s: float = 1.0, **sections: Any) -> None:
-        """`sections` are further sections of agent.yaml, for example deliver={"attempts": 2}."""
+        """`sections` are further sections of agent.yaml, for example deliver={"attempts": 2}; dimse adds to its own."""
         super().__init__()
         self.folder = folder
         self.port = free_port()
@@ -36,7 +36,9 @@ class Agent(Server):
         self._subcommand = subcommand
         folder.mkdir(parents=True, exist_ok=True)
         self._config = folder / "agent.yaml"
-        self._config.write_text(yaml.safe_dump(self._settings(quiet_s) | sections))
+        own = self._settings(quiet_s)
+        sections["dimse"] = own["dimse"] | sections.get("dimse", {})
+        self._config.write_text(yaml.safe_dump(own | sections))
 
     @property
     def config(self) -> Path:
