@@ -4,6 +4,7 @@ In: a database URL. Out: sessions and mapped classes. `upgrade` brings an empty 
 a database newer than this code is refused.
 """
 
+from pacs_agent.db.ahead import SeriesAhead
 from pacs_agent.db.commitments import AskedState, CommitmentAsked, CommitmentOwed, OwedState
 from pacs_agent.db.engine import Database, DatabaseTooNew, is_at_this_version, upgrade
 from pacs_agent.db.model_uses import (
@@ -103,6 +104,7 @@ __all__ = [
     "RuntimeSecret",
     "RuntimeSettings",
     "Series",
+    "SeriesAhead",
     "ShadowReading",
     "StepState",
     "Study",

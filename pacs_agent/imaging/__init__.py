@@ -5,19 +5,24 @@ slices. May fail: UnusableSeries and UnusableSlice, both UnusableImages with a R
 """
 
 from pacs_agent.imaging.accept import AcceptedInput
-from pacs_agent.imaging.choose import SeriesChoice, SeriesVerdict, choose_series
-from pacs_agent.imaging.headers import HeaderFile, read_headers
+from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choose_series, promise_of, slices_ahead
+from pacs_agent.imaging.decoding import Decoded, DecodingPool
+from pacs_agent.imaging.headers import HeaderFile, RecentHeaders, read_headers
 from pacs_agent.imaging.order import order_series
-from pacs_agent.imaging.pixels import hounsfield_units, read_slices
+from pacs_agent.imaging.pixels import decoded, hounsfield_units, read_slices
 from pacs_agent.imaging.refusal import ReasonCode, UnusableImages, UnusableSeries, UnusableSlice
 from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
 
 __all__ = [
     "AcceptedInput",
+    "Decoded",
+    "DecodingPool",
     "HeaderFile",
     "OrderedSeries",
     "Plane",
+    "Promise",
     "ReasonCode",
+    "RecentHeaders",
     "SeriesChoice",
     "SeriesVerdict",
     "Slice",
@@ -25,8 +30,11 @@ __all__ = [
     "UnusableSeries",
     "UnusableSlice",
     "choose_series",
+    "decoded",
     "hounsfield_units",
     "order_series",
+    "promise_of",
     "read_headers",
     "read_slices",
+    "slices_ahead",
 ]

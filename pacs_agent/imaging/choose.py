@@ -11,11 +11,12 @@ from pacs_agent.imaging.attributes import MalformedAttribute, text, whole_number
 from pacs_agent.imaging.body_part import body_part_fault
 from pacs_agent.imaging.checks import check_image_types
 from pacs_agent.imaging.frames import SLICE_CLASSES, frame_count
+from pacs_agent.imaging.geometry import plane_of
 from pacs_agent.imaging.headers import HeaderFile
 from pacs_agent.imaging.kernel import Sharpness, sharpness_of
-from pacs_agent.imaging.order import order_series
+from pacs_agent.imaging.order import order_series, slices_of_header
 from pacs_agent.imaging.refusal import ReasonCode, UnusableSeries
-from pacs_agent.imaging.series import OrderedSeries
+from pacs_agent.imaging.series import OrderedSeries, Slice
 
 THIN_MM = 3.0
 """Up to this slice distance a series counts as thin and its kernel decides before its thickness."""
@@ -71,6 +72,35 @@ def choose_series(headers: Sequence[HeaderFile], accepted: AcceptedInput) -> Ser
         return SeriesChoice(chosen=best.ordered, verdicts=verdicts, code=None, reason=reason)
     code, reason = _best_refusal(candidates)
     return SeriesChoice(chosen=None, verdicts=verdicts, code=code, reason=reason)
+
+
+class Promise(NamedTuple):
+    """How a series promises to fare in the choice, by one header of it; a smaller one is read first."""
+
+    sharpness: Sharpness
+    derived: bool
+
+
+def slices_ahead(header: HeaderFile, accepted: AcceptedInput) -> tuple[Slice, ...]:
+    """The slices of one file, of which it cannot be told yet that the model will not read them; none otherwise.
+
+    They are those that `choose_series` gives when the series is complete and chosen, see `slices_of_header`.
+    """
+    if "Rows" not in header.dataset or header.dataset.get("SOPClassUID") in _DERIVED_MAPS:
+        return ()
+    try:
+        _check_modality([header], accepted)
+        _check_body_part(header, accepted)
+        slices = slices_of_header(header)
+    except UnusableSeries:
+        return ()
+    return slices if plane_of(slices[0].orientation) in accepted.planes else ()
+
+
+def promise_of(header: HeaderFile) -> Promise:
+    """What one header says of its series' place in the choice."""
+    kernel, image_type = text(header.dataset, "ConvolutionKernel"), text(header.dataset, "ImageType")
+    return Promise(sharpness_of(kernel), "ORIGINAL" not in image_type)
 
 
 def _image_series(headers: Sequence[HeaderFile]) -> list[list[HeaderFile]]:

@@ -1,6 +1,8 @@
 """Headers of files: everything but the pixel data, read within limits."""
 
+import threading
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,8 @@ from pacs_agent.imaging.refusal import UnusableSlice
 
 MAX_FILE_BYTES = 2 << 30
 MAX_INFLATED_BYTES = 1 << 30
+RECENT_HEADERS = 1500
+"""Some 30 kB each."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -46,6 +50,44 @@ def read_headers(paths: Iterable[Path]) -> list[HeaderFile]:
     Raises UnusableSlice for a file that is not DICOM, is cut off before its pixel data, or inflates beyond 1 GiB.
     """
     return [HeaderFile(path, read_file(path, pixels=False)) for path in paths]
+
+
+class RecentHeaders:
+    """Headers read lately, so that a study of many files is not parsed again by each step. Safe to use from threads.
+
+    A file that was written anew since is read again. Nobody may change the data sets.
+    """
+
+    def __init__(self, most: int = RECENT_HEADERS) -> None:
+        self.most = most
+        self._known: OrderedDict[tuple[Path, int, int], HeaderFile] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, paths: Iterable[Path]) -> list[HeaderFile]:
+        """The headers of files, in the order given. Raises UnusableSlice as `read_headers` does."""
+        return [self._read(path) for path in paths]
+
+    def _read(self, path: Path) -> HeaderFile:
+        try:
+            state = path.stat()
+        except OSError:
+            return read_headers([path])[0]  # which says what is wrong
+        version = (path, state.st_size, state.st_mtime_ns)
+        with self._lock:
+            if (known := self._known.get(version)) is not None:
+                self._known.move_to_end(version)
+                return known
+        [header] = read_headers([path])
+        if "PerFrameFunctionalGroupsSequence" not in header.dataset:
+            self._keep(version, header)
+        return header
+
+    def _keep(self, version: tuple[Path, int, int], header: HeaderFile) -> None:
+        """Enhanced images are not kept: one header of them may be as large as a thousand others."""
+        with self._lock:
+            self._known[version] = header
+            while len(self._known) > self.most:
+                self._known.popitem(last=False)
 
 
 def read_file(path: Path, *, pixels: bool) -> Dataset:

@@ -36,6 +36,19 @@ def order_series(headers: Sequence[HeaderFile]) -> OrderedSeries:
     return _series(frames, slices)
 
 
+def slices_of_header(header: HeaderFile) -> tuple[Slice, ...]:
+    """The slices of one file as `order_series` will give them when the rest of the series is there, by z.
+
+    They differ from those only where the first file of the series is laid out otherwise than this one: then directions
+    lie within SAME_DIRECTION_DEG of each other and on both sides of a diagonal. Raises UnusableSeries.
+    """
+    check_image_types([header])
+    check_pixel_format([header])
+    frames = list(frames_of(header))
+    normal, turn = canonical_normal(frames[0].orientation), display_turn(frames[0].orientation)
+    return tuple(sorted((_slice(frame, normal, turn) for frame in frames), key=lambda one: one.z_mm))
+
+
 def _z_mm(frame: Frame, normal: NDArray[np.float64]) -> float:
     return float(np.dot(frame.position_mm, normal))
 

@@ -1,7 +1,7 @@
 """Stored values of slices, decoded within limits and laid out as the Slice says."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -33,9 +33,18 @@ def read_slices(series: OrderedSeries, indices: Iterable[int] | None = None) -> 
     patient; unsigned 16-bit values come shifted by −32768, which that intercept makes up for.
     Raises UnusableSlice for pixel data that are missing, cut off, broken, too large, or not what the header said.
     """
-    wanted = [series.slices[i] for i in (range(len(series.slices)) if indices is None else indices)]
-    for path, of_one_file in groupby(wanted, key=lambda s: s.path):
-        yield from _slices_of_file(read_file(path, pixels=True), list(of_one_file))
+    yield from decoded([series.slices[i] for i in (range(len(series.slices)) if indices is None else indices)])
+
+
+def decoded(slices: Iterable[Slice]) -> Iterator[NDArray[np.int16]]:
+    """Stored values of slices of any files, decoded in this process. Raises UnusableSlice as `read_slices` does."""
+    for _, of_one_file in groupby(slices, key=lambda s: s.path):
+        yield from slices_of_file(list(of_one_file))
+
+
+def slices_of_file(slices: Sequence[Slice]) -> Iterator[NDArray[np.int16]]:
+    """Stored values of slices of one file, decoded in this process. Raises UnusableSlice as `read_slices` does."""
+    return _slices_of_file(read_file(slices[0].path, pixels=True), slices)
 
 
 def hounsfield_units(stored: NDArray[np.int16], slope: float, intercept: float) -> NDArray[np.float32]:
@@ -49,7 +58,7 @@ def hounsfield_units(stored: NDArray[np.int16], slope: float, intercept: float) 
     return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
-def _slices_of_file(dataset: Dataset, slices: list[Slice]) -> Iterator[NDArray[np.int16]]:
+def _slices_of_file(dataset: Dataset, slices: Sequence[Slice]) -> Iterator[NDArray[np.int16]]:
     uid = slices[0].sop_instance_uid
     frames = [(s.frame_number or 1) - 1 for s in slices]
     try:

@@ -27,7 +27,7 @@ from pacs_agent.inference.bundle import (
 from pacs_agent.inference.checking import CheckRuns, Checks
 from pacs_agent.inference.compare import Comparison, FindingCompared, compare, pair_of
 from pacs_agent.inference.drift import FindingDrift, InputDrift, ModelDrift, Share, drift_of, versions_read
-from pacs_agent.inference.encode import Encoding
+from pacs_agent.inference.encode import EncoderInput, Encoding, SliceEncoder
 from pacs_agent.inference.evaluated import Evaluated, evaluation_of
 from pacs_agent.inference.heat import Heat
 from pacs_agent.inference.install import install
@@ -61,6 +61,8 @@ from pacs_agent.inference.shadow import (
 from pacs_agent.inference.shown_heat import HeatGone, heat_of_reading
 from pacs_agent.inference.signature import Signer, trusted_keys
 from pacs_agent.inference.statistics import count_reading, week_of
+from pacs_agent.inference.tokens import token_key
+from pacs_agent.inference.turns import Turns
 from pacs_agent.inference.verification import BundleCheck, Verification, verify
 
 __all__ = [
@@ -75,6 +77,7 @@ __all__ = [
     "Checks",
     "Code",
     "Comparison",
+    "EncoderInput",
     "Encoding",
     "Evaluated",
     "EvidenceMethod",
@@ -103,9 +106,11 @@ __all__ = [
     "ShadowRefused",
     "Share",
     "Signer",
+    "SliceEncoder",
     "SliceEvidence",
     "StudyReading",
     "TokensRead",
+    "Turns",
     "Verification",
     "activate",
     "activated_digests",
@@ -135,6 +140,7 @@ __all__ = [
     "self_test",
     "shadow_bundle",
     "start_shadow",
+    "token_key",
     "trusted_keys",
     "uses_stamp",
     "verify",

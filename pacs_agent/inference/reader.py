@@ -6,10 +6,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from pacs_agent.config import InferenceSettings
-from pacs_agent.imaging import OrderedSeries
+from pacs_agent.imaging import DecodingPool, OrderedSeries
 from pacs_agent.inference.bundle import Bundle
 from pacs_agent.inference.describe import finding_reading, key_slices
-from pacs_agent.inference.encode import Encoding, Progress, encode_missing
+from pacs_agent.inference.encode import Encoding, Progress, SliceEncoder
 from pacs_agent.inference.evidence import EVIDENCE, ReadStudy
 from pacs_agent.inference.heat import Field
 from pacs_agent.inference.read import Floats, StudyOutputs, StudyTokens, read_study, study_tokens
@@ -17,7 +17,9 @@ from pacs_agent.inference.reading import EvidenceMethod, FindingReading, StudyRe
 from pacs_agent.inference.refusal import ModelFailed
 from pacs_agent.inference.report import write_report
 from pacs_agent.inference.sessions import open_sessions
+from pacs_agent.inference.slice_keys import SliceKeys
 from pacs_agent.inference.tokens import SliceToken, TokenCache
+from pacs_agent.inference.turns import Turns
 
 
 class _Frozen(BaseModel):
@@ -39,17 +41,28 @@ class EvidenceWeights(_Frozen):
 
 
 class Reader:
-    """A bundle that runs. Holds the onnxruntime sessions; one instance serves many studies."""
+    """A bundle that runs. Holds the onnxruntime sessions; one instance serves many studies and threads."""
 
-    def __init__(self, bundle: Bundle, settings: InferenceSettings, token_root: Path) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        settings: InferenceSettings,
+        token_root: Path,
+        decoding: DecodingPool | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        """`decoding` runs the codecs, None does it in this process; `turns` are shared by all models of a worker."""
         manifest = bundle.manifest
         self.bundle = bundle
         self.sessions = open_sessions(bundle, settings)
-        self._batch_slices = settings.batch_slices
+        self.turns = turns or Turns()
         self._field = Field(manifest.field_px, manifest.pixel_mm)
         self._blank = np.array(manifest.blank_token, np.float32) if manifest.blank_token else None
         grid = (len(manifest.findings), *manifest.patch_grid)
         self._cache = TokenCache(token_root, self.sessions.encoder_digest, manifest.token_width, grid)
+        self.encoder = SliceEncoder(
+            self.sessions.slice_encoder, self._cache, SliceKeys(token_root), settings.batch_slices, decoding
+        )
 
     @property
     def provider(self) -> str:
@@ -58,11 +71,13 @@ class Reader:
 
     def encode_missing(self, series: OrderedSeries, progress: Progress | None = None) -> Encoding:
         """Makes the tokens that are not in the cache. Raises UnusableSlice, ModelFailed."""
-        return encode_missing(series, self.sessions.slice_encoder, self._cache, self._batch_slices, progress)
+        with self.turns.job():
+            return self.encoder.encode_missing(series, progress)
 
     def read(self, series: OrderedSeries, encoding: Encoding) -> RawReading:
         """Scores of all findings. Raises ModelFailed."""
-        outputs = self._outputs(_study(series, self.slice_tokens(series, encoding)))
+        with self.turns.job():
+            outputs = self._outputs(_study(series, self.slice_tokens(series, encoding)))
         return RawReading(
             finding_logits=_floats(outputs.finding_logits), attribute_logits=_rows(outputs.attribute_logits)
         )
@@ -72,14 +87,21 @@ class Reader:
     ) -> EvidenceWeights:
         """Which slices each finding rests on, by the method given or by the bundle's own. Raises ModelFailed."""
         method = method or self.bundle.manifest.evidence_method
-        study = _study(series, self.slice_tokens(series, encoding))
-        read = ReadStudy(self.sessions.study_reader, study, self._outputs(study), self._blank)
-        return EvidenceWeights(method=method, weights=_rows(EVIDENCE[method](read)))
+        with self.turns.job():
+            study = _study(series, self.slice_tokens(series, encoding))
+            read = ReadStudy(self.sessions.study_reader, study, self._outputs(study), self._blank)
+            return EvidenceWeights(method=method, weights=_rows(EVIDENCE[method](read)))
 
     def describe(
         self, series: OrderedSeries, encoding: Encoding, raw: RawReading, evidence: EvidenceWeights
     ) -> StudyReading:
         """The findings with their evidence, and the sentences of the draft report. Raises ModelFailed."""
+        with self.turns.job():
+            return self._describe(series, encoding, raw, evidence)
+
+    def _describe(
+        self, series: OrderedSeries, encoding: Encoding, raw: RawReading, evidence: EvidenceWeights
+    ) -> StudyReading:
         tokens = self.slice_tokens(series, encoding)
         findings = self._findings(series, raw, evidence, tokens)
         visual_tokens = self._outputs(_study(series, tokens)).visual_tokens

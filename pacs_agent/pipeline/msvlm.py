@@ -6,9 +6,18 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from pacs_agent.ahead import Kit
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
-from pacs_agent.imaging import OrderedSeries, SeriesChoice, UnusableImages, choose_series, read_headers
+from pacs_agent.imaging import (
+    DecodingPool,
+    OrderedSeries,
+    RecentHeaders,
+    SeriesChoice,
+    UnusableImages,
+    choose_series,
+    read_headers,
+)
 from pacs_agent.inference import (
     Bundle,
     BundlesInUse,
@@ -18,6 +27,7 @@ from pacs_agent.inference import (
     RawReading,
     Reader,
     StudyReading,
+    Turns,
     bundles_in_use,
     name_of,
     uses_stamp,
@@ -46,11 +56,14 @@ class MsVlm:
         self._found = BundlesInUse()
         self._found_at = ""
         self._readers: dict[str, Reader] = {}
+        self._headers = RecentHeaders()
+        self._decoding = DecodingPool(settings.decoding)
+        self._turns = Turns()
         self._loading = threading.Lock()
 
     def select_series(self, job: JobFacts) -> Choice:
         """The first installed model that accepts a series of the study reads it."""
-        choices = [(bundle, _chosen(job, bundle)) for bundle in self._bundles()]
+        choices = [(bundle, self._chosen(job, bundle)) for bundle in self._bundles()]
         if not choices:
             raise JobFailed(self._no_model())
         return _choice(*max(choices, key=lambda one: _how_far(one[1])))
@@ -84,7 +97,7 @@ class MsVlm:
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result and draft report."""
         reading = self.described(earlier)
-        evidence = [header.dataset for header in read_headers(_source_files(job, reading.series))]
+        evidence = [header.dataset for header in self._headers.read(_source_files(job, reading.series))]
         facts = _facts(job)
         files = (
             Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(reading, evidence, facts))),
@@ -102,13 +115,17 @@ class MsVlm:
         document = compose_no_result(refusal, evidence, _facts(job), asked.identity() if asked else None)
         return Documents((Document(ObjectKind.NO_RESULT, write_bytes(document)),))
 
+    def read_ahead(self) -> Kit:
+        """The models in use, loaded, and what reading ahead shares with the jobs."""
+        return Kit(tuple(self._reader(bundle) for bundle in self._bundles()), self._headers, self._decoding)
+
     def installed(self) -> tuple[Bundle, ...]:
         """All bundles that load, in use or not."""
         return (*self._bundles(), *self._found.beside)
 
     def choice_of(self, job: JobFacts, bundle: Bundle) -> Choice:
         """The series of a study that one bundle reads, or why it reads none."""
-        return _choice(bundle, _chosen(job, bundle))
+        return _choice(bundle, self._chosen(job, bundle))
 
     def described(self, earlier: Earlier) -> StudyReading:
         """The reading, from what the earlier steps gave."""
@@ -141,11 +158,19 @@ class MsVlm:
             raise JobFailed(f"the model {digest[:12]} that was chosen for this job is not installed any more; rerun it")
         return bundle, OrderedSeries.model_validate_json(series)
 
+    def _chosen(self, job: JobFacts, bundle: Bundle) -> SeriesChoice:
+        try:
+            return choose_series(self._headers.read(job.images), bundle.accepts)
+        except UnusableImages as error:
+            raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
+
     def _reader(self, bundle: Bundle) -> Reader:
         with self._loading:
             if bundle.digest not in self._readers:
                 tokens = self.settings.data_dir / "tokens"
-                self._readers[bundle.digest] = Reader(bundle, self.settings.inference, tokens)
+                self._readers[bundle.digest] = Reader(
+                    bundle, self.settings.inference, tokens, self._decoding, self._turns
+                )
             return self._readers[bundle.digest]
 
 
@@ -155,13 +180,6 @@ def _choice(bundle: Bundle, choice: SeriesChoice) -> Choice:
         why = NothingToSay(str(choice.code), choice.reason, bundle.digest)
         return Choice(name_of(bundle), content, why=why)
     return Choice(name_of(bundle), content, _selected(bundle, choice.chosen))
-
-
-def _chosen(job: JobFacts, bundle: Bundle) -> SeriesChoice:
-    try:
-        return choose_series(read_headers(job.images), bundle.accepts)
-    except UnusableImages as error:
-        raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
 
 
 def _how_far(choice: SeriesChoice) -> float:
