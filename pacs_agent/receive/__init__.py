@@ -5,8 +5,9 @@ association is rejected by policy, an instance is refused by a Refusal that carr
 """
 
 from pacs_agent.archive import STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
+from pacs_agent.receive.identity import is_uid
 from pacs_agent.receive.incoming import Announced, Incoming
-from pacs_agent.receive.intake import Intake, is_uid
+from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.listener import Listener
 from pacs_agent.receive.peers import NewPeer, UnknownPeer, put_peer, recent_refusals, remove_peer
 from pacs_agent.receive.refusal import (

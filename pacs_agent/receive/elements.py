@@ -1,13 +1,14 @@
 """A strict walk over an encoded data set (PS3.5 7): finds every top-level element and proves that nothing is cut off.
 
 pydicom reads what it can of a broken data set; a receiver must know that it is whole before it says Success. Values are
-not decoded here.
+neither decoded nor copied here, and every image passes through: the loops work on local variables.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from struct import Struct
+from typing import NamedTuple
 
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -17,53 +18,81 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 UNDEFINED_LENGTH = 0xFFFFFFFF
 DEEPEST_NESTING = 64
 MOST_ELEMENTS = 2_000_000
+"""Elements and items together; walking them takes a second."""
 LARGEST_INFLATED_BYTES = 1 << 30
 
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
+_ITEM_GROUP = 0xFFFE
+_FIRST_GROUP = 0x0008
+"""Groups before it belong to commands, file meta information and directories."""
 _PIXEL_DATA = 0x7FE00010
-_LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
-_SHORT_VRS = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_HEAD_BYTES, _LONG_HEAD_BYTES = 8, 12
+_LONG_VRS = {vr: vr.decode() for vr in b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split()}
+_SHORT_VRS = {vr: vr.decode() for vr in b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()}
+
+Encoded = bytes | memoryview
 
 
 class Undecodable(ValueError):
     """Bytes that are not a whole data set in the transfer syntax they were announced in."""
 
 
-@dataclass(frozen=True)
-class ElementSpan:
-    """Where the value of one element lies in the data set. `length` is UNDEFINED_LENGTH where it is encoded so."""
+Span = tuple[str | None, int, int, int]
+"""Where the value of one element lies in the data set: VR, start, end, and length as encoded, perhaps UNDEFINED_LENGTH.
 
-    vr: str | None
-    start: int
-    end: int
-    length: int
+A plain tuple: named ones would take as long to make as all the rest of the walk.
+"""
 
 
 @dataclass(frozen=True)
 class WalkedDataSet:
     """A data set that was walked from its first byte to its last."""
 
-    encoded: bytes
+    encoded: Encoded
     """Uncompressed: a deflated data set is inflated here."""
     implicit_vr: bool
     little_endian: bool
-    elements: Mapping[int, ElementSpan]
+    elements: Mapping[int, Span]
 
-    def header(self, tags: frozenset[int]) -> Dataset:
-        """A data set of the elements in `tags`, decoded when they are first asked for (PS3.5 6.1 character sets)."""
-        header = Dataset({BaseTag(tag): self._raw(tag) for tag in self.elements.keys() & tags})
-        header.set_original_encoding(self.implicit_vr, self.little_endian)
-        return header
+    def values(self, tags: Iterable[int]) -> "EncodedValues":
+        """Copies of the values of those elements in `tags` that are there."""
+        elements, encoded = self.elements, self.encoded
+        found = [(tag, elements[tag]) for tag in tags if tag in elements]
+        values = tuple((tag, span[0], bytes(encoded[span[1] : span[2]])) for tag, span in found)
+        return EncodedValues(self.implicit_vr, self.little_endian, values)
 
-    def _raw(self, tag: int) -> RawDataElement:
-        span = self.elements[tag]
-        value = self.encoded[span.start : span.end]
-        return RawDataElement(
-            BaseTag(tag), span.vr, len(value), value, span.start, self.implicit_vr, self.little_endian
-        )
+    def value(self, tag: int) -> bytes:
+        """The encoded value of an element; empty where it is missing."""
+        span = self.elements.get(tag)
+        return b"" if span is None else bytes(self.encoded[span[1] : span[2]])
 
 
-def walk_data_set(encoded: bytes, transfer_syntax_uid: str) -> WalkedDataSet:
+class EncodedValues(NamedTuple):
+    """Some values as they were encoded: the images of a series share most of them, so they are decoded only once."""
+
+    implicit_vr: bool
+    little_endian: bool
+    elements: tuple[tuple[int, str | None, bytes], ...]
+    """Tag, VR and value of each."""
+
+    def decoded(self) -> Dataset:
+        """A data set of them, each decoded when it is first asked for (PS3.5 6.1 character sets)."""
+        implicit_vr, little_endian, elements = self
+        raw = {
+            BaseTag(tag): RawDataElement(BaseTag(tag), vr, len(value), value, 0, implicit_vr, little_endian)
+            for tag, vr, value in elements
+        }
+        data_set = Dataset(raw)
+        data_set.set_original_encoding(implicit_vr, little_endian)
+        return data_set
+
+    @property
+    def size_bytes(self) -> int:
+        """What they need in memory, about."""
+        return sum(len(value) for _tag, _vr, value in self.elements)
+
+
+def walk_data_set(encoded: Encoded, transfer_syntax_uid: str) -> WalkedDataSet:
     """Walks a data set, items of sequences and fragments of pixel data included.
 
     Raises Undecodable when an element reaches past the end, a delimiter is missing, a VR does not exist (the sign of
@@ -73,11 +102,11 @@ def walk_data_set(encoded: bytes, transfer_syntax_uid: str) -> WalkedDataSet:
         encoded = _inflate(encoded)
     implicit_vr = transfer_syntax_uid == ImplicitVRLittleEndian
     little_endian = transfer_syntax_uid != ExplicitVRBigEndian
-    elements = _Walk(encoded, implicit_vr=implicit_vr, little_endian=little_endian).top_level()
+    elements = _Walk(encoded, little_endian=little_endian).top_level(implicit_vr)
     return WalkedDataSet(encoded, implicit_vr, little_endian, elements)
 
 
-def _inflate(deflated: bytes) -> bytes:
+def _inflate(deflated: Encoded) -> bytes:
     """PS3.5 A.5: raw deflate, perhaps padded by one zero byte. A small bomb must not fill the memory."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
@@ -91,131 +120,169 @@ def _inflate(deflated: bytes) -> bytes:
     return inflated
 
 
+class _Heads(NamedTuple):
+    """How the heads of elements are unpacked, by byte order (PS3.5 7.1.2, 7.1.3)."""
+
+    explicit: Struct
+    """Group, element, VR and, for short VRs, the length."""
+    implicit: Struct
+    """Group, element and length; also the heads of items."""
+    length: Struct
+
+
+_HEADS = {order: _Heads(Struct(f"{order}HH2sH"), Struct(f"{order}HHL"), Struct(f"{order}L")) for order in "<>"}
+
+
 class _Walk:
-    """One walk; `position` moves forward only."""
+    """One walk. Each method takes the position where it begins and gives the one behind what it walked."""
 
-    def __init__(self, encoded: bytes, *, implicit_vr: bool, little_endian: bool) -> None:
-        order = "<" if little_endian else ">"
-        self._tag, self._length = Struct(f"{order}HH").unpack_from, Struct(f"{order}L").unpack_from
-        self._short_length = Struct(f"{order}H").unpack_from
+    def __init__(self, encoded: Encoded, *, little_endian: bool) -> None:
+        heads = _HEADS["<" if little_endian else ">"]
+        self._explicit, self._implicit = heads.explicit.unpack_from, heads.implicit.unpack_from
+        self._long_length = heads.length.unpack_from
         self._encoded = encoded
-        self._end = len(encoded)
-        self._implicit_vr = implicit_vr
-        self._position = 0
-        self._count = 0
+        self._left = MOST_ELEMENTS
+        self._behind_delimiter = 0
+        """Where the last delimiter of an item ended."""
 
-    def top_level(self) -> dict[int, ElementSpan]:
+    def top_level(self, implicit_vr: bool) -> dict[int, Span]:
         """Every element of the data set itself."""
-        found: dict[int, ElementSpan] = {}
-        while not self._only_padding_left():
-            tag, span = self._element(self._end, self._implicit_vr, depth=0)
-            if tag in found:
-                raise Undecodable(f"element {_shown(tag)} stands twice")
-            if tag < 0x00080000 or tag >> 16 == 0xFFFE:
-                raise Undecodable(f"element {_shown(tag)} has no place in a data set")
-            found[tag] = span
+        found: dict[int, Span] = {}
+        end = len(self._encoded)
+        position = self._elements(0, end, implicit_vr, 0, found)
+        if any(self._encoded[position:end]):
+            raise _cut_off(position)
         if not found:
             raise Undecodable("the data set is empty")
         return found
 
-    def _only_padding_left(self) -> bool:
-        """Some senders pad to an even length, or to a block, with zeros after the last element."""
-        rest = self._end - self._position
-        return rest == 0 or (rest < 8 and not any(self._encoded[self._position :]))
+    def _elements(
+        self, position: int, end: int, implicit_vr: bool, depth: int, found: dict[int, Span] | None = None
+    ) -> int:
+        """Elements to `end`, to the delimiter of their item, or to what is too short for one; `found` at depth 0."""
+        encoded, explicit, left = self._encoded, self._explicit, self._left
+        last = end - _HEAD_BYTES
+        while position <= last:
+            left -= 1
+            group, element, encoded_vr, length = explicit(encoded, position)
+            tag = group << 16 | element
+            vr = None if implicit_vr or group == _ITEM_GROUP else _SHORT_VRS.get(encoded_vr)
+            if vr is not None:
+                start = position + _HEAD_BYTES
+            else:
+                vr, start, length = self._long_head(position, end, tag, encoded_vr, implicit_vr, nested=depth > 0)
+            if vr == "SQ" or length == UNDEFINED_LENGTH:
+                self._left = left
+                position = self._sequence(start, end, tag, vr, length, implicit_vr, depth)
+                left = self._left
+            else:
+                position = start + length
+                if position > end:
+                    raise Undecodable(f"cut off: {_shown(tag)} has {length} bytes, {end - start} are there")
+            if found is not None:
+                if tag in found or group < _FIRST_GROUP or group == _ITEM_GROUP:
+                    raise _misplaced(tag, found)
+                found[tag] = (vr, start, position - _HEAD_BYTES * (length == UNDEFINED_LENGTH), length)
+            elif tag == _ITEM_END:
+                self._behind_delimiter = position
+                break
+            if left < 0:
+                raise Undecodable(f"more than {MOST_ELEMENTS} elements")
+        self._left = left
+        return position
 
-    def _element(self, end: int, implicit_vr: bool, depth: int) -> tuple[int, ElementSpan]:
-        self._count += 1
-        if self._count > MOST_ELEMENTS:
-            raise Undecodable(f"more than {MOST_ELEMENTS} elements")
-        tag, vr, length = self._element_head(end, implicit_vr, nested=depth > 0)
-        start = self._position
-        if length == UNDEFINED_LENGTH:
-            self._undefined_length_value(tag, vr, end, implicit_vr, depth)
-        elif vr == "SQ":
-            self._items(self._limit(tag, length, end), implicit_vr, depth, delimited=False)
-        else:
-            self._position = self._limit(tag, length, end)
-        stop = self._position - 8 if length == UNDEFINED_LENGTH else self._position
-        return tag, ElementSpan(vr, start, stop, length)
-
-    def _element_head(self, end: int, implicit_vr: bool, *, nested: bool) -> tuple[int, str | None, int]:
-        """Tag, VR and length; the position is then at the value. PS3.5 7.1.2, 7.1.3.
+    def _long_head(
+        self, position: int, end: int, tag: int, encoded_vr: bytes, implicit_vr: bool, *, nested: bool
+    ) -> tuple[str | None, int, int]:
+        """VR, start of the value and length of an element whose length has four bytes.
 
         Some scanners write implicit VR into private sequences of explicit data sets; readers cope, so it is let in.
         """
-        tag = self._next_tag(end)
-        if tag >> 16 == 0xFFFE or implicit_vr:
-            return tag, None, self._next_length(end)
-        vr = self._encoded[self._position : self._position + 2]
-        if vr in _SHORT_VRS:
-            self._advance(4, end)
-            return tag, vr.decode(), self._short_length(self._encoded, self._position - 2)[0]
-        if vr not in _LONG_VRS:
-            if nested and not vr.isalpha():
-                return tag, None, self._next_length(end)
-            raise Undecodable(f"element {_shown(tag)} has no valid VR; is the transfer syntax another?")
-        self._advance(4, end)
-        return tag, vr.decode(), self._next_length(end)
+        vr = None if implicit_vr or tag >> 16 == _ITEM_GROUP else _LONG_VRS.get(encoded_vr)
+        if vr is not None:
+            if position + _LONG_HEAD_BYTES > end:
+                raise _cut_off(position)
+            return vr, position + _LONG_HEAD_BYTES, self._long_length(self._encoded, position + _HEAD_BYTES)[0]
+        if implicit_vr or tag >> 16 == _ITEM_GROUP or (nested and not encoded_vr.isalpha()):
+            return None, position + _HEAD_BYTES, self._long_length(self._encoded, position + 4)[0]
+        raise Undecodable(f"element {_shown(tag)} has no valid VR; is the transfer syntax another?")
 
-    def _undefined_length_value(self, tag: int, vr: str | None, end: int, implicit_vr: bool, depth: int) -> None:
+    def _sequence(
+        self, start: int, end: int, tag: int, vr: str | None, length: int, implicit_vr: bool, depth: int
+    ) -> int:
         """A sequence, or encapsulated pixel data (PS3.5 A.4). UN is a sequence in implicit VR (PS3.5 6.2.2)."""
+        if length != UNDEFINED_LENGTH:
+            return self._items(start, _limit(start, length, end, tag), implicit_vr, depth, delimited=False)
         if tag == _PIXEL_DATA:
-            self._fragments(end)
-        elif vr in ("SQ", "UN", None):
-            self._items(end, implicit_vr or vr == "UN", depth, delimited=True)
-        else:
+            return self._fragments(start, end)
+        if vr not in ("SQ", "UN", None):
             raise Undecodable(f"element {_shown(tag)} of VR {vr} has undefined length")
+        return self._items(start, end, implicit_vr or vr == "UN", depth, delimited=True)
 
-    def _items(self, end: int, implicit_vr: bool, depth: int, *, delimited: bool) -> None:
+    def _items(self, position: int, end: int, implicit_vr: bool, depth: int, *, delimited: bool) -> int:
         """The items of a sequence (PS3.5 7.5), to its delimiter or to `end`."""
         if depth >= DEEPEST_NESTING:
             raise Undecodable(f"sequences nested deeper than {DEEPEST_NESTING}")
-        while delimited or self._position < end:
-            tag, length = self._next_tag(end), self._next_length(end)
+        while delimited or position < end:
+            tag, length = self._item_head(position, end)
+            position += _HEAD_BYTES
             if tag == _SEQUENCE_END and delimited:
-                return
+                return position
             if tag != _ITEM:
                 raise Undecodable(f"{_shown(tag)} stands where an item of a sequence should")
-            self._item(end, length, implicit_vr, depth + 1)
+            position = self._item(position, end, length, implicit_vr, depth + 1)
+        return position
 
-    def _item(self, end: int, length: int, implicit_vr: bool, depth: int) -> None:
-        if length != UNDEFINED_LENGTH:
-            limit = self._limit(_ITEM, length, end)
-            while self._position < limit:
-                self._element(limit, implicit_vr, depth)
-            return
-        while self._element(end, implicit_vr, depth)[0] != _ITEM_END:
-            pass
+    def _item(self, position: int, end: int, length: int, implicit_vr: bool, depth: int) -> int:
+        if length == UNDEFINED_LENGTH:
+            behind = self._elements(position, end, implicit_vr, depth)
+            if behind != self._behind_delimiter:
+                raise _cut_off(behind)
+            return behind
+        limit = _limit(position, length, end, _ITEM)
+        while position < limit:
+            behind = self._elements(position, limit, implicit_vr, depth)
+            if behind == position:
+                raise _cut_off(position)
+            position = behind
+        return position
 
-    def _fragments(self, end: int) -> None:
+    def _fragments(self, position: int, end: int) -> int:
         """Offset table and fragments: items of explicit length, to the sequence delimiter."""
-        while (tag := self._next_tag(end)) == _ITEM:
-            length = self._next_length(end)
+        while True:
+            tag, length = self._item_head(position, end)
+            position += _HEAD_BYTES
+            if tag == _SEQUENCE_END:
+                return position
+            if tag != _ITEM:
+                raise Undecodable(f"{_shown(tag)} stands where a fragment of pixel data should")
             if length == UNDEFINED_LENGTH:
                 raise Undecodable("a fragment of pixel data has undefined length")
-            self._position = self._limit(tag, length, end)
-        if tag != _SEQUENCE_END:
-            raise Undecodable(f"{_shown(tag)} stands where a fragment of pixel data should")
-        self._next_length(end)
+            position = _limit(position, length, end, tag)
 
-    def _next_tag(self, end: int) -> int:
-        self._advance(4, end)
-        group, element = self._tag(self._encoded, self._position - 4)
-        return int(group) << 16 | int(element)
+    def _item_head(self, position: int, end: int) -> tuple[int, int]:
+        if position + _HEAD_BYTES > end:
+            raise _cut_off(position)
+        self._left -= 1
+        if self._left < 0:
+            raise Undecodable(f"more than {MOST_ELEMENTS} elements")
+        group, element, length = self._implicit(self._encoded, position)
+        return group << 16 | element, length
 
-    def _next_length(self, end: int) -> int:
-        self._advance(4, end)
-        return int(self._length(self._encoded, self._position - 4)[0])
 
-    def _advance(self, count: int, end: int) -> None:
-        self._position += count
-        if self._position > end:
-            raise Undecodable(f"cut off: an element begins at byte {self._position - count} and ends nowhere")
+def _limit(start: int, length: int, end: int, tag: int) -> int:
+    if start + length > end:
+        raise Undecodable(f"cut off: {_shown(tag)} has {length} bytes, {end - start} are there")
+    return start + length
 
-    def _limit(self, tag: int, length: int, end: int) -> int:
-        if self._position + length > end:
-            raise Undecodable(f"cut off: {_shown(tag)} has {length} bytes, {end - self._position} are there")
-        return self._position + length
+
+def _cut_off(position: int) -> Undecodable:
+    return Undecodable(f"cut off: an element begins at byte {position} and ends nowhere")
+
+
+def _misplaced(tag: int, found: Mapping[int, Span]) -> Undecodable:
+    fault = "stands twice" if tag in found else "has no place in a data set"
+    return Undecodable(f"element {_shown(tag)} {fault}")
 
 
 def _shown(tag: int) -> str:

@@ -1,6 +1,5 @@
 """The one door by which instances come in, for C-STORE and STOW-RS: identity, wholeness, then the archive."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -8,7 +7,6 @@ from typing import Any, NoReturn
 from sqlalchemy.exc import SQLAlchemyError
 
 from pacs_agent.archive import (
-    INDEXED_TAGS,
     STORAGE_SOP_CLASSES,
     TRANSFER_SYNTAXES,
     Archive,
@@ -18,15 +16,13 @@ from pacs_agent.archive import (
     NotPart10,
     Receipt,
     StorageFailure,
-    instance_header,
     split_part10,
 )
 from pacs_agent.db import Database
 from pacs_agent.ops import Outcome, audit, get_log
 from pacs_agent.ops.watermark import DiskGuard
-from pacs_agent.receive.elements import Undecodable, WalkedDataSet, walk_data_set
+from pacs_agent.receive.identity import LONGEST_UID, checked_header, is_uid
 from pacs_agent.receive.incoming import Announced, Arrivals, Incoming
-from pacs_agent.receive.pixels import check_pixels
 from pacs_agent.receive.refusal import (
     CannotUnderstand,
     ClassNotSupported,
@@ -36,22 +32,7 @@ from pacs_agent.receive.refusal import (
     ReusedUID,
 )
 
-LONGEST_UID = 64
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
-_IDENTITY = {
-    0x00080016: "SOPClassUID",
-    0x00080018: "SOPInstanceUID",
-    0x0020000D: "StudyInstanceUID",
-    0x0020000E: "SeriesInstanceUID",
-}
-
-
 log = get_log("receive")
-
-
-def is_uid(value: str) -> bool:
-    """Whether a text is a UID: digits and dots, at most 64 (PS3.5 9.1). Leading zeros pass: peers send them."""
-    return len(value) <= LONGEST_UID and _UID.fullmatch(value) is not None
 
 
 class Intake:
@@ -109,7 +90,7 @@ class Intake:
             self._refuse(CannotUnderstand(str(error)), "", source)
         try:
             self._check_room(encoded)
-            header = checked_header(encoded)
+            header = checked_header(encoded.data_set, encoded)
             _check_study(header, study_instance_uid)
             return self._archive.store(encoded, header, source=source)
         except ContentConflict as error:
@@ -154,22 +135,6 @@ class Intake:
             )
 
 
-def checked_header(encoded: EncodedInstance) -> InstanceHeader:
-    """The indexed facts of an instance whose data set is whole and is what was announced.
-
-    Raises ClassNotSupported, CannotUnderstand or IdentityMismatch.
-    """
-    if encoded.transfer_syntax_uid not in TRANSFER_SYNTAXES:
-        raise ClassNotSupported(f"transfer syntax {encoded.transfer_syntax_uid[:LONGEST_UID]!r} is not supported")
-    try:
-        walked = walk_data_set(encoded.data_set, encoded.transfer_syntax_uid)
-        sop_class_uid = _checked_identity(walked, encoded)
-        check_pixels(walked, sop_class_uid, encoded.transfer_syntax_uid)
-    except Undecodable as error:
-        raise CannotUnderstand(f"the data set cannot be decoded: {error}") from error
-    return instance_header(walked.header(INDEXED_TAGS), encoded.transfer_syntax_uid)
-
-
 def _check_announced(announced: Announced) -> None:
     """Raises ClassNotSupported or IdentityMismatch by what the command says alone."""
     if announced.transfer_syntax_uid not in TRANSFER_SYNTAXES:
@@ -186,24 +151,3 @@ def _check_study(header: InstanceHeader, demanded: str | None) -> None:
         raise IdentityMismatch(
             f"the instance is of study {header.study.study_instance_uid}, not the one asked for, {demanded}"
         )
-
-
-def _checked_identity(walked: WalkedDataSet, encoded: EncodedInstance) -> str:
-    """The SOP class of a data set that is the instance announced (PS3.4 B.2.3) and names its study and series."""
-    uids = {name: _uid(walked, tag, name) for tag, name in _IDENTITY.items()}
-    for name, announced in (("SOPClassUID", encoded.sop_class_uid), ("SOPInstanceUID", encoded.sop_instance_uid)):
-        if announced and uids[name] != announced:
-            raise IdentityMismatch(f"{name} of the data set is {uids[name]}, announced was {announced[:LONGEST_UID]!r}")
-    if uids["SOPClassUID"] not in STORAGE_SOP_CLASSES:
-        raise ClassNotSupported(f"SOP class {uids['SOPClassUID']} is not supported")
-    return uids["SOPClassUID"]
-
-
-def _uid(walked: WalkedDataSet, tag: int, name: str) -> str:
-    span = walked.elements.get(tag)
-    value = walked.encoded[span.start : span.end].rstrip(b"\0 ").decode("latin-1") if span else ""
-    if not value:
-        raise IdentityMismatch(f"{name} is missing or empty")
-    if not is_uid(value):
-        raise IdentityMismatch(f"{name} {value[:LONGEST_UID]!r} is not a UID: digits and dots, at most {LONGEST_UID}")
-    return value

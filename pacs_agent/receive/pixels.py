@@ -1,12 +1,15 @@
 """Whether pixel data are there as the header says; nothing is decompressed (PS3.5 8, PS3.3 C.7.6.3)."""
 
+from functools import lru_cache
+
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from pacs_agent.archive import IMAGE_SOP_CLASSES, UNREADABLE_VALUE
-from pacs_agent.receive.elements import UNDEFINED_LENGTH, ElementSpan, Undecodable, WalkedDataSet
+from pacs_agent.receive.elements import UNDEFINED_LENGTH, Encoded, EncodedValues, Undecodable, WalkedDataSet
 
 _PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
+_PIXELS = (_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA)
 _BITS_OF_FLOATS = {_FLOAT_PIXEL_DATA: 32, _DOUBLE_FLOAT_PIXEL_DATA: 64}
 _DESCRIBED_BY = (
     0x00280002,  # Samples per Pixel
@@ -26,29 +29,28 @@ def check_pixels(walked: WalkedDataSet, sop_class_uid: str, transfer_syntax_uid:
 
     An image without pixel data was cut off just before them.
     """
-    present = [tag for tag in (_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA) if tag in walked.elements]
+    present = [tag for tag in _PIXELS if tag in walked.elements]
     if not present and sop_class_uid in IMAGE_SOP_CLASSES:
         raise Undecodable("an image without pixel data")
     for tag in present:
-        described = walked.header(frozenset(_DESCRIBED_BY))
-        _check_element(walked, tag, walked.elements[tag], described, UID(transfer_syntax_uid))
+        _check_element(walked, tag, transfer_syntax_uid)
 
 
-def _check_element(walked: WalkedDataSet, tag: int, span: ElementSpan, described: Dataset, syntax: UID) -> None:
-    encapsulated = span.length == UNDEFINED_LENGTH
-    if encapsulated != syntax.is_encapsulated and tag == _PIXEL_DATA:
+def _check_element(walked: WalkedDataSet, tag: int, transfer_syntax_uid: str) -> None:
+    _vr, start, end, length = walked.elements[tag]
+    described = walked.values(_DESCRIBED_BY)
+    encapsulated = length == UNDEFINED_LENGTH
+    if encapsulated != _is_encapsulated(transfer_syntax_uid) and tag == _PIXEL_DATA:
         found = "encapsulated" if encapsulated else "uncompressed"
-        raise Undecodable(f"pixel data are {found} but were announced as {syntax.name}")
+        raise Undecodable(f"pixel data are {found} but were announced as {UID(transfer_syntax_uid).name}")
     if encapsulated:
-        _check_fragments(walked, span, _positive(described, "NumberOfFrames", missing=1), syntax)
+        _check_fragments(walked.encoded, start, end, _frames(described), UID(transfer_syntax_uid))
     else:
-        _check_native(span.end - span.start, described, _BITS_OF_FLOATS.get(tag))
+        _check_native(end - start, _frames(described), _frame_bits(described, _BITS_OF_FLOATS.get(tag)))
 
 
-def _check_native(present_bytes: int, described: Dataset, bits_of_float: int | None) -> None:
+def _check_native(present_bytes: int, frames: int, frame_bits: int) -> None:
     """A trailing part of a frame is padding and harmless; less than all frames, or a frame more, is not."""
-    frames = _positive(described, "NumberOfFrames", missing=1)
-    frame_bits = _frame_bits(described, bits_of_float)
     expected_bytes = (frame_bits * frames + 7) // 8
     if present_bytes < expected_bytes:
         raise Undecodable(f"pixel data have {present_bytes} bytes, {expected_bytes} are described")
@@ -56,12 +58,27 @@ def _check_native(present_bytes: int, described: Dataset, bits_of_float: int | N
         raise Undecodable(f"pixel data have {present_bytes} bytes, a frame more than the {expected_bytes} described")
 
 
-def _frame_bits(described: Dataset, bits_of_float: int | None) -> int:
-    pixels = _positive(described, "Rows") * _positive(described, "Columns")
-    bits = bits_of_float or _positive(described, "BitsAllocated")
-    if _photometric_interpretation(described) == "YBR_FULL_422":
+# The images of a series are described by the same bytes: decoding them anew each time would take as long as the walk.
+
+
+@lru_cache
+def _is_encapsulated(transfer_syntax_uid: str) -> bool:
+    return UID(transfer_syntax_uid).is_encapsulated
+
+
+@lru_cache(maxsize=256)
+def _frames(described: EncodedValues) -> int:
+    return _positive(described.decoded(), "NumberOfFrames", missing=1)
+
+
+@lru_cache(maxsize=256)
+def _frame_bits(described: EncodedValues, bits_of_float: int | None) -> int:
+    data_set = described.decoded()
+    pixels = _positive(data_set, "Rows") * _positive(data_set, "Columns")
+    bits = bits_of_float or _positive(data_set, "BitsAllocated")
+    if _photometric_interpretation(data_set) == "YBR_FULL_422":
         return pixels * bits * 2  # one pair of colour samples for two pixels, PS3.3 C.7.6.3.1.2
-    return pixels * bits * _positive(described, "SamplesPerPixel", missing=1)
+    return pixels * bits * _positive(data_set, "SamplesPerPixel", missing=1)
 
 
 def _photometric_interpretation(described: Dataset) -> str:
@@ -71,19 +88,19 @@ def _photometric_interpretation(described: Dataset) -> str:
         raise Undecodable("Photometric Interpretation cannot be read") from error
 
 
-def _check_fragments(walked: WalkedDataSet, span: ElementSpan, frames: int, syntax: UID) -> None:
-    fragments = _fragment_starts(walked.encoded, span)
+def _check_fragments(encoded: Encoded, start: int, end: int, frames: int, syntax: UID) -> None:
+    fragments = _fragment_starts(encoded, start, end)
     if len(fragments) < frames:
         raise Undecodable(f"pixel data have {len(fragments)} fragments for {frames} frames")
-    head = walked.encoded[fragments[0] : fragments[0] + _ITEM_HEAD_BYTES]
+    head = bytes(encoded[fragments[0] : fragments[0] + _ITEM_HEAD_BYTES])
     if not _begins_as(head, syntax):
         raise Undecodable(f"the first fragment of pixel data is not {syntax.name}")
 
 
-def _fragment_starts(encoded: bytes, span: ElementSpan) -> list[int]:
+def _fragment_starts(encoded: Encoded, start: int, end: int) -> list[int]:
     """Where the fragments begin; the first item is the Basic Offset Table (PS3.5 A.4)."""
-    starts, position = [], span.start
-    while position < span.end:
+    starts, position = [], start
+    while position < end:
         starts.append(position + _ITEM_HEAD_BYTES)
         position += _ITEM_HEAD_BYTES + int.from_bytes(encoded[position + 4 : position + 8], "little")
     return starts[1:]

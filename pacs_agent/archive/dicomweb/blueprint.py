@@ -20,7 +20,8 @@ from pacs_agent.archive.dicomweb.resources import instances_at
 from pacs_agent.archive.dicomweb.search import search
 from pacs_agent.archive.dicomweb.stow import store_parts
 from pacs_agent.db import Instance
-from pacs_agent.receive.intake import Intake, is_uid
+from pacs_agent.receive.identity import is_uid
+from pacs_agent.receive.intake import Intake
 
 PREFIX = "/dicom-web"
 DICOM_JSON = "application/dicom+json"

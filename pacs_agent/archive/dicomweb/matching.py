@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, and_, or_
 from werkzeug.exceptions import BadRequest
 
 from pacs_agent.archive.dicomweb.attributes import Attribute, Matching
-from pacs_agent.receive.intake import is_uid
+from pacs_agent.receive.identity import is_uid
 
 LONGEST_VALUE = 324
 MOST_WILDCARDS = 8

@@ -2,7 +2,7 @@
 
 import re
 
-from pacs_agent.receive.intake import is_uid
+from pacs_agent.receive.identity import is_uid
 
 LEVELS = ("studies", "series", "instances")
 _LONGEST_PATH = 1024

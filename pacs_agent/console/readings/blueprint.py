@@ -19,7 +19,7 @@ from pacs_agent.console.readings.version import version
 from pacs_agent.console.readings.watch import Watch
 from pacs_agent.console.streams import count_with_others, open_elsewhere, streams_at_most
 from pacs_agent.db import Database
-from pacs_agent.receive.intake import is_uid
+from pacs_agent.receive.identity import is_uid
 
 PREFIX = "/api/v1"
 _STUDY = "/studies/<study>"

@@ -10,7 +10,7 @@ from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.console.access import Person, Role, current_person, needs
 from pacs_agent.db import Database
-from pacs_agent.receive.intake import is_uid
+from pacs_agent.receive.identity import is_uid
 from pacs_agent.results import Reviewer
 from pacs_agent.review import ReviewConflict, ReviewRefused, ReviewRequest, has_left, is_here, others_here, save_review
 

@@ -17,7 +17,7 @@ VRS = {0x00100010: "PN", 0x00100020: "LO", 0x00200013: "IS", 0x00280010: "US", 0
 def header_of(data_set: Dataset) -> InstanceHeader:
     sent = encoded(data_set)
     return instance_header(
-        walk_data_set(sent.data_set, sent.transfer_syntax_uid).header(INDEXED_TAGS), sent.transfer_syntax_uid
+        walk_data_set(sent.data_set, sent.transfer_syntax_uid).values(INDEXED_TAGS).decoded(), sent.transfer_syntax_uid
     )
 
 

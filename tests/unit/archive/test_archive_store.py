@@ -35,7 +35,7 @@ from pacs_agent.db import (
     StudyState,
 )
 from pacs_agent.receive import Intake
-from pacs_agent.receive.intake import checked_header
+from pacs_agent.receive.identity import checked_header
 from tests.unit.archive.made_instances import ct_slice, encoded, part10, text_report
 
 
@@ -295,7 +295,7 @@ def test_file_meta_is_what_pydicom_writes() -> None:
 
 
 def header_of(sent: EncodedInstance) -> InstanceHeader:
-    return checked_header(sent)
+    return checked_header(sent.data_set, sent)
 
 
 def complete(database: Database) -> None:

@@ -48,9 +48,9 @@ def test_whole_data_sets_pass_with_every_element(transfer_syntax_uid: str, delim
     sent = encoded(data_set, transfer_syntax_uid)
     walked = walk_data_set(sent.data_set, transfer_syntax_uid)
     assert set(walked.elements) == {int(element.tag) for element in data_set}
-    assert walked.header(frozenset(walked.elements))["PatientName"].value == "Doe^Jane"
-    span = walked.elements[0x7FE00010]
-    assert span.end - span.start == 32
+    assert walked.values(walked.elements).decoded()["PatientName"].value == "Doe^Jane"
+    _vr, start, end, _length = walked.elements[0x7FE00010]
+    assert end - start == 32
 
 
 @pytest.mark.parametrize("transfer_syntax_uid", UNCOMPRESSED)
@@ -139,8 +139,8 @@ def test_damage_is_walked_or_refused_and_walked_spans_lie_inside(position: int, 
         walked = walk_data_set(damaged, syntax)
     except Undecodable:
         return
-    for span in walked.elements.values():
-        assert 0 <= span.start <= span.end <= len(walked.encoded)
+    for _vr, start, end, _length in walked.elements.values():
+        assert 0 <= start <= end <= len(walked.encoded)
 
 
 @given(st.binary(max_size=300), st.sampled_from(UNCOMPRESSED))
@@ -152,6 +152,6 @@ def test_any_bytes_are_walked_or_refused(noise: bytes, syntax: str) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30))
 def test_header_says_what_pydicom_says(description: str) -> None:
     sent = encoded(ct_slice(size=4, StudyDescription=description))
-    walked = walk_data_set(sent.data_set, EXPLICIT).header(frozenset({0x00080005, 0x00081030}))
+    walked = walk_data_set(sent.data_set, EXPLICIT).values((0x00080005, 0x00081030)).decoded()
     read = pydicom.dcmread(DicomBytesIO(sent.data_set), force=True)
     assert walked.get("StudyDescription") == read.get("StudyDescription")
