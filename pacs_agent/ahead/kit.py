@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 
-from pacs_agent.imaging import DecodingPool, RecentHeaders
+from pacs_agent.imaging import RecentHeaders
 from pacs_agent.inference import Reader
 
 
 @dataclass(frozen=True)
 class Kit:
-    """The models in use, headers read lately and the decoders."""
+    """The models in use, which are asked in this order, and headers read lately."""
 
     readers: tuple[Reader, ...]
     headers: RecentHeaders
-    decoding: DecodingPool

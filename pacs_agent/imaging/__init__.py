@@ -6,7 +6,7 @@ slices. May fail: UnusableSeries and UnusableSlice, both UnusableImages with a R
 
 from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choose_series, promise_of, slices_ahead
-from pacs_agent.imaging.decoding import Decoded, DecodingPool
+from pacs_agent.imaging.decoding import Decoded, DecodingPool, decoded_each
 from pacs_agent.imaging.headers import HeaderFile, RecentHeaders, read_headers
 from pacs_agent.imaging.order import order_series
 from pacs_agent.imaging.pixels import decoded, hounsfield_units, read_slices
@@ -31,6 +31,7 @@ __all__ = [
     "UnusableSlice",
     "choose_series",
     "decoded",
+    "decoded_each",
     "hounsfield_units",
     "order_series",
     "promise_of",

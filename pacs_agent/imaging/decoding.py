@@ -204,6 +204,15 @@ class DecodingProcess:
         return f"its decoder died of signal {-code}" if code < 0 else f"its decoder ended with code {code}"
 
 
+def decoded_each(slices: Sequence[Slice]) -> Iterator[Decoded]:
+    """For each slice its stored values or why it has none, decoded in this process: for trusted images."""
+    for asked in _requests(slices):
+        done: list[Decoded] = []
+        while len(done) < len(asked):
+            done += _in_this_process(asked[len(done) :])
+        yield from done
+
+
 def _requests(slices: Sequence[Slice]) -> Iterator[list[Slice]]:
     """Slices that are asked for together: neighbours of one file."""
     for _, of_one_file in groupby(slices, key=lambda one: one.path):

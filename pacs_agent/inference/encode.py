@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from pacs_agent.imaging import DecodingPool, OrderedSeries, Slice, decoded
+from pacs_agent.imaging import Decoded, DecodingPool, OrderedSeries, Slice, decoded, decoded_each
 from pacs_agent.inference.refusal import ModelFailed
 from pacs_agent.inference.sessions import Graph
 from pacs_agent.inference.slice_keys import SliceKeys
@@ -87,6 +87,10 @@ class SliceEncoder:
             self.cache.store(one.key, token)
         self.keys.keep((one.slice, one.key) for one in slices)
         return len(slices)
+
+    def decode_each(self, slices: Sequence[Slice]) -> Iterator[Decoded]:
+        """For each slice its stored values, or why it has none."""
+        return self._decoding.read_each(slices) if self._decoding else decoded_each(slices)
 
     def _read(self, slices: Sequence[Slice]) -> Iterator[NDArray[np.int16]]:
         return self._decoding.read(slices) if self._decoding else decoded(slices)

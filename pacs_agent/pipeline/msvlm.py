@@ -117,7 +117,7 @@ class MsVlm:
 
     def read_ahead(self) -> Kit:
         """The models in use, loaded, and what reading ahead shares with the jobs."""
-        return Kit(tuple(self._reader(bundle) for bundle in self._bundles()), self._headers, self._decoding)
+        return Kit(tuple(self._reader(bundle) for bundle in self._bundles()), self._headers)
 
     def installed(self) -> tuple[Bundle, ...]:
         """All bundles that load, in use or not."""

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[2] / "pacs_agent"
 
 STORY = (
-    *("receive", "archive", "assemble", "route", "imaging", "inference", "results", "deliver", "bring_in"),
+    *("receive", "archive", "assemble", "route", "imaging", "inference", "ahead", "results", "deliver", "bring_in"),
     *("pipeline", "review", "configuration", "console", "cli"),
 )
 """A study's way. The pipeline stands after the rooms that its steps call: imaging to deliver."""
@@ -35,6 +35,8 @@ OPEN_MODULES = {
     "inference.attributes": "what a reading says, without onnxruntime",
     "inference.reading": "what a reading says, without onnxruntime",
     "inference.report": "the order of a report's sentences",
+    "receive.commitment": "both halves of storage commitment speak of the same things on the wire",
+    "receive.services": "statuses of PS3.7",
     "receive.intake": "for STOW-RS, which stands between receive and archive",
     "receive.refusal": "for STOW-RS, which stands between receive and archive",
     "review.reviewers": "how long a panel is remembered",

@@ -1,0 +1,152 @@
+"""Reading ahead in a worker: one thread looks for images, another encodes what waits."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pacs_agent.ahead.arrivals import Arrival, Arrivals
+from pacs_agent.ahead.counts import Counts
+from pacs_agent.ahead.kit import Kit
+from pacs_agent.ahead.share import living_workers, reads_ahead
+from pacs_agent.ahead.waiting import Waiting, WaitingSlice
+from pacs_agent.ahead.wanted import Wanted
+from pacs_agent.archive import Archive
+from pacs_agent.config import AheadSettings
+from pacs_agent.db import Study, StudyState, Suspension
+from pacs_agent.imaging import HeaderFile, UnusableImages, UnusableSlice, promise_of, slices_ahead
+from pacs_agent.inference import EncoderInput, InferenceError, ModelFailed, Reader, token_key
+from pacs_agent.ops import get_log
+
+WRITE_EVERY_S = 2.0
+
+log = get_log("ahead")
+
+
+class ReadAhead:
+    """Slices of studies that still arrive become tokens. It waits for jobs and for nobody; nobody waits for it."""
+
+    def __init__(
+        self, archive: Archive, settings: AheadSettings, kit: Callable[[], Kit], executor_id: str, pipeline: str
+    ) -> None:
+        """`kit` gives the models in use, `pipeline` is the one whose jobs will ask for the tokens."""
+        self.archive = archive
+        self.database = archive.database
+        self.executor_id = executor_id
+        self.counts = Counts(self.database)
+        self.waiting = Waiting(settings)
+        self._kit = kit
+        self._arrivals = Arrivals(self.database)
+        self._wanted = Wanted(archive, pipeline)
+        self._studies: dict[int, bool] = {}
+        self._there_is_work = threading.Event()
+        self._stopping = threading.Event()
+        self._written_s = time.monotonic()
+
+    def stop(self) -> None:
+        """Lets `encode_waiting` return."""
+        self._stopping.set()
+        self._there_is_work.set()
+
+    def look(self) -> None:
+        """Finds new images and lets their slices wait. Meant to be called again and again."""
+        arrivals = self._ours(self._arrivals.new())
+        if arrivals:
+            self._put(arrivals)
+        self._ask_rules({one.study_pk: one.study_instance_uid for one in arrivals})
+        if self.waiting.studies():
+            self._there_is_work.set()
+        if time.monotonic() - self._written_s >= WRITE_EVERY_S:
+            self._written_s = time.monotonic()
+            self.counts.write()
+            self.counts.settle()
+
+    def encode_waiting(self) -> None:
+        """Encodes until nothing waits that may be encoded. Meant to be called again and again, by its own thread."""
+        self._there_is_work.wait()
+        while not self._stopping.is_set():
+            batch = self.waiting.take(lambda study: self._studies.get(study, False))
+            if not batch:
+                self._there_is_work.clear()
+                return
+            self.encode(batch)
+
+    def encode(self, batch: Sequence[WaitingSlice]) -> None:
+        """Makes the tokens of slices of one model and shape, as far as there are none."""
+        reader = batch[0].reader
+        while not reader.turns.wait_free() and not self._stopping.is_set():
+            pass
+        missing = [one for one in batch if reader.encoder.key_with_token(one.slice) is None]
+        inputs: list[tuple[WaitingSlice, EncoderInput]] = []
+        for one, decoded in zip(missing, reader.encoder.decode_each([one.slice for one in missing]), strict=True):
+            if isinstance(decoded, UnusableSlice):
+                self.counts.undecodable(one.study_pk, one.series_instance_uid)
+            else:
+                inputs.append((one, EncoderInput(decoded, one.slice, token_key(decoded, one.slice))))
+        self._encode(reader, inputs)
+
+    def _encode(self, reader: Reader, inputs: Sequence[tuple[WaitingSlice, EncoderInput]]) -> None:
+        if not inputs:
+            return
+        try:
+            reader.encoder.encode([one for _, one in inputs])
+        except (ModelFailed, OSError) as error:  # the job, if one comes, will meet it as well and say so
+            log.warning("not read ahead", reason=str(error))
+            return
+        for waiting, _ in inputs:
+            self.counts.encoded(waiting.study_pk, waiting.series_instance_uid)
+
+    def _ours(self, arrivals: list[Arrival]) -> list[Arrival]:
+        """Those of studies that are this worker's to read ahead; none while the work is suspended."""
+        if not arrivals:
+            return []
+        with self.database.reading() as session:
+            if session.scalar(select(Suspension.id).limit(1)) is not None:
+                return []
+            living = living_workers(session)
+        return [one for one in arrivals if reads_ahead(one.study_instance_uid, self.executor_id, living)]
+
+    def _put(self, arrivals: Sequence[Arrival]) -> None:
+        try:
+            kit = self._kit()
+        except InferenceError as error:
+            log.warning("not read ahead", reason=str(error))
+            return
+        slices = [one for arrival in arrivals for one in self._slices(kit, arrival)]
+        for one in self.waiting.put(slices):
+            self.counts.left_out(one.study_pk, one.series_instance_uid)
+
+    def _slices(self, kit: Kit, arrival: Arrival) -> list[WaitingSlice]:
+        """The slices of an image, for the first model that may be asked to read them."""
+        try:
+            [header] = kit.headers.read([self.archive.path(arrival.digest)])
+        except UnusableImages:
+            return []  # removed meanwhile, or broken: the job will say so
+        return next(filter(None, (_waiting(reader, header, arrival) for reader in kit.readers)), [])
+
+    def _ask_rules(self, arrived: dict[int, str]) -> None:
+        """Asks of which studies slices may be encoded; lets those go that are complete and that no rule takes."""
+        asked = {*arrived, *self.waiting.studies()}
+        if not asked:
+            self._studies = {}
+            return
+        with self.database.reading() as session:
+            states = _states(session, asked)
+            wanted = {pk: self._wanted.ask(session, uid) for pk, (uid, _) in states.items()}
+        for study in asked:
+            if study not in states or not (wanted[study] or states[study][1] == StudyState.RECEIVING):
+                self.waiting.drop(study)
+        self._studies = wanted
+
+
+def _waiting(reader: Reader, header: HeaderFile, arrival: Arrival) -> list[WaitingSlice]:
+    slices = slices_ahead(header, reader.bundle.accepts)
+    series, promise = str(header.dataset.get("SeriesInstanceUID", "")), promise_of(header)
+    return [WaitingSlice(reader, one, promise, series, arrival.study_pk) for one in slices]
+
+
+def _states(session: Session, studies: set[int]) -> dict[int, tuple[str, StudyState]]:
+    query = select(Study.id, Study.study_instance_uid, Study.state).where(Study.id.in_(studies))
+    return {pk: (uid, state) for pk, uid, state in session.execute(query)}
