@@ -14,6 +14,7 @@ from pacs_agent.configuration import (
     configuration_now,
     plan_import,
     read_configuration,
+    refused_on_import,
     write_configuration,
 )
 from pacs_agent.ops import Outcome, audit
@@ -34,9 +35,11 @@ def config() -> None:
 def config_export(agent: Agent) -> None:
     """Print the configuration in force as YAML, without secrets."""
     with agent.database.writing() as session:
-        text = write_configuration(configuration_now(session), "Secrets named here must be set again.")
+        now = configuration_now(session)
         audit(session, actor=ACTOR, action="configuration.exported", outcome=Outcome.SUCCESS)
-    click.echo(text, nl=False)
+    click.echo(write_configuration(now, "Secrets named here must be set again."), nl=False)
+    for fault in refused_on_import(now):
+        click.echo(f"an import refuses this until it is set right: {fault}", err=True)
 
 
 @config.command("diff")

@@ -9,6 +9,7 @@ from pacs_agent.configuration.document import (
     Configuration,
     WrongConfiguration,
     read_configuration,
+    refused_on_import,
     write_configuration,
 )
 from pacs_agent.configuration.plan import Line, Plan, StateChanged, apply_plan, plan_import
@@ -24,5 +25,6 @@ __all__ = [
     "configuration_now",
     "plan_import",
     "read_configuration",
+    "refused_on_import",
     "write_configuration",
 ]

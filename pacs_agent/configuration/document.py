@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pacs_agent.accounts import Role
+from pacs_agent.deliver import WrongSettings, check_settings
 from pacs_agent.ops.runtime import Notifications, Retention, Watermark
 from pacs_agent.receive import NewPeer
 from pacs_agent.route import WrongRules, read_document
@@ -88,6 +89,22 @@ def read_configuration(text: str) -> Configuration:
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise WrongConfiguration(f"{kind}: {', '.join(twice)} is given twice")
     return found
+
+
+def refused_on_import(configuration: Configuration) -> list[str]:
+    """What of a configuration in force could not be taken over from a file, in words: it is older than the check."""
+    faults = []
+    for peer in configuration.peers or ():
+        try:
+            PeerEntry.model_validate(peer.model_dump(warnings=False))
+        except ValidationError as error:
+            faults.append(f"peer {peer.ae_title}: {_in_words(error)}")
+    for one in configuration.destinations or ():
+        try:
+            check_settings(one.kind, one.settings)
+        except WrongSettings as error:
+            faults.append(f"destination {one.name}: {error}")
+    return faults
 
 
 def write_configuration(configuration: Configuration, heading: str = "") -> str:

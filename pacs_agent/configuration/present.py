@@ -30,8 +30,9 @@ def configuration_now(session: Session) -> Configuration:
 
 
 def _peer(row: Peer) -> PeerEntry:
+    """A peer as it is stored, be it one that would be refused today: `refused_on_import` says so."""
     fields: dict[str, Any] = {name: getattr(row, name) for name in PeerEntry.model_fields}
-    return PeerEntry(**fields)
+    return PeerEntry.model_construct(**fields)
 
 
 def _destination(row: Destination) -> DestinationEntry:

@@ -1,7 +1,6 @@
 """Checks what a working agent needs, each with advice when it is missing. Nothing is changed."""
 
 import os
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -15,8 +14,8 @@ from pacs_agent import deliver, inference, route
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, Destination, Job, JobState, Peer, Worker, utc_now
 from pacs_agent.ops.listening import answers_dicom, answers_http
-
-LOW_DISK_GB = 10.0
+from pacs_agent.ops.runtime import GIGABYTE, Watermark, runtime_settings
+from pacs_agent.ops.watermark import disk_state
 
 
 class Grade(StrEnum):
@@ -62,20 +61,32 @@ def at_a_glance(settings: Settings, database: Database) -> Iterator[Check]:
         yield from check(settings, database)
 
 
-def _disk(settings: Settings, _database: Database) -> Iterator[Check]:
+def _disk(settings: Settings, database: Database) -> Iterator[Check]:
     folder = settings.data_dir.resolve()
     nearest = next(path for path in (folder, *folder.parents) if path.is_dir())
     if not os.access(nearest, os.W_OK):
         advice = "change its owner, or data_dir"
         yield Check(name="disk", grade=Grade.BAD, found=f"{nearest} is not writable", advice=advice)
         return
-    free_gb = shutil.disk_usage(nearest).free / 1e9
-    found = f"{free_gb:.0f} GB free at {folder}"
-    if free_gb < LOW_DISK_GB:
-        advice = "make room, or move data_dir to a larger disk"
+    state = disk_state(nearest, _watermark(database))
+    found = f"{state.free_bytes / GIGABYTE:.0f} GB free at {folder}"
+    if state.refuses:
+        found, advice = f"{found}, images are refused (0xA700)", "make room, or move data_dir to a larger disk"
+        yield Check(name="disk", grade=Grade.BAD, found=found, advice=advice)
+    elif state.warns:
+        advice = "make room, set a rule of retention, or move data_dir to a larger disk"
         yield Check(name="disk", grade=Grade.WARNING, found=found, advice=advice)
     else:
         yield Check(name="disk", grade=Grade.GOOD, found=found)
+
+
+def _watermark(database: Database) -> Watermark:
+    """The limits that the receiver keeps; their defaults where the database does not answer."""
+    try:
+        with database.reading() as session:
+            return runtime_settings(session, Watermark)
+    except SQLAlchemyError:
+        return Watermark()
 
 
 def _database(_settings: Settings, database: Database) -> Iterator[Check]:

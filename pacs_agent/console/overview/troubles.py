@@ -14,6 +14,7 @@ from pacs_agent.ops.figures import QueueNow, queue_now
 from pacs_agent.pipeline import suspension
 
 ADVICE = {
+    "disk": ("Make room, set a rule of retention, or move the archive to a larger disk.", "settings"),
     "listener": ("No images can come in. See what the listener says in the log, or start the agent again.", "logs"),
     "models": ("Upload a signed bundle.", "models"),
     "peers": ("Nobody may send images. Add the scanners or the PACS that shall send.", "peers"),
@@ -28,15 +29,13 @@ CONDITION_PAGES = {
     "audit-chain-broken": "audit",
     "auditor-changed": "audit",
     "certificate-expires": "peers",
-    "disk-full": "settings",
-    "disk-low": "settings",
     "login-throttled": "audit",
     "model-recalled": "models",
     "model-refused": "models",
     "worker-lost": "logs",
 }
 """What the workers' regular look finds (`ops.conditions`), and the page of each. The rest is seen here at once."""
-GRAVE = ("audit-chain-broken", "disk-full")
+GRAVE = ("audit-chain-broken",)
 LONG_WAIT = timedelta(minutes=15)
 LATELY = timedelta(hours=24)
 

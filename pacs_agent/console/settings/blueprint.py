@@ -21,6 +21,7 @@ from pacs_agent.configuration import (
     configuration_now,
     plan_import,
     read_configuration,
+    refused_on_import,
     write_configuration,
 )
 from pacs_agent.console.access import Role, current_person, needs
@@ -141,6 +142,9 @@ def _add_export(room: Room, database: Database) -> None:
             now = configuration_now(session)
         heading = f"Configuration of a PACS agent {__version__}, exported {utc_now():%Y-%m-%d %H:%M} UTC.\n"
         heading += "It holds no passwords, keys or tokens: those named under `secrets` must be set again."
+        heading += "".join(
+            f"\nAn import refuses this until it is set right: {fault}" for fault in refused_on_import(now)
+        )
         text = write_configuration(now, heading)
         with database.writing() as session:
             audit(session, actor=acting(), action="configuration.exported", outcome=Outcome.SUCCESS)

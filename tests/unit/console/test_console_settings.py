@@ -120,6 +120,20 @@ def test_what_was_looked_at_is_what_is_taken_over(
     assert client.get(location).status_code == 404
 
 
+def test_what_is_stored_is_exported_though_it_would_be_refused_today(
+    client: FlaskClient, csrf: dict[str, str], database: Database
+) -> None:
+    with database.writing() as session:
+        session.add(Peer(ae_title="OLD", host="no host/at all", may_store=True, may_echo=True, enabled=True))
+    answer = client.get("/console/settings/export")
+    assert answer.status_code == 200
+    assert "host: no host/at all" in answer.text
+    assert "# An import refuses this until it is set right: peer OLD: host" in answer.text
+    assert upload(client, csrf, answer.text).status_code == 422
+    draft = upload(client, csrf, "pacs_agent_configuration: 1\nretention: {images_days: 7}\n").json["location"]
+    assert client.get(draft.replace("/console", "/api/v1")).json["fault"] == "", "other parts can be taken over"
+
+
 @pytest.mark.parametrize("text", ["\x00", "- a", "pacs_agent_configuration: 1\nx: !!python/none ''", "a: &a [*a]"])
 def test_a_file_that_is_none_is_refused(client: FlaskClient, csrf: dict[str, str], text: str) -> None:
     assert upload(client, csrf, text).status_code == 422

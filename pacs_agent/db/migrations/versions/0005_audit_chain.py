@@ -1,15 +1,18 @@
 """the audit trail as a chain of digests, which the database itself keeps from being changed."""
 
+import hashlib
+import json
+from datetime import UTC
+
 import sqlalchemy as sa
 from alembic import op
-
-from pacs_agent.ops.audit_chain import SEALED_AT_ONCE, seal_some
 
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
+SEALED_AT_ONCE = 500
 SAID = ("id", "at", "actor", "action", "outcome", "subject", "detail")
 REFUSED = "the audit trail is not changed afterwards"
 
@@ -28,10 +31,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.bulk_insert(chain, [{"id": 1, "position": 0, "digest": ""}])
-    while seal_some(op.get_bind()) == SEALED_AT_ONCE:
-        pass
+    _seal_all(op.get_bind())
     for statement in _guards_of_postgres() if _is_postgres() else _guards_of_sqlite():
         op.execute(statement)
+
+
+def _seal_all(connection: sa.Connection) -> None:
+    """Seals what was written before there was a chain, as `ops.audit_chain` did at this revision and must ever do."""
+    events = sa.table(
+        "audit_events",
+        *(sa.column(name, sa.String) for name in ("actor", "action", "outcome", "subject", "digest")),
+        *(sa.column(name, sa.Integer) for name in ("id", "position")),
+        *(sa.column("at", sa.DateTime(timezone=True)), sa.column("detail", sa.JSON)),
+    )
+    said = sa.select(*(events.c[name] for name in SAID)).order_by(events.c.id).limit(SEALED_AT_ONCE)
+    seal = sa.update(events).where(events.c.id == sa.bindparam("row"))
+    seal = seal.values(position=sa.bindparam("at_position"), digest=sa.bindparam("sealed_as"))
+    position, digest = 0, ""
+    while rows := connection.execute(said.where(events.c.position.is_(None))).all():
+        seals = []
+        for row in rows:
+            position += 1
+            digest = _digest(position, digest, row)
+            seals.append({"row": row.id, "at_position": position, "sealed_as": digest})
+        connection.execute(seal, seals)
+    connection.execute(sa.text("UPDATE audit_chain SET position = :p, digest = :d"), {"p": position, "d": digest})
+
+
+def _digest(position: int, before: str, row: sa.Row) -> str:
+    at = row.at.astimezone(UTC) if row.at.tzinfo else row.at.replace(tzinfo=UTC)
+    said = [position, before, row.id, at.isoformat(timespec="microseconds"), *row[2:]]
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def downgrade() -> None:
