@@ -78,8 +78,26 @@ class DimseSettings(_Section):
     ae_title: AETitle = Field("PACSAGENT", description="AE title we answer to; any other called AE title is rejected")
     host: str = Field("127.0.0.1", description="address the listener binds")
     port: int = Field(11112, ge=0, le=65535, description="TCP port of the listener")
-    max_associations: int = Field(32, ge=1, description="associations served at a time; further ones are rejected")
+    processes: int = Field(0, ge=0, le=64, description="receiving processes on the port; 0 = one per core, at most 4")
+    max_associations: int = Field(
+        32,
+        ge=1,
+        description="associations served at a time; further ones are rejected, the last quarter is for registered hosts",
+    )
+    max_associations_per_peer: int = Field(
+        24, ge=1, description="associations of one AE title at one address at a time; further ones are rejected"
+    )
+    max_waiting: int = Field(
+        128, ge=1, description="connections of a process that asked for no association yet; the oldest gives way"
+    )
+    max_waiting_per_address: int = Field(
+        32, ge=1, description="such connections of one address; its oldest gives way to its next"
+    )
+    max_object_mb: int = Field(4096, ge=1, le=65536, description="largest instance taken by C-STORE, in MB")
+    negotiation_timeout_s: float = Field(30, gt=0, description="from the connection to the whole association request")
     network_timeout_s: float = Field(60, gt=0, description="an idle association is aborted after this time")
+    pdu_timeout_s: float = Field(60, gt=0, description="from the first byte of a PDU to its last")
+    message_timeout_s: float = Field(1800, gt=0, description="from the first fragment of a message to its last")
     tls: DimseTlsSettings | None = Field(None, description="DICOM over TLS; without it nothing is encrypted")
 
 
@@ -218,6 +236,9 @@ class DeliverSettings(_Section):
     backoff_s: float = Field(2, gt=0, description="wait after the first failed attempt; doubles each time")
     backoff_max_s: float = Field(600, gt=0, description="longest wait between two attempts")
     timeout_s: float = Field(30, gt=0, description="time limit of one connection or response")
+    commitment_wait_s: float = Field(
+        3600, gt=0, description="a request of storage commitment that is not answered for this time is made again"
+    )
 
 
 class BringInSettings(_Section):

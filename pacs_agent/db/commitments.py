@@ -45,8 +45,9 @@ class CommitmentOwed(Base):
 
 
 class AskedState(StrEnum):
-    """Where a request of ours is. `replaced`: another one took its place before it was answered."""
+    """Where a request of ours is. `replaced`: it was not taken, not answered in time, or its answer was acted upon."""
 
+    ASKING = "asking"
     WAITING = "waiting"
     ANSWERED = "answered"
     REPLACED = "replaced"
@@ -65,7 +66,7 @@ class CommitmentAsked(Base):
     """AE title that was asked: nobody else may answer."""
     instances: Mapped[list[list[str]]] = mapped_column(JSON)
     """SOP Class UID and SOP Instance UID of each."""
-    state: Mapped[AskedState] = mapped_column(String(16), default=AskedState.WAITING)
+    state: Mapped[AskedState] = mapped_column(String(16), default=AskedState.ASKING)
     committed: Mapped[list[str]] = mapped_column(default=list)
     """SOP Instance UIDs."""
     failed: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)

@@ -5,6 +5,7 @@ Unreachable, which may pass, and Refused, which will not; nothing counts as sent
 """
 
 from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts
+from pacs_agent.deliver.counting import SourceQuery
 from pacs_agent.deliver.destinations import (
     DestinationInUse,
     DestinationShown,
@@ -18,13 +19,22 @@ from pacs_agent.deliver.destinations import (
     rules_using,
 )
 from pacs_agent.deliver.dimse import DimseDestination, ScuAddress
-from pacs_agent.deliver.errors import DeliveryError, NotThere, Refused, Unreachable, WrongSettings
+from pacs_agent.deliver.errors import (
+    DeliveryError,
+    NotCommitted,
+    NotThere,
+    Refused,
+    Uncommitted,
+    Unreachable,
+    WrongSettings,
+)
 from pacs_agent.deliver.kinds import KINDS, DestinationKind, check_settings, open_destination, probe
 from pacs_agent.deliver.means import Means
 from pacs_agent.deliver.outbox import Outbox, reset_deliveries, send_deliveries_again
 from pacs_agent.deliver.outgoing import Outgoing, outgoing
 from pacs_agent.deliver.probing import Probed, echoed, probed
 from pacs_agent.deliver.stow import StowAddress, StowDestination
+from pacs_agent.deliver.vouching import Vouching
 
 __all__ = [
     "KINDS",
@@ -37,6 +47,7 @@ __all__ = [
     "DimseDestination",
     "Means",
     "NewDestination",
+    "NotCommitted",
     "NotThere",
     "Outbox",
     "Outgoing",
@@ -44,11 +55,14 @@ __all__ = [
     "Refused",
     "ScuAddress",
     "SecretShown",
+    "SourceQuery",
     "StowAddress",
     "StowDestination",
+    "Uncommitted",
     "UnknownDestination",
     "Unreachable",
     "Verdict",
+    "Vouching",
     "Whereabouts",
     "WrongSettings",
     "check_settings",

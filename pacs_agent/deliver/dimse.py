@@ -1,11 +1,15 @@
-"""Destinations of kind `dimse`: C-STORE SCU (PS3.4 B), confirmed by C-FIND at IMAGE level (PS3.4 C) where asked for."""
+"""Destinations of kind `dimse`: C-STORE SCU (PS3.4 B), confirmed by C-FIND at IMAGE level (PS3.4 C) where asked for.
+
+Over TLS where the destination says so (PS3.15 B.9). That it is confirmed by storage commitment is in `commitment`.
+"""
 
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
@@ -22,6 +26,7 @@ from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts
 from pacs_agent.deliver.errors import Refused, Unreachable
 from pacs_agent.deliver.means import Means
 from pacs_agent.deliver.outgoing import Outgoing
+from pacs_agent.ops.dicom_tls import WrongTls, client_context, fault_found
 from pacs_agent.ops.outbound import AddressRefused
 
 _PENDING = {0xFF00, 0xFF01}
@@ -40,10 +45,24 @@ class ScuAddress(BaseModel):
     port: int = Field(ge=1, le=65535)
     called_ae: AETitle
     calling_ae: AETitle = "PACSAGENT"
-    query: bool = Field(False, description="confirm by C-FIND at IMAGE level that the objects are there")
+    confirm: Literal["none", "query", "commitment"] = Field(
+        "none", description="query: by C-FIND at IMAGE level that objects are there; commitment: by storage commitment"
+    )
+    tls: bool = Field(False, description="over TLS, with the certificate of dimse.tls")
+    certificate_name: str = Field("", max_length=255, description="name its certificate bears, where it is not `host`")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _once_called_query(cls, given: Any) -> Any:
+        """`query: true` is how `confirm: query` was written before there was storage commitment."""
+        if not isinstance(given, dict) or "query" not in given:
+            return given
+        rest = {key: value for key, value in given.items() if key != "query"}
+        asked = TypeAdapter(bool).validate_python(given["query"])
+        return {**rest, "confirm": "query"} if asked and rest.get("confirm", "none") == "none" else rest
 
     def __str__(self) -> str:
-        return f"{self.called_ae} at {self.host}:{self.port}"
+        return f"{self.called_ae} at {self.host}:{self.port}{' (TLS)' if self.tls else ''}"
 
 
 class DimseDestination:
@@ -55,6 +74,7 @@ class DimseDestination:
         self.address = settings
         self.timeout_s = means.timeout_s
         self._outbound = means.outbound
+        self._tls = means.tls
 
     def send(self, objects: Sequence[Outgoing]) -> Iterator[Answer]:
         """Sends all objects in one association that offers only their own presentation contexts.
@@ -67,9 +87,9 @@ class DimseDestination:
                 yield self._store(association, one, accepted)
 
     def confirm(self, objects: Sequence[Outgoing]) -> Iterator[Confirmation]:
-        """Asks for each object by C-FIND; without the setting `query` nobody is asked."""
-        if not self.address.query:
-            yield from (_unknown(one, "not asked: the setting query is off") for one in objects)
+        """Asks for each object by C-FIND; where `confirm` is not `query` nobody is asked."""
+        if self.address.confirm != "query":
+            yield from (_unknown(one, "not asked: the setting confirm is not query") for one in objects)
             return
         find = StudyRootQueryRetrieveInformationModelFind
         with self.association([build_context(find)]) as association:
@@ -98,6 +118,7 @@ class DimseDestination:
         `roles` for C-GET, where the node stores at us over the same association (PS3.7 D.3.3.4), with `handlers`.
         """
         self._check_address()
+        context = self._tls_context() if self.address.tls else None
         association = self._entity().associate(
             self.address.host,
             self.address.port,
@@ -105,9 +126,10 @@ class DimseDestination:
             ae_title=self.address.called_ae,
             ext_neg=list(roles),
             evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once), *handlers],
+            tls_args=(context, self._certificate_name) if context else None,
         )
         if not association.is_established:
-            raise self._why_not(association)
+            raise self._why_not(association, context)
         try:
             yield association
         finally:
@@ -122,6 +144,20 @@ class DimseDestination:
         except OSError as error:
             raise Unreachable(f"nobody knows the host {self.address.host}; check its name") from error
 
+    @property
+    def _certificate_name(self) -> str:
+        return self.address.certificate_name or self.address.host
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            raise Refused(
+                f"{self.address} is set to TLS, and we have no certificate; set dimse.tls (docs/operations.md)"
+            )
+        try:
+            return client_context(self._tls)
+        except WrongTls as error:
+            raise Refused(str(error)) from error
+
     def _entity(self) -> AE:
         entity = AE(self.address.calling_ae)
         entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
@@ -130,7 +166,7 @@ class DimseDestination:
         entity.dimse_timeout = entity.network_timeout = self.timeout_s
         return entity
 
-    def _why_not(self, association: Association) -> Refused | Unreachable:
+    def _why_not(self, association: Association, context: ssl.SSLContext | None) -> Refused | Unreachable:
         if association.is_rejected:
             answer = association.acceptor.primitive
             reason = f"{self.address} rejected the association ({answer.result_str}: {answer.reason_str})"
@@ -139,6 +175,9 @@ class DimseDestination:
         if rejected := association.rejected_contexts:  # pynetdicom aborts an association that leaves nothing to do
             names = ", ".join(sorted({UID(context.abstract_syntax).name for context in rejected}))
             return Refused(f"{self.address} rejected every presentation context offered: {names}")
+        where = self.address.host, self.address.port
+        if context and (fault := fault_found(context, *where, self._certificate_name, self.timeout_s)):
+            return Unreachable(f"{self.address}: {fault}")
         return Unreachable(
             f"{self.address} did not accept an association: no answer, or it was aborted; check host and port"
         )

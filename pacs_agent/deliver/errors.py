@@ -13,8 +13,16 @@ class NotThere(Unreachable):
     """The destination accepted an object and does not have it, or not yet."""
 
 
+class Uncommitted(NotThere):
+    """The destination did not say yet, or cannot be asked now, that it keeps what was sent for good."""
+
+
 class Refused(DeliveryError):
     """The destination does not want what was sent, or is set up wrongly. Only a change by people helps."""
+
+
+class NotCommitted(Refused):
+    """The destination does not keep for good what was sent to it, or refuses to be asked."""
 
 
 class WrongSettings(ValueError):

@@ -66,7 +66,7 @@ def open_destination(row: Destination, settings: Settings, *, even_disabled: boo
 def means_for(row: Destination | None, settings: Settings) -> Means:
     """By which means a destination is spoken to; without a row, a node that is no destination."""
     secrets = {secret.name: secret.value for secret in row.secrets} if row else {}
-    return Means(settings.deliver.timeout_s, outbound_of(settings.web), secrets)
+    return Means(settings.deliver.timeout_s, outbound_of(settings.web), secrets, settings.dimse.tls)
 
 
 def probe(row: Destination, settings: Settings) -> str:

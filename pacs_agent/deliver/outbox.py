@@ -9,7 +9,9 @@ from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, Delivery, DeliveryState, Destination, ResultObject, utc_now
 from pacs_agent.deliver.answer import Answer, Verdict, Whereabouts
-from pacs_agent.deliver.errors import DeliveryError, NotThere, Refused, Unreachable
+from pacs_agent.deliver.commitment import Commitments, Settled, forget_requests
+from pacs_agent.deliver.dimse import DimseDestination
+from pacs_agent.deliver.errors import DeliveryError, NotCommitted, NotThere, Refused, Uncommitted, Unreachable
 from pacs_agent.deliver.kinds import DestinationKind, open_destination
 from pacs_agent.deliver.outgoing import Outgoing, outgoing
 from pacs_agent.ops import Outcome, audit
@@ -30,6 +32,7 @@ class Outbox:
         self.database = database
         self.archive = archive
         self.settings = settings
+        self._commitments = Commitments(database, settings.deliver.commitment_wait_s)
 
     def deliver(self, job_id: str, destination: str) -> int:
         """Sends what the destination does not have yet; returns how many objects of the job it has now.
@@ -52,12 +55,16 @@ class Outbox:
         """Asks the destination for what it stored; returns in words what came of it.
 
         Raises Unreachable when it does not answer, NotThere when it lacks an object that it said it took, Refused when
-        it does not let us ask.
+        it does not let us ask. By storage commitment: Uncommitted while it has not said that it keeps them for good,
+        NotCommitted when it does not.
         """
+        kind = self._open(destination)
+        if isinstance(kind, DimseDestination) and kind.address.confirm == "commitment":
+            return self._commit(job_id, destination, kind)
         stored = self._objects(job_id, destination, (DeliveryState.STORED,))
         if not stored:
             return "confirmed before"
-        confirmations = list(self._open(destination).confirm(stored))
+        confirmations = list(kind.confirm(stored))
         for found in confirmations:
             if found.whereabouts is Whereabouts.THERE:
                 self._mark(destination, found.sop_instance_uid, DeliveryState.CONFIRMED, found.text)
@@ -72,12 +79,47 @@ class Outbox:
             for delivery in _deliveries(session, job_id, destination, _UNSENT):
                 delivery.state, delivery.changed_at = DeliveryState.UNREACHABLE, utc_now()
 
-    def lost(self, job_id: str, destination: str) -> None:
+    def lost(self, job_id: str, destination: str, why: str = "not found there afterwards") -> None:
         """Marks what the destination said it stored, but does not have, as refused: never shown as sent."""
         with self.database.writing() as session:
             for delivery in _deliveries(session, job_id, destination, (DeliveryState.STORED,)):
                 delivery.state, delivery.changed_at = DeliveryState.REFUSED, utc_now()
-                delivery.answer = f"accepted ({delivery.answer}), but not found there afterwards"
+                delivery.answer = f"accepted ({delivery.answer}), but {why}"
+
+    def _commit(self, job_id: str, destination: str, node: DimseDestination) -> str:
+        """Asks for storage commitment, or looks what came of it. What was not kept is sent once more."""
+        self._send_what_was_not_kept(job_id, destination)
+        stored = self._objects(job_id, destination, (DeliveryState.STORED,))
+        if not stored:
+            return "committed before"
+        settled = self._commitments.settle(job_id, destination, node, stored)
+        for sop_instance_uid in settled.committed:
+            self._mark(destination, sop_instance_uid, DeliveryState.CONFIRMED, "storage commitment: kept for good")
+        if settled.failed:
+            self._not_kept(destination, settled)
+        if settled.waiting:
+            raise Uncommitted(f"storage commitment: {settled.waiting}")
+        return f"storage commitment: {len(settled.committed)} objects are kept for good"
+
+    def _send_what_was_not_kept(self, job_id: str, destination: str) -> None:
+        if not self._objects(job_id, destination, _UNSENT):
+            return
+        try:
+            self.deliver(job_id, destination)
+        except Unreachable as error:
+            raise Uncommitted(f"sent once more after storage commitment was refused: {error}") from error
+        except Refused as error:
+            raise NotCommitted(f"sent once more after storage commitment was refused: {error}") from error
+
+    def _not_kept(self, destination: str, settled: Settled) -> None:
+        """Raises Uncommitted the first time, and lets it be sent once more; after that NotCommitted."""
+        reasons = ", ".join(sorted({f"0x{reason:04X}" for reason in settled.failed.values()}))
+        words = f"storage commitment: {destination} does not keep {len(settled.failed)} objects (reason {reasons})"
+        if settled.failures > 1:
+            raise NotCommitted(f"{words}, also after they were sent once more; ask who runs it, then run the job again")
+        for sop_instance_uid in settled.failed:
+            self._mark(destination, sop_instance_uid, DeliveryState.PENDING, words)
+        raise Uncommitted(f"{words}; they are sent once more")
 
     def _prepare(self, job_id: str, destination: str) -> None:
         """A row for each object; existing ones stay as they are."""
@@ -132,11 +174,13 @@ class Outbox:
 def reset_deliveries(session: Session, job_id: str) -> None:
     """Lets a job's deliveries that failed be tried again, in the caller's transaction; what arrived stays as it is."""
     session.execute(_to_pending(job_id).where(Delivery.state.not_in(_ARRIVED)))
+    forget_requests(session, job_id)
 
 
 def send_deliveries_again(session: Session, job_id: str) -> None:
     """Lets all objects of a job be sent once more, also those that arrived, in the caller's transaction."""
     session.execute(_to_pending(job_id))
+    forget_requests(session, job_id)
 
 
 def _to_pending(job_id: str) -> Update:

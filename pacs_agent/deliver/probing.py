@@ -28,9 +28,18 @@ def probed(row: Destination, settings: Settings) -> Probed:
     return _timed(kind)
 
 
-def echoed(host: str, port: int, called_ae: str, settings: Settings) -> Probed:
+def echoed(
+    host: str, port: int, called_ae: str, settings: Settings, *, tls: bool = False, certificate_name: str = ""
+) -> Probed:
     """What a DICOM node answers to C-ECHO from our own AE title."""
-    address = ScuAddress(host=host, port=port, called_ae=called_ae, calling_ae=settings.dimse.ae_title)
+    address = ScuAddress(
+        host=host,
+        port=port,
+        called_ae=called_ae,
+        calling_ae=settings.dimse.ae_title,
+        tls=tls,
+        certificate_name=certificate_name,
+    )
     return _timed(DimseDestination(address, means_for(None, settings)))
 
 

@@ -4,6 +4,7 @@ PS3.15 B.9 and B.10 (BCP 195, RFC 9325): TLS 1.3, or TLS 1.2 with ephemeral keys
 older, no compression, no renegotiation. Both ends show certificates.
 """
 
+import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ CIPHER_SUITES = (
 )
 """Of TLS 1.2, in OpenSSL's names: those of PS3.15 B.10 and, for certificates with elliptic curves, of RFC 9325 4.2."""
 HANDSHAKE_TIMEOUT_S = 10.0
+_ALERT_S = 1.0
 _GROUP = Path(__file__).with_name("ffdhe3072.pem")
 """RFC 7919 A.2: a group of known good for DHE."""
 _REMEDIES = {
@@ -90,6 +92,34 @@ def handshake_fault(error: OSError) -> str:
         reason = error.reason or type(error).__name__
         return _REMEDIES.get(reason, f"the TLS handshake failed: {reason.replace('_', ' ').lower()}")
     return f"the connection broke during the TLS handshake ({error.strerror or type(error).__name__})"
+
+
+def fault_found(context: ssl.SSLContext, host: str, port: int, name: str, timeout_s: float) -> str:
+    """Why a node cannot be called over TLS, by one more handshake; empty when TLS is not what is wrong.
+
+    In TLS 1.3 the other end looks at our certificate after our part of the handshake, so its alert is waited for.
+    """
+    try:
+        plain = socket.create_connection((host, port), timeout_s)
+    except OSError:
+        return ""
+    with plain:
+        try:
+            with context.wrap_socket(plain, server_hostname=name) as secured:
+                secured.settimeout(_ALERT_S)
+                return _alert(secured)
+        except OSError as error:
+            return handshake_fault(error)
+
+
+def _alert(secured: ssl.SSLSocket) -> str:
+    try:
+        secured.recv(1)
+    except TimeoutError:
+        return ""
+    except OSError as error:
+        return handshake_fault(error)
+    return ""
 
 
 def certificate_ends_at(path: Path) -> datetime | None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.config import DeliverSettings
 from pacs_agent.db import Database, Job, JobState, JobStep, StepState, utc_now
-from pacs_agent.deliver import DeliveryError, NotThere, Outbox, Unreachable
+from pacs_agent.deliver import DeliveryError, NotCommitted, NotThere, Outbox, Uncommitted, Unreachable
 from pacs_agent.pipeline.progress import begin_step, describe, end_step, is_running
 from pacs_agent.pipeline.steps import fail_job
 from pacs_agent.results import ObjectKind
@@ -92,6 +92,9 @@ class Deliveries:
             return Attempted.AGAIN
         if act is Act.DELIVER:
             self.outbox.give_up(job_id, destination)
+        elif isinstance(error, Uncommitted):
+            self.outbox.give_up(job_id, destination)
+            self.outbox.lost(job_id, destination, describe(error))
         elif isinstance(error, NotThere):
             self.outbox.lost(job_id, destination)
         else:
@@ -101,7 +104,9 @@ class Deliveries:
 
     def _refused(self, job_id: str, act: Act, destination: str, error: DeliveryError) -> Attempted:
         name = f"{act}:{destination}"
-        if act is Act.CONFIRM:
+        if isinstance(error, NotCommitted):
+            self.outbox.lost(job_id, destination, describe(error))
+        elif act is Act.CONFIRM:
             return self._unconfirmed(job_id, name, error)
         self._end(job_id, name, StepState.FAILED, describe(error))
         return Attempted.FAILED

@@ -10,25 +10,29 @@ from pathlib import Path
 from dbos import DBOS, DBOSConfig
 from sqlalchemy.engine import make_url
 
+from pacs_agent.ahead import ReadAhead
 from pacs_agent.archive import Archive, keep_archive
-from pacs_agent.assemble import QuietWatch, complete_quiet_studies
+from pacs_agent.assemble import Assembler
 from pacs_agent.config import Settings
 from pacs_agent.db import Database
-from pacs_agent.deliver import Outbox
+from pacs_agent.deliver import Outbox, SourceQuery, Vouching
 from pacs_agent.ops import get_log
 from pacs_agent.ops.audit_chain import SEAL_EVERY_S, seal_waiting
 from pacs_agent.ops.notify import watch
 from pacs_agent.pipeline.delivery import Deliveries
 from pacs_agent.pipeline.dispatch import Dispatcher
+from pacs_agent.pipeline.msvlm import MsVlm
 from pacs_agent.pipeline.reaper import Reaper
 from pacs_agent.pipeline.registry import PIPELINES
-from pacs_agent.pipeline.stages import StagesFactory
+from pacs_agent.pipeline.stages import Stages, StagesFactory
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.pipeline.workers import DeathWatch, Heartbeat
 from pacs_agent.pipeline.workflow import Story, register_queues
 
 WORKFLOW_VERSION = "1"
 """Version of the workflows' shape: only workers of the same take up unfinished jobs. Raise it with the shape."""
+READS_AHEAD = "msvlm"
+"""The pipeline whose slices are read before a study is complete."""
 UPKEEP_S = 30.0
 NOTICES_S = 10.0
 FENCED_EXIT_CODE = 75
@@ -47,9 +51,11 @@ class WorkerProcess:
         self.heartbeat = Heartbeat(self.database)
         self.fenced = False
         self._pipelines = pipelines
-        self._quiet = QuietWatch(settings.assemble.quiet_s)
+        ask = SourceQuery(self.database, settings)
+        self._assembler = Assembler(self.database, self.archive, settings.assemble, ask)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._ahead: ReadAhead | None = None
 
     def start(self) -> None:
         """Begins to work, in threads of its own."""
@@ -65,6 +71,10 @@ class WorkerProcess:
         self._every(SEAL_EVERY_S, lambda: seal_waiting(self.database), "sealer")
         self._every(poll_s, self._assemble, "assemble")
         self._every(poll_s, self._dispatcher.dispatch, "dispatch")
+        if self._ahead is not None:
+            self._every(self.settings.ahead.poll_s, self._ahead.look, "ahead")
+            self._every(0, self._ahead.encode_waiting, "encoder ahead")
+        self._every(poll_s, Vouching(self.database, self.archive, self.settings).answer_due, "commitment")
         log.info("worker works", worker=self.heartbeat.executor_id)
 
     def run(self) -> None:
@@ -76,6 +86,8 @@ class WorkerProcess:
     def stop(self, patience_s: float = 0) -> None:
         """Ends the work. A job that is running longer than the patience goes on elsewhere, or at the next start."""
         self._stopping.set()
+        if self._ahead is not None:
+            self._ahead.stop()
         for thread in self._threads:
             thread.join(timeout=5)
         DBOS.destroy(workflow_completion_timeout_sec=int(patience_s))
@@ -91,6 +103,7 @@ class WorkerProcess:
         _use_write_ahead_log(self.settings.workflow_url)
         DBOS(config=_dbos_config(self.settings, self.heartbeat.executor_id))
         stages = {name: make(self.settings, self.archive) for name, make in self._pipelines.items()}
+        self._ahead = self._read_ahead(stages.get(READS_AHEAD))
         outbox = Outbox(self.database, self.archive, self.settings)
         steps = Steps(
             self.database, self.archive, stages, self.settings.results.organization, self.heartbeat.executor_id
@@ -101,6 +114,13 @@ class WorkerProcess:
         self._reaper = Reaper(self.database, watch)
         DBOS.launch()
         register_queues(self.settings.work.concurrency)
+
+    def _read_ahead(self, stages: Stages | None) -> ReadAhead | None:
+        """What reads slices before their study is complete, where a pipeline can and the settings want it."""
+        if not self.settings.ahead.enabled or not isinstance(stages, MsVlm):
+            return None
+        executor_id = self.heartbeat.executor_id
+        return ReadAhead(self.archive, self.settings.ahead, stages.read_ahead, executor_id, READS_AHEAD)
 
     def _every(self, period_s: float, act: Callable[[], object], name: str) -> None:
         thread = threading.Thread(target=self._loop, args=(period_s, act, name), name=name, daemon=True)
@@ -127,7 +147,7 @@ class WorkerProcess:
         self._reaper.forget_ended()
 
     def _assemble(self) -> None:
-        completions = complete_quiet_studies(self.database, self.archive, self._quiet)
+        completions = self._assembler.complete()
         for completion in completions:
             log.info("study", study=completion.study_instance_uid, outcome=completion.summary)
         if any(completion.jobs for completion in completions):

@@ -9,7 +9,15 @@ from pacs_agent.receive.identity import is_uid
 from pacs_agent.receive.incoming import Announced, Incoming
 from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.listener import Listener
-from pacs_agent.receive.peers import NewPeer, UnknownPeer, put_peer, recent_refusals, remove_peer
+from pacs_agent.receive.peers import (
+    NewPeer,
+    ReportAddress,
+    UnknownPeer,
+    put_peer,
+    recent_refusals,
+    remove_peer,
+    report_address,
+)
 from pacs_agent.receive.refusal import (
     CannotUnderstand,
     ClassNotSupported,
@@ -34,6 +42,7 @@ __all__ = [
     "NewPeer",
     "OutOfResources",
     "Refusal",
+    "ReportAddress",
     "ReusedUID",
     "Tally",
     "UnknownPeer",
@@ -41,6 +50,7 @@ __all__ = [
     "put_peer",
     "recent_refusals",
     "remove_peer",
+    "report_address",
     "run_receive",
     "serve_store",
 ]

@@ -3,15 +3,16 @@
 import ipaddress
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from pacs_agent.config import AETitle
-from pacs_agent.db import AuditEvent, Peer, utc_now
+from pacs_agent.db import AuditEvent, Destination, Peer, utc_now
 from pacs_agent.ops import Outcome, audit
 
 REFUSALS = ("association.rejected", "instance.refused", "instance.quarantined")
@@ -35,6 +36,14 @@ def check_host_binding(value: str) -> str:
     return value
 
 
+def check_certificate_name(value: str) -> str:
+    """A DNS name, or a common name, as it stands in a certificate; empty for none."""
+    value = value.strip()
+    if len(value) > 255 or not value.isprintable():
+        raise ValueError(f"{value[:64]!r} is no name of a certificate: at most 255 printable characters")
+    return value
+
+
 class NewPeer(BaseModel):
     """A peer as people set it up: its AE title, where it must come from, and what it may do."""
 
@@ -45,6 +54,19 @@ class NewPeer(BaseModel):
     may_store: bool = True
     may_echo: bool = True
     enabled: bool = True
+    certificate_name: Annotated[str, AfterValidator(check_certificate_name)] = ""
+    tls_only: bool = False
+    commitment_port: int = Field(0, ge=0, le=65535)
+
+
+@dataclass(frozen=True)
+class ReportAddress:
+    """Where a peer takes results of storage commitment. `certificate_name` is empty where it is that of the host."""
+
+    host: str
+    port: int
+    tls: bool = False
+    certificate_name: str = ""
 
 
 class UnknownPeer(LookupError):
@@ -58,7 +80,8 @@ def put_peer(session: Session, new: NewPeer, *, actor: str) -> None:
     if row is None:
         row = Peer(ae_title=new.ae_title)
         session.add(row)
-    row.host, row.may_store, row.may_echo, row.enabled = new.host, new.may_store, new.may_echo, new.enabled
+    for name in _SET_UP:
+        setattr(row, name, getattr(new, name))
     _audit(session, actor, "peer.changed", new.ae_title, before, _audited(row))
 
 
@@ -101,11 +124,39 @@ def _note(session: Session, source: str, **values: Any) -> None:
     session.execute(update(Peer).where(Peer.ae_title == ae_title).values(**values))
 
 
-Facts = dict[str, Any]
+def report_address(session: Session, ae_title: str, source: str) -> ReportAddress | None:
+    """Where results of storage commitment are sent to a peer that asked as `source`, "AE@address"; None if unknown.
+
+    Its own port is at its host, or where it asked from when no single host is registered; without a port it is the
+    DICOM destination of the same AE title.
+    """
+    peer = session.get(Peer, ae_title)
+    if peer is not None and peer.commitment_port:
+        host = _single_host(peer.host) or source.rpartition("@")[2]
+        over_tls = peer.tls_only or bool(peer.certificate_name)
+        return ReportAddress(host, peer.commitment_port, over_tls, peer.certificate_name)
+    for row in session.scalars(select(Destination).where(Destination.kind == "dimse", Destination.enabled)):
+        given = row.settings
+        if given.get("called_ae") == ae_title:
+            tls, name = bool(given.get("tls")), str(given.get("certificate_name", ""))
+            return ReportAddress(str(given["host"]), int(given["port"]), tls, name)
+    return None
 
 
-def _audited(row: Peer) -> Facts:
-    return {"host": row.host, "may_store": row.may_store, "may_echo": row.may_echo, "enabled": row.enabled}
+def _single_host(host: str) -> str:
+    """An address or a name; empty for a network."""
+    try:
+        network = ipaddress.ip_network(host, strict=False)
+    except ValueError:
+        return host
+    return str(network.network_address) if network.num_addresses == 1 else ""
+
+
+_SET_UP = tuple(name for name in NewPeer.model_fields if name != "ae_title")
+
+
+def _audited(row: Peer) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _SET_UP}
 
 
 def _audit(

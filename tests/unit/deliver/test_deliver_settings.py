@@ -33,7 +33,15 @@ def test_wrong_settings_are_refused_by_name(kind: str, settings: dict[str, Any],
 
 def test_settings_from_the_command_line_are_text() -> None:
     checked = check_settings("dimse", {"host": "pacs", "port": "104", "called_ae": "PACS", "query": "true"})
-    assert checked == {"host": "pacs", "port": 104, "called_ae": "PACS", "query": True}
+    assert checked == {"host": "pacs", "port": 104, "called_ae": "PACS", "confirm": "query"}
+
+
+def test_the_old_word_for_confirming_by_query_is_read() -> None:
+    address = {"host": "pacs", "port": 104, "called_ae": "PACS"}
+    assert check_settings("dimse", {**address, "query": False}) == address
+    assert check_settings("dimse", {**address, "query": True, "confirm": "commitment"})["confirm"] == "commitment"
+    with pytest.raises(WrongSettings, match="bool"):
+        check_settings("dimse", {**address, "query": "perhaps"})
 
 
 def test_our_own_title_calls_unless_the_destination_says_otherwise() -> None:
