@@ -1,18 +1,23 @@
 """When a study is complete, and which jobs it then becomes.
 
-In: the archive's index, quiet times, an operator's force. Out: studies that are complete or ignored, queued jobs, audit
-lines, all in one transaction. Fails with UnknownStudy; a study whose files cannot be read is ignored with the reason.
+In: the archive's index, counts in images and at the source, quiet times, what rules expect, an operator's force. Out:
+studies that are complete, held or ignored, queued jobs, audit lines, all in one transaction. Fails with UnknownStudy; a
+study whose files cannot be read is ignored with the reason.
 """
 
-from pacs_agent.assemble.completion import Completion, UnknownStudy, complete_quiet_studies, force
+from pacs_agent.assemble.assembler import Assembler
+from pacs_agent.assemble.completion import Completion, UnknownStudy, force
 from pacs_agent.assemble.jobs import image_digests, input_digest
 from pacs_agent.assemble.quiet import QuietWatch
+from pacs_agent.assemble.source import Ask, SourceAnswer
 
 __all__ = [
+    "Ask",
+    "Assembler",
     "Completion",
     "QuietWatch",
+    "SourceAnswer",
     "UnknownStudy",
-    "complete_quiet_studies",
     "force",
     "image_digests",
     "input_digest",

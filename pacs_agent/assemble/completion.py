@@ -1,14 +1,17 @@
 """A study becomes complete: rules are asked and jobs written, in one transaction."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
+from pacs_agent.assemble.grown import Receiving
 from pacs_agent.assemble.jobs import image_digests, input_digest, write_jobs
-from pacs_agent.assemble.quiet import QuietWatch
+from pacs_agent.assemble.verdict import Act, Facts, Limits, Missing, Verdict, weigh
 from pacs_agent.db import Database, Study, StudyState, utc_now
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.route import Decision, NoAttributes, attributes_of_study, rules_in_force
@@ -23,59 +26,67 @@ class UnknownStudy(LookupError):
 
 @dataclass(frozen=True)
 class Completion:
-    """What became of a study: its state, why, and the ids of the jobs written for it."""
+    """What became of a study: its state, why, by which sign it was complete, and the ids of the jobs written for it."""
 
     study_instance_uid: str
     state: StudyState
     reason: str
+    complete_by: str = ""
     jobs: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """The outcome in one sentence."""
-        if self.state == StudyState.IGNORED:
-            return f"ignored: {self.reason}"
+        if self.state in (StudyState.IGNORED, StudyState.HELD):
+            return f"{self.state}: {self.reason}"
         return f"complete, {len(self.jobs)} jobs queued: {self.reason}" if self.jobs else f"complete: {self.reason}"
 
 
-def complete_quiet_studies(database: Database, archive: Archive, watch: QuietWatch) -> list[Completion]:
-    """Completes every study that is quiet. A study that an image joins meanwhile is left for its next quiet time.
+def conclude(
+    database: Database, archive: Archive, study: Receiving, facts: Facts, limits: Limits
+) -> tuple[Completion | None, float]:
+    """Shows a study to the rules, and completes it unless it misses what they expect.
 
-    Raises route.WrongRules when the rules in force cannot be read; all studies then wait.
+    Returns what became of it, None when it waits or when an image joined it meanwhile, and after how many seconds it
+    may be worth asking again. Raises route.WrongRules when the rules in force cannot be read.
     """
-    receiving = _receiving(database)
-    found = (_complete(database, archive, uid, AGENT, receiving[uid]) for uid in watch.quiet(receiving))
-    return [completion for completion in found if completion is not None]
+    decision = _decide(database, archive, study.study_instance_uid)
+    missing = () if isinstance(decision, NoAttributes) else tuple(_missing(decision))
+    verdict = weigh(replace(facts, missing=missing), limits)
+    if verdict.act is Act.WAIT:
+        _say(database, study, verdict.words)
+        left_s = (one.wait_at_most_s - facts.quiet_for_s for one in missing)
+        return None, min((one for one in left_s if one > 0), default=math.inf)
+    return _complete(database, study.study_instance_uid, AGENT, decision, verdict, study.last_received_at), 0.0
 
 
 def force(database: Database, archive: Archive, study_instance_uid: str, *, actor: str) -> Completion:
-    """Completes a study now, without its quiet time. The same images are never read twice by the same pipeline.
+    """Completes a study now, whatever is missing. The same images are never read twice by the same pipeline.
 
     Raises UnknownStudy, and route.WrongRules when the rules in force cannot be read.
     """
-    completion = _complete(database, archive, study_instance_uid, actor, None)
+    decision = _decide(database, archive, study_instance_uid)
+    verdict = Verdict(Act.COMPLETE, f"taken as complete by {actor}")
+    completion = _complete(database, study_instance_uid, actor, decision, verdict, None)
     if completion is None:
         raise UnknownStudy(f"no study {study_instance_uid} was received; `pacs-agent studies` lists those that were")
     return completion
 
 
-def _receiving(database: Database) -> dict[str, datetime]:
-    query = select(Study.study_instance_uid, Study.last_received_at).where(Study.state == StudyState.RECEIVING)
-    with database.reading() as session:
-        rows = session.execute(query.order_by(Study.last_received_at)).all()
-    return {row.study_instance_uid: row.last_received_at for row in rows}
-
-
 def _complete(
-    database: Database, archive: Archive, study_instance_uid: str, actor: str, expected_last: datetime | None
+    database: Database,
+    study_instance_uid: str,
+    actor: str,
+    decision: Decision | NoAttributes,
+    verdict: Verdict,
+    expected_last: datetime | None,
 ) -> Completion | None:
-    """Headers are read before the transaction, which holds SQLite's only write lock, and then checked to be current."""
-    decision = _decide(database, archive, study_instance_uid)
+    """Headers were read before the transaction, which holds SQLite's only write lock, and are checked to be current."""
     with database.writing() as session:
         study = session.scalar(select(Study).where(Study.study_instance_uid == study_instance_uid).with_for_update())
         if study is None or (expected_last is not None and not _unchanged(study, expected_last)):
             return None
-        completion = _written(session, study, decision)
+        completion = _written(session, study, decision, verdict)
         _audit(session, completion, actor)
         return completion
 
@@ -88,34 +99,49 @@ def _decide(database: Database, archive: Archive, study_instance_uid: str) -> De
         except NoAttributes as error:
             return error
     try:
-        attributes.fetch(book.keywords())
+        return book.decide_study(attributes)
     except NoAttributes as error:
         return error
-    return book.decide(attributes)
+
+
+def _missing(decision: Decision) -> Iterator[Missing]:
+    for one in decision.unmet:
+        yield Missing(one.rule.name, one.words, one.expects.wait_at_most_s, one.expects.if_incomplete)
+
+
+def _say(database: Database, seen: Receiving, words: str) -> None:
+    """Keeps why a study waits, for people."""
+    with database.writing() as session:
+        study = session.get(Study, seen.pk)
+        if study is not None and _unchanged(study, seen.last_received_at) and study.state_reason != words:
+            study.state_reason = words
 
 
 def _unchanged(study: Study, expected_last: datetime) -> bool:
     return study.state == StudyState.RECEIVING and study.last_received_at == expected_last
 
 
-def _written(session: Session, study: Study, decision: Decision | NoAttributes) -> Completion:
+def _written(session: Session, study: Study, decision: Decision | NoAttributes, verdict: Verdict) -> Completion:
+    study.complete_by = verdict.words
     digests = image_digests(session, study.id)
     if not digests:
         return _state(study, StudyState.IGNORED, NO_IMAGES)
     if isinstance(decision, NoAttributes):
         return _state(study, StudyState.IGNORED, str(decision))
     study.decision = decision.lines()
-    if decision.ignored:
-        return _state(study, StudyState.IGNORED, decision.summary)
+    if verdict.act is Act.HOLD:
+        study.complete_by = ""
+        return _state(study, StudyState.HELD, verdict.words)
+    asked = decision.without(verdict.dropped)
+    if asked.ignored:
+        return _state(study, StudyState.IGNORED, verdict.words if verdict.dropped else asked.summary)
     study.complete_at = utc_now()
-    return _state(
-        study, StudyState.COMPLETE, decision.summary, write_jobs(session, study, decision, input_digest(digests))
-    )
+    return _state(study, StudyState.COMPLETE, asked.summary, write_jobs(session, study, asked, input_digest(digests)))
 
 
 def _state(study: Study, state: StudyState, reason: str, jobs: tuple[str, ...] = ()) -> Completion:
     study.state, study.state_reason = state, reason
-    return Completion(study.study_instance_uid, state, reason, jobs)
+    return Completion(study.study_instance_uid, state, reason, study.complete_by, jobs)
 
 
 def _audit(session: Session, completion: Completion, actor: str) -> None:
@@ -126,5 +152,6 @@ def _audit(session: Session, completion: Completion, actor: str) -> None:
         outcome=Outcome.SUCCESS,
         subject=completion.study_instance_uid,
         reason=completion.reason,
+        complete_by=completion.complete_by,
         jobs=list(completion.jobs),
     )

@@ -1,4 +1,4 @@
-"""Which studies have been quiet long enough, told by a clock that cannot jump."""
+"""How long each study has been quiet, told by a clock that cannot jump."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -23,28 +23,19 @@ class QuietWatch:
     back holds nothing up: an age in the future counts as none.
     """
 
-    def __init__(
-        self,
-        quiet_s: float,
-        monotonic: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = utc_now,
-    ) -> None:
-        self.quiet_s = quiet_s
-        self._monotonic = monotonic
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic, now: Callable[[], datetime] = utc_now) -> None:
+        self.monotonic = monotonic
         self._now = now
         self._sights: dict[str, _Sight] = {}
 
-    def quiet(self, receiving: Mapping[str, datetime]) -> list[str]:
-        """The Study Instance UIDs that are quiet, of all that are receiving with the time of their last image."""
-        self._sights = {uid: self._sight(uid, last) for uid, last in receiving.items()}
-        return [uid for uid, sight in self._sights.items() if self._quiet_for_s(sight) >= self.quiet_s]
+    def quiet_for_s(self, receiving: Mapping[str, datetime]) -> dict[str, float]:
+        """Seconds since the newest image of each study, of all that are receiving with the time of that image."""
+        now, now_s = self._now(), self.monotonic()
+        self._sights = {uid: self._sight(uid, last, now, now_s) for uid, last in receiving.items()}
+        return {uid: sight.age_s + now_s - sight.seen_s for uid, sight in self._sights.items()}
 
-    def _sight(self, study_instance_uid: str, last_received_at: datetime) -> _Sight:
+    def _sight(self, study_instance_uid: str, last_received_at: datetime, now: datetime, now_s: float) -> _Sight:
         known = self._sights.get(study_instance_uid)
         if known is not None and known.last_received_at == last_received_at:
             return known
-        age_s = max(0.0, (self._now() - last_received_at).total_seconds())
-        return _Sight(last_received_at, age_s, self._monotonic())
-
-    def _quiet_for_s(self, sight: _Sight) -> float:
-        return sight.age_s + self._monotonic() - sight.seen_s
+        return _Sight(last_received_at, max(0.0, (now - last_received_at).total_seconds()), now_s)

@@ -47,7 +47,7 @@ def rules_test(agent: Agent, file_or_study: str, rules_file: Path | None, as_jso
     """Explain what the rules decide for a DICOM file or for a study received (its Study Instance UID)."""
     try:
         book = _book(agent, rules_file)
-        decision = book.decide(_attributes(agent, file_or_study))
+        decision = book.decide_study(_attributes(agent, file_or_study))
     except (route.WrongRules, route.NoAttributes) as error:
         raise click.UsageError(str(error)) from error
     if as_json:
@@ -80,8 +80,12 @@ def rules_try(agent: Agent, file: Path, studies: int, as_json: bool) -> None:
 
 
 def _orders(orders: Iterable[route.Order]) -> str:
-    asked = (f"{one.rule}: {one.pipeline} to {', '.join(one.destinations) or 'own archive only'}" for one in orders)
-    return "; ".join(asked) or "ignored"
+    return "; ".join(map(_order, orders)) or "ignored"
+
+
+def _order(one: route.Order) -> str:
+    misses = f" ({one.misses})" if one.misses else ""
+    return f"{one.rule}: {one.pipeline} to {', '.join(one.destinations) or 'own archive only'}{misses}"
 
 
 @rules.command("history")
@@ -102,7 +106,7 @@ def _book(agent: Agent, file: Path | None) -> route.RuleBook:
         return route.rules_in_force(session)
 
 
-def _attributes(agent: Agent, file_or_study: str) -> Any:
+def _attributes(agent: Agent, file_or_study: str) -> route.StudyAttributes:
     if Path(file_or_study).is_file():
         return route.attributes_of_file(Path(file_or_study))
     with agent.database.reading() as session:
@@ -114,6 +118,9 @@ def _print_decision(decision: Any) -> None:
     for tried in decision.rules:
         tree = Tree(f"{'[green]matches[/]' if tried.matched else '[dim]no match[/]'}  {escape(tried.rule)}")
         _grow(tree, tried.explanation)
+        if tried.expects is not None:
+            for part in tried.expects.parts:
+                _grow(tree, part.model_copy(update={"condition": f"expects {part.condition}"}))
         out.print(tree)
     out.print(f"[bold]{escape(decision.summary)}[/]")
 

@@ -9,6 +9,7 @@ from pacs_agent.route.conditions import Attributes
 from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.dry_run import DryRun, Order, StudyTried, dry_run
 from pacs_agent.route.errors import NoAttributes, RulesChanged, WrongRules
+from pacs_agent.route.expects import Expects
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.in_force import (
     RulesVersion,
@@ -28,6 +29,7 @@ __all__ = [
     "Decision",
     "Document",
     "DryRun",
+    "Expects",
     "Explanation",
     "NoAttributes",
     "Order",

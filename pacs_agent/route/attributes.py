@@ -2,16 +2,18 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive import UNREADABLE_FILE, Archive
 from pacs_agent.db import Instance, Origin, Series, Study
 from pacs_agent.route.conditions import Value
 from pacs_agent.route.errors import NoAttributes
+from pacs_agent.route.expects import RECEIVED
 from pacs_agent.route.keywords import NUMERIC_VRS
 
 _INDEXED = {
@@ -31,12 +33,21 @@ _INDEXED = {
 class StudyAttributes(Mapping[str, tuple[Value, ...]]):
     """For each keyword the distinct values over the images of a study, sorted. Headers are read when asked for."""
 
-    def __init__(self, indexed: Mapping[str, tuple[Value, ...]], files: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        indexed: Mapping[str, tuple[Value, ...]],
+        files: Sequence[Path],
+        series: Sequence["StudyAttributes"] = (),
+    ) -> None:
         self._known = dict(indexed)
         self._files = files
+        self.series = series
+        """The same for each series by itself."""
 
-    def fetch(self, keywords: Collection[str]) -> None:
-        """Reads these attributes now, in one pass over the files."""
+    def fetch(self, keywords: Collection[str], of_series: Collection[str] = ()) -> None:
+        """Reads these attributes now, of the study and of each series, in one pass over the files for each of both."""
+        for one in self.series:
+            one.fetch(of_series)
         missing = [keyword for keyword in keywords if keyword not in self._known]
         if missing:
             self._known |= _distinct(_headers(self._files, missing), missing)
@@ -66,8 +77,7 @@ def attributes_of_study(session: Session, archive: Archive, study_instance_uid: 
     rows = session.execute(received).all()
     if not rows:
         raise NoAttributes(f"nothing is archived of study {study_instance_uid}; send it first")
-    indexed = {keyword: _sorted(row[column] for row in rows) for column, keyword in enumerate(_INDEXED)}
-    return StudyAttributes(indexed, [archive.path(row.digest) for row in rows])
+    return StudyAttributes(_indexed(rows), _files(archive, rows), _series(archive, rows))
 
 
 def attributes_of_file(path: Path) -> StudyAttributes:
@@ -78,7 +88,25 @@ def attributes_of_file(path: Path) -> StudyAttributes:
         raise NoAttributes(f"{path} cannot be read as a DICOM file: {error}") from error
     if "SOPClassUID" not in header:
         raise NoAttributes(f"{path} is no DICOM instance: it names no SOP class")
-    return StudyAttributes({}, [path])
+    return StudyAttributes({}, [path], [StudyAttributes({RECEIVED: (1.0,)}, [path])])
+
+
+def _series(archive: Archive, rows: Sequence[Row[Any]]) -> list[StudyAttributes]:
+    by_series: dict[str, list[Row[Any]]] = {}
+    for row in rows:
+        by_series.setdefault(row.series_instance_uid, []).append(row)
+    return [
+        StudyAttributes({**_indexed(some), RECEIVED: (float(len(some)),)}, _files(archive, some))
+        for some in by_series.values()
+    ]
+
+
+def _indexed(rows: Sequence[Row[Any]]) -> dict[str, tuple[Value, ...]]:
+    return {keyword: _sorted(row[column] for row in rows) for column, keyword in enumerate(_INDEXED)}
+
+
+def _files(archive: Archive, rows: Sequence[Row[Any]]) -> list[Path]:
+    return [archive.path(row.digest) for row in rows]
 
 
 def _headers(files: Iterable[Path], keywords: list[str]) -> Iterator[Dataset]:

@@ -29,6 +29,8 @@ class Order(_Told):
     pipeline: str
     destinations: tuple[str, ...]
     priority: int
+    misses: str = ""
+    """What the rule expects and has not come, and what becomes of the study then; empty when all has come."""
 
 
 class StudyTried(_Told):
@@ -68,12 +70,12 @@ def dry_run(
     """Shows the studies received last, newest first, to the rules in force and to others."""
     query = select(Study).where(Study.state != StudyState.RECEIVING).order_by(Study.last_received_at.desc())
     rows = list(session.scalars(query.limit(studies)))
-    keywords, began_s = book.keywords() | in_force.keywords(), clock()
+    began_s = clock()
     tried: list[StudyTried] = []
     for study in rows:
         if clock() - began_s > budget_s:
             break
-        tried.append(_tried(session, archive, study, book, in_force, keywords))
+        tried.append(_tried(session, archive, study, book, in_force))
     changed = tuple(one for one in tried if one.fault or _orders(one.now) != _orders(one.then))
     return DryRun(
         studies=len(tried),
@@ -84,16 +86,16 @@ def dry_run(
     )
 
 
-def _tried(
-    session: Session, archive: Archive, study: Study, book: RuleBook, in_force: RuleBook, keywords: frozenset[str]
-) -> StudyTried:
+def _tried(session: Session, archive: Archive, study: Study, book: RuleBook, in_force: RuleBook) -> StudyTried:
     now: tuple[Order, ...] = ()
     then: tuple[Order, ...] = ()
     fault = ""
     try:
         attributes = attributes_of_study(session, archive, study.study_instance_uid)
-        attributes.fetch(keywords)
-        now, then = _asked(in_force.decide(attributes)), _asked(book.decide(attributes))
+        attributes.fetch(
+            book.keywords() | in_force.keywords(), book.keywords_of_series() | in_force.keywords_of_series()
+        )
+        now, then = _asked(in_force.decide_study(attributes)), _asked(book.decide_study(attributes))
     except NoAttributes as error:
         fault = str(error)
     return StudyTried(
@@ -107,11 +109,18 @@ def _tried(
 
 
 def _asked(decision: Decision) -> tuple[Order, ...]:
+    misses = {one.rule.name: f"misses {one.words}; {one.expects.terms}" for one in decision.unmet}
     return tuple(
-        Order(rule=rule.name, pipeline=rule.pipeline, destinations=rule.destinations, priority=rule.priority)
+        Order(
+            rule=rule.name,
+            pipeline=rule.pipeline,
+            destinations=rule.destinations,
+            priority=rule.priority,
+            misses=misses.get(rule.name, ""),
+        )
         for rule in decision.matched
     )
 
 
-def _orders(orders: tuple[Order, ...]) -> list[tuple[str, str, tuple[str, ...], int]]:
-    return [(one.rule, one.pipeline, one.destinations, one.priority) for one in orders]
+def _orders(orders: tuple[Order, ...]) -> list[tuple[str, str, tuple[str, ...], int, str]]:
+    return [(one.rule, one.pipeline, one.destinations, one.priority, one.misses) for one in orders]

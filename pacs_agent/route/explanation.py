@@ -3,6 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 SHOWN_VALUES = 10
+_JOINS = {"all of": " and ", "any of": " or "}
 
 
 class Explanation(BaseModel):
@@ -24,6 +25,14 @@ class Explanation(BaseModel):
         shown = [f"{value:g}" if isinstance(value, float) else value for value in self.saw[:SHOWN_VALUES]]
         more = f" and {len(self.saw) - SHOWN_VALUES} more" if len(self.saw) > SHOWN_VALUES else ""
         return f"{self.condition} (saw {', '.join(shown) or 'no value'}{more})"
+
+    @property
+    def sentence(self) -> str:
+        """What was asked, not what was seen, as one sentence."""
+        parts = [part.sentence if not part.parts else f"({part.sentence})" for part in self.parts]
+        if not parts:
+            return self.condition
+        return f"not {parts[0]}" if self.condition == "not" else _JOINS[self.condition].join(parts)
 
     def lines(self, depth: int = 0) -> list[str]:
         """The tree as indented text, one condition a line."""

@@ -1,13 +1,16 @@
 """Ordered rules: which pipeline reads a study, and where its results go."""
 
+from collections.abc import Collection, Sequence
 from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pacs_agent.db import OWN_PIPELINES
+from pacs_agent.route.attributes import StudyAttributes
 from pacs_agent.route.conditions import All, Attributes, Condition
 from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.errors import WrongRules
+from pacs_agent.route.expects import Expects, missing
 from pacs_agent.route.explanation import Explanation
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
@@ -27,6 +30,7 @@ class Rule(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
     when: Condition = All(all=())
+    expects: Expects | None = None
     pipeline: Annotated[Name, AfterValidator(_not_our_own)]
     destinations: tuple[Name, ...] = ()
     priority: int = Field(100, ge=1, le=LOWEST_PRIORITY)
@@ -42,6 +46,26 @@ class RuleOutcome(BaseModel):
     rule: str
     matched: bool
     explanation: Explanation
+    expects: Explanation | None = None
+    """Whether all that a rule which matches expects has come; None where it expects nothing, or was not asked."""
+
+    def lines(self) -> list[str]:
+        """The outcome as text for people, one condition a line."""
+        lines = [f"{'✓' if self.matched else '✗'} {self.rule}", *self.explanation.lines(1)]
+        if self.expects is None:
+            return lines
+        return [*lines, f"  {'✓' if self.expects.held else '✗'} expects", *self.expects.lines(2)[1:]]
+
+
+class Unmet(BaseModel):
+    """A rule that matches a study of which something is missing."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rule: Rule
+    expects: Expects
+    words: str
+    """What has not come."""
 
 
 class Decision(BaseModel):
@@ -66,12 +90,23 @@ class Decision(BaseModel):
             )
         return "; ".join(f"{rule.name} → {rule.pipeline} → {_where(rule)}" for rule in self.matched)
 
+    @property
+    def unmet(self) -> tuple[Unmet, ...]:
+        """The rules that match and miss something."""
+        asked = {outcome.rule: outcome.expects for outcome in self.rules}
+        return tuple(
+            Unmet(rule=rule, expects=rule.expects, words=missing(rule.expects, explanation))
+            for rule in self.matched
+            if rule.expects is not None and (explanation := asked[rule.name]) is not None and not explanation.held
+        )
+
+    def without(self, names: Collection[str]) -> "Decision":
+        """The decision when these rules do not read the study after all."""
+        return self.model_copy(update={"matched": tuple(rule for rule in self.matched if rule.name not in names)})
+
     def lines(self) -> list[str]:
         """The explanation as text for people."""
-        lines = []
-        for outcome in self.rules:
-            lines += [f"{'✓' if outcome.matched else '✗'} {outcome.rule}", *outcome.explanation.lines(1)]
-        return [*lines, self.summary]
+        return [*(line for outcome in self.rules for line in outcome.lines()), self.summary]
 
 
 def _where(rule: Rule) -> str:
@@ -106,25 +141,39 @@ class RuleBook(BaseModel):
         """Every attribute that some enabled rule asks about."""
         return frozenset().union(*(rule.when.keywords() for rule in self.rules if rule.enabled))
 
-    def decide(self, attributes: Attributes) -> Decision:
-        """Which rules match a study with these attributes."""
+    def keywords_of_series(self) -> frozenset[str]:
+        """Every attribute that some enabled rule expects something of."""
+        return frozenset().union(*(rule.expects.keywords() for rule in self.rules if rule.enabled and rule.expects))
+
+    def decide_study(self, attributes: StudyAttributes) -> Decision:
+        """Which rules match a study, and what they miss of it. Raises NoAttributes when its files cannot be read."""
+        attributes.fetch(self.keywords(), self.keywords_of_series())
+        return self.decide(attributes, attributes.series)
+
+    def decide(self, attributes: Attributes, series: Sequence[Attributes] | None = None) -> Decision:
+        """Which rules match a study with these attributes, and what they miss of it.
+
+        `series` are the attributes of each series by itself; without them no rule is asked what it expects.
+        """
         matched: list[Rule] = []
         outcomes: list[RuleOutcome] = []
         for rule in self.rules:
             over = bool(matched) and not matched[-1].continue_
-            outcome = _outcome(rule, attributes, over)
+            outcome = _outcome(rule, attributes, series, over)
             outcomes.append(outcome)
             if outcome.matched:
                 matched.append(rule)
         return Decision(matched=tuple(matched), rules=tuple(outcomes))
 
 
-def _outcome(rule: Rule, attributes: Attributes, over: bool) -> RuleOutcome:
+def _outcome(rule: Rule, attributes: Attributes, series: Sequence[Attributes] | None, over: bool) -> RuleOutcome:
     if over or not rule.enabled:
         reason = "not asked: an earlier rule matched" if over else "not asked: the rule is not enabled"
         return RuleOutcome(rule=rule.name, matched=False, explanation=Explanation(condition=reason, held=False))
     explanation = rule.when.explain(attributes)
-    return RuleOutcome(rule=rule.name, matched=explanation.held, explanation=explanation)
+    asked = rule.expects if explanation.held and series is not None else None
+    expects = asked.explain(series or ()) if asked else None
+    return RuleOutcome(rule=rule.name, matched=explanation.held, explanation=explanation, expects=expects)
 
 
 def _invalid(error: ValidationError, document: Document) -> WrongRules:

@@ -140,7 +140,7 @@ def _add_trials(room: Room, settings: Settings, database: Database, archive: Arc
             with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
                 path = Path(folder) / "file.dcm"
                 file.save(path)
-                decision = book.decide(_attributes(path, book))
+                decision = _decision(path, book)
         except route.WrongRules as error:
             return tested.model_copy(update={"fault": _fault(error)})
         return tested.model_copy(update={"summary": decision.summary, "rules": decision.rules})
@@ -164,14 +164,12 @@ def _add_trials(room: Room, settings: Settings, database: Database, archive: Arc
         return RulesTried(editor=editor, studies_asked=body.studies, run=run)
 
 
-def _attributes(path: Path, book: route.RuleBook) -> route.Attributes:
-    """The attributes that the rules ask about, read while the file is there. Raises WrongRules for another file."""
+def _decision(path: Path, book: route.RuleBook) -> route.Decision:
+    """What the rules say of a file while it is there. Raises WrongRules for one that is no DICOM image."""
     try:
-        attributes = route.attributes_of_file(path)
-        attributes.fetch(book.keywords())
+        return book.decide_study(route.attributes_of_file(path))
     except route.NoAttributes as error:
         raise route.WrongRules("this file cannot be read as a DICOM image; choose another one") from error
-    return attributes
 
 
 def _fault(error: route.WrongRules) -> Fault:

@@ -39,6 +39,8 @@ class RuleShown(_Told):
 
     name: str
     when: str
+    expects: str
+    """Series that must have come, how long they are waited for, and what then; empty when nothing is expected."""
     pipeline: str
     destinations: tuple[str, ...]
     priority: int

@@ -9,7 +9,6 @@ from pacs_agent.db import RuleSet
 
 VERSIONS_SHOWN = 50
 BEGIN = "rules: []\n"
-_JOINS = {"all of": " and ", "any of": " or "}
 
 
 def rules_page(session: Session) -> RulesPage:
@@ -45,18 +44,11 @@ def version_page(session: Session, version: int) -> RulesVersionPage | None:
 def _shown(rule: route.Rule) -> RuleShown:
     return RuleShown(
         name=rule.name,
-        when=_in_words(rule.when.explain({})),
+        when=rule.when.explain({}).sentence,
+        expects=rule.expects.in_words() if rule.expects else "",
         pipeline=rule.pipeline,
         destinations=rule.destinations,
         priority=rule.priority,
         enabled=rule.enabled,
         goes_on=rule.continue_,
     )
-
-
-def _in_words(condition: route.Explanation) -> str:
-    """A condition as a sentence; of its explanation only what was asked, not what was seen."""
-    parts = [_in_words(part) if not part.parts else f"({_in_words(part)})" for part in condition.parts]
-    if not parts:
-        return condition.condition
-    return f"not {parts[0]}" if condition.condition == "not" else _JOINS[condition.condition].join(parts)

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import select, update
 
 from pacs_agent.archive import Archive, instance_header, split_part10
-from pacs_agent.assemble import Completion, QuietWatch, UnknownStudy, complete_quiet_studies, force, input_digest
+from pacs_agent.assemble import Assembler, Completion, UnknownStudy, force, input_digest
+from pacs_agent.config import AssembleSettings
 from pacs_agent.db import AuditEvent, Database, Instance, Job, JobState, RuleSet, Study, StudyState
 from pacs_agent.results import write_bytes
 from pacs_agent.route import WrongRules, put_rules
@@ -35,7 +36,7 @@ def _rules(database: Database, text: str) -> None:
 
 
 def _complete(database: Database, archive: Archive, quiet_s: float = 0) -> list[Completion]:
-    return complete_quiet_studies(database, archive, QuietWatch(quiet_s))
+    return Assembler(database, archive, AssembleSettings(quiet_s=quiet_s)).complete()
 
 
 def _jobs(database: Database) -> list[Job]:

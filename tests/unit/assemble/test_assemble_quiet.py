@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,70 +21,73 @@ class Clocks:
         self.wall += timedelta(seconds=seconds)
         self.steady_s += seconds
 
-    def watch(self, quiet_s: float = 30) -> QuietWatch:
-        return QuietWatch(quiet_s, lambda: self.steady_s, lambda: self.wall)
+    def watch(self) -> QuietWatch:
+        return QuietWatch(lambda: self.steady_s, lambda: self.wall)
 
 
-def test_a_study_is_quiet_after_the_quiet_time() -> None:
+def quiet_s(watch: QuietWatch, last: datetime = START) -> float:
+    return watch.quiet_for_s({"1.2": last})["1.2"]
+
+
+def test_a_study_is_quiet_since_its_newest_image() -> None:
     clocks = Clocks()
     watch = clocks.watch()
-    assert watch.quiet({"1.2": START}) == []
-    clocks.pass_s(29.9)
-    assert watch.quiet({"1.2": START}) == []
-    clocks.pass_s(0.2)
-    assert watch.quiet({"1.2": START}) == ["1.2"]
+    assert quiet_s(watch) == 0
+    clocks.pass_s(30.2)
+    assert quiet_s(watch) == pytest.approx(30.2)
 
 
 def test_a_new_image_begins_the_quiet_time_again() -> None:
     clocks = Clocks()
     watch = clocks.watch()
-    watch.quiet({"1.2": START})
+    quiet_s(watch)
     clocks.pass_s(29)
-    watch.quiet({"1.2": clocks.wall})
-    clocks.pass_s(29)
-    assert watch.quiet({"1.2": clocks.wall - timedelta(seconds=29)}) == []
+    newest = clocks.wall
+    assert quiet_s(watch, newest) == 0
+    clocks.pass_s(28)
+    assert quiet_s(watch, newest) == 28
 
 
 def test_the_quiet_time_survives_a_restart() -> None:
     clocks = Clocks()
-    clocks.watch().quiet({"1.2": START})
+    quiet_s(clocks.watch())
     clocks.pass_s(31)
-    assert clocks.watch().quiet({"1.2": START}) == ["1.2"]
+    assert quiet_s(clocks.watch()) == 31
 
 
 def test_a_clock_set_forward_completes_nothing_early() -> None:
     clocks = Clocks()
     watch = clocks.watch()
-    watch.quiet({"1.2": START})
+    quiet_s(watch)
     clocks.wall += timedelta(days=1)
     clocks.pass_s(1)
-    assert watch.quiet({"1.2": START}) == []
+    assert quiet_s(watch) == 1
 
 
 def test_a_clock_set_back_holds_nothing_up() -> None:
     clocks = Clocks()
     watch = clocks.watch()
     clocks.wall -= timedelta(days=365)
-    assert watch.quiet({"1.2": START}) == []
+    assert quiet_s(watch) == 0
     clocks.pass_s(30)
-    assert watch.quiet({"1.2": START}) == ["1.2"]
+    assert quiet_s(watch) == 30
 
 
 def test_a_study_that_is_gone_is_forgotten() -> None:
     clocks = Clocks()
     watch = clocks.watch()
-    watch.quiet({"1.2": START})
+    quiet_s(watch)
     clocks.wall += timedelta(days=1)
-    watch.quiet({})
-    assert watch.quiet({"1.2": clocks.wall}) == []
+    assert watch.quiet_for_s({}) == {}
+    assert quiet_s(watch, clocks.wall) == 0
 
 
 @given(st.lists(st.tuples(st.floats(0, 20), st.integers(-100_000, 100_000)), max_size=20))
 def test_whatever_the_wall_clock_does_a_watched_study_waits_its_time(steps: list[tuple[float, int]]) -> None:
     clocks = Clocks()
     watch = clocks.watch()
-    watch.quiet({"1.2": START})
+    quiet_s(watch)
     for seconds, jump_s in steps:
         clocks.pass_s(seconds)
         clocks.wall += timedelta(seconds=jump_s)
-        assert bool(watch.quiet({"1.2": START})) == (clocks.steady_s >= 30)
+        assert quiet_s(watch) == pytest.approx(clocks.steady_s)
