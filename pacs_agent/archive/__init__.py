@@ -5,8 +5,9 @@ prove they are on disk, files and headers, DICOMweb (`archive.dicomweb`). What m
 (ContentConflict), disk or database (StorageFailure).
 """
 
-from pacs_agent.archive.archive import Archive
+from pacs_agent.archive.archive import Archive, Content
 from pacs_agent.archive.errors import ArchiveError, ContentConflict, NotArchived, StorageFailure
+from pacs_agent.archive.files import DigestFiles
 from pacs_agent.archive.header import (
     INDEXED_TAGS,
     UNREADABLE_FILE,
@@ -19,6 +20,7 @@ from pacs_agent.archive.part10 import (
     IMPLEMENTATION_VERSION_NAME,
     EncodedInstance,
     NotPart10,
+    came,
     part10_head,
     split_part10,
 )
@@ -38,7 +40,9 @@ __all__ = [
     "UNREADABLE_VALUE",
     "Archive",
     "ArchiveError",
+    "Content",
     "ContentConflict",
+    "DigestFiles",
     "EncodedInstance",
     "InstanceHeader",
     "Leaving",
@@ -50,6 +54,7 @@ __all__ = [
     "StorageFailure",
     "StudyInUse",
     "Taken",
+    "came",
     "instance_header",
     "keep_archive",
     "part10_head",

@@ -1,8 +1,10 @@
 """The archive: instances on disk under their digests, and their index."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Protocol
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileDataset
@@ -12,8 +14,9 @@ from sqlalchemy.orm import Session
 from pacs_agent.archive import index
 from pacs_agent.archive.errors import ContentConflict, NotArchived, StorageFailure
 from pacs_agent.archive.files import DigestFiles
+from pacs_agent.archive.group import GroupCommit, NotCommitted
 from pacs_agent.archive.header import InstanceHeader, instance_header
-from pacs_agent.archive.part10 import EncodedInstance, encode, part10_head, split_part10
+from pacs_agent.archive.part10 import EncodedInstance, came, encode, part10_head, split_part10
 from pacs_agent.archive.receipt import Receipt, Taken
 from pacs_agent.archive.sop_classes import is_image
 from pacs_agent.db import Database, Instance, Origin
@@ -23,15 +26,42 @@ ATTEMPTS = 20
 """Each lost race means that another association indexed a row we need: the next attempt finds it."""
 
 
+class Content(Protocol):
+    """The bytes of a data set and the head of its file, wherever they lie."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the data set, in hexadecimal."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the data set."""
+
+    def write_to(self, files: DigestFiles) -> None:
+        """Makes the file, durably. Raises StorageFailure."""
+
+
 class Archive:
     """The instances of one agent. Any number of threads and processes may share a database and a root folder."""
 
     def __init__(self, database: Database, root: Path) -> None:
         self.database = database
         self.files = DigestFiles(root)
+        self.syncs_index = True
+        """Whether commits of the index are synced; `recovery.rely_on_files` says when they need not be."""
+        self._group = GroupCommit(self._index_together)
 
     def store(
         self, encoded: EncodedInstance, header: InstanceHeader, *, source: str, origin: Origin = Origin.RECEIVED
+    ) -> Receipt:
+        """Archives an instance whose bytes are in memory, as `keep` does."""
+        head = part10_head(
+            header.sop_class_uid, header.sop_instance_uid, header.transfer_syntax_uid, came(origin, source)
+        )
+        return self.keep(_InMemory(encoded, head), header, source=source, origin=origin)
+
+    def keep(
+        self, content: Content, header: InstanceHeader, *, source: str, origin: Origin = Origin.RECEIVED
     ) -> Receipt:
         """Archives an instance. On return it is on disk, synced and indexed, in that order.
 
@@ -39,10 +69,13 @@ class Archive:
         nothing. Raises ContentConflict when its SOP Instance UID is archived with other content, StorageFailure when
         disk or database did not take it.
         """
+        entry = _entry(content, header, source, origin)
         try:
-            return self._store(encoded, _entry(encoded, header, source, origin))
+            return self._keep(content, entry)
         except SQLAlchemyError as error:
-            raise StorageFailure(f"the database did not take an instance: {type(error).__name__}") from error
+            raise _database_failed(error) from error
+        except NotCommitted as error:
+            raise _database_failed(error.__cause__ or error) from error
 
     def store_result(self, result: Dataset | bytes | Path, *, source: str = "agent") -> Receipt:
         """Archives an object the agent made itself: a data set with `file_meta`, or a DICOM file as bytes or by path.
@@ -80,14 +113,30 @@ class Archive:
         """Removes what died processes left half written; call it once at start. Returns how many files that were."""
         return self.files.sweep()
 
-    def _store(self, encoded: EncodedInstance, entry: index.Entry) -> Receipt:
-        written = False
+    def _keep(self, content: Content, entry: index.Entry) -> Receipt:
+        """The rule first: a file that is new, of an image of a known series. Everything else is looked at closely."""
+        if entry.origin is not Origin.RECEIVED or self.files.holds(entry.digest):
+            return self._keep_carefully(content, entry, written=False)
+        content.write_to(self.files)
+        if self._group.submit(entry):
+            return _receipt(entry, Taken.STORED)
+        return self._keep_carefully(content, entry, written=True)
+
+    def _index_together(self, entries: Sequence[index.Entry]) -> Sequence[bool]:
+        """Which of several instances could be indexed in one short transaction."""
+        try:
+            with self.database.committing(synced=self.syncs_index) as connection:
+                return index.add_to_known_series(connection, entries)
+        except IntegrityError:
+            return [False] * len(entries)
+
+    def _keep_carefully(self, content: Content, entry: index.Entry, *, written: bool) -> Receipt:
         for _ in range(ATTEMPTS):
             receipt = self._receipt_of_known(entry, written=written)
             if receipt is not None:
                 return receipt
             if not written:
-                self.files.write(entry.digest, (_head(entry.header), encoded.data_set))
+                content.write_to(self.files)
                 written = True
             try:
                 return self._index(entry)
@@ -101,14 +150,14 @@ class Archive:
         with self.database.reading() as session:
             known = index.known_instance(session, uid)
             own_result = received and (index.is_own_result(session, uid) if known is None else known.own_result)
-        if own_result:
-            return _receipt(entry, Taken.OWN_RESULT)
-        if known is None:
+        if known is None and not own_result:
             return None
+        if written and (known is None or known.digest != entry.digest):
+            self.files.remove(entry.digest)
+        if own_result or known is None:
+            return _receipt(entry, Taken.OWN_RESULT)
         if (known.digest, known.transfer_syntax_uid) == (entry.digest, entry.header.transfer_syntax_uid):
             return _receipt(entry, Taken.DUPLICATE)
-        if written and known.digest != entry.digest:
-            self.files.remove(entry.digest)
         raise ContentConflict(
             f"instance {uid} is archived with other content; give changed content a new SOP Instance UID"
         )
@@ -125,11 +174,34 @@ class Archive:
             return _receipt(entry, Taken.QUARANTINED)
 
 
-def _entry(encoded: EncodedInstance, header: InstanceHeader, source: str, origin: Origin) -> index.Entry:
+@dataclass(frozen=True)
+class _InMemory:
+    """An instance whose data set is in memory as a whole."""
+
+    encoded: EncodedInstance
+    head: bytes
+
+    @property
+    def digest(self) -> str:
+        return self.encoded.digest
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.encoded.data_set)
+
+    def write_to(self, files: DigestFiles) -> None:
+        files.write(self.digest, (self.head, self.encoded.data_set))
+
+
+def _database_failed(error: BaseException) -> StorageFailure:
+    return StorageFailure(f"the database did not take an instance: {type(error).__name__}")
+
+
+def _entry(content: Content, header: InstanceHeader, source: str, origin: Origin) -> index.Entry:
     return index.Entry(
         header=header,
-        digest=encoded.digest,
-        size_bytes=len(encoded.data_set),
+        digest=content.digest,
+        size_bytes=content.size_bytes,
         origin=origin,
         source=source,
         is_image=origin is Origin.RECEIVED and is_image(header.sop_class_uid),
@@ -159,11 +231,6 @@ def _audit_quarantine(session: Session, entry: index.Entry, reason: str) -> None
         digest=entry.digest,
         reason=reason,
     )
-
-
-def _head(header: InstanceHeader) -> bytes:
-    """The head of the archive's own file; its UIDs are those of the data set, which were checked."""
-    return part10_head(header.sop_class_uid, header.sop_instance_uid, header.transfer_syntax_uid)
 
 
 def _file_bytes(file: bytes | Path) -> bytes:

@@ -1,9 +1,14 @@
-"""Files named by digest: written whole, synced and renamed, or not there at all."""
+"""Files named by digest. Whoever is told that one is there can rely on it; others may find one begun (decision 14).
+
+A new file is begun under its own name, so that one sync makes its bytes and its name durable. It means nothing until
+a row names it: one that its process did not live to end is replaced when the instance comes again, or taken away by
+`recovery`. A file that is there already is replaced by a whole and synced one, never written into.
+"""
 
 import os
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +16,10 @@ from pacs_agent.archive.errors import StorageFailure
 
 STALE_AFTER_S = 3600.0
 """No write takes this long: an older temporary file belongs to a process that died."""
+SYNC_NAMES_WITH_FILES = frozenset(("ext4", "xfs", "btrfs", "f2fs"))
+"""File systems on which the sync of a new file makes its name durable too; on others its folder is synced as well."""
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class DigestFiles:
@@ -26,6 +35,7 @@ class DigestFiles:
         for folder in (self.incoming, *(root / f"{byte:02x}" for byte in range(256))):
             folder.mkdir(parents=True, exist_ok=True)
         _sync_folder(root)
+        self._name_goes_along = filesystem(root) in SYNC_NAMES_WITH_FILES
 
     def path(self, digest: str) -> Path:
         """Where the file of a digest is, or would be. Raises ValueError for anything but 64 hexadecimal digits."""
@@ -33,22 +43,48 @@ class DigestFiles:
             raise ValueError(f"{digest!r} is not a SHA-256 digest in hexadecimal")
         return self.root / digest[:2] / f"{digest}.dcm"
 
-    def write(self, digest: str, pieces: Iterable[bytes]) -> Path:
-        """Puts a file in its place. On return its bytes and its name are on disk.
+    def holds(self, digest: str) -> bool:
+        """Whether there is a file of this digest, perhaps one that is only begun."""
+        return self.path(digest).exists()
+
+    def write(self, digest: str, pieces: Sequence[bytes | memoryview]) -> None:
+        """Makes a file. On return its bytes and its name are on disk.
 
         Raises StorageFailure when the disk does not take it; nothing is left then.
         """
         target = self.path(digest)
-        temporary = self.incoming / f"{uuid.uuid4().hex}.part"
         try:
-            _write_synced(temporary, pieces)
-            temporary.rename(target)
+            descriptor = os.open(target, _NEW, 0o666)
+        except FileExistsError:
+            self._write_instead(target, pieces)
+            return
+        except OSError as error:
+            raise _not_taken(error) from error
+        try:
+            _write_synced(descriptor, pieces)
+            self._sync_name(target)
+        except OSError as error:
+            self._undo(target, descriptor)
+            raise _not_taken(error) from error
+        finally:
+            os.close(descriptor)
+
+    def adopt(self, digest: str, written: Path, descriptor: int) -> None:
+        """Gives a file in `incoming`, open under `descriptor`, its place. On return its bytes and name are on disk.
+
+        Raises StorageFailure when the disk does not take it; the file is where it was then.
+        """
+        target = self.path(digest)
+        try:
+            os.fsync(descriptor)
+            written.rename(target)
             _sync_folder(target.parent)
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise StorageFailure(f"the archive's disk did not take an instance: {error.strerror or error}") from error
-        return target
+            raise _not_taken(error) from error
+
+    def new_part(self) -> Path:
+        """Where a temporary file may be made; `sweep` takes away what died processes left there."""
+        return self.incoming / f"{uuid.uuid4().hex}.part"
 
     def remove(self, digest: str) -> None:
         """Takes away a file that was never indexed."""
@@ -61,7 +97,7 @@ class DigestFiles:
         So the file is moved aside first, looked at there, and put back when it is a new one.
         """
         oldest_s = (time.time() if now_s is None else now_s) - STALE_AFTER_S
-        path, aside = self.path(digest), self.incoming / f"{digest}.gone"
+        path, aside = self.path(digest), self._new_aside(digest)
         if _modified_s(path) >= oldest_s:
             return not path.exists()
         with suppress(FileNotFoundError):
@@ -87,13 +123,13 @@ class DigestFiles:
         gone = _modified_s(aside) < oldest_s
         if not gone:
             with suppress(FileExistsError, FileNotFoundError):
-                os.link(aside, self.path(aside.stem))
+                os.link(aside, self.path(aside.name[:64]))
         aside.unlink(missing_ok=True)
         return gone
 
     def is_writable(self) -> bool:
         """Whether a file can be made here now."""
-        probe = self.incoming / f"{uuid.uuid4().hex}.part"
+        probe = self.new_part()
         try:
             probe.touch()
             probe.unlink()
@@ -101,19 +137,71 @@ class DigestFiles:
             return False
         return True
 
+    def _write_instead(self, target: Path, pieces: Sequence[bytes | memoryview]) -> None:
+        """Puts a whole, synced file where one is: whoever was told that it is there keeps being right."""
+        temporary = self.new_part()
+        try:
+            descriptor = os.open(temporary, _NEW, 0o666)
+            try:
+                _write_synced(descriptor, pieces)
+            finally:
+                os.close(descriptor)
+            temporary.rename(target)
+            _sync_folder(target.parent)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise _not_taken(error) from error
 
-def _write_synced(path: Path, pieces: Iterable[bytes]) -> None:
-    with path.open("xb", buffering=0) as file:
-        for piece in pieces:
-            _write_all(file.fileno(), piece)
-        os.fsync(file.fileno())
+    def _undo(self, target: Path, descriptor: int) -> None:
+        """Takes away a file that was begun here, unless another association has put its own in its place."""
+        aside = self._new_aside(target.stem)
+        with suppress(OSError):
+            target.rename(aside)
+            if not os.path.samestat(aside.stat(), os.fstat(descriptor)):
+                with suppress(FileExistsError):
+                    os.link(aside, target)
+            aside.unlink()
+
+    def _new_aside(self, digest: str) -> Path:
+        """Where a file is put aside to be looked at; `sweep` puts it back when its process dies meanwhile."""
+        return self.incoming / f"{digest}.{uuid.uuid4().hex}.gone"
+
+    def _sync_name(self, path: Path) -> None:
+        if not self._name_goes_along:
+            _sync_folder(path.parent)
 
 
-def _write_all(descriptor: int, piece: bytes) -> None:
-    """One write may take less than it was given (2 GiB at most on Linux)."""
-    rest = memoryview(piece)
+def filesystem(folder: Path) -> str:
+    """Kind of file system a folder is on, by proc(5) mountinfo; empty where that cannot be known."""
+    device = folder.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    kinds = [line.partition(" - ")[2].split()[0] for line in lines if line.split()[2] == wanted]
+    return kinds[0] if kinds else ""
+
+
+def _write_synced(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
+    rest = [memoryview(piece) for piece in pieces]
     while rest:
-        rest = rest[os.write(descriptor, rest) :]
+        rest = _behind(rest, os.writev(descriptor, rest))
+    os.fsync(descriptor)
+
+
+def _behind(pieces: list[memoryview], written: int) -> list[memoryview]:
+    """What is left when so many bytes are written; one write takes 2 GiB at most on Linux."""
+    for number, piece in enumerate(pieces):
+        if written < len(piece):
+            return [piece[written:], *pieces[number + 1 :]]
+        written -= len(piece)
+    return []
+
+
+def _not_taken(error: OSError) -> StorageFailure:
+    return StorageFailure(f"the archive's disk did not take an instance: {error.strerror or error}")
 
 
 def _sync_folder(folder: Path) -> None:

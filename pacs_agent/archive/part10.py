@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import BytesIO
 from struct import Struct
 
@@ -67,22 +67,31 @@ def _announced_instance(data_set: bytes, announced: Mapping[str, str]) -> Encode
     return EncodedInstance(data_set, transfer_syntax_uid, sop_class_uid, sop_instance_uid)
 
 
-def part10_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str) -> bytes:
-    """Preamble, prefix and file meta information (PS3.10 7.1). The preamble is zero: a sender's could be a program."""
+def came(origin: str, source: str) -> str:
+    """How an instance came, as its file says it: "received PACS@10.0.0.1"."""
+    return f"{origin} {source}"
+
+
+def part10_head(sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, how_it_came: str = "") -> bytes:
+    """Preamble, prefix and file meta information (PS3.10 7.1). The preamble is zero: a sender's could be a program.
+
+    `how_it_came` is what `came` says: by it a file that lost its row can be indexed again.
+    """
     elements = b"".join(
         (
             _VERSION,
             _element(0x0002, b"UI", sop_class_uid),
             _element(0x0003, b"UI", sop_instance_uid),
             _element(0x0010, b"UI", transfer_syntax_uid),
-            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+            _WRITER,
+            _came_elements(how_it_came) if how_it_came else b"",
         )
     )
     return bytes(128) + b"DICM" + _HEAD.pack(2, 0, b"UL", 4) + len(elements).to_bytes(4, "little") + elements
 
 
 _HEAD = Struct("<HH2sH")
+_LONGEST_AE_TITLE = 16
 _VERSION = _HEAD.pack(2, 1, b"OB", 0) + (2).to_bytes(4, "little") + b"\0\1"
 
 
@@ -91,6 +100,26 @@ def _element(element: int, vr: bytes, value: str) -> bytes:
     encoded = value.encode("ascii")
     padded = encoded + (b"\0" if vr == b"UI" else b" ") * (len(encoded) % 2)
     return _HEAD.pack(2, element, vr, len(padded)) + padded
+
+
+_WRITER = _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID) + _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME)
+_OUR_PRIVATE = _element(0x0100, b"UI", IMPLEMENTATION_CLASS_UID)
+
+
+@lru_cache(maxsize=256)
+def _came_elements(how_it_came: str) -> bytes:
+    """Source Application Entity Title (0002,0016) where there is one, and all of it as Private Information."""
+    ae_title = how_it_came.partition(" ")[2].rpartition("@")[0]
+    is_ae_title = len(ae_title) <= _LONGEST_AE_TITLE and ae_title.isascii() and "\\" not in ae_title
+    private = how_it_came.encode()
+    private += b"\0" * (len(private) % 2)
+    return b"".join(
+        (
+            _element(0x0016, b"AE", ae_title) if ae_title and is_ae_title else b"",
+            _OUR_PRIVATE,
+            _HEAD.pack(2, 0x0102, b"OB", 0) + len(private).to_bytes(4, "little") + private,
+        )
+    )
 
 
 def encode(data_set: Dataset) -> EncodedInstance:

@@ -4,9 +4,12 @@ The transaction leaves a list of the files that are to go. Whoever dies before t
 row without its file never comes to be.
 """
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import ColumnElement, Table, delete, exists, func, select, update
 from sqlalchemy.orm import Session
@@ -41,7 +44,10 @@ IMAGES_REMOVED = "its images were removed from the archive; send them again to l
 FILES = "archive"
 TOKENS = "tokens"
 """Folder beside the archive's: `<encoder digest>/<first two of key>/<key>.npz`, as the reading's job says."""
+TOKEN_KEYS = "keys"
+"""Folder among the tokens: `keys/<first two of digest>/<digest>.json` names the keys of the tokens of an instance."""
 SWEPT_AT_ONCE = 500
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 log = get_log("archive")
 
@@ -83,7 +89,8 @@ def remove_study(
             raise StudyInUse("it has grown meanwhile")
         refuse_in_use(session, study, even_undelivered=even_undelivered)
         instances = _instances(session, study, only_received=keep_results)
-        paths = [*_instance_files(session, study, instances), *_token_files(session, study)]
+        tokens = (*_token_files(session, study), *_token_files_ahead(archive, instances))
+        paths = list(dict.fromkeys((*_instance_files(session, study, instances), *tokens)))
         _list_removed(session, paths)
         removed = _removed(study, instances)
         _remove_images(session, study, instances) if keep_results else _remove_all(session, study)
@@ -162,6 +169,28 @@ def _token_files(session: Session, study: Study) -> list[str]:
     named = [reading["tokens"] for reading in readings if reading and reading.get("tokens")]
     paths = (f"{TOKENS}/{one['encoder_digest']}/{key[:2]}/{key}.npz" for one in named for key in one["keys"])
     return list(dict.fromkeys(paths))
+
+
+def _token_files_ahead(archive: Archive, instances: Iterable[Instance]) -> Iterator[str]:
+    """Files of what was encoded of the instances whether a job read it or not, and the lists that name these."""
+    data_dir = archive.files.root.parent
+    encoders = [folder.name for folder in (data_dir / TOKENS).glob("*") if folder.name != TOKEN_KEYS]
+    for one in instances:
+        listed = f"{TOKENS}/{TOKEN_KEYS}/{one.digest[:2]}/{one.digest}.json"
+        if (keys := _listed_keys(data_dir / listed)) is not None:
+            yield listed
+            yield from (f"{TOKENS}/{encoder}/{key[:2]}/{key}.npz" for encoder in encoders for key in keys)
+
+
+def _listed_keys(path: Path) -> set[str] | None:
+    """The token keys of one instance; None when nothing was ever encoded of it, none when the list is damaged."""
+    try:
+        keys = json.loads(path.read_bytes()).values()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return set()
+    return {key for key in keys if isinstance(key, str) and _DIGEST.fullmatch(key)}
 
 
 def _list_removed(session: Session, paths: Sequence[str]) -> None:

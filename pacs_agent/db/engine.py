@@ -1,7 +1,7 @@
 """The engine, its sessions, and bringing a database to this version."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ class Database:
         self.engine = _engine(url)
         self._writing = sessionmaker(self.engine, expire_on_commit=False)
         self._reading = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
+        self._unsynced = self.engine.execution_options(unsynced=True)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -43,6 +44,23 @@ class Database:
         """A session that sees one state of the database and never waits for a writer. What it changes is dropped."""
         with self._reading() as session:
             yield session
+
+    def committing(self, *, synced: bool) -> AbstractContextManager[Connection]:
+        """A connection in one transaction: committed at the end, rolled back on an error.
+
+        Without `synced` a loss of power may take the newest commits with it, on SQLite only: its file is beside the
+        archive's, so that both end together, and what is lost is indexed again from the files (decision 14). A commit
+        that is synced makes those before it durable too.
+        """
+        return self.engine.begin() if synced else self._unsynced.begin()
+
+    def checkpoint(self) -> bool:
+        """Makes every commit so far durable; whether that could be done now. Only SQLite ever has others."""
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            busy, _in_log, _moved = connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
+        return not busy
 
     def close(self) -> None:
         """Gives back all connections."""
@@ -75,7 +93,15 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Writers take the write lock at once: a read lock upgraded later fails without waiting when another wrote."""
-    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    if options.get("reading"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    synchronous = "NORMAL" if options.get("unsynced") else "FULL"
+    if connection.info.get("synchronous", "FULL") != synchronous:
+        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
+        connection.info["synchronous"] = synchronous
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

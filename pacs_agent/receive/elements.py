@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import NamedTuple
 
-from pydicom.dataelem import RawDataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
@@ -78,7 +78,7 @@ class EncodedValues(NamedTuple):
     def decoded(self) -> Dataset:
         """A data set of them, each decoded when it is first asked for (PS3.5 6.1 character sets)."""
         implicit_vr, little_endian, elements = self
-        raw = {
+        raw: dict[BaseTag, DataElement | RawDataElement] = {
             BaseTag(tag): RawDataElement(BaseTag(tag), vr, len(value), value, 0, implicit_vr, little_endian)
             for tag, vr, value in elements
         }

@@ -8,12 +8,13 @@ import hashlib
 import mmap
 import os
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pacs_agent.archive import DigestFiles, came, part10_head
+from pacs_agent.db import Origin
 from pacs_agent.receive.refusal import OutOfResources
 
 SPOOL_BYTES = 8 << 20
@@ -42,8 +43,8 @@ class Announced:
 class Arrivals:
     """The memory and the folder for instances on their way in. Safe for any number of threads."""
 
-    def __init__(self, folder: Path, memory_bytes: int = MEMORY_BYTES, spool_bytes: int = SPOOL_BYTES) -> None:
-        self._folder = folder
+    def __init__(self, files: DigestFiles, memory_bytes: int = MEMORY_BYTES, spool_bytes: int = SPOOL_BYTES) -> None:
+        self._files = files
         self._spool_bytes = spool_bytes
         self._free_slots = memory_bytes // spool_bytes
         self._idle: list[mmap.mmap] = []
@@ -73,7 +74,7 @@ class Arrivals:
 
     def new_file(self) -> Path:
         """Where a new temporary file may be; the archive's sweep removes what died processes leave there."""
-        return self._folder / f"{uuid.uuid4().hex}.part"
+        return self._files.new_part()
 
 
 class Incoming:
@@ -87,6 +88,12 @@ class Incoming:
         self._view = memoryview(self._buffer)
         self._filled = self._hashed = self._touched_bytes = 0
         self._sha256 = hashlib.sha256()
+        self._head = part10_head(
+            announced.sop_class_uid,
+            announced.sop_instance_uid,
+            announced.transfer_syntax_uid,
+            came(Origin.RECEIVED, announced.source),
+        )
         self._path: Path | None = None
         self._descriptor = -1
 
@@ -119,8 +126,20 @@ class Incoming:
             yield self._view[: self._filled]
             return
         self._spool()
-        with mmap.mmap(self._descriptor, self.size_bytes, prot=mmap.PROT_READ) as mapped, memoryview(mapped) as view:
-            yield view
+        with (
+            mmap.mmap(self._descriptor, len(self._head) + self.size_bytes, prot=mmap.PROT_READ) as mapped,
+            memoryview(mapped) as view,
+            view[len(self._head) :] as data_set,
+        ):
+            yield data_set
+
+    def write_to(self, files: DigestFiles) -> None:
+        """Makes the archive's file of it. Raises StorageFailure."""
+        if self._path is None:
+            files.write(self.digest, (self._head, self._view[: self._filled]))
+            return
+        files.adopt(self.digest, self._path, self._descriptor)
+        self._path = None
 
     def discard(self) -> None:
         """Gives back memory and file; nothing is left. Does no harm when called again, or after `finish`."""
@@ -132,7 +151,7 @@ class Incoming:
         if self._buffer is not None:
             buffer, self._buffer = self._buffer, None
             self._view = memoryview(b"")
-            self._arrivals.give_back(buffer, self._touched_bytes if self._path else self._filled)
+            self._arrivals.give_back(buffer, max(self._touched_bytes, self._filled))
 
     def _hash(self) -> None:
         self._sha256.update(self._view[self._hashed : self._filled])
@@ -146,6 +165,7 @@ class Incoming:
             if self._path is None:
                 self._path = self._arrivals.new_file()
                 self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+                os.write(self._descriptor, self._head)
             rest = self._view[: self._filled]
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]

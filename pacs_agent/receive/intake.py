@@ -42,7 +42,7 @@ class Intake:
         self._database = database
         self._archive = archive
         self._disk = DiskGuard(database, archive.files.root)
-        self._arrivals = Arrivals(archive.files.incoming)
+        self._arrivals = Arrivals(archive.files)
 
     def begin(self, announced: Announced) -> Incoming:
         """Where the bytes of an announced instance go; `finish` archives them, `discard` ends it otherwise.
@@ -52,8 +52,7 @@ class Intake:
         """
         try:
             _check_announced(announced)
-            if objection := self._disk.objection(0):
-                raise OutOfResources(objection)
+            self._check_room(0)
         except Refusal as refusal:
             self._refuse(refusal, announced.sop_instance_uid, announced.source)
         return self._arrivals.begin(announced)
@@ -65,18 +64,18 @@ class Intake:
         """
         announced = incoming.announced
         try:
-            with incoming.content() as content:
-                sent = EncodedInstance(
-                    bytes(content),
-                    announced.transfer_syntax_uid,
-                    announced.sop_class_uid,
-                    announced.sop_instance_uid,
-                )
+            with incoming.content() as data_set:
+                header = checked_header(data_set, announced)
+            self._check_room(incoming.size_bytes)
+            return self._archive.keep(incoming, header, source=announced.source)
+        except ContentConflict as error:
+            self._refuse(ReusedUID(str(error)), announced.sop_instance_uid, announced.source)
+        except StorageFailure as error:
+            self._refuse(OutOfResources(str(error)), announced.sop_instance_uid, announced.source)
         except Refusal as refusal:
             self._refuse(refusal, announced.sop_instance_uid, announced.source)
         finally:
             incoming.discard()
-        return self.accept(sent, source=announced.source)
 
     def accept(self, sent: EncodedInstance | bytes, *, source: str, study_instance_uid: str | None = None) -> Receipt:
         """Checks an instance (or a whole DICOM file) and archives it; `source` names the peer, "AE@address".
@@ -89,7 +88,7 @@ class Intake:
         except NotPart10 as error:
             self._refuse(CannotUnderstand(str(error)), "", source)
         try:
-            self._check_room(encoded)
+            self._check_room(len(encoded.data_set))
             header = checked_header(encoded.data_set, encoded)
             _check_study(header, study_instance_uid)
             return self._archive.store(encoded, header, source=source)
@@ -108,9 +107,9 @@ class Intake:
         with self._database.writing() as session:
             audit(session, actor=source, action="stow", outcome=outcome, **detail)
 
-    def _check_room(self, encoded: EncodedInstance) -> None:
+    def _check_room(self, size_bytes: int) -> None:
         """Raises OutOfResources before the disk is full: the sender tries again, and nothing is lost."""
-        if objection := self._disk.objection(len(encoded.data_set)):
+        if objection := self._disk.objection(size_bytes):
             raise OutOfResources(objection)
 
     def _refuse(self, refusal: Refusal, subject: str, source: str) -> NoReturn:

@@ -19,6 +19,7 @@ from pacs_agent.archive import (
     NotArchived,
     StorageFailure,
     Taken,
+    files,
     part10_head,
 )
 from pacs_agent.db import (
@@ -198,30 +199,48 @@ def test_own_result_is_recognised_by_its_job_when_the_archive_lost_it(intake: In
     assert len(rows(database, Instance)) == 1
 
 
-def test_bytes_and_name_are_synced_before_the_index_row(
-    archive: Archive, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps: list[str] = []
-    fsync, rename, index = os.fsync, Path.rename, archive._index
+@pytest.fixture
+def steps(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done to make an instance durable, in its order."""
+    taken: list[str] = []
+    fsync, rename, index, add = os.fsync, Path.rename, archive._index, archive._group._commit
 
     def recorded_fsync(descriptor: int) -> None:
-        steps.append("sync folder" if os.fstat(descriptor).st_mode & 0o040000 else "sync file")
+        taken.append("sync folder" if os.fstat(descriptor).st_mode & 0o040000 else "sync file")
         fsync(descriptor)
 
     def recorded_rename(path: Path, target: Path) -> Path:
-        steps.append("rename")
+        taken.append("rename")
         return rename(path, target)
 
     monkeypatch.setattr(os, "fsync", recorded_fsync)
     monkeypatch.setattr(Path, "rename", recorded_rename)
-    monkeypatch.setattr(archive, "_index", lambda entry: (steps.append("index"), index(entry))[1])
+    monkeypatch.setattr(archive, "_index", lambda entry: (taken.append("index"), index(entry))[1])
+    monkeypatch.setattr(archive._group, "_commit", lambda entries: (taken.append("index together"), add(entries))[1])
+    return taken
+
+
+@pytest.mark.parametrize("name_goes_along", [True, False])
+def test_bytes_and_name_are_synced_before_the_index_row(
+    archive: Archive, steps: list[str], monkeypatch: pytest.MonkeyPatch, name_goes_along: bool
+) -> None:
+    monkeypatch.setattr(archive.files, "_name_goes_along", name_goes_along)
+    synced = ["sync file"] if name_goes_along else ["sync file", "sync folder"]
+    for number in (1, 2):
+        sent = encoded(ct_slice(number))
+        archive.store(sent, header_of(sent), source="A@1")
+    assert steps == [*synced, "index together", "index", *synced, "index together"]
+
+
+def test_a_file_that_is_there_is_replaced_by_a_whole_and_synced_one(archive: Archive, steps: list[str]) -> None:
     sent = encoded(ct_slice())
+    archive.path(sent.digest).write_bytes(b"half a story")
     archive.store(sent, header_of(sent), source="A@1")
-    assert steps[0] == "sync file"
-    assert steps[-3:] == ["rename", "sync folder", "index"]
+    assert steps == ["sync file", "rename", "sync folder", "index"]
+    assert encoded(archive.read(sent.digest)).data_set == sent.data_set
 
 
-@pytest.mark.parametrize("step", ["fsync", "write"])
+@pytest.mark.parametrize("step", ["fsync", "writev"])
 def test_full_disk_leaves_no_trace_and_the_instance_may_come_again(
     archive: Archive, database: Database, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -239,20 +258,35 @@ def test_full_disk_leaves_no_trace_and_the_instance_may_come_again(
     assert archive.store(sent, header_of(sent), source="A@1").outcome is Taken.STORED
 
 
+def test_failed_write_leaves_the_file_that_another_association_put_there(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = encoded(ct_slice())
+    fsync = os.fsync
+
+    def fail_after_the_other(_descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
+        assert archive.store(sent, header_of(sent), source="B@2").outcome is Taken.STORED
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", fail_after_the_other)
+    with pytest.raises(StorageFailure, match="Input/output"):
+        archive.store(sent, header_of(sent), source="A@1")
+    assert encoded(archive.read(sent.digest)).data_set == sent.data_set
+    assert not temporary_files(archive)
+
+
+@pytest.mark.parametrize(("written", "expected"), [(0, [b"ab", b"cde"]), (2, [b"cde"]), (3, [b"de"]), (5, [])])
+def test_what_one_write_left_is_written_by_the_next(written: int, expected: list[bytes]) -> None:
+    assert files._behind([memoryview(b"ab"), memoryview(b"cde")], written) == expected
+
+
 def test_database_that_is_gone_is_a_storage_failure(archive: Archive, database: Database) -> None:
     with database.writing() as session:
         session.connection().exec_driver_sql("ALTER TABLE instances RENAME TO lost")
     sent = encoded(ct_slice())
     with pytest.raises(StorageFailure, match="database"):
         archive.store(sent, header_of(sent), source="A@1")
-
-
-def test_file_renamed_but_not_indexed_by_a_crash_is_indexed_on_the_next_try(archive: Archive) -> None:
-    sent = encoded(ct_slice())
-    archive.files.write(sent.digest, (b"half a story",))
-    receipt = archive.store(sent, header_of(sent), source="A@1")
-    assert receipt.outcome is Taken.STORED
-    assert encoded(archive.read(receipt.digest)).data_set == sent.data_set
 
 
 def test_sweep_takes_only_what_no_living_process_writes(archive: Archive) -> None:

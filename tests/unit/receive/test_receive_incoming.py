@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pacs_agent.archive import Archive, Taken
+from pacs_agent.archive import Archive, DigestFiles, Taken
 from pacs_agent.receive import Announced, Incoming, Intake, Refusal
 from pacs_agent.receive.incoming import Arrivals
 from tests.unit.archive.made_instances import CT, ct_slice, encoded
@@ -29,7 +29,7 @@ def receive(incoming: Incoming, sent: bytes, pieces: Sequence[int] = ()) -> None
 
 
 def arrivals(folder: Path, **limits: int) -> Arrivals:
-    return Arrivals(folder, **{"memory_bytes": 16384, "spool_bytes": 4096, **limits})
+    return Arrivals(DigestFiles(folder), **{"memory_bytes": 16384, "spool_bytes": 4096, **limits})
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -42,7 +42,7 @@ def test_bytes_are_kept_as_they_came_in_any_pieces(tmp_path: Path, sent: bytes, 
         assert content == sent
     incoming.discard()
     incoming.discard()
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "incoming").iterdir())
 
 
 def test_buffers_are_used_again_and_never_give_away_what_was_in_them(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_beyond_the_budget_instances_go_to_files(tmp_path: Path) -> None:
         with incoming.content() as content:
             assert content == bytes([number]) * 10_000
         incoming.discard()
-    assert not list(tmp_path.iterdir())
+    assert not list((tmp_path / "incoming").iterdir())
 
 
 def test_an_announced_instance_is_archived(intake: Intake, archive: Archive) -> None:

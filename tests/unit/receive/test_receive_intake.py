@@ -92,10 +92,12 @@ def test_other_content_under_a_known_uid(intake: Intake) -> None:
 
 
 def test_disk_that_takes_no_more(intake: Intake, archive: Archive) -> None:
-    (archive.files.root / "incoming").rmdir()
-    (archive.files.root / "incoming").write_text("not a folder")
+    sent = encoded(ct_slice())
+    folder = archive.path(sent.digest).parent
+    folder.rmdir()
+    folder.write_text("not a folder")
     with pytest.raises(OutOfResources, match="disk"):
-        intake.accept(encoded(ct_slice()), source="A@1")
+        intake.accept(sent, source="A@1")
 
 
 def test_refusal_is_told_even_when_it_cannot_be_audited(intake: Intake, database: Database) -> None:
