@@ -57,18 +57,20 @@ class CountingPacs:
         entity.require_called_aet = True
         for sop_class in (*self.classes, Verification):
             entity.add_supported_context(sop_class)
-        handlers = [
-            (evt.EVT_C_STORE, self._store),
-            (evt.EVT_C_FIND, self._find),
-            (evt.EVT_REQUESTED, self._requested),
-        ]
-        self._server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        self._server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=self._handlers())
 
     def stop(self) -> None:
         """Goes away; what it stored it keeps."""
         if self._server:
             self._server.shutdown()
             self._server = None
+
+    def _handlers(self) -> list[Any]:
+        return [
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_C_FIND, self._find),
+            (evt.EVT_REQUESTED, self._requested),
+        ]
 
     def _requested(self, event: Any) -> None:
         with self._lock:
