@@ -44,7 +44,7 @@ IMAGES_REMOVED = "its images were removed from the archive; send them again to l
 FILES = "archive"
 TOKENS = "tokens"
 """Folder beside the archive's: `<encoder digest>/<first two of key>/<key>.npz`, as the reading's job says."""
-TOKEN_KEYS = "keys"
+KEY_LISTS = "keys"
 """Folder among the tokens: `keys/<first two of digest>/<digest>.json` names the keys of the tokens of an instance."""
 SWEPT_AT_ONCE = 500
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -174,9 +174,9 @@ def _token_files(session: Session, study: Study) -> list[str]:
 def _token_files_ahead(archive: Archive, instances: Iterable[Instance]) -> Iterator[str]:
     """Files of what was encoded of the instances whether a job read it or not, and the lists that name these."""
     data_dir = archive.files.root.parent
-    encoders = [folder.name for folder in (data_dir / TOKENS).glob("*") if folder.name != TOKEN_KEYS]
+    encoders = [folder.name for folder in (data_dir / TOKENS).glob("*") if folder.name != KEY_LISTS]
     for one in instances:
-        listed = f"{TOKENS}/{TOKEN_KEYS}/{one.digest[:2]}/{one.digest}.json"
+        listed = f"{TOKENS}/{KEY_LISTS}/{one.digest[:2]}/{one.digest}.json"
         if (keys := _listed_keys(data_dir / listed)) is not None:
             yield listed
             yield from (f"{TOKENS}/{encoder}/{key[:2]}/{key}.npz" for encoder in encoders for key in keys)

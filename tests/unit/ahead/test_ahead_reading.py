@@ -1,0 +1,338 @@
+"""Slices are read while their study arrives: once, within bounds, to the very tokens that the job asks for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import Dataset
+from pydicom.uid import RLELossless
+from sqlalchemy import select, update
+
+from pacs_agent.ahead import Kit, ReadAhead, ahead_of_study
+from pacs_agent.archive import Archive, instance_header, remove_study, split_part10
+from pacs_agent.config import AheadSettings, DecodingSettings
+from pacs_agent.db import AuditEvent, Database, Instance, Job, JobState, SeriesAhead, Study, StudyState, Suspension
+from pacs_agent.imaging import DecodingPool, OrderedSeries, RecentHeaders, UnusableSlice, order_series, read_headers
+from pacs_agent.inference import Reader
+from pacs_agent.route import put_rules
+from tests.unit.imaging.imaging_slices import SERIES_UID, ct_slice, enhanced_ct, gradient, stack
+from tests.unit.inference.tiny_bundle import load, settings_of, write_bundle
+
+CT = "rules:\n- {name: ct, pipeline: msvlm, when: {attribute: Modality, equals: CT}}"
+MR = "rules:\n- {name: mr, pipeline: msvlm, when: {attribute: Modality, equals: MR}}"
+BY_HEADER = "rules:\n- {name: kvp, pipeline: msvlm, when: {attribute: KVP, equals: 120}}"
+
+
+@dataclass
+class Site:
+    """A database with rules, an archive, a model, and a worker's reading ahead."""
+
+    database: Database
+    archive: Archive
+    reader: Reader
+    settings: AheadSettings
+    worker: str = "w1"
+
+    def ahead(self, **changes: int) -> ReadAhead:
+        kit = Kit((self.reader,), RecentHeaders())
+        settings = self.settings.model_copy(update=changes)
+        return ReadAhead(self.archive, settings, lambda: kit, self.worker, "msvlm")
+
+    def rules(self, text: str) -> None:
+        with self.database.writing() as session:
+            put_rules(session, text, actor="test")
+
+    def receive(self, datasets: Sequence[Dataset]) -> None:
+        for dataset in datasets:
+            part10 = BytesIO()
+            dataset.save_as(part10, enforce_file_format=True)
+            encoded = split_part10(part10.getvalue())
+            header = instance_header(dataset, encoded.transfer_syntax_uid)
+            self.archive.store(encoded, header, source="test")
+
+    def paths(self) -> list[Path]:
+        with self.database.reading() as session:
+            uids = session.scalars(select(Study.study_instance_uid)).all()
+            return [self.archive.path(one.digest) for uid in uids for one in self.archive.study_files(session, uid)]
+
+    def series(self) -> OrderedSeries:
+        return order_series(read_headers(self.paths()))
+
+    def rows(self) -> list[SeriesAhead]:
+        with self.database.reading() as session:
+            return list(session.scalars(select(SeriesAhead)))
+
+    def set_state(self, state: StudyState) -> None:
+        with self.database.writing() as session:
+            session.execute(update(Study).values(state=state))
+
+
+@pytest.fixture
+def site(database: Database, tmp_path: Path) -> Site:
+    folder = write_bundle(tmp_path / "bundles" / "tiny-1.0")
+    reader = Reader(load(folder), settings_of(folder, batch_slices=3), tmp_path / "tokens")
+    site = Site(database, Archive(database, tmp_path / "archive"), reader, AheadSettings(batch_slices=4))
+    site.rules(CT)
+    return site
+
+
+def read_all(ahead: ReadAhead) -> None:
+    """Looks and encodes as the two threads do, and writes the counts."""
+    ahead.look()
+    ahead._there_is_work.set()
+    ahead.encode_waiting()
+    ahead.counts.write()
+
+
+def turned(datasets: list[Dataset], orientation: Sequence[float]) -> list[Dataset]:
+    for dataset in datasets:
+        dataset.ImageOrientationPatient = list(orientation)
+    return datasets
+
+
+def unsigned(count: int) -> list[Dataset]:
+    pixels = (gradient().astype(np.int32) + 40000).astype(np.uint16)
+    return [ct_slice((0, 0, 2.0 * number), pixels=pixels + np.uint16(number)) for number in range(count)]
+
+
+def compressed(count: int) -> list[Dataset]:
+    datasets = stack(count)
+    for dataset in datasets:
+        dataset.compress(RLELossless, generate_instance_uid=False)
+    return datasets
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: stack(6),
+        lambda: unsigned(4),
+        lambda: compressed(3),
+        lambda: turned(stack(4), (-1, 0, 0, 0, -1, 0)),
+        lambda: turned(stack(4), (0, 1, 0, 1, 0, 0)),
+        lambda: turned(stack(4), (0.8, 0.6, 0, -0.6, 0.8, 0)),
+        lambda: [enhanced_ct([(0, 0, 2.0 * number) for number in range(5)])],
+        lambda: stack(4, RescaleSlope="0.73", RescaleIntercept="-1023.5"),
+    ],
+    ids=["plain", "unsigned", "compressed", "upside down", "transposed", "oblique in plane", "enhanced", "slope"],
+)
+def test_read_ahead_or_later_the_keys_are_the_same(
+    site: Site, make: Callable[[], list[Dataset]], tmp_path: Path
+) -> None:
+    site.receive(make())
+    read_all(site.ahead())
+    series = site.series()
+    ahead = site.reader.encode_missing(series)
+    assert (ahead.encoded, ahead.cached) == (0, len(series.slices))
+    later = Reader(site.reader.bundle, settings_of(tmp_path / "bundles" / "tiny-1.0"), tmp_path / "other tokens")
+    assert later.encode_missing(series).keys == ahead.keys
+    assert sum(row.encoded for row in site.rows()) == len(series.slices)
+
+
+def test_a_cached_slice_is_not_even_decoded(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.receive(stack(5))
+    read_all(site.ahead())
+    monkeypatch.setattr(site.reader.encoder, "_read", lambda slices: iter(["decoded" for _ in slices]))
+    seen: list[tuple[int, int]] = []
+    assert site.reader.encode_missing(site.series(), lambda done, total: seen.append((done, total))).cached == 5
+    assert seen == [(5, 5)]
+
+
+def test_without_what_is_remembered_the_slices_are_decoded(site: Site, tmp_path: Path) -> None:
+    site.receive(stack(5))
+    read_all(site.ahead())
+    known = site.reader.encode_missing(site.series())
+    for file in (tmp_path / "tokens" / "keys").rglob("*.json"):
+        file.write_text("broken" if file.name < "8" else '{"a": 1}')
+    site.reader.encoder.keys._recent.clear()
+    again = site.reader.encode_missing(site.series())
+    assert (again.keys, again.encoded) == (known.keys, 0)
+
+
+def test_a_late_image_and_a_re_send_cost_what_is_new(site: Site) -> None:
+    datasets = stack(6)
+    ahead = site.ahead()
+    site.receive(datasets[:4])
+    read_all(ahead)
+    site.receive(datasets)
+    read_all(ahead)
+    assert [row.encoded for row in site.rows()] == [6]
+    assert site.reader.encode_missing(site.series()).encoded == 0
+
+
+def test_images_that_were_there_before_the_start_are_looked_at_again(site: Site) -> None:
+    site.receive(stack(6)[:3])
+    read_all(site.ahead())
+    site.receive(stack(2, SeriesInstanceUID="1.2.9"))
+    read_all(site.ahead())
+    assert sum(row.encoded for row in site.rows()) == 5
+
+
+def test_of_two_images_the_later_id_may_be_committed_first(site: Site) -> None:
+    datasets, ahead = stack(3), site.ahead()
+    site.receive(datasets[:2])
+    with site.database.writing() as session:
+        session.execute(update(Instance).where(Instance.id == 1).values(id=40))
+    read_all(ahead)
+    site.receive([datasets[2]])
+    with site.database.writing() as session:
+        session.execute(update(Instance).where(Instance.id == 41).values(id=30))
+    read_all(ahead)
+    assert [row.encoded for row in site.rows()] == [3]
+
+
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("Modality", "MR"),
+        ("ImageType", ["ORIGINAL", "PRIMARY", "LOCALIZER"]),
+        ("BodyPartExamined", "KNEE"),
+        ("SamplesPerPixel", 3),
+        ("ImageOrientationPatient", [0, 1, 0, 0, 0, -1]),
+        ("PixelSpacing", None),
+        ("RescaleSlope", 0),
+    ],
+)
+def test_what_no_model_reads_is_not_encoded(site: Site, change: str, value: object) -> None:
+    site.rules(CT + "\n- {name: mr, pipeline: msvlm}")
+    site.receive(stack(3, **{change: value}))
+    read_all(site.ahead())
+    assert site.rows() == []
+
+
+@pytest.mark.parametrize("rules", [MR, "rules: []", CT.replace("msvlm", "other")])
+def test_a_study_that_is_not_routed_costs_nothing(site: Site, rules: str) -> None:
+    site.rules(rules)
+    site.receive(stack(3))
+    ahead = site.ahead()
+    read_all(ahead)
+    assert site.rows() == []
+    site.set_state(StudyState.IGNORED)
+    ahead.look()
+    assert ahead.waiting.studies() == []
+
+
+def test_held_slices_are_encoded_once_a_rule_takes_the_study(site: Site) -> None:
+    site.rules(MR)
+    ahead = site.ahead()
+    site.receive(stack(3))
+    read_all(ahead)
+    site.rules(CT)
+    read_all(ahead)
+    assert [row.encoded for row in site.rows()] == [3]
+
+
+def test_what_only_headers_say_is_not_waited_for_and_counted_when_in_vain(site: Site) -> None:
+    site.rules(BY_HEADER)
+    ahead = site.ahead()
+    site.receive(stack(3))
+    with site.database.reading() as session:
+        lines = len(session.scalars(select(AuditEvent)).all())
+    read_all(ahead)
+    site.set_state(StudyState.IGNORED)
+    ahead.counts.settle()
+    [row] = site.rows()
+    assert (row.encoded, row.used, row.settled_at is not None) == (3, 0, True)
+    with site.database.reading() as session:
+        figures = ahead_of_study(session, row.study_pk)
+        assert len(session.scalars(select(AuditEvent)).all()) == lines
+        assert session.scalars(select(Job)).all() == []
+    assert figures is not None
+    assert (figures.used, figures.wasted) == (0, 3)
+
+
+def test_what_a_job_read_counts_as_used(site: Site) -> None:
+    site.receive([*stack(4), *stack(2, SeriesInstanceUID="1.2.9")])
+    ahead = site.ahead()
+    read_all(ahead)
+    site.set_state(StudyState.COMPLETE)
+    chosen = SERIES_UID
+    with site.database.writing() as session:
+        study = session.scalars(select(Study.id)).one()
+        verdicts = [{"series_instance_uid": uid, "chosen": uid == chosen} for uid in (chosen, "1.2.9")]
+        job = Job(id="j", study_pk=study, rule="ct", pipeline="msvlm", input_digest="", series_choice=None)
+        session.add(job)
+    ahead.counts.settle()
+    assert {row.settled_at for row in site.rows()} == {None}
+    with site.database.writing() as session:
+        job = session.get_one(Job, "j")
+        job.state, job.series_choice = JobState.DONE, {"verdicts": verdicts}
+    ahead.counts.settle()
+    with site.database.reading() as session:
+        figures = ahead_of_study(session, study)
+    assert figures is not None
+    assert (figures.encoded, figures.used, figures.wasted) == (6, 4, 2)
+
+
+def test_bounds(site: Site) -> None:
+    site.receive(stack(6))
+    ahead = site.ahead(max_slices_per_study=4)
+    read_all(ahead)
+    assert [(row.encoded, row.left_out) for row in site.rows()] == [(4, 2)]
+    assert site.reader.encode_missing(site.series()).encoded == 2
+
+
+def test_a_full_queue_leaves_slices_to_the_job(site: Site) -> None:
+    site.receive(stack(6))
+    ahead = site.ahead(max_waiting_slices=1)
+    read_all(ahead)
+    assert [(row.encoded, row.left_out) for row in site.rows()] == [(1, 5)]
+
+
+def test_the_budget_of_a_minute(site: Site) -> None:
+    site.receive(stack(6))
+    ahead = site.ahead(max_slices_per_minute=3)
+    read_all(ahead)
+    assert [row.encoded for row in site.rows()] == [3]
+    assert len(ahead.waiting) == 3
+
+
+def test_soft_kernels_come_first(site: Site) -> None:
+    site.receive([*stack(2, ConvolutionKernel="LUNG", SeriesInstanceUID="1.2.9"), *stack(2, ConvolutionKernel="B30f")])
+    ahead = site.ahead()
+    ahead.look()
+    kernels = [one.series_instance_uid == "1.2.9" for one in ahead.waiting.take(lambda _study: True)]
+    assert kernels == [False, False, True, True]
+
+
+def test_a_broken_slice_is_counted_and_left_to_the_job(site: Site) -> None:
+    datasets = compressed(3)
+    datasets[1].PixelData = datasets[1].PixelData[:40]
+    datasets[1]["PixelData"].is_undefined_length = True
+    site.receive(datasets)
+    read_all(site.ahead())
+    assert [(row.encoded, row.undecodable) for row in site.rows()] == [(2, 1)]
+    with pytest.raises(UnusableSlice):
+        site.reader.encode_missing(site.series())
+
+
+def test_nothing_is_read_ahead_while_work_is_suspended(site: Site) -> None:
+    with site.database.writing() as session:
+        session.add(Suspension(id=1, by="test"))
+    site.receive(stack(3))
+    read_all(site.ahead())
+    assert site.rows() == []
+
+
+def test_a_removed_study_takes_its_tokens_along(site: Site, tmp_path: Path) -> None:
+    site.receive(stack(3))
+    read_all(site.ahead())
+    assert len([path for path in (tmp_path / "tokens").rglob("*") if path.is_file()]) == 6
+    remove_study(site.archive, site.series().study_instance_uid, actor="test")
+    assert [path for path in (tmp_path / "tokens").rglob("*") if path.is_file()] == []
+    assert site.rows() == []
+
+
+def test_the_pool_of_the_worker_decodes(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "bundles" / "tiny-1.0"
+    pool = DecodingPool(DecodingSettings(processes=1))
+    site.reader = Reader(load(folder), settings_of(folder), tmp_path / "tokens", pool)
+    site.receive(compressed(2))
+    try:
+        read_all(site.ahead())
+    finally:
+        pool.close()
+    assert [row.encoded for row in site.rows()] == [2]
