@@ -69,11 +69,23 @@ def checked_header(data_set: Encoded, announced: AnnouncedIdentity) -> InstanceH
         raise CannotUnderstand(f"the data set cannot be decoded: {error}") from error
     shared = walked.values(_SHARED)
     decode = _shared_header if shared.size_bytes <= LARGEST_SHARED_BYTES else _shared_header.__wrapped__
-    return replace(
+    header = replace(
         decode(shared, transfer_syntax_uid),
         sop_instance_uid=uids["SOPInstanceUID"],
         number=_instance_number(walked),
     )
+    if _uids_of(header) != uids:  # else a NUL in its character set would make every study it belongs to one
+        raise CannotUnderstand("the UIDs cannot be decoded: their VR, or Specific Character Set (0008,0005), is broken")
+    return header
+
+
+def _uids_of(header: InstanceHeader) -> dict[str, str]:
+    return {
+        "SOPClassUID": header.sop_class_uid,
+        "SOPInstanceUID": header.sop_instance_uid,
+        "StudyInstanceUID": header.study.study_instance_uid,
+        "SeriesInstanceUID": header.series.series_instance_uid,
+    }
 
 
 @lru_cache(maxsize=256)

@@ -302,6 +302,17 @@ def test_24_broken_texts_are_stored_and_indexed_without_control_characters(siege
     assert not [name for name in names if any(unicodedata.category(one) == "Cc" for one in name)]
 
 
+def test_24_a_character_set_that_makes_every_text_unreadable_is_refused(siege: Siege) -> None:
+    """Found by fuzzing: every study with such a value had become one study, of an empty UID."""
+    with siege.attack() as attacker:
+        data_set, uid = slice_and_uid()
+        sent = _replaced(encoded(data_set).data_set, data_set, "SpecificCharacterSet", b"ISO_IR\x00192")
+        association = associate(attacker)
+        assert association.store(1, sent, uid) == CANNOT_UNDERSTAND
+        refused(siege, attacker, CANNOT_UNDERSTAND)
+        association.release()
+
+
 PAYLOADS = {
     "html": "<img src=x onerror=alert(1)>",
     "formula": '=HYPERLINK("http://x","y")',
