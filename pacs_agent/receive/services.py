@@ -51,8 +51,8 @@ class ServiceRequest:
 class ServiceAnswer:
     """The response: Status and what else is the service's own.
 
-    The wire adds Command Field, Message ID Being Responded To and Command Data Set Type. The data set is in the transfer
-    syntax of the request's presentation context.
+    The wire adds Command Field, Message ID Being Responded To and Command Data Set Type. The data set is in the
+    transfer syntax of the request's presentation context.
     """
 
     command: Dataset = field(default_factory=Dataset)

@@ -1,5 +1,6 @@
-"""The C-STORE service (PS3.7 9.1.1, PS3.4 B.2): one request in, one status out."""
+"""What came over one association, and C-STORE where pynetdicom has the socket: the sub-operations of our C-GET."""
 
+import threading
 from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset
@@ -25,11 +26,19 @@ class Tally:
     reason: str = ""
     """Why the last one was refused."""
     received_bytes: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def count(self, outcome: Taken, size_bytes: int) -> None:
         """Counts an instance that was taken."""
-        self.taken[outcome] = self.taken.get(outcome, 0) + 1
-        self.received_bytes += size_bytes
+        with self._lock:
+            self.taken[outcome] = self.taken.get(outcome, 0) + 1
+            self.received_bytes += size_bytes
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Counts an instance that was not taken."""
+        with self._lock:
+            self.refused += 1
+            self.reason = str(refusal)
 
 
 def serve_store(event: Event, intake: Intake, tally: Tally, study_instance_uid: str | None = None) -> int | Dataset:
@@ -41,8 +50,7 @@ def serve_store(event: Event, intake: Intake, tally: Tally, study_instance_uid: 
         sent = _announced(event)
         receipt = intake.accept(sent, source=tally.source, study_instance_uid=study_instance_uid)
     except Refusal as refusal:
-        tally.refused += 1
-        tally.reason = str(refusal)
+        tally.refuse(refusal)
         return _status(refusal)
     tally.count(receipt.outcome, len(sent.data_set))
     return SUCCESS
@@ -62,8 +70,13 @@ def _announced(event: Event) -> EncodedInstance:
 
 
 def _status(refusal: Refusal) -> Dataset:
-    """Status and Error Comment (PS3.7 C): the comment is LO, so it is cut."""
+    """Status and Error Comment (PS3.7 C)."""
     status = Dataset()
     status.Status = refusal.status
-    status.ErrorComment = str(refusal).replace("\\", "/")[:LONGEST_COMMENT]
+    status.ErrorComment = comment_of(refusal)
     return status
+
+
+def comment_of(refusal: Refusal) -> str:
+    """Error Comment (PS3.7 C) of a refusal: it is LO, so it is cut."""
+    return str(refusal).replace("\\", "/")[:LONGEST_COMMENT]

@@ -27,7 +27,7 @@ from pathlib import Path
 from pacs_agent.config import Settings
 from pacs_agent.receive import run_receive
 
-run_receive(Settings(data_dir=Path(sys.argv[1]), dimse={"port": int(sys.argv[2])}))
+run_receive(Settings(data_dir=Path(sys.argv[1]), dimse={"port": int(sys.argv[2]), "processes": 1}))
 """
 
 

@@ -40,9 +40,10 @@ from pacs_agent.inference.reading import (
 from pacs_agent.inference.reading import Code as ReadingCode
 from pacs_agent.receive import Intake
 from pacs_agent.receive import refusal as refusals
-from pacs_agent.receive.contexts import VERIFICATION_TRANSFER_SYNTAXES
-from pacs_agent.receive.listener import MAXIMUM_PDU_BYTES, NEGOTIATION_TIMEOUT_S
+from pacs_agent.receive.contexts import SERVICE_TRANSFER_SYNTAXES
 from pacs_agent.receive.store import NOT_AUTHORISED, SUCCESS
+from pacs_agent.receive.wire.negotiation import MOST_AT_A_TIME, SMALLEST_MAXIMUM_BYTES
+from pacs_agent.receive.wire.pdus import LARGEST_REQUEST_BYTES, MAXIMUM_PDU_BYTES
 from pacs_agent.results import (
     REASONS,
     Action,
@@ -90,7 +91,7 @@ def test_storage_sop_classes() -> None:
 
 def test_transfer_syntaxes() -> None:
     assert rows("3.1.3 Transfer syntaxes") == [f"| {name} | {uid} |" for uid, name in TRANSFER_SYNTAXES.items()]
-    assert all(UID(uid).name in section("3.1.3 Transfer syntaxes") for uid in VERIFICATION_TRANSFER_SYNTAXES)
+    assert all(UID(uid).name in section("3.1.3 Transfer syntaxes") for uid in SERVICE_TRANSFER_SYNTAXES)
 
 
 def status_rows() -> Iterator[str]:
@@ -122,7 +123,15 @@ def test_association_limits() -> None:
         f"| address | {settings.host} | `dimse.host` |",
         f"| associations at a time | {settings.max_associations} | `dimse.max_associations` |",
         f"| network and DIMSE time-out | {settings.network_timeout_s:g} s | `dimse.network_timeout_s` |",
-        f"| negotiation time-out | {NEGOTIATION_TIMEOUT_S:g} s | fixed |",
+        f"| associations of one AE title at one address | {settings.max_associations_per_peer} "
+        "| `dimse.max_associations_per_peer` |",
+        f"| negotiation time-out | {settings.negotiation_timeout_s:g} s | `dimse.negotiation_timeout_s` |",
+        f"| time for a PDU | {settings.pdu_timeout_s:g} s | `dimse.pdu_timeout_s` |",
+        f"| time for a message | {settings.message_timeout_s:g} s | `dimse.message_timeout_s` |",
+        f"| largest instance | {settings.max_object_mb} MB | `dimse.max_object_mb` |",
+        f"| largest association request | {LARGEST_REQUEST_BYTES} bytes | fixed |",
+        f"| smallest maximum PDU length of the peer | {SMALLEST_MAXIMUM_BYTES} bytes | fixed |",
+        f"| asynchronous operations performed | {MOST_AT_A_TIME}, over TLS 1 | fixed |",
         f"| maximum PDU length received | {MAXIMUM_PDU_BYTES} bytes | fixed |",
         f"| implementation class UID | {IMPLEMENTATION_CLASS_UID} | fixed |",
         f"| implementation version name | {IMPLEMENTATION_VERSION_NAME} | fixed |",

@@ -9,8 +9,8 @@ from pacs_agent.db import Database, Peer
 from pacs_agent.receive.contexts import supported_contexts
 from pacs_agent.receive.policy import Admission, AssociationPolicy, Rejection, Request
 
-POLICY = AssociationPolicy("PACSAGENT", 4)
-CALLING_NOT_RECOGNISED, CALLED_NOT_RECOGNISED, LIMIT_EXCEEDED = (1, 1, 3), (1, 1, 7), (2, 3, 2)
+POLICY = AssociationPolicy("PACSAGENT")
+CALLING_NOT_RECOGNISED, CALLED_NOT_RECOGNISED = (1, 1, 3), (1, 1, 7)
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def peers(database: Database) -> Database:
 
 
 def judged(
-    database: Database, calling: str, address: str = "10.0.0.1", called: str = "PACSAGENT", open_associations: int = 1
+    database: Database, calling: str, address: str = "10.0.0.1", called: str = "PACSAGENT"
 ) -> Admission | tuple[int, int, int]:
-    verdict = POLICY.judge(Request(calling, called, address, open_associations), database)
+    verdict = POLICY.judge(Request(calling, called, address), database)
     if isinstance(verdict, Rejection):
         return verdict.result, verdict.source, verdict.diagnostic
     return verdict
@@ -44,11 +44,12 @@ def judged(
     ],
 )
 def test_registered_peers_at_their_host_come_in(peers: Database, calling: str, address: str) -> None:
-    assert judged(peers, calling, address) == Admission(may_echo=True, may_store=True)
+    bound = calling != "ANYWHERE"
+    assert judged(peers, calling, address) == Admission(may_echo=True, may_store=True, is_at_its_host=bound)
 
 
 def test_rights_are_those_of_the_peer(peers: Database) -> None:
-    assert judged(peers, "PACS") == Admission(may_echo=False, may_store=True)
+    assert judged(peers, "PACS") == Admission(may_echo=False, may_store=True, is_at_its_host=True)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +73,6 @@ def test_another_called_ae_title_is_told_so(peers: Database) -> None:
     assert judged(peers, "PACS", called="OTHER") == CALLED_NOT_RECOGNISED
 
 
-def test_more_associations_than_allowed_are_rejected_for_now(peers: Database) -> None:
-    assert judged(peers, "PACS", open_associations=5) == LIMIT_EXCEEDED
-    assert isinstance(judged(peers, "PACS", open_associations=4), Admission)
-
-
 def test_a_peer_changed_while_we_run_is_seen_by_the_next_association(peers: Database) -> None:
     with peers.writing() as session:
         session.get_one(Peer, "PACS").enabled = False
@@ -87,8 +83,8 @@ def test_a_peer_changed_while_we_run_is_seen_by_the_next_association(peers: Data
 def test_no_title_comes_in_that_is_not_registered(calling: str, called: str) -> None:
     database = Database("sqlite://")
     Peer.metadata.tables["peers"].create(database.engine)
-    assert isinstance(POLICY.judge(Request(calling, called, "10.0.0.1", 1), database), Rejection)
-    assert isinstance(POLICY.judge(Request(calling, "PACSAGENT", "10.0.0.1", 1), database), Rejection)
+    assert isinstance(POLICY.judge(Request(calling, called, "10.0.0.1"), database), Rejection)
+    assert isinstance(POLICY.judge(Request(calling, "PACSAGENT", "10.0.0.1"), database), Rejection)
     database.close()
 
 
@@ -97,5 +93,11 @@ def test_contexts_follow_the_rights() -> None:
     echo = supported_contexts(may_echo=True, may_store=False)
     assert [context.abstract_syntax for context in echo] == ["1.2.840.10008.1.1"]
     store = supported_contexts(may_echo=False, may_store=True)
-    assert [context.abstract_syntax for context in store] == list(STORAGE_SOP_CLASSES)
-    assert all(context.transfer_syntax == list(TRANSFER_SYNTAXES) for context in store)
+    *storage, commitment = store
+    assert [context.abstract_syntax for context in storage] == list(STORAGE_SOP_CLASSES)
+    assert all(context.transfer_syntax == list(TRANSFER_SYNTAXES) for context in storage)
+    assert (commitment.abstract_syntax, commitment.scu_role, commitment.scp_role) == (
+        "1.2.840.10008.1.20.1",
+        True,
+        True,
+    )

@@ -1,0 +1,253 @@
+"""One connection from its first byte to its last: handshake, request, policy, a place, service, and its audit line."""
+
+import socket
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from pacs_agent.config import DimseSettings
+from pacs_agent.db import Database
+from pacs_agent.ops import Outcome, audit, get_log
+from pacs_agent.ops.dicom_tls import HANDSHAKE_TIMEOUT_S, handshake_fault, names_of
+from pacs_agent.receive.attendance import Attendance, Offer
+from pacs_agent.receive.audit_book import AuditBook
+from pacs_agent.receive.contexts import supported_contexts
+from pacs_agent.receive.doorway import Doorway, Visitor
+from pacs_agent.receive.intake import Intake
+from pacs_agent.receive.peers import note_refused, note_seen
+from pacs_agent.receive.places import Places
+from pacs_agent.receive.policy import Admission, AssociationPolicy, Rejection, Request
+from pacs_agent.receive.services import AssociationFacts, Services
+from pacs_agent.receive.store import Tally
+from pacs_agent.receive.wire.association import Association
+from pacs_agent.receive.wire.breach import Breach, PeerGone, ProbeOnly, TimeSpent
+from pacs_agent.receive.wire.budget import Budget, TimeLimits
+from pacs_agent.receive.wire.negotiation import MOST_AT_A_TIME, Agreement, Titles, agree
+from pacs_agent.receive.wire.transport import Transport
+
+MEGABYTE = 1 << 20
+ASSOCIATION = "association"
+"""Action of the audit line that each association has."""
+
+log = get_log("receive")
+
+
+@dataclass(frozen=True)
+class House:
+    """What all connections of a listener share."""
+
+    settings: DimseSettings
+    database: Database
+    intake: Intake
+    services: Services
+    policy: AssociationPolicy
+    places: Places
+    doorway: Doorway
+    book: AuditBook
+    stopping: Callable[[], bool]
+
+
+class Caller:
+    """A connection that came in, hung up on from any thread."""
+
+    def __init__(self, connection: socket.socket, address: str) -> None:
+        self.socket = connection
+        self.address = address
+        self.certificate_names: frozenset[str] = frozenset()
+        self.over_tls = False
+
+    def secure(self, context: ssl.SSLContext) -> None:
+        """The TLS handshake. Raises OSError."""
+        self.socket.settimeout(HANDSHAKE_TIMEOUT_S)
+        secured = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.socket = secured
+        secured.do_handshake()
+        self.over_tls = True
+        self.certificate_names = names_of(secured.getpeercert() or {})
+
+    def hang_up(self) -> None:
+        """Ends the connection."""
+        self._shut(socket.SHUT_RDWR)
+
+    def interrupt(self) -> None:
+        """Ends a wait for this peer; what we have to say can still be sent."""
+        self._shut(socket.SHUT_RD)
+
+    def _shut(self, how: int) -> None:
+        with suppress(OSError):
+            socket.socket.shutdown(self.socket, how)  # SSLSocket's own forgets its encryption
+
+
+class Reception:
+    """Serves one connection in the thread that calls `serve`."""
+
+    def __init__(self, house: House, caller: Caller, visitor: Visitor) -> None:
+        self._house = house
+        self._caller = caller
+        self._visitor = visitor
+
+    def serve(self, tls: ssl.SSLContext | None) -> None:
+        """Returns when the connection is over."""
+        try:
+            if tls is not None:
+                self._caller.secure(tls)
+        except OSError as error:
+            self._told_before_request(handshake_fault(error))
+            return
+        settings = self._house.settings
+        limits = TimeLimits(
+            negotiation_s=settings.negotiation_timeout_s,
+            silence_s=settings.network_timeout_s,
+            pdu_s=settings.pdu_timeout_s,
+            message_s=settings.message_timeout_s,
+        )
+        budget = Budget(limits)
+        transport = Transport(self._caller.socket, budget, self._house.stopping)
+        linger = True
+        try:
+            linger = self._converse(Association(transport, budget))
+        finally:
+            transport.close(linger=linger)
+
+    def _converse(self, association: Association) -> bool:
+        """The whole conversation; whether the peer may still read our last word."""
+        try:
+            titles = association.requested()
+        except Breach as breach:
+            if not isinstance(breach, ProbeOnly):
+                self._told_before_request(str(breach))
+            return not isinstance(breach, TimeSpent) and self._aborted(association, breach)  # PS3.8 9.2.3: AA-2, AA-1
+        except PeerGone as gone:
+            if association.has_heard or self._visitor.sent_away:
+                self._told_before_request(str(gone))
+            return False
+        finally:
+            self._house.doorway.leave(self._visitor)
+        return self._answer(association, titles)
+
+    def _answer(self, association: Association, titles: Titles) -> bool:
+        facts = AssociationFacts(
+            titles.calling_ae_title, titles.called_ae_title, self._caller.address, self._caller.certificate_names
+        )
+        verdict = titles.objection or self._judged(facts)
+        if isinstance(verdict, Rejection):
+            return self._rejected(association, facts, verdict)
+        if full := self._house.places.take(facts.source, at_its_host=verdict.is_at_its_host):
+            return self._rejected(association, facts, Rejection(2, 3, 2, full))
+        try:
+            return self._admitted(association, titles, facts, verdict)
+        finally:
+            self._house.places.give_back(facts.source)
+
+    def _admitted(
+        self, association: Association, titles: Titles, facts: AssociationFacts, admission: Admission
+    ) -> bool:
+        supported = supported_contexts(may_echo=admission.may_echo, may_store=admission.may_store)
+        most_at_a_time = 1 if self._caller.over_tls else MOST_AT_A_TIME  # OpenSSL cannot read and write at a time
+        try:
+            agreement = agree(association.proposal(), titles, supported, most_at_a_time)
+        except Breach as breach:
+            self._house.book.rejected(facts.source, str(breach))
+            return self._aborted(association, breach)
+        if isinstance(agreement, Rejection):
+            return self._rejected(association, facts, agreement)
+        return self._attended(association, agreement, facts, admission)
+
+    def _attended(
+        self, association: Association, agreement: Agreement, facts: AssociationFacts, admission: Admission
+    ) -> bool:
+        tally = Tally(facts.source)
+        house = self._house
+        offer = Offer(
+            facts=facts,
+            may_store=admission.may_store,
+            intake=house.intake,
+            services=house.services,
+            most_object_bytes=house.settings.max_object_mb * MEGABYTE,
+            at_a_time=agreement.at_a_time,
+        )
+        try:
+            association.accept(agreement)
+            Attendance(association, offer, tally).serve()
+        except Breach as breach:
+            self._ended(tally, end="aborted by us", reason=str(breach))
+            return self._aborted(association, breach)
+        except PeerGone as gone:
+            self._ended(tally, end="aborted", reason=str(gone))
+            return False
+        self._ended(tally, end="released")
+        return True
+
+    def _judged(self, facts: AssociationFacts) -> Admission | Rejection:
+        """Without a database nobody can be known: rejected for now (PS3.8 9.3.4, transient)."""
+        request = Request(
+            calling_ae_title=facts.calling_ae_title,
+            called_ae_title=facts.called_ae_title,
+            address=facts.address,
+            over_tls=self._caller.over_tls,
+            certificate_names=facts.certificate_names,
+        )
+        try:
+            return self._house.policy.judge(request, self._house.database)
+        except SQLAlchemyError as error:
+            log.error("peers cannot be read", error=type(error).__name__)
+            return Rejection(2, 2, 1, "the table of peers cannot be read")
+
+    def _rejected(self, association: Association, facts: AssociationFacts, rejection: Rejection) -> bool:
+        self._house.book.rejected(
+            facts.source,
+            rejection.text,
+            result=rejection.result,
+            source=rejection.source,
+            diagnostic=rejection.diagnostic,
+        )
+        try:
+            association.reject(rejection)
+        except (PeerGone, TimeSpent):
+            return False
+        return True
+
+    def _aborted(self, association: Association, breach: Breach) -> bool:
+        try:
+            association.abort(breach)
+        except (PeerGone, TimeSpent):
+            return False
+        return True
+
+    def _told_before_request(self, reason: str) -> None:
+        if self._visitor.sent_away:
+            reason = "more connections without an association request than are waited for; the oldest was ended"
+        self._house.book.rejected(f"@{self._caller.address}", reason)
+
+    def _ended(self, tally: Tally, *, end: str, reason: str = "") -> None:
+        """The association's one audit line; of those that brought nothing only some a minute are written."""
+        if not tally.taken and not self._house.book.has_room(self._caller.address, ASSOCIATION, end):
+            return
+        try:
+            self._audit(tally, end=end, reason=reason)
+        except SQLAlchemyError as error:
+            log.error("association not audited", source=tally.source, error=type(error).__name__)
+
+    def _audit(self, tally: Tally, *, end: str, reason: str) -> None:
+        counts = {outcome.value: count for outcome, count in tally.taken.items()}
+        detail = {"reason": reason} if reason else {}
+        with self._house.database.writing() as session:
+            note_seen(session, tally.source)
+            if tally.refused:
+                note_refused(session, tally.source, f"{tally.refused} instances of one association; {tally.reason}")
+            audit(
+                session,
+                actor=tally.source,
+                action=ASSOCIATION,
+                outcome=Outcome.SUCCESS if end == "released" and not tally.refused else Outcome.MINOR_FAILURE,
+                subject=self._house.settings.ae_title,
+                end=end,
+                instances=sum(counts.values()),
+                refused=tally.refused,
+                received_bytes=tally.received_bytes,
+                **counts,
+                **detail,
+            )
