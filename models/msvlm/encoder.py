@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.msvlm.blocks import Block
+from models.msvlm.field_in_blocks import field_in_blocks
 from models.msvlm.preprocess import Windows, field_of_body, hounsfield_units
 from models.msvlm.preset import NetworkShape
 from models.msvlm.slice_token import RARE, Encoded, SliceHead, resized_positions, slice_token
@@ -104,15 +105,17 @@ def new_encoder(shape: NetworkShape) -> nn.Module:
 class SliceEncoderGraph(nn.Module):
     """`slice_encoder.onnx`: stored values, slope, intercept, spacing → token, patch grid, centre. See `manifest.py`."""
 
-    def __init__(self, encoder: nn.Module, shape: NetworkShape) -> None:
+    def __init__(self, encoder: nn.Module, shape: NetworkShape, *, in_blocks: bool = True) -> None:
+        """`in_blocks`: fewer operations, but shapes that depend on spacings, which a GPU cannot record as a graph."""
         super().__init__()
         self.encoder, self.shape = encoder, shape
+        self.field = field_in_blocks if in_blocks else field_of_body
 
     def forward(
         self, stored: Tensor, slope: Tensor, intercept: Tensor, spacing_mm: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Token [n, d], patch grid [n, F, gr, gc], field centre [n, 2] of stored values [n, rows, columns]."""
         hu = hounsfield_units(stored, slope, intercept)
-        field, centre_px = field_of_body(hu, spacing_mm, self.shape.field_px, self.shape.pixel_mm)
+        field, centre_px = self.field(hu, spacing_mm, self.shape.field_px, self.shape.pixel_mm)
         encoded = self.encoder(field)
         return encoded.token, encoded.patch_logits, centre_px

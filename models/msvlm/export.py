@@ -8,6 +8,7 @@ The bundle is not signed yet: first the evaluation puts its figures and the card
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import click
 
 from models.datasets.real_ct import cases_there
 from models.msvlm import grounding_studies, selftest
-from models.msvlm.graphs import graph_exports, write_graph
+from models.msvlm.graphs import graph_exports, slice_encoder_export, write_graph
 from models.msvlm.labels import CONCERN, LABELS
 from models.msvlm.network import Network, OperatingPoint, load_network
 from models.msvlm.quantise import Calibration, calibration_slices, write_variants
@@ -44,7 +45,9 @@ def write_bundle(network: Network, bundles: Path, calibration: Calibration | Non
     folder = bundles / f"{network.preset.name}-{network.preset.version}"
     folder.mkdir(parents=True, exist_ok=True)
     graphs = {path.stem: named(path) for path in (write_graph(one, folder) for one in graph_exports(network))}
-    made = write_variants(folder / graphs["slice_encoder"].file, calibration or calibration_slices())
+    with tempfile.TemporaryDirectory() as scratch:
+        for_gpu = write_graph(slice_encoder_export(network, in_blocks=False), Path(scratch))
+        made = write_variants(folder / graphs["slice_encoder"].file, for_gpu, calibration or calibration_slices())
     variants = {precision: Variant(**named(path).model_dump(), made=how) for precision, (path, how) in made.items()}
     (folder / "tokenizer.json").write_text(network.tokenizer.to_json(), encoding="utf-8")
     grounding = named(grounding_studies.write_grounding(folder))

@@ -55,8 +55,8 @@ def graph_exports(network: Network) -> tuple[GraphExport, ...]:
     return slice_encoder_export(network), study_reader_export(network), report_decoder_export(network)
 
 
-def slice_encoder_export(network: Network) -> GraphExport:
-    """The slice encoder on stored values of any size."""
+def slice_encoder_export(network: Network, *, in_blocks: bool = True) -> GraphExport:
+    """The slice encoder on stored values of any size; `in_blocks` for the CPU, see `SliceEncoderGraph`."""
     example = {
         "stored": torch.randint(-1000, 1000, (3, 96, 112), dtype=torch.int16),
         "slope": torch.ones(3),
@@ -65,7 +65,7 @@ def slice_encoder_export(network: Network) -> GraphExport:
     }
     n = {0: "n"}
     dimensions = {"stored": {0: "n", 1: "rows", 2: "columns"}, "slope": n, "intercept": n, "spacing_mm": n}
-    module = SliceEncoderGraph(network.encoder, network.preset.network)
+    module = SliceEncoderGraph(network.encoder, network.preset.network, in_blocks=in_blocks)
     return GraphExport("slice_encoder.onnx", module, example, ("token", "patch_grid", "field_centre_px"), dimensions)
 
 

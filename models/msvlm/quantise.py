@@ -68,11 +68,11 @@ def _spread(hu: NDArray[np.int16], z_mm: NDArray[np.float32], spacing_mm: tuple[
     return StoredSeries(hu[kept], 1.0, 0.0, spacing_mm, z_mm[kept])
 
 
-def write_variants(encoder: Path, calibration: Calibration) -> dict[ReducedPrecision, tuple[Path, str]]:
-    """Writes the slice encoder in int8 and fp16 beside it; each with how it was made."""
+def write_variants(encoder: Path, for_gpu: Path, calibration: Calibration) -> dict[ReducedPrecision, tuple[Path, str]]:
+    """Writes the slice encoder in int8 and, from its form for the GPU, in fp16 beside it; each with how it was made."""
     int8, fp16 = (encoder.with_name(f"{encoder.stem}.{precision}.onnx") for precision in ("int8", "fp16"))
     write_int8(encoder, int8, calibration.series)
-    write_fp16(encoder, fp16)
+    write_fp16(for_gpu, fp16)
     return {"int8": (int8, calibration.made), "fp16": (fp16, "from the first convolution on; pre-processing in fp32")}
 
 
@@ -93,18 +93,20 @@ def write_int8(encoder: Path, out: Path, series: Sequence[StoredSeries]) -> None
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,
             nodes_to_exclude=_in_fp32(onnx.load(encoder).graph),
-            extra_options={"MatMulConstBOnly": True},
         )
 
 
 def _in_fp32(graph: onnx.GraphProto) -> list[str]:
-    """The last layers, which give logits, and products with a vector of positions, which are no layers."""
+    """The last layers, which give logits, and products that are no layers: with positions, or of two computed matrices.
+
+    Of the latter are resampling, whose HU would come in steps of 16, and attention.
+    """
     rank = {tensor.name: len(tensor.dims) for tensor in graph.initializer}
     before_a_layer: set[str] = set()
     kept = []
     for node in reversed(graph.node):
-        product = node.op_type in QUANTISED and node.input[1] in rank
-        layer = product and rank[node.input[1]] >= 2
+        product = node.op_type in QUANTISED
+        layer = product and rank.get(node.input[1], 0) >= 2
         followed = not before_a_layer.isdisjoint(node.output)
         if product and not (layer and followed):
             kept.append(node.name)

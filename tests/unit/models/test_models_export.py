@@ -111,8 +111,14 @@ def test_the_pre_processing_stays_in_fp32(written):
     casts = [node for node in half.node[:convolution] if node.op_type == "Cast" and node.output[0] not in sized]
     assert sum(node.attribute[0].i == onnx.TensorProto.FLOAT16 for node in casts) == 1
     small = onnx.load(written / "slice_encoder.int8.onnx").graph
-    before = [node.op_type for node in small.node]
-    assert before.index("QuantizeLinear") > before.index("Clip")
+    kinds = {name: node.op_type for node in small.node for name in node.output}
+    products = [node for node in small.node if node.op_type == "MatMul"]
+    quantised = [node for node in products if all(kinds.get(name) == "DequantizeLinear" for name in node.input)]
+    weights = {tensor.name for tensor in small.initializer}
+    assert quantised, "no layer is quantised"
+    for node in quantised:
+        dequantised = next(one for one in small.node if one.output[0] == node.input[1])
+        assert dequantised.input[0] in weights, f"{node.name} multiplies computed values in eight bits"
 
 
 def test_phantoms_with_every_finding_calibrate_where_no_real_ct_is(monkeypatch):
