@@ -46,7 +46,7 @@ def studies(agent: Agent, state: str | None, limit: int, as_json: bool) -> None:
     print_rows(
         rows,
         as_json=as_json,
-        columns=("study_instance_uid", "modalities", "description", "images", "state", "last_received_at", "job_state"),
+        columns=("study_instance_uid", "modalities", "description", "came", "state", "last_received_at", "job_state"),
         empty="No study has come in yet. Point a PACS at the listener (pacs-agent doctor shows where), "
         "or try: pacs-agent send FOLDER",
     )
@@ -64,14 +64,19 @@ def _study_row(session: Session, study: Study) -> Row:
     images = select(func.count(Instance.id)).join(Series).where(Series.study_pk == study.id)
     readings = [job for job in study.jobs if job.pipeline not in OWN_PIPELINES]
     newest = max(readings, key=lambda job: job.created_at, default=None)
+    received, expected = session.scalar(images.where(Instance.origin == Origin.RECEIVED)) or 0, study.expected_instances
     return {
         "study_instance_uid": study.study_instance_uid,
         "accession_number": study.accession_number,
         "modalities": sorted({series.modality for series in study.series if series.modality}),
         "description": study.description,
-        "images": session.scalar(images.where(Instance.origin == Origin.RECEIVED)),
+        "images": received,
+        "came": f"{received} of {expected}" if expected and expected > received else received,
+        "expected_instances": study.expected_instances,
+        "expected_from": study.expected_from,
         "state": study.state,
         "state_reason": study.state_reason,
+        "complete_by": study.complete_by,
         "first_received_at": study.first_received_at,
         "last_received_at": study.last_received_at,
         "job": newest.id if newest else None,

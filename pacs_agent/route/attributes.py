@@ -74,7 +74,7 @@ def attributes_of_study(session: Session, archive: Archive, study_instance_uid: 
         .join(Series.study)
         .where(Study.study_instance_uid == study_instance_uid, Instance.origin == Origin.RECEIVED)
     )
-    rows = session.execute(received).all()
+    rows: Sequence[Row[Any]] = session.execute(received).all()  # type: ignore[assignment]
     if not rows:
         raise NoAttributes(f"nothing is archived of study {study_instance_uid}; send it first")
     return StudyAttributes(_indexed(rows), _files(archive, rows), _series(archive, rows))

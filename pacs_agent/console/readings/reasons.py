@@ -26,13 +26,18 @@ def why_unknown(settings: Settings) -> str:
 def why_arriving(settings: Settings) -> str:
     """Of a study that grows, for the first time or again."""
     quiet_s = settings.assemble.quiet_s
-    return f"Images are still arriving. The study is read when no new one has come for {quiet_s:g} s."
+    return (
+        "Images are still arriving. The study is read when as many have come as the sender counts, or when no new one "
+        f"has come for {quiet_s:g} s."
+    )
 
 
 def why_without_job(session: Session, archive: Archive, settings: Settings, uid: str, study: StudyKnown) -> str:
     """Of a study that has no reading job."""
     if study.state == StudyState.RECEIVING:
         return why_arriving(settings)
+    if study.state == StudyState.HELD:
+        return f"The study is held: {study.state_reason}. An operator can have it read: pacs-agent force {uid}"
     if study.state == StudyState.IGNORED:
         return _why_ignored(session, archive, uid, study)
     return f"The study is complete but was given no reading. An operator can ask for one: pacs-agent force {uid}"

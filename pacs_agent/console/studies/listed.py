@@ -109,7 +109,8 @@ def _newest_readings(session: Session, pks: Sequence[int]) -> dict[int, Any]:
 
 
 def _row(study: Study, modalities: list[str], images: int, job: Any) -> StudyRow:
-    patient = study.patient
+    patient, count = study.patient, study.expected_instances
+    expected = count if count is not None and count >= images else None
     return StudyRow(
         study_instance_uid=study.study_instance_uid,
         patient_name=patient.name,
@@ -122,6 +123,8 @@ def _row(study: Study, modalities: list[str], images: int, job: Any) -> StudyRow
         description=study.description,
         modalities=modalities,
         images=images,
+        expected=expected,
+        expected_from=study.expected_from if expected is not None else "",
         state=study.state,
         state_reason=study.state_reason,
         job=job.id if job else "",

@@ -47,6 +47,10 @@ class StudyRow(_Model):
     modalities: list[str]
     images: int
     """Instances received."""
+    expected: int | None
+    """As many as it has by a count that is known; None where none is, or where more came than it says."""
+    expected_from: str
+    """Whose count that is, in words."""
     state: StudyState
     state_reason: str
     job: str
@@ -106,6 +110,8 @@ class StudyPage(_Model):
     study_id: str
     first_received_at: datetime
     complete_at: datetime | None
+    complete_by: str
+    """By which sign it was found complete the last time, in words."""
     decision: list[str]
     """What each rule said and why, a line each."""
     series: list[SeriesShown]

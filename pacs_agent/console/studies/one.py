@@ -29,6 +29,7 @@ def study_page(session: Session, settings: Settings, study_instance_uid: str) ->
         study_id=study.study_id,
         first_received_at=study.first_received_at,
         complete_at=study.complete_at,
+        complete_by=study.complete_by,
         decision=study.decision or [],
         series=_series(session, study),
         arrivals=arrivals,

@@ -7,9 +7,19 @@ from itertools import islice
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pacs_agent.ahead import ahead_of_study
 from pacs_agent.console.queue import JobShown
 from pacs_agent.console.studies.models import Arrival, Moment
-from pacs_agent.db import AuditEvent, Instance, Origin, QuarantinedInstance, Series, Study
+from pacs_agent.db import (
+    AskedState,
+    AuditEvent,
+    CommitmentAsked,
+    Instance,
+    Origin,
+    QuarantinedInstance,
+    Series,
+    Study,
+)
 
 PAUSE_S = 30.0
 """Instances of one peer with no longer pause between them came together."""
@@ -19,6 +29,7 @@ _ASSOCIATION = ("association", "stow")
 _TOLD_OTHERWISE = ("job.failed", "result.delivered", *_ASSOCIATION)
 _WORDS = {
     "study.complete": ("complete", "good"),
+    "study.held": ("held", "warning"),
     "study.ignored": ("ignored", "warning"),
     "study.viewed": ("viewed", "quiet"),
     "job.rerun": ("job run again", "busy"),
@@ -52,6 +63,9 @@ def timeline_of(session: Session, study: Study, arrivals: Sequence[Arrival], job
         *map(_of_arrival, arrivals),
         *_associations(session, arrivals),
         *_quarantined(session, study),
+        *_read_ahead(session, study),
+        *_commitment_of_sender(study),
+        *_commitments(session, [one.job.id for one in jobs]),
         *_audited(session, subjects),
         *(moment for job in jobs for moment in _of_job(job)),
     ]
@@ -91,6 +105,49 @@ def _quarantined(session: Session, study: Study) -> Iterator[Moment]:
         yield Moment(at=one.received_at, what="instance kept apart", said=one.reason, by=one.source, kind="bad")
 
 
+def _read_ahead(session: Session, study: Study) -> Iterator[Moment]:
+    """What was encoded while the study still arrived. It is told at the newest image: its rows have no times."""
+    ahead = ahead_of_study(session, study.id)
+    if ahead is None:
+        return
+    said = [f"{ahead.used} used by the reading" if ahead.used is not None else ""]
+    said += [f"{ahead.left_out} left for later" if ahead.left_out else ""]
+    said += [f"{ahead.undecodable} cannot be decoded" if ahead.undecodable else ""]
+    slices = "slice" if ahead.encoded == 1 else "slices"
+    what = f"read ahead: {ahead.encoded} {slices}"
+    yield Moment(at=study.last_received_at, what=what, said="; ".join(filter(None, said)), kind="good")
+
+
+def _commitment_of_sender(study: Study) -> Iterator[Moment]:
+    if study.commitment_asked_at is not None:
+        said = "its instances are kept here, and the sender may delete them"
+        yield Moment(at=study.commitment_asked_at, what="storage commitment asked of us", said=said, kind="good")
+
+
+def _commitments(session: Session, jobs: Sequence[str]) -> Iterator[Moment]:
+    """What destinations answered when they were asked to keep objects for good (PS3.4 J)."""
+    query = select(CommitmentAsked).where(CommitmentAsked.job_id.in_(jobs)).order_by(CommitmentAsked.asked_at)
+    for one in session.scalars(query.limit(MOST_LINES)):
+        yield Moment(
+            at=one.asked_at,
+            ended_at=one.answered_at,
+            what=f"storage commitment asked of {one.destination}",
+            said=_answer_of(one),
+            by=one.called_ae,
+            kind="bad" if one.failed else "good" if one.answered_at else "warning",
+            job=one.job_id,
+        )
+
+
+def _answer_of(one: CommitmentAsked) -> str:
+    if one.answered_at is None:
+        is_open = one.state in (AskedState.ASKING, AskedState.WAITING)
+        return "no answer yet" if is_open else "not answered, asked again"
+    refused = ", ".join(f"0x{reason:04X}" for reason in sorted(set(one.failed.values())))
+    kept = f"{len(one.committed)} of {len(one.instances)} objects are kept for good"
+    return f"{kept}; the others are not ({refused})" if refused else kept
+
+
 def _audited(session: Session, subjects: Iterable[str]) -> Iterator[Moment]:
     """What people and the agent did; looks are told once a line, as they were written."""
     query = select(AuditEvent).where(AuditEvent.subject.in_(list(subjects)))
@@ -105,7 +162,7 @@ def _audited(session: Session, subjects: Iterable[str]) -> Iterator[Moment]:
 def _said(event: AuditEvent) -> str:
     detail = event.detail
     if "reason" in detail:
-        return str(detail["reason"])
+        return "; ".join(str(detail[key]) for key in ("reason", "complete_by") if detail.get(key))
     if "before" in detail and "after" in detail and not isinstance(detail["after"], dict):
         return f"{detail['before']} → {detail['after']}"
     return ""

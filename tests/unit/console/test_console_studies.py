@@ -8,9 +8,24 @@ from flask.testing import FlaskClient
 from people import add_person, app_of, log_in
 from sqlalchemy import select
 from studies_listed import add_job, add_studies
+from studies_read import BEGIN
 
 from pacs_agent.accounts import Role
-from pacs_agent.db import AuditEvent, Database, Instance, Job, JobState, Patient, Study, StudyState, begins, search_key
+from pacs_agent.db import (
+    AskedState,
+    AuditEvent,
+    CommitmentAsked,
+    Database,
+    Instance,
+    Job,
+    JobState,
+    Patient,
+    SeriesAhead,
+    Study,
+    StudyState,
+    begins,
+    search_key,
+)
 
 NAMES = ("Müller^Änne", "Doe^John", "Doe^Jane", "<script>x</script>^Eve", "O'Neil^Pat")
 
@@ -96,6 +111,48 @@ def test_a_study_tells_its_whole_story(client: FlaskClient, database: Database) 
     assert page["viewer"].endswith(f"?StudyInstanceUIDs={uid}")
     assert "compose" in client.get(f"/console/studies/{uid}").text
     assert client.get("/api/v1/studies/1.2.3").status_code == 404
+
+
+def test_a_study_shows_how_many_of_how_many_came_and_what_it_waits_for(client: FlaskClient, database: Database) -> None:
+    waits = {
+        "state": StudyState.HELD,
+        "state_reason": "rule “chest” misses a series",
+        "expected_from": "C-FIND at pacs",
+    }
+    uid = add_studies(database, "Doe^John", expected_instances=60, **waits)[0]
+    row = client.get("/api/v1/studies", query_string={"state": "held"}).json["rows"][0]
+    assert (row["images"], row["expected"], row["expected_from"]) == (1, 60, "C-FIND at pacs")
+    assert "1 of 60" in client.get("/console/studies").text
+    page = client.get(f"/console/studies/{uid}").text
+    assert "1 of 60 images by C-FIND at pacs" in page
+    assert "misses a series" in page
+    assert "Complete now" in page
+
+
+def test_the_timeline_tells_of_reading_ahead_and_of_storage_commitment(client: FlaskClient, database: Database) -> None:
+    uid = add_studies(database, "Doe^John", commitment_asked_at=BEGIN, complete_by="all 60 instances came")[0]
+    job = add_job(database, uid, JobState.DELIVERING)
+    with database.writing() as session:
+        study = session.query(Study).one()
+        session.add(SeriesAhead(study_pk=study.id, series_instance_uid=f"{uid}.1", encoded=412, left_out=3))
+        asked = {
+            "job_id": job,
+            "destination": "pacs",
+            "called_ae": "PACS",
+            "instances": [["1.2", "1.3"], ["1.2", "1.4"]],
+        }
+        session.add(CommitmentAsked(transaction_uid="2.25.1", state=AskedState.WAITING, **asked))
+        answered = {"state": AskedState.ANSWERED, "answered_at": BEGIN, "asked_at": BEGIN}
+        session.add(
+            CommitmentAsked(transaction_uid="2.25.2", committed=["1.3"], failed={"1.4": 0x0112}, **answered, **asked)
+        )
+    page = client.get(f"/api/v1/studies/{uid}").json
+    told = {moment["what"]: moment["said"] for moment in page["timeline"]}
+    assert told["read ahead: 412 slices"] == "3 left for later"
+    assert "kept here" in told["storage commitment asked of us"]
+    said = [one["said"] for one in page["timeline"] if one["what"] == "storage commitment asked of pacs"]
+    assert said == ["1 of 2 objects are kept for good; the others are not (0x0112)", "no answer yet"]
+    assert page["complete_by"] == "all 60 instances came"
 
 
 def test_a_look_at_a_study_is_audited(client: FlaskClient, database: Database) -> None:
