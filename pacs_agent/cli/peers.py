@@ -1,6 +1,7 @@
 """`peer` and `destination`: who may send to us, and where results go."""
 
 import os
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -24,7 +25,7 @@ def peer() -> None:
 @pass_agent
 def peer_list(agent: Agent, as_json: bool) -> None:
     """List the peers."""
-    fields = ("ae_title", "host", "may_store", "may_echo", "enabled")
+    fields = tuple(receive.NewPeer.model_fields)
     rows = rows_of(agent.database, select(Peer), fields)
     empty = "No peer yet. Add one: pacs-agent peer add AE_TITLE --host IP"
     print_rows(rows, as_json=as_json, columns=fields, empty=empty)
@@ -36,17 +37,28 @@ def peer_list(agent: Agent, as_json: bool) -> None:
 @click.option("--store/--no-store", "may_store", default=True, help="May it send images?")
 @click.option("--echo/--no-echo", "may_echo", default=True, help="May it ask whether we are there (C-ECHO)?")
 @click.option("--enabled/--disabled", default=True, help="May it do anything at all now?")
+@click.option(
+    "--certificate-name", default="", help="Name that its TLS certificate must bear; it may not come without."
+)
+@click.option("--tls-only/--plain-too", default=False, help="Must it come over TLS?")
+@click.option(
+    "--commitment-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port at its host for results of storage commitment; 0: it may not ask, unless it is a destination too.",
+)
 @pass_agent
-def peer_add(agent: Agent, ae_title: str, host: str, may_store: bool, may_echo: bool, enabled: bool) -> None:
+def peer_add(agent: Agent, /, ae_title: str, **given: Any) -> None:
     """Add a peer, or change it."""
     try:
-        new = receive.NewPeer(ae_title=ae_title, host=host, may_store=may_store, may_echo=may_echo, enabled=enabled)
+        new = receive.NewPeer(ae_title=ae_title, **given)
     except ValidationError as error:
         raise click.UsageError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
     with agent.database.writing() as session:
         receive.put_peer(session, new, actor=ACTOR)
-    rights = [word for word, right in (("send", may_store), ("echo", may_echo)) if right and enabled]
-    console().print(f"{new.ae_title} may {' and '.join(rights) or 'do nothing'} from {new.host or 'any address'}")
+    rights = [word for word, right in (("send", new.may_store), ("echo", new.may_echo)) if right and new.enabled]
+    over = " over TLS" if new.tls_only or new.certificate_name else ""
+    console().print(f"{new.ae_title} may {' and '.join(rights) or 'do nothing'} from {new.host or 'any address'}{over}")
 
 
 @peer.command("remove")
@@ -66,10 +78,12 @@ def peer_remove(agent: Agent, ae_title: str) -> None:
 @click.argument("ae_title")
 @click.argument("host")
 @click.argument("port", type=click.IntRange(1, 65535))
+@click.option("--tls/--plain", default=False, help="Over TLS?")
+@click.option("--certificate-name", default="", help="Name that its certificate bears, where it is not the host.")
 @pass_agent
-def peer_echo(agent: Agent, ae_title: str, host: str, port: int) -> None:
+def peer_echo(agent: Agent, ae_title: str, host: str, port: int, tls: bool, certificate_name: str) -> None:
     """Ask a DICOM node whether it is there (C-ECHO) and print its answer."""
-    _say(deliver.echoed(host, port, ae_title, agent.settings))
+    _say(deliver.echoed(host, port, ae_title, agent.settings, tls=tls, certificate_name=certificate_name))
 
 
 @click.group()

@@ -25,6 +25,7 @@ from pacs_agent.console.peers.models import (
 )
 from pacs_agent.console.peers.shown import (
     all_nodes,
+    commitments_of,
     destination_row,
     our_node,
     refusals_of,
@@ -87,7 +88,11 @@ def _add_pages(room: Room, database: Database) -> None:
             peer = session.get(Peer, ae_title)
             if peer is None:
                 raise NotFound(f"there is no sender {ae_title}; add it first")
-            return SenderPage(sender=sender_of(peer), refusals=refusals_of(session, ae_title))
+            return SenderPage(
+                sender=sender_of(peer),
+                refusals=refusals_of(session, ae_title),
+                commitments=commitments_of(session, ae_title),
+            )
 
     @room.page(
         "/peers/destinations/<name>",
@@ -220,9 +225,7 @@ def _add_acts_on_destinations(room: Room, settings: Settings, database: Database
 
 def _new_peer(ae_title: str, body: NewSender) -> receive.NewPeer:
     try:
-        return receive.NewPeer(
-            ae_title=ae_title, host=body.host, may_store=body.may_store, may_echo=body.may_echo, enabled=body.enabled
-        )
+        return receive.NewPeer(ae_title=ae_title, **body.model_dump(exclude={"ae_title"}))
     except ValidationError as error:
         raise _refused(error) from error
 
@@ -237,7 +240,9 @@ def _enable(database: Database, name: str, *, enabled: bool) -> None:
 
 def _echoed(body: EchoTo, ae_title: str, settings: Settings) -> deliver.Probed:
     try:
-        return deliver.echoed(body.host, body.port, ae_title, settings)
+        return deliver.echoed(
+            body.host, body.port, ae_title, settings, tls=body.tls, certificate_name=body.certificate_name
+        )
     except ValidationError as error:
         raise _refused(error) from error
 

@@ -24,8 +24,9 @@ def new_destination(name: str, body: NewDestinationBody, before: Destination | N
 
 
 def _dimse(body: NewDestinationBody) -> dict[str, Any]:
-    settings: dict[str, Any] = {"host": body.host, "port": body.port, "called_ae": body.called_ae, "query": body.query}
-    return {**settings, **({"calling_ae": body.calling_ae} if body.calling_ae else {})}
+    settings = body.model_dump(include={"host", "port", "called_ae", "confirm", "tls"})
+    optional = {"calling_ae": body.calling_ae, "certificate_name": body.certificate_name}
+    return {**settings, **{key: value for key, value in optional.items() if value}}
 
 
 def _secrets(body: NewDestinationBody) -> dict[str, str]:

@@ -22,6 +22,11 @@ class Sender(_Model):
     may_store: bool
     may_echo: bool
     enabled: bool
+    certificate_name: str
+    """Name that its TLS certificate must bear; it may not come without TLS then."""
+    tls_only: bool
+    commitment_port: int
+    """Where it takes results of storage commitment; 0: unknown."""
     last_seen_at: datetime | None
     """End of its newest association."""
     last_refused_at: datetime | None
@@ -68,7 +73,9 @@ class OurNode(_Model):
 
     ae_title: str
     host: str
-    port: int
+    port: int | None
+    """Of plain DICOM; none where only TLS is listened for."""
+    tls_port: int | None
     encryption: str
 
 
@@ -89,11 +96,25 @@ class RefusedLine(_Model):
     source: str
 
 
+class CommitmentLine(_Model):
+    """A request of storage commitment, and what became of its answer."""
+
+    asked_at: datetime
+    transaction_uid: str
+    instances: int
+    committed: int | None
+    """How many of them are safe here; none before it was looked."""
+    state: str
+    attempts: int
+    answer: str
+
+
 class SenderPage(_Model):
-    """One sender and what was refused to it last."""
+    """One sender, what was refused to it last, and what it asked us to vouch for."""
 
     sender: Sender
     refusals: list[RefusedLine]
+    commitments: list[CommitmentLine]
 
 
 class Trouble(_Model):
@@ -129,6 +150,11 @@ class NewSender(_Model):
     may_store: bool = True
     may_echo: bool = True
     enabled: bool = True
+    certificate_name: str = Field("", max_length=255)
+    """Name that its TLS certificate must bear; it may not come without TLS then. Empty: any of our authorities."""
+    tls_only: bool = False
+    commitment_port: int = Field(0, ge=0, le=65535)
+    """Port at its host for results of storage commitment; 0: unknown."""
 
 
 class EchoTo(_Model):
@@ -136,6 +162,9 @@ class EchoTo(_Model):
 
     host: str = Field(min_length=1, max_length=255)
     port: int = Field(ge=1, le=65535)
+    tls: bool = False
+    certificate_name: str = Field("", max_length=255)
+    """Name that its certificate bears, where it is not the host."""
 
 
 class NewDestinationBody(_Model):
@@ -150,8 +179,11 @@ class NewDestinationBody(_Model):
     port: int | None = Field(None, ge=1, le=65535)
     called_ae: str = Field("", max_length=16)
     calling_ae: AETitle | None = None
-    query: bool = False
-    """Confirm by C-FIND that objects arrived."""
+    confirm: Literal["none", "query", "commitment"] = "none"
+    """How it is asked whether objects arrived: not, by C-FIND, or by storage commitment."""
+    tls: bool = False
+    certificate_name: str = Field("", max_length=255)
+    """Name that its certificate bears, where it is not the host."""
     url: str = Field("", max_length=2000)
     user: str | None = Field(None, max_length=255)
     password: str | None = Field(None, max_length=1024)

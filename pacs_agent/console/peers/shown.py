@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from pacs_agent import deliver, receive
 from pacs_agent.config import Settings
 from pacs_agent.console.peers.models import (
+    CommitmentLine,
     DestinationRow,
     Node,
     OurNode,
@@ -17,11 +18,12 @@ from pacs_agent.console.peers.models import (
     Sender,
     Trouble,
 )
-from pacs_agent.db import AuditEvent, Delivery, DeliveryState, Peer, ResultObject
+from pacs_agent.db import AuditEvent, CommitmentOwed, Delivery, DeliveryState, Peer, ResultObject
 
 MOST_TROUBLES = 20
+MOST_COMMITMENTS = 10
 _TROUBLED = (DeliveryState.RETRYING, DeliveryState.REFUSED, DeliveryState.UNREACHABLE)
-_PLAIN_DICOM = "not encrypted; DICOM TLS needs a TLS proxy such as stunnel at both ends"
+_PLAIN_DICOM = "not encrypted"
 
 
 def all_nodes(session: Session, settings: Settings) -> PeersPage:
@@ -38,8 +40,18 @@ def all_nodes(session: Session, settings: Settings) -> PeersPage:
 
 def our_node(settings: Settings) -> OurNode:
     """What is to be entered at the other side."""
-    dimse = settings.dimse
-    return OurNode(ae_title=dimse.ae_title, host=dimse.host, port=dimse.port, encryption=_PLAIN_DICOM)
+    dimse, tls = settings.dimse, settings.dimse.tls
+    if tls is None:
+        words = "not set up; docs/operations.md says how"
+        return OurNode(ae_title=dimse.ae_title, host=dimse.host, port=dimse.port, tls_port=None, encryption=words)
+    shown = "who connects shows a certificate" if tls.require_client_certificate else "no certificate is asked for"
+    return OurNode(
+        ae_title=dimse.ae_title,
+        host=dimse.host,
+        port=None if tls.only else dimse.port,
+        tls_port=tls.port,
+        encryption=f"port {tls.port}, TLS 1.2 or 1.3; {shown}",
+    )
 
 
 def sender_of(peer: Peer) -> Sender:
@@ -50,6 +62,9 @@ def sender_of(peer: Peer) -> Sender:
         may_store=peer.may_store,
         may_echo=peer.may_echo,
         enabled=peer.enabled,
+        certificate_name=peer.certificate_name,
+        tls_only=peer.tls_only,
+        commitment_port=peer.commitment_port,
         last_seen_at=peer.last_seen_at,
         last_refused_at=peer.last_refused_at,
         last_refusal=peer.last_refusal,
@@ -76,6 +91,24 @@ def destination_row(one: deliver.DestinationShown) -> DestinationRow:
 def refusals_of(session: Session, ae_title: str) -> list[RefusedLine]:
     """What was refused to a sender, the newest first."""
     return [_refused(line) for line in receive.recent_refusals(session, ae_title)]
+
+
+def commitments_of(session: Session, ae_title: str) -> list[CommitmentLine]:
+    """What a sender asked us to vouch for, the newest first."""
+    query = select(CommitmentOwed).where(CommitmentOwed.ae_title == ae_title)
+    rows = session.scalars(query.order_by(CommitmentOwed.asked_at.desc()).limit(MOST_COMMITMENTS))
+    return [
+        CommitmentLine(
+            asked_at=row.asked_at,
+            transaction_uid=row.transaction_uid,
+            instances=len(row.instances),
+            committed=row.committed,
+            state=row.state,
+            attempts=row.attempts,
+            answer=row.answer,
+        )
+        for row in rows
+    ]
 
 
 def troubles_of(session: Session, name: str) -> list[Trouble]:
@@ -108,6 +141,9 @@ def _address(one: deliver.DestinationShown) -> str:
 
 
 def _encryption(one: deliver.DestinationShown) -> str:
+    if one.kind == "dimse" and one.settings.get("tls"):
+        name = one.settings.get("certificate_name") or one.settings.get("host")
+        return f"TLS, certificate of {name} checked against dimse.tls.ca_file, ours shown"
     if one.kind == "dimse":
         return _PLAIN_DICOM
     if not str(one.settings.get("url", "")).startswith("https:"):

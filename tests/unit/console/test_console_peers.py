@@ -9,7 +9,7 @@ from people import add_person, app_of, log_in
 from sqlalchemy import select
 
 from pacs_agent.accounts import Role
-from pacs_agent.db import AuditEvent, Database, Destination, Peer
+from pacs_agent.db import AuditEvent, CommitmentOwed, Database, Destination, Peer
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.receive.peers import note_refused, note_seen
 from pacs_agent.route import put_rules
@@ -52,6 +52,33 @@ def test_a_sender_is_added_changed_and_removed(client: FlaskClient, database: Da
     assert (first["before"], first["after"]["may_store"]) == (None, True)
     assert (second["before"]["host"], second["after"]["host"]) == ("", "10.0.0.0/8")
     assert audited(database, "peer.removed")[0]["after"] is None
+
+
+def test_encryption_and_commitment_of_a_sender(client: FlaskClient, database: Database) -> None:
+    body = {"certificate_name": " CT-1.example ", "tls_only": True, "commitment_port": 104}
+    assert client.post("/api/v1/peers/senders/add", json={"ae_title": "CT", **body}).status_code == 200
+    with database.writing() as session:
+        peer = session.get_one(Peer, "CT")
+        assert (peer.certificate_name, peer.tls_only, peer.commitment_port) == ("CT-1.example", True, 104)
+        session.add(
+            CommitmentOwed(ae_title="CT", transaction_uid="1.2.9", source="CT@10.0.0.1", instances=[["1.2", "1.3"]])
+        )
+    assert "TLS only; CT-1.example" in client.get("/console/peers").text
+    page = client.get("/console/peers/senders/CT").text
+    assert "not looked yet" in page and "1.2.9" in page
+    assert client.get("/api/v1/peers/senders/CT").json["commitments"][0]["instances"] == 1
+    wrong = {"ae_title": "CT2", "commitment_port": 70000}
+    assert client.post("/api/v1/peers/senders/add", json=wrong).status_code == 422
+
+
+def test_a_dicom_destination_over_tls_that_is_asked_for_commitment(client: FlaskClient, database: Database) -> None:
+    body = {"name": "pacs", "kind": "dimse", "host": "127.0.0.1", "port": 2762, "called_ae": "PACS"}
+    more = {"confirm": "commitment", "tls": True, "certificate_name": "pacs.example"}
+    assert client.post("/api/v1/peers/destinations/add", json={**body, **more}).status_code == 200
+    shown = client.get("/api/v1/peers/destinations/pacs").json["destination"]
+    assert shown["settings"].items() >= more.items()
+    assert "certificate of pacs.example" in shown["encryption"]
+    assert '<option value="commitment" selected>' in client.get("/console/peers/destinations/pacs").text
 
 
 @pytest.mark.parametrize("host", ["10.0.0.300", "10.0.0.0/33", "a b", HOSTILE, "x" * 300, "a..b"])
