@@ -122,7 +122,9 @@ def _asked(browser: requests.Session, address: str, facts: Facts) -> Iterator[tu
     for path in sorted(described):
         if _is_list(described[path]) and "{" not in path and path not in _LEFT_OUT:
             yield path, lambda _number, path=path: path  # type: ignore[misc]
+    yield "/metrics", lambda _number: "/metrics"
     yield from _searches(facts)
+    yield from _trail_searches(facts)
     for path in ("/console/studies", "/console/jobs", "/console/jobs?state=done", "/console/audit"):
         if deep := _deep(browser, address, path):
             yield f"{path}, far down", lambda _number, deep=deep: deep  # type: ignore[misc]
@@ -158,13 +160,25 @@ def _searches(facts: Facts) -> Iterator[tuple[str, Paths]]:
     yield "dead letters of a reason", of(["10.0.0.3", "nothing like it"], "/console/dead-letters?error={}")
 
 
+def _trail_searches(facts: Facts) -> Iterator[tuple[str, Paths]]:
+    audit = "/console/audit"
+    days = [facts.newest - timedelta(days=number) for number in range(1, 1000, 37)]
+    yield "audit: of a study", lambda number: f"{audit}?subject={facts.studies[number % len(facts.studies)]}"
+    yield "audit: of an actor", lambda number: f"{audit}?actor={('agent', 'bench', 'nobody')[number % 3]}"
+    yield "audit: of an act", lambda number: f"{audit}?action={('study.', 'login', 'result.delivered')[number % 3]}"
+    yield "audit: failures", lambda _number: f"{audit}?outcome=serious-failure"
+    yield "audit: an actor's act", lambda number: f"{audit}?actor=agent&action={('study.', 'login')[number % 2]}"
+    yield "audit: until a day", lambda number: f"{audit}?until={days[number % len(days)]:%Y-%m-%dT00:00}"
+
+
 def _deep(browser: requests.Session, address: str, path: str) -> str:
     """The page of a list after thousands of rows; empty where the list ends before."""
     api, _, query = path.replace("/console", "/api/v1").partition("?")
     cursor = ""
     for _ in range(DEEP_PAGES):
         answer = browser.get(f"{address}{api}?{query}&limit=500&cursor={cursor}", timeout=120)
-        cursor = answer.json().get("next", "") if answer.ok else ""
+        page = answer.json() if answer.ok else {}
+        cursor = page.get("lines", page).get("next", "")
         if not cursor:
             return ""
     return f"{path}{'&' if query else '?'}cursor={cursor}"

@@ -28,9 +28,13 @@ const PAGES = [
   ['audit-line', '/console/audit', 'opens'],
   ['people', '/console/people'],
   ['person', '/console/people', 'opens'],
+  ['tokens', '/console/tokens'],
+  ['account', '/console/account'],
   ['settings', '/console/settings'],
   ['logs', '/console/logs'],
 ];
+/** Applied once a day: what would go is shown, and nothing goes before the test is over. */
+const RETENTION = { archive_gb: 0.000001, every_minutes: 1440 };
 
 export default async function pages({ given, user }) {
   const viewer = await user({ width: 1280, height: 800 });
@@ -38,8 +42,38 @@ export default async function pages({ given, user }) {
   const console = new Console(page, given.address);
   const faults = await look(console, 'login', '/login', null, given);
   await viewer.logIn(given.account);
-  for (const [name, where, opens] of PAGES) faults.push(...(await look(console, name, where, opens, given)));
+  for (const [name, where, opens] of [...PAGES, ...(await prepared(console))]) {
+    faults.push(...(await look(console, name, where, opens, given)));
+  }
+  await acted(page, '/api/v1/settings/retention', { json: {} });
   return { faults, pages: PAGES.length };
+}
+
+/** The pages that show something only after an act: what retention would remove, and what an import would change. */
+async function prepared(console) {
+  const { page } = console;
+  await console.open('/console/settings');
+  await acted(page, '/api/v1/settings/retention', { json: RETENTION });
+  const exported = await page.evaluate(async () => (await fetch('/api/v1/settings/export')).text());
+  const file = exported.replace(/^peers:.*\n/m, 'peers:\n- {ae_title: NEWCT, host: 192.0.2.7}\n').replace('warn_free_gb: 10.0', 'warn_free_gb: 20.0');
+  const { location } = await acted(page, '/api/v1/settings/import', { file });
+  return [['retention', '/console/settings/retention'], ['import', location]];
+}
+
+/** Posts JSON, or a file, as a program of this login would; gives the answer. */
+async function acted(page, path, body) {
+  return page.evaluate(
+    async ([asked, { json, file }]) => {
+      const form = new FormData();
+      if (file !== undefined) form.append('file', new Blob([file]), 'agent.yaml');
+      const headers = { 'X-CSRF-Token': document.documentElement.dataset.csrf };
+      if (json !== undefined) headers['Content-Type'] = 'application/json';
+      const answer = await fetch(asked, { method: 'POST', headers, body: json === undefined ? form : JSON.stringify(json) });
+      if (!answer.ok) throw new Error(`${asked}: ${answer.status} ${await answer.text()}`);
+      return answer.json();
+    },
+    [path, body],
+  );
 }
 
 async function look(console, name, where, opens, { pictures_to: folder }) {
