@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pydicom.uid import UID
 from pynetdicom.pdu import A_ASSOCIATE_AC
@@ -12,8 +13,9 @@ from pynetdicom.pdu_primitives import (
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
+    SCP_SCU_RoleSelectionNegotiation,
 )
-from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
+from pynetdicom.presentation import PresentationContext, build_context, negotiate_as_acceptor
 
 from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_agent.receive.identity import is_uid
@@ -23,6 +25,8 @@ from pacs_agent.receive.wire.pdus import MAXIMUM_PDU_BYTES, PDV_HEAD_BYTES
 
 APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 MOST_CONTEXTS = 128
+ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+"""PS3.8 9.3.3.2."""
 MOST_AT_A_TIME = 8
 """Operations that a peer may have under way at a time where it asks for more than one."""
 SMALLEST_MAXIMUM_BYTES = PDV_HEAD_BYTES + 2
@@ -44,10 +48,31 @@ class Titles:
 
 
 @dataclass(frozen=True)
+class ProposedContext:
+    """Item 20H (PS3.8 9.3.2.2)."""
+
+    context_id: int
+    abstract_syntax: UID
+    transfer_syntaxes: Sequence[UID]
+
+    def answered(self, result: int) -> PresentationContext:
+        """It as pynetdicom has it, for an answer that needs no negotiation."""
+        context = build_context(self.abstract_syntax, [self.transfer_syntaxes[0]])
+        context.context_id, context.result = self.context_id, result
+        return context
+
+    def proposed(self) -> PresentationContext:
+        """It as pynetdicom negotiates it."""
+        context = build_context(self.abstract_syntax, list(self.transfer_syntaxes))
+        context.context_id = self.context_id
+        return context
+
+
+@dataclass(frozen=True)
 class Proposal:
     """The variable items of an association request."""
 
-    contexts: Sequence[PresentationContext]
+    contexts: Sequence[ProposedContext]
     roles: dict[UID, tuple[bool, bool]]
     """SOP class to whether the requestor would be its SCU, and its SCP."""
     maximum_bytes: int
@@ -91,7 +116,7 @@ def titles(body: bytes) -> Titles:
 
 def proposal(body: bytes) -> Proposal:
     """The variable items of an A-ASSOCIATE-RQ; unknown ones are passed over (PS3.8 9.3.1). Raises Breach."""
-    contexts: list[PresentationContext] = []
+    contexts: list[ProposedContext] = []
     application_context, user = "", b""
     for kind, content in _items(body[_TITLES.size :]):
         if kind == _CONTEXT_ITEM:
@@ -116,7 +141,7 @@ def agree(
         return Rejection(1, 1, 2, "another application context than that of DICOM")
     if 0 < asked.maximum_bytes < SMALLEST_MAXIMUM_BYTES:
         return Rejection(1, 1, 1, f"a maximum PDU length of {asked.maximum_bytes} bytes leaves no room for any answer")
-    results, roles = negotiate_as_acceptor(list(asked.contexts), supported, asked.roles)
+    results, roles = _negotiated(asked, supported)
     at_a_time = _at_a_time(asked.window, most_at_a_time)
     answer = A_ASSOCIATE()
     answer.application_context_name = UID(APPLICATION_CONTEXT)
@@ -132,7 +157,20 @@ def agree(
     return Agreement(accepted, asked.maximum_bytes, at_a_time, A_ASSOCIATE_AC(answer).encode())
 
 
-def _with_user_items(contexts: list[PresentationContext], user: bytes, application_context: str) -> Proposal:
+def _negotiated(
+    asked: Proposal, supported: list[PresentationContext]
+) -> tuple[list[PresentationContext], list[SCP_SCU_RoleSelectionNegotiation]]:
+    """Results in the order of the proposal. A sender may offer a hundred classes: only ours are worth negotiating."""
+    ours = {context.abstract_syntax for context in supported}
+    known = [context.proposed() for context in asked.contexts if context.abstract_syntax in ours]
+    negotiated, roles = negotiate_as_acceptor(known, supported, asked.roles)
+    results = {int(context.context_id or 0): context for context in negotiated}
+    return [
+        results.get(context.context_id) or context.answered(ABSTRACT_SYNTAX_NOT_SUPPORTED) for context in asked.contexts
+    ], roles
+
+
+def _with_user_items(contexts: list[ProposedContext], user: bytes, application_context: str) -> Proposal:
     roles: dict[UID, tuple[bool, bool]] = {}
     maximum_bytes, window = 0, None
     for kind, content in _items(user):
@@ -160,21 +198,20 @@ def _items(encoded: bytes) -> Iterator[tuple[int, bytes]]:
         yield kind, encoded[start:position]
 
 
-def _context(content: bytes) -> PresentationContext:
+def _context(content: bytes) -> ProposedContext:
     """Item 20H (PS3.8 9.3.2.2)."""
     context_id = content[0] if content else 0
     if context_id % 2 == 0:
         raise _wrong(f"a presentation context with ID {context_id}; odd ones are due")
-    context = PresentationContext()
-    context.context_id = context_id
+    abstract_syntax, transfer_syntaxes = None, []
     for kind, name in _items(content[4:]):
         if kind == _ABSTRACT_ITEM:
-            context.abstract_syntax = _uid(name)
+            abstract_syntax = _uid(name)
         elif kind == _TRANSFER_ITEM:
-            context.add_transfer_syntax(_uid(name))
-    if context.abstract_syntax is None or not context.transfer_syntax:
+            transfer_syntaxes.append(_uid(name))
+    if abstract_syntax is None or not transfer_syntaxes:
         raise _wrong(f"presentation context {context_id} lacks its abstract syntax or any transfer syntax")
-    return context
+    return ProposedContext(context_id, abstract_syntax, transfer_syntaxes)
 
 
 def _role(content: bytes) -> tuple[UID, tuple[bool, bool]]:
@@ -185,6 +222,7 @@ def _role(content: bytes) -> tuple[UID, tuple[bool, bool]]:
     return _uid(content[2 : 2 + length]), (content[-2] == 1, content[-1] == 1)
 
 
+@lru_cache(maxsize=4096)
 def _uid(name: bytes) -> UID:
     text = name.rstrip(b"\0 ").decode("latin-1")
     if not text or not is_uid(text):
