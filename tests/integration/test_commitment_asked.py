@@ -36,6 +36,10 @@ def short_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def agent(tmp_path: Path) -> AgentFolder:
+    return agent_with_job(tmp_path)
+
+
+def agent_with_job(tmp_path: Path) -> AgentFolder:
     """An agent with a job whose two objects are to be delivered."""
     agent = AgentFolder(tmp_path / "agent", dimse={"port": 0})
     agent.receive("study", range(1))

@@ -43,6 +43,12 @@ class Orthanc(Server):
         )
         return first.stdout.split()[1]
 
+    def knows(self, ae_title: str, port: int) -> None:
+        """From the next start on, this agent is its modality `pacs-agent`, with storage commitment."""
+        self._configuration["DicomModalities"]["pacs-agent"].update(
+            AET=ae_title, Port=port, Host="127.0.0.1", AllowStorageCommitment=True
+        )
+
     def route_to(self, ae_title: str, port: int) -> None:
         """From the next start on, each stable study goes to this agent, by the shipped Lua script."""
         self._configuration["DicomModalities"]["pacs-agent"].update(AET=ae_title, Port=port)
