@@ -94,8 +94,9 @@ class Assembler:
         if self._sources:
             self._sources.forget_all_but(uids)
         changed = [one for one in receiving if self._has_grown(one)]
-        self._count(session, changed[:COUNTED_AT_ONCE])
+        changed.sort(key=lambda one: one.study_instance_uid in self._known)
         self._uncounted = {one.pk for one in changed[COUNTED_AT_ONCE:]}
+        self._count(session, changed[:COUNTED_AT_ONCE])
         return receiving
 
     def _has_grown(self, one: Receiving) -> bool:
@@ -109,13 +110,16 @@ class Assembler:
         counts, now_s = grown(session, [one.pk for one in changed]), self._monotonic()
         for one in changed:
             known = self._known.setdefault(one.study_instance_uid, _Known(one))
-            known.grown, known.grown_s = counts[one.pk], now_s
+            if known.grown != counts[one.pk]:
+                known.grown, known.grown_s = counts[one.pk], now_s
             known.seen, known.rules_due_s = one, 0.0
         self._look_into([self._known[one.study_instance_uid] for one in changed], session)
 
     def _look_into(self, changed: Sequence[_Known], session: Session) -> None:
-        """Sources and counts as the newest images of studies tell them. What is not read now is not known."""
-        read = [one for one in changed if one.announcements.is_worth_reading(one.grown)][:READ_AT_ONCE]
+        """Sources and counts as the newest images of studies tell them; what has no place now is read the next time."""
+        worth_reading = [one for one in changed if one.announcements.is_worth_reading(one.grown)]
+        read = worth_reading[:READ_AT_ONCE]
+        self._uncounted |= {one.seen.pk for one in worth_reading[READ_AT_ONCE:]}
         wanted = {one.grown.newest for one in changed} | {key for one in read for key in _ends(one.grown)}
         found = digests_and_sources(session, sorted(wanted))
         for one in changed:
