@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from pacs_agent.archive import index
 from pacs_agent.archive.errors import ContentConflict, NotArchived, StorageFailure
 from pacs_agent.archive.files import DigestFiles
-from pacs_agent.archive.group import GroupCommit, NotCommitted
+from pacs_agent.archive.group import GroupCommit
 from pacs_agent.archive.header import InstanceHeader, instance_header
+from pacs_agent.archive.known_series import KnownSeries
 from pacs_agent.archive.part10 import EncodedInstance, came, encode, part10_head, split_part10
 from pacs_agent.archive.receipt import Receipt, Taken
 from pacs_agent.archive.sop_classes import is_image
@@ -37,8 +38,11 @@ class Content(Protocol):
     def size_bytes(self) -> int:
         """Of the data set."""
 
-    def write_to(self, files: DigestFiles) -> None:
-        """Makes the file, durably. Raises StorageFailure."""
+    def create_in(self, files: DigestFiles) -> bool:
+        """Makes the file, durably; or tells that there is one already. Raises StorageFailure."""
+
+    def replace_in(self, files: DigestFiles) -> None:
+        """Makes the file, durably, whether there is one or not. Raises StorageFailure."""
 
 
 class Archive:
@@ -47,9 +51,8 @@ class Archive:
     def __init__(self, database: Database, root: Path) -> None:
         self.database = database
         self.files = DigestFiles(root)
-        self.syncs_index = True
-        """Whether commits of the index are synced; `recovery.rely_on_files` says when they need not be."""
-        self._group = GroupCommit(self._index_together)
+        self.known_series = KnownSeries(database)
+        self._group = GroupCommit(self.known_series.add)
 
     def store(
         self, encoded: EncodedInstance, header: InstanceHeader, *, source: str, origin: Origin = Origin.RECEIVED
@@ -73,9 +76,7 @@ class Archive:
         try:
             return self._keep(content, entry)
         except SQLAlchemyError as error:
-            raise _database_failed(error) from error
-        except NotCommitted as error:
-            raise _database_failed(error.__cause__ or error) from error
+            raise StorageFailure(f"the database did not take an instance: {type(error).__name__}") from error
 
     def store_result(self, result: Dataset | bytes | Path, *, source: str = "agent") -> Receipt:
         """Archives an object the agent made itself: a data set with `file_meta`, or a DICOM file as bytes or by path.
@@ -115,20 +116,11 @@ class Archive:
 
     def _keep(self, content: Content, entry: index.Entry) -> Receipt:
         """The rule first: a file that is new, of an image of a known series. Everything else is looked at closely."""
-        if entry.origin is not Origin.RECEIVED or self.files.holds(entry.digest):
+        if entry.origin is not Origin.RECEIVED or not content.create_in(self.files):
             return self._keep_carefully(content, entry, written=False)
-        content.write_to(self.files)
         if self._group.submit(entry):
             return _receipt(entry, Taken.STORED)
         return self._keep_carefully(content, entry, written=True)
-
-    def _index_together(self, entries: Sequence[index.Entry]) -> Sequence[bool]:
-        """Which of several instances could be indexed in one short transaction."""
-        try:
-            with self.database.committing(synced=self.syncs_index) as connection:
-                return index.add_to_known_series(connection, entries)
-        except IntegrityError:
-            return [False] * len(entries)
 
     def _keep_carefully(self, content: Content, entry: index.Entry, *, written: bool) -> Receipt:
         for _ in range(ATTEMPTS):
@@ -136,7 +128,7 @@ class Archive:
             if receipt is not None:
                 return receipt
             if not written:
-                content.write_to(self.files)
+                content.replace_in(self.files)
                 written = True
             try:
                 return self._index(entry)
@@ -189,12 +181,11 @@ class _InMemory:
     def size_bytes(self) -> int:
         return len(self.encoded.data_set)
 
-    def write_to(self, files: DigestFiles) -> None:
-        files.write(self.digest, (self.head, self.encoded.data_set))
+    def create_in(self, files: DigestFiles) -> bool:
+        return files.create(self.digest, (self.head, self.encoded.data_set))
 
-
-def _database_failed(error: BaseException) -> StorageFailure:
-    return StorageFailure(f"the database did not take an instance: {type(error).__name__}")
+    def replace_in(self, files: DigestFiles) -> None:
+        files.replace(self.digest, (self.head, self.encoded.data_set))
 
 
 def _entry(content: Content, header: InstanceHeader, source: str, origin: Origin) -> index.Entry:

@@ -6,6 +6,7 @@ a row names it: one that its process did not live to end is replaced when the in
 """
 
 import os
+import re
 import time
 import uuid
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ STALE_AFTER_S = 3600.0
 SYNC_NAMES_WITH_FILES = frozenset(("ext4", "xfs", "btrfs", "f2fs"))
 """File systems on which the sync of a new file makes its name durable too; on others its folder is synced as well."""
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -39,16 +41,12 @@ class DigestFiles:
 
     def path(self, digest: str) -> Path:
         """Where the file of a digest is, or would be. Raises ValueError for anything but 64 hexadecimal digits."""
-        if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        if _DIGEST.fullmatch(digest) is None:
             raise ValueError(f"{digest!r} is not a SHA-256 digest in hexadecimal")
         return self.root / digest[:2] / f"{digest}.dcm"
 
-    def holds(self, digest: str) -> bool:
-        """Whether there is a file of this digest, perhaps one that is only begun."""
-        return self.path(digest).exists()
-
-    def write(self, digest: str, pieces: Sequence[bytes | memoryview]) -> None:
-        """Makes a file. On return its bytes and its name are on disk.
+    def create(self, digest: str, pieces: Sequence[bytes | memoryview]) -> bool:
+        """Makes a file, or tells that there is one, perhaps one that is only begun. On return it is on disk, name too.
 
         Raises StorageFailure when the disk does not take it; nothing is left then.
         """
@@ -56,8 +54,7 @@ class DigestFiles:
         try:
             descriptor = os.open(target, _NEW, 0o666)
         except FileExistsError:
-            self._write_instead(target, pieces)
-            return
+            return False
         except OSError as error:
             raise _not_taken(error) from error
         try:
@@ -68,17 +65,46 @@ class DigestFiles:
             raise _not_taken(error) from error
         finally:
             os.close(descriptor)
+        return True
+
+    def replace(self, digest: str, pieces: Sequence[bytes | memoryview]) -> None:
+        """Puts a whole, synced file where one may be: whoever was told that it is there keeps being right.
+
+        Raises StorageFailure when the disk does not take it; the file that was there is untouched then.
+        """
+        temporary = self.new_part()
+        try:
+            descriptor = os.open(temporary, _NEW, 0o666)
+        except OSError as error:
+            raise _not_taken(error) from error
+        try:
+            _write_synced(descriptor, pieces)
+            self._give_place(temporary, self.path(digest))
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise _not_taken(error) from error
+        finally:
+            os.close(descriptor)
 
     def adopt(self, digest: str, written: Path, descriptor: int) -> None:
-        """Gives a file in `incoming`, open under `descriptor`, its place. On return its bytes and name are on disk.
-
-        Raises StorageFailure when the disk does not take it; the file is where it was then.
-        """
-        target = self.path(digest)
+        """Gives a file in `incoming`, open under `descriptor`, its place, as `replace` does."""
         try:
             os.fsync(descriptor)
-            written.rename(target)
-            _sync_folder(target.parent)
+            self._give_place(written, self.path(digest))
+        except OSError as error:
+            raise _not_taken(error) from error
+
+    def confirm(self, digest: str) -> None:
+        """Makes a file durable that is there already. Raises StorageFailure."""
+        path = self.path(digest)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            _sync_folder(path.parent)
         except OSError as error:
             raise _not_taken(error) from error
 
@@ -137,21 +163,9 @@ class DigestFiles:
             return False
         return True
 
-    def _write_instead(self, target: Path, pieces: Sequence[bytes | memoryview]) -> None:
-        """Puts a whole, synced file where one is: whoever was told that it is there keeps being right."""
-        temporary = self.new_part()
-        try:
-            descriptor = os.open(temporary, _NEW, 0o666)
-            try:
-                _write_synced(descriptor, pieces)
-            finally:
-                os.close(descriptor)
-            temporary.rename(target)
-            _sync_folder(target.parent)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise _not_taken(error) from error
+    def _give_place(self, written: Path, target: Path) -> None:
+        written.rename(target)
+        _sync_folder(target.parent)
 
     def _undo(self, target: Path, descriptor: int) -> None:
         """Takes away a file that was begun here, unless another association has put its own in its place."""

@@ -8,16 +8,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
+from pacs_agent.archive.errors import StorageFailure
 
 MOST_AT_ONCE = 64
 """Entries of one transaction; other processes want the database too."""
 
 Entry = TypeVar("Entry")
-
-
-class NotCommitted(Exception):
-    """The transaction of an entry failed, or whoever led it died."""
 
 
 class _Waiting(Generic[Entry]):
@@ -29,19 +25,19 @@ class _Waiting(Generic[Entry]):
         self.entry = entry
         self.leads = False
         self.taken: bool | None = None
-        self.error: SQLAlchemyError | None = None
+        self.error: StorageFailure | None = None
         self.turn: threading.Event | None = None
 
     def outcome(self) -> bool:
         if self.taken is None:
-            raise NotCommitted("the group was not committed") from self.error
+            raise StorageFailure(str(self.error or "whoever committed it died; send it again")) from self.error
         return self.taken
 
 
 class GroupCommit(Generic[Entry]):
     """Hands entries of any number of threads to `commit`, several at a time and one call at a time.
 
-    `commit` tells of each entry whether it was taken; an SQLAlchemyError is the cause of NotCommitted for all of them.
+    `commit` tells of each entry whether it was taken, or raises StorageFailure, which fails all of them.
     """
 
     def __init__(self, commit: Callable[[Sequence[Entry]], Sequence[bool]]) -> None:
@@ -51,7 +47,7 @@ class GroupCommit(Generic[Entry]):
         self._is_led = False
 
     def submit(self, entry: Entry) -> bool:
-        """Whether `commit` took the entry, when that is done. Raises NotCommitted."""
+        """Whether `commit` took the entry, when that is done. Raises StorageFailure."""
         mine = _Waiting(entry)
         with self._lock:
             self._waiting.append(mine)
@@ -72,7 +68,7 @@ class GroupCommit(Generic[Entry]):
         try:
             for waiting, taken in zip(group, self._commit([one.entry for one in group]), strict=True):
                 waiting.taken = taken
-        except SQLAlchemyError as error:
+        except StorageFailure as error:
             for waiting in group:
                 waiting.error = error
         finally:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, exists, insert, select, update
@@ -56,31 +55,6 @@ _ADD_INSTANCE = insert(Instance)
 _RECEIVE_AGAIN = (
     update(Study)
     .where(Study.id == bindparam("pk"))
-    .values(state=StudyState.RECEIVING, state_reason="", last_received_at=bindparam("now"))
-)
-_COLUMNS = (
-    *("sop_instance_uid", "sop_class_uid", "transfer_syntax_uid", "number", "rows", "columns", "frames"),
-    *("digest", "size_bytes", "origin", "source", "received_at"),
-)
-_ADD_TO_KNOWN_SERIES = insert(Instance).from_select(
-    ("series_pk", *_COLUMNS),
-    select(Series.id, *(bindparam(name, type_=Instance.__table__.c[name].type) for name in _COLUMNS))
-    .select_from(Series)
-    .join(Series.study)
-    .join(Study.patient)
-    .where(
-        Series.series_instance_uid == bindparam("series_uid"),
-        Study.study_instance_uid == bindparam("study_uid"),
-        Patient.patient_id == bindparam("patient_id"),
-        Patient.issuer == bindparam("issuer"),
-        ~exists().where(Instance.sop_instance_uid == bindparam("uid")),
-        ~exists().where(ResultObject.sop_instance_uid == bindparam("uid")),
-    ),
-)
-"""The rule, an image of a series that is known: it adds no row where anything contradicts, or came before."""
-_STUDY_RECEIVES_AGAIN = (
-    update(Study)
-    .where(Study.study_instance_uid == bindparam("uid"))
     .values(state=StudyState.RECEIVING, state_reason="", last_received_at=bindparam("now"))
 )
 
@@ -151,26 +125,9 @@ def add(session: Session, entry: Entry, at: Place) -> None:
     connection = session.connection()
     study_pk = at.study_pk if at.study_pk is not None else _add_study(connection, entry, at)
     series_pk = at.series_pk if at.series_pk is not None else _add_series(connection, entry, study_pk)
-    connection.execute(_ADD_INSTANCE, {"series_pk": series_pk, "received_at": utc_now(), **_instance_values(entry)})
+    connection.execute(_ADD_INSTANCE, {"series_pk": series_pk, "received_at": utc_now(), **instance_values(entry)})
     if entry.is_image and at.study_pk is not None:
         connection.execute(_RECEIVE_AGAIN, {"pk": study_pk, "now": utc_now()})
-
-
-def add_to_known_series(connection: Connection, entries: Sequence[Entry]) -> list[bool]:
-    """Indexes those received instances that are new, of a known series, and contradict nothing; tells which these are.
-
-    Raises IntegrityError when another process indexed one of them, or removed its series, at the same time.
-    """
-    now = utc_now()
-    added = [connection.execute(_ADD_TO_KNOWN_SERIES, _addition(entry, now)).rowcount == 1 for entry in entries]
-    images = {
-        entry.header.study.study_instance_uid
-        for entry, is_new in zip(entries, added, strict=True)
-        if is_new and entry.is_image
-    }
-    for uid in sorted(images):  # always in one order, so that two processes never wait for each other
-        connection.execute(_STUDY_RECEIVES_AGAIN, {"uid": uid, "now": now})
-    return added
 
 
 def quarantine(session: Session, entry: Entry, reason: str) -> None:
@@ -236,21 +193,8 @@ def _add_series(connection: Connection, entry: Entry, study_pk: int) -> int:
     return _inserted_pk(connection, Series, study_pk=study_pk, **vars(entry.header.series))
 
 
-def _addition(entry: Entry, now: datetime) -> dict[str, Any]:
-    header = entry.header
-    patient_id, issuer = header.patient.key
-    return {
-        **_instance_values(entry),
-        "received_at": now,
-        "uid": header.sop_instance_uid,
-        "series_uid": header.series.series_instance_uid,
-        "study_uid": header.study.study_instance_uid,
-        "patient_id": patient_id,
-        "issuer": issuer,
-    }
-
-
-def _instance_values(entry: Entry) -> dict[str, Any]:
+def instance_values(entry: Entry) -> dict[str, Any]:
+    """The columns of an instance but for its series and the time."""
     header = entry.header
     return {
         "sop_instance_uid": header.sop_instance_uid,

@@ -1,7 +1,7 @@
 """The engine, its sessions, and bringing a database to this version."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.orm import Session, sessionmaker
 
 
@@ -31,7 +32,6 @@ class Database:
         self.engine = _engine(url)
         self._writing = sessionmaker(self.engine, expire_on_commit=False)
         self._reading = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
-        self._unsynced = self.engine.execution_options(unsynced=True)
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -45,14 +45,24 @@ class Database:
         with self._reading() as session:
             yield session
 
-    def committing(self, *, synced: bool) -> AbstractContextManager[Connection]:
-        """A connection in one transaction: committed at the end, rolled back on an error.
+    @contextmanager
+    def driver_transaction(self, *, synced: bool) -> Iterator[DBAPICursor]:
+        """A cursor of the driver itself in one transaction that writes: committed at the end, rolled back on an error.
 
         Without `synced` a loss of power may take the newest commits with it, on SQLite only: its file is beside the
         archive's, so that both end together, and what is lost is indexed again from the files (decision 14). A commit
-        that is synced makes those before it durable too.
+        that is synced makes those before it durable too. Raises the driver's own errors.
         """
-        return self.engine.begin() if synced else self._unsynced.begin()
+        connection = self.engine.raw_connection()
+        try:
+            cursor = connection.cursor()
+            if self.engine.dialect.name == "sqlite":
+                for statement in _sqlite_begin(connection.info, synced=synced):
+                    cursor.execute(statement)
+            yield cursor
+            connection.commit()
+        finally:
+            connection.close()  # rolls back what is not committed
 
     def checkpoint(self) -> bool:
         """Makes every commit so far durable; whether that could be done now. Only SQLite ever has others."""
@@ -93,15 +103,20 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """Writers take the write lock at once: a read lock upgraded later fails without waiting when another wrote."""
-    options = connection.get_execution_options()
-    if options.get("reading"):
+    if connection.get_execution_options().get("reading"):
         connection.exec_driver_sql("BEGIN")
         return
-    synchronous = "NORMAL" if options.get("unsynced") else "FULL"
-    if connection.info.get("synchronous", "FULL") != synchronous:
-        connection.exec_driver_sql(f"PRAGMA synchronous={synchronous}")
-        connection.info["synchronous"] = synchronous
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    for statement in _sqlite_begin(connection.info, synced=True):
+        connection.exec_driver_sql(statement)
+
+
+def _sqlite_begin(info: dict[Any, Any], *, synced: bool) -> list[str]:
+    """What begins a transaction that writes; `info` keeps how the connection syncs (FULL when it is new)."""
+    synchronous = "FULL" if synced else "NORMAL"
+    if info.get("synchronous", "FULL") == synchronous:
+        return ["BEGIN IMMEDIATE"]
+    info["synchronous"] = synchronous
+    return [f"PRAGMA synchronous={synchronous}", "BEGIN IMMEDIATE"]
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

@@ -133,10 +133,19 @@ class Incoming:
         ):
             yield data_set
 
-    def write_to(self, files: DigestFiles) -> None:
-        """Makes the archive's file of it. Raises StorageFailure."""
+    def create_in(self, files: DigestFiles) -> bool:
+        """Makes the archive's file of it, or tells that there is one already. Raises StorageFailure."""
         if self._path is None:
-            files.write(self.digest, (self._head, self._view[: self._filled]))
+            return files.create(self.digest, (self._head, self._view[: self._filled]))
+        if files.path(self.digest).exists():
+            return False
+        self.replace_in(files)
+        return True
+
+    def replace_in(self, files: DigestFiles) -> None:
+        """Makes the archive's file of it, whether there is one or not. Raises StorageFailure."""
+        if self._path is None:
+            files.replace(self.digest, (self._head, self._view[: self._filled]))
             return
         files.adopt(self.digest, self._path, self._descriptor)
         self._path = None
