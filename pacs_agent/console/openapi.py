@@ -73,8 +73,14 @@ class Conflict(Problem):
 STUDY = "/api/v1/studies/{study}"
 OPERATIONS: Sequence[Operation] = (
     Operation("get", "/api/v1/session", "Who is logged in", {200: SessionNow, 401: Problem}),
-    Operation("post", "/api/v1/session", "Log in", {200: SessionNow, 401: Problem, 429: Problem}, Credentials),
-    Operation("delete", "/api/v1/session", "Log out", {204: None}),
+    Operation(
+        "post",
+        "/api/v1/session",
+        "Log in",
+        {200: SessionNow, 400: Problem, 401: Problem, 403: Problem, 415: Problem, 429: Problem},
+        Credentials,
+    ),
+    Operation("delete", "/api/v1/session", "Log out", {204: None, 401: Problem, 403: Problem}),
     Operation(
         "get",
         f"{STUDY}/result",
