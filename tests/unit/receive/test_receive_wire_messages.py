@@ -1,5 +1,6 @@
 """Messages from fragments: however the bytes are cut, what is kept is what was sent; what is no DICOM is a Breach."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from struct import pack
 
@@ -86,7 +87,7 @@ def read(association: Association, room_bytes: int = 1 << 20, most_bytes: int = 
 def cut(encoded: bytes, places: Sequence[int]) -> list[bytes]:
     """The pieces between the places; none is missing, some are empty."""
     marks = [0, *sorted(place % (len(encoded) + 1) for place in places), len(encoded)]
-    return [encoded[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+    return [encoded[start:end] for start, end in itertools.pairwise(marks)]
 
 
 def values(encoded: bytes, places: Sequence[int], *, command: bool) -> list[bytes]:
@@ -116,7 +117,7 @@ def test_messages_are_whole_however_they_are_cut(
     command = pdus.store_rq("1.2.3.4")
     fragments = values(command, in_command, command=True) + values(data_set, in_data, command=False)
     marks = [0, *sorted(place % (len(fragments) + 1) for place in in_pdus), len(fragments)]
-    groups = [fragments[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+    groups = [fragments[start:end] for start, end in itertools.pairwise(marks)]
     sent = b"".join(pdus.p_data(*group) for group in groups if group)
     association = established(sent + pdus.release_rq(), sizes)
     message, kept = read(association, room_bytes)
