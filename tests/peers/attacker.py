@@ -155,6 +155,13 @@ class Attacker:
         self._connections.append(Connection(connected))
         return self._connections[-1]
 
+    def secure(self, context: ssl.SSLContext) -> Connection:
+        """A connection by TLS over which nothing was sent yet. Raises what the handshake raises."""
+        connection = self.connect()
+        secured = context.wrap_socket(connection.socket, server_hostname="127.0.0.1")
+        self._connections.append(Connection(secured))
+        return self._connections[-1]
+
     def request(self, contexts: Sequence[Proposed] = pdus.ECHO_AND_CT, **others: Any) -> Answer | None:
         """What an A-ASSOCIATE-RQ is answered with; None when the receiver hung up."""
         connection = self.connect()

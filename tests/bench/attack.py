@@ -1,0 +1,263 @@
+"""Images received per second from a well-behaved storescu while somebody attacks, beside the same without an attack.
+
+`python -m tests.bench.attack KIND PORT ADDRESS` is the attacker: a process of its own, of the lowest priority, so that
+the cores that it would burn elsewhere are not taken from the receiver here. It attacks until it is ended.
+"""
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from itertools import repeat
+from pathlib import Path
+from statistics import median
+
+import psutil
+from sqlalchemy import func, select
+
+from pacs_agent.db import AuditEvent, Database, Peer, upgrade
+from tests.bench.report import Row
+from tests.peers import Agent, RunningProcess, pdus, storescu
+from tests.peers.attacker import Attacker, Connection, Rejected, Stalled
+from tests.peers.studies import copies
+
+CALLING_AE, HOSTILE, ATTACKERS = "BENCH", "HOSTILE", "127.66.0.0/16"
+SETTLE_S = 2.0
+TOLD_WITHIN_S = 60.0
+LOWEST_PRIORITY = 19
+HALF_HEADS, DRIPPERS, LOOPS, ENDLESS = 60, 30, 4, 4
+DRIP_S, FRAGMENT_S, PAUSE_S = 0.5, 0.05, 0.002
+FRAGMENT_BYTES = 1 << 16
+
+Say = Callable[[str], None]
+
+
+class NotTold(RuntimeError):
+    """The audit trail does not name the attacker."""
+
+
+class NotServed(RuntimeError):
+    """A well-behaved sender was turned away during an attack."""
+
+
+def measure(folder: Path, images: Sequence[Path], say: Say, rounds: int = 1, count: int = 100) -> list[Row]:
+    """Rows of every kind of attack: speed under it beside that without, and how much the receiver's memory grew.
+
+    `images` are CT files, of which `count` copies are sent each time. Raises NotServed, NotTold.
+    """
+    return [row for kind in ATTACKS for row in _measured(kind, folder / kind, images, say, rounds, count)]
+
+
+def _measured(kind: str, folder: Path, images: Sequence[Path], say: Say, rounds: int, count: int) -> Iterator[Row]:
+    quiet: list[float] = []
+    attacked: list[float] = []
+    grown_mb: list[float] = []
+    try:
+        with _receiver(folder) as agent:
+            _send(agent, images, folder / "warm-up", 20)
+            for number in range(rounds):
+                quiet.append(_send(agent, images, folder / f"quiet-{number}", count))
+                with _attack(kind, agent, folder) as memory:
+                    attacked.append(_send(agent, images, folder / f"attacked-{number}", count))
+                grown_mb.append(memory.grown_mb)
+                say(f"round {number + 1}, {kind}: {attacked[-1]:.0f} images/s, {quiet[-1]:.0f} without the attack")
+            lines = _told(folder, kind)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    what = f"reception of {count} CT by one storescu while there is an attack: {ATTACKS[kind].__doc__} "
+    what += f"The audit trail names the attacker ({lines} lines)."
+    speeds = {"ours": attacked, "undisturbed": quiet}
+    label = kind.replace("_", " ")
+    yield Row(
+        f"attack.{kind}.speed_ratio", f"under attack: {label}", what, "images/s", "higher",
+        median(attacked), "undisturbed", median(quiet), None, speeds,
+    )  # fmt: skip
+    yield Row(
+        f"attack.{kind}.rss_mb", f"memory grown: {label}", what, "MB", "lower",
+        max(grown_mb), "undisturbed", None, None, {"ours": grown_mb},
+    )  # fmt: skip
+
+
+@contextmanager
+def _receiver(folder: Path) -> Iterator[Agent]:
+    """Our receiver with its limits as they are by default, and two peers: one of them is hostile."""
+    agent = Agent(folder, subcommand="receive")
+    (folder / "data").mkdir()
+    with closing(_database(folder)) as database:
+        upgrade(database)
+        with database.writing() as session:
+            session.add(Peer(ae_title=CALLING_AE, host="127.0.0.1"))
+            session.add(Peer(ae_title=HOSTILE, host=ATTACKERS))
+    with agent:
+        yield agent
+
+
+def _send(agent: Agent, images: Sequence[Path], folder: Path, count: int) -> float:
+    """Images per second of fresh copies. Raises NotServed."""
+    copies(images, folder, count, label=str(folder))
+    sent = storescu([folder], agent.port, agent.ae_title, calling_ae=CALLING_AE)
+    shutil.rmtree(folder)
+    if sent.code:
+        raise NotServed(f"storescu was not served: {sent.output[-1000:]}")
+    return count / sent.seconds
+
+
+class _Memory:
+    """How much the resident memory of a process and its children grows, looked at ten times a second."""
+
+    def __init__(self, pid: int) -> None:
+        self._top = psutil.Process(pid)
+        self._before = self._most = self._now_bytes()
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._watch.start()
+
+    @property
+    def grown_mb(self) -> float:
+        """The most that it had grown."""
+        return (self._most - self._before) / 1e6
+
+    def end(self) -> None:
+        """Looks no more."""
+        self._over.set()
+        self._watch.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.1):
+            self._most = max(self._most, self._now_bytes())
+
+    def _now_bytes(self) -> int:
+        found = 0
+        for process in [self._top, *self._top.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                found += int(process.memory_info().rss)
+        return found
+
+
+@contextmanager
+def _attack(kind: str, agent: Agent, folder: Path) -> Iterator[_Memory]:
+    """The attack under way, and the receiver's memory meanwhile."""
+    memory = _Memory(agent.process.pid)
+    command = [sys.executable, "-m", "tests.bench.attack", kind, agent.port, _address(kind)]
+    attacker = RunningProcess("attacker", command, folder / "attacker.log")
+    try:
+        time.sleep(SETTLE_S)
+        if not attacker.alive:
+            raise NotServed(f"the attacker ended by itself: {attacker.log_text[-1000:]}")
+        yield memory
+    finally:
+        attacker.stop()
+        memory.end()
+
+
+def _address(kind: str) -> str:
+    return f"127.66.1.{1 + list(ATTACKS).index(kind)}"
+
+
+def _told(folder: Path, kind: str) -> int:
+    """How many audit lines name the attacker and tell of no success. Raises NotTold."""
+    named = select(func.count()).select_from(AuditEvent)
+    named = named.where(AuditEvent.actor.endswith(f"@{_address(kind)}"), AuditEvent.outcome != "success")
+    deadline = time.monotonic() + TOLD_WITHIN_S
+    with closing(_database(folder)) as database:
+        while time.monotonic() < deadline:
+            with database.reading() as session:
+                if lines := session.scalar(named):
+                    return lines
+            time.sleep(0.5)
+    raise NotTold(f"no audit line names {_address(kind)}, which attacked: {kind}")
+
+
+def _database(folder: Path) -> Database:
+    return Database(f"sqlite:///{folder / 'data' / 'pacs-agent.sqlite'}")
+
+
+def half_heads(attacker: Attacker) -> None:
+    """60 connections that send half a head and are silent, renewed when they are hung up on."""
+    _each(HALF_HEADS, lambda: _silent(attacker.connect(), b"\x01\x00\x00"))
+
+
+def drips(attacker: Attacker) -> None:
+    """30 connections that send one byte of their request every half second."""
+    _each(DRIPPERS, lambda: _drip(attacker.connect()))
+
+
+def associate_abort(attacker: Attacker) -> None:
+    """A registered peer that associates and aborts in four endless loops."""
+    _each(LOOPS, lambda: _closed(attacker.connect(), pdus.associate_rq(), pdus.abort()))
+
+
+def huge_lengths(attacker: Attacker) -> None:
+    """Four endless loops of connections that declare 4 GiB and send what is taken of them."""
+    _each(LOOPS, lambda: _flood(attacker.connect()))
+
+
+def strangers(attacker: Attacker) -> None:
+    """Four endless loops of association requests by AE titles that nobody registered."""
+    _each(LOOPS, lambda: _closed(attacker.connect(), pdus.associate_rq(calling="STRANGER")))
+
+
+def never_last(attacker: Attacker) -> None:
+    """A registered peer with four associations, each with a data set that never ends, 1.3 MB of it a second."""
+    _each(ENDLESS, lambda: _endless(attacker))
+
+
+ATTACKS: dict[str, Callable[[Attacker], None]] = {
+    attack.__name__: attack for attack in (half_heads, drips, associate_abort, huge_lengths, strangers, never_last)
+}
+
+
+def _each(threads: int, act: Callable[[], None]) -> None:
+    """Repeats an act for ever in some threads, whatever the receiver does about it."""
+
+    def repeated() -> None:
+        while True:
+            with suppress(OSError, Stalled, Rejected):
+                act()
+            time.sleep(PAUSE_S)
+
+    running = [threading.Thread(target=repeated, daemon=True) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()
+
+
+def _silent(connection: Connection, said: bytes) -> None:
+    connection.send(said)
+    connection.socket.settimeout(None)
+    with closing(connection):
+        connection.socket.recv(1)
+
+
+def _drip(connection: Connection) -> None:
+    with closing(connection):
+        connection.drip(pdus.associate_rq(), every_s=DRIP_S, for_s=600)
+
+
+def _closed(connection: Connection, *pieces: bytes) -> None:
+    with closing(connection):
+        connection.send(*pieces)
+        connection.answer()
+
+
+def _flood(connection: Connection) -> None:
+    with closing(connection):
+        connection.send(pdus.associate_rq(length=0xFFFFFFF0))
+        connection.flood(repeat(bytes(FRAGMENT_BYTES), 1000))
+
+
+def _endless(attacker: Attacker) -> None:
+    fragment = pdus.p_data(pdus.pdv(3, bytes(FRAGMENT_BYTES), last=False))
+    with closing(attacker.associate()) as association:
+        association.send(pdus.message(3, pdus.store_rq(f"1.2.{time.monotonic_ns()}")))
+        while association.send(fragment):
+            time.sleep(FRAGMENT_S)
+
+
+if __name__ == "__main__":
+    os.nice(LOWEST_PRIORITY)
+    ATTACKS[sys.argv[1]](Attacker(sys.argv[3], int(sys.argv[2]), HOSTILE))
