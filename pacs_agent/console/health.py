@@ -12,7 +12,7 @@ from pacs_agent.console.access import Role, needs, open_to_all
 from pacs_agent.console.remembered import Remembered
 from pacs_agent.db import Database, Study, is_at_this_version
 from pacs_agent.ops.figures import workers_now
-from pacs_agent.ops.listening import answers_dicom
+from pacs_agent.ops.listening import listener_answers
 from pacs_agent.ops.metrics import CONTENT_TYPE, Metrics
 
 ASKED_AGAIN_S = 5.0
@@ -28,8 +28,7 @@ def health_blueprint(settings: Settings, database: Database, archive: Archive) -
 
 
 def _add_probes(blueprint: Blueprint, settings: Settings, database: Database, archive: Archive) -> None:
-    dimse = settings.dimse
-    listens = Remembered(lambda: answers_dicom(dimse.host, dimse.port), ASKED_AGAIN_S)
+    listens = Remembered(lambda: listener_answers(settings.dimse), ASKED_AGAIN_S)
 
     @blueprint.get("/healthz")
     @open_to_all

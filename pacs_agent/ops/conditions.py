@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -23,6 +22,7 @@ from pacs_agent.db import (
     Upkeep,
 )
 from pacs_agent.ops.audit_chain import verify
+from pacs_agent.ops.dicom_tls import certificate_ends_at
 from pacs_agent.ops.runtime import GIGABYTE, Notifications, Watermark, runtime_settings
 from pacs_agent.ops.upkeep import claim, remember
 from pacs_agent.ops.watermark import disk_state
@@ -155,7 +155,7 @@ def _throttled_logins(looked: Looked) -> Iterator[Found]:
 def _certificates(looked: Looked) -> Iterator[Found]:
     within = timedelta(days=looked.notifications.certificate_days)
     for name, path in _certificate_files(looked):
-        expires = _expiry(path)
+        expires = certificate_ends_at(path)
         if expires is not None and expires < looked.now + within:
             verb = "expired" if expires < looked.now else "expires"
             yield Found(
@@ -164,7 +164,10 @@ def _certificates(looked: Looked) -> Iterator[Found]:
 
 
 def _certificate_files(looked: Looked) -> Iterator[tuple[str, Path]]:
-    """Certificates that the settings name: of the viewer's PACS, and of destinations."""
+    """Certificates that the settings name: of DICOM over TLS, of the viewer's PACS, and of destinations."""
+    if (tls := looked.settings.dimse.tls) is not None:
+        yield "dimse.tls", tls.certificate
+        yield "dimse.tls.ca_file", tls.ca_file
     pacs = looked.settings.web.pacs
     if pacs is not None and pacs.ca_file is not None:
         yield "web.pacs", pacs.ca_file
@@ -172,14 +175,6 @@ def _certificate_files(looked: Looked) -> Iterator[tuple[str, Path]]:
         for key in ("ca_file", "certificate_file", "cert_file"):
             if isinstance(path := row.settings.get(key), str):
                 yield f"destination {row.name}", Path(path)
-
-
-def _expiry(path: Path) -> datetime | None:
-    """When the first certificate of a PEM file ends; None for a file that holds none."""
-    try:
-        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.astimezone(UTC)
-    except (OSError, ValueError):
-        return None
 
 
 def _recent(looked: Looked, action: str, window: timedelta) -> int:

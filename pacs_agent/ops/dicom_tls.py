@@ -70,6 +70,16 @@ def client_context(tls: DimseTlsSettings) -> ssl.SSLContext:
     return _context(ssl.PROTOCOL_TLS_CLIENT, tls)
 
 
+def loopback_context(tls: DimseTlsSettings) -> ssl.SSLContext:
+    """The context with which we ask our own listener whether it answers, under whatever name it was bound.
+
+    Raises WrongTls.
+    """
+    context = client_context(tls)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
 def names_of(certificate: Mapping[str, Any]) -> frozenset[str]:
     """The names that a certificate proves, as `SSLSocket.getpeercert` gives it, in small letters.
 

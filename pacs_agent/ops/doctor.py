@@ -13,9 +13,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from pacs_agent import deliver, inference, route
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, Destination, Job, JobState, Peer, Worker, utc_now
-from pacs_agent.ops.listening import answers_dicom, answers_http
+from pacs_agent.ops.dicom_tls import WrongTls, certificate_ends_at, server_context
+from pacs_agent.ops.listening import answers_http, listener_answers, listener_port
 from pacs_agent.ops.runtime import GIGABYTE, Watermark, runtime_settings
 from pacs_agent.ops.watermark import disk_state
+
+CERTIFICATE_DAYS = 30
 
 
 class Grade(StrEnum):
@@ -43,6 +46,7 @@ def examine(settings: Settings, database: Database) -> Iterator[Check]:
         _disk,
         _database,
         _listener,
+        _dicom_tls,
         _web,
         _models,
         _peers,
@@ -57,7 +61,7 @@ def examine(settings: Settings, database: Database) -> Iterator[Check]:
 
 def at_a_glance(settings: Settings, database: Database) -> Iterator[Check]:
     """The checks that take milliseconds, for pages: no model is run and no other system is asked."""
-    for check in (_disk, _listener_answers, _bundles, _peers, _rules, _workers):
+    for check in (_disk, _listener_answers, _dicom_tls, _bundles, _peers, _rules, _workers):
         yield from check(settings, database)
 
 
@@ -102,19 +106,40 @@ def _database(_settings: Settings, database: Database) -> Iterator[Check]:
 
 
 def _listener(settings: Settings, _database: Database) -> Iterator[Check]:
-    dimse = settings.dimse
-    yield _port("listener", dimse.host, dimse.port, answers_dicom, "another program has it: change dimse.port")
+    dimse, port = settings.dimse, listener_port(settings.dimse)
+    advice = "another program has it: change dimse.port, or dimse.tls.port"
+    yield _port("listener", dimse.host, port, lambda _host, _port: listener_answers(dimse), advice)
 
 
 def _listener_answers(settings: Settings, _database: Database) -> Iterator[Check]:
     """Unlike `_listener` without a look at who else may have the port: it may be about to be bound."""
     dimse = settings.dimse
-    where = f"{dimse.host}:{dimse.port}"
-    if dimse.port == 0 or answers_dicom(dimse.host, dimse.port):
+    port = listener_port(dimse)
+    where = f"{dimse.host}:{port}"
+    if port == 0 or listener_answers(dimse):
         yield Check(name="listener", grade=Grade.GOOD, found=f"{dimse.ae_title} answers at {where}")
     else:
         advice = "no images can come in: start it with pacs-agent serve, or see its log"
         yield Check(name="listener", grade=Grade.BAD, found=f"nothing answers at {where}", advice=advice)
+
+
+def _dicom_tls(settings: Settings, _database: Database) -> Iterator[Check]:
+    """The certificate of DICOM over TLS, where it is set up."""
+    if (tls := settings.dimse.tls) is None:
+        return
+    try:
+        server_context(tls)
+    except WrongTls as error:
+        yield Check(
+            name="DICOM TLS", grade=Grade.BAD, found=str(error), advice="see docs/operations.md, DICOM over TLS"
+        )
+        return
+    ends_at = certificate_ends_at(tls.certificate) or utc_now()
+    left_days = (ends_at - utc_now()).total_seconds() / 86400
+    found = f"{tls.certificate} {'ends' if left_days > 0 else 'ended'} on {ends_at:%Y-%m-%d}"
+    grade = Grade.GOOD if left_days > CERTIFICATE_DAYS else Grade.WARNING if left_days > 0 else Grade.BAD
+    advice = "" if grade is Grade.GOOD else "renew it, then start the agent anew"
+    yield Check(name="DICOM TLS", grade=grade, found=found, advice=advice)
 
 
 def _web(settings: Settings, _database: Database) -> Iterator[Check]:

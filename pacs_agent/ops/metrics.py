@@ -18,7 +18,7 @@ from pacs_agent import __version__
 from pacs_agent.config import Settings
 from pacs_agent.db import OWN_PIPELINES, AuditEvent, Database, Job, JobState, JobStep, Study, StudyState, utc_now
 from pacs_agent.ops.figures import REPORTED, queue_now, seconds_to_report, storage_now, workers_now
-from pacs_agent.ops.listening import answers_dicom
+from pacs_agent.ops.listening import listener_answers
 from pacs_agent.ops.open_count import ASSOCIATIONS, told_count
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -123,8 +123,7 @@ class Metrics:
         self._database_size.set(storage.database_bytes or 0)
 
     def _set_listener(self) -> None:
-        dimse = self._settings.dimse
-        self._listener.set(answers_dicom(dimse.host, dimse.port))
+        self._listener.set(listener_answers(self._settings.dimse))
         self._associations_open.set(told_count(self._settings.data_dir / ASSOCIATIONS) or 0)
 
     def _count_audit(self, session: Session) -> None:

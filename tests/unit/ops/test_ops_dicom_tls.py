@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pacs_agent.config import DimseTlsSettings
+from pacs_agent.config import DimseTlsSettings, Settings
+from pacs_agent.db import Database, utc_now
+from pacs_agent.ops.conditions import conditions_now
 from pacs_agent.ops.dicom_tls import (
     CIPHER_SUITES,
     WrongTls,
@@ -18,6 +20,7 @@ from pacs_agent.ops.dicom_tls import (
     names_of,
     server_context,
 )
+from pacs_agent.ops.doctor import Grade, at_a_glance
 from tests.peers.certificates import Authority, Pair
 
 
@@ -162,3 +165,26 @@ def test_what_is_wrong_with_files_is_said_in_words(authority: Authority, pair: P
 def test_a_silent_end_is_told_apart() -> None:
     assert "in time" in handshake_fault(TimeoutError())
     assert "connection broke" in handshake_fault(ConnectionResetError(104, "Connection reset by peer"))
+
+
+@pytest.mark.parametrize(
+    ("days", "grade", "conditions"), [(90, Grade.GOOD, 0), (10, Grade.WARNING, 1), (-1, Grade.BAD, 1)]
+)
+def test_a_certificate_that_ends_is_told_before(
+    authority: Authority, database: Database, tmp_path: Path, days: int, grade: Grade, conditions: int
+) -> None:
+    pair = authority.issue(f"ends-{days}", ends=timedelta(days=days, minutes=1))
+    tls = tls_of(pair, authority, ca_file=authority.issue("later").certificate)
+    settings = Settings(data_dir=tmp_path, dimse={"tls": tls.model_dump()})  # type: ignore[arg-type]
+    (check,) = [one for one in at_a_glance(settings, database) if one.name == "DICOM TLS"]
+    assert check.grade is grade
+    with database.reading() as session:
+        found = [one.subject for one in conditions_now(session, settings, utc_now())]
+    assert found.count("dimse.tls") == conditions
+
+
+def test_the_doctor_says_what_is_wrong_with_files(authority: Authority, database: Database, tmp_path: Path) -> None:
+    tls = tls_of(authority.issue("good"), authority, key=authority.issue("other").key)
+    settings = Settings(data_dir=tmp_path, dimse={"tls": tls.model_dump()})  # type: ignore[arg-type]
+    (check,) = [one for one in at_a_glance(settings, database) if one.name == "DICOM TLS"]
+    assert (check.grade, "not that of the certificate" in check.found) == (Grade.BAD, True)
