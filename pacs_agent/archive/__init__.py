@@ -25,6 +25,7 @@ from pacs_agent.archive.part10 import (
     split_part10,
 )
 from pacs_agent.archive.receipt import Receipt, Taken
+from pacs_agent.archive.recovery import Recovered, recover, relying_on_files
 from pacs_agent.archive.removal import Removed, StudyInUse, remove_study, sweep_removed
 from pacs_agent.archive.retention import Leaving, RetentionPlan, keep_archive, plan_retention
 from pacs_agent.archive.sop_classes import IMAGE_SOP_CLASSES, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
@@ -49,6 +50,7 @@ __all__ = [
     "NotArchived",
     "NotPart10",
     "Receipt",
+    "Recovered",
     "Removed",
     "RetentionPlan",
     "StorageFailure",
@@ -59,6 +61,8 @@ __all__ = [
     "keep_archive",
     "part10_head",
     "plan_retention",
+    "recover",
+    "relying_on_files",
     "remove_study",
     "split_part10",
     "sweep_removed",

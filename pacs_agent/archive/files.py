@@ -108,6 +108,10 @@ class DigestFiles:
         except OSError as error:
             raise _not_taken(error) from error
 
+    def sync_incoming(self) -> None:
+        """Makes the names of what was made in `incoming` durable."""
+        _sync_folder(self.incoming)
+
     def new_part(self) -> Path:
         """Where a temporary file may be made; `sweep` takes away what died processes left there."""
         return self.incoming / f"{uuid.uuid4().hex}.part"

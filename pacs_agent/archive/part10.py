@@ -1,11 +1,11 @@
 """DICOM files (PS3.10 7): taking the data set out of one and putting a data set into one, byte for byte."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from io import BytesIO
 from struct import Struct
+from typing import BinaryIO
 
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
@@ -43,28 +43,52 @@ class EncodedInstance:
         return hashlib.sha256(self.data_set).hexdigest()
 
 
+@dataclass(frozen=True)
+class FileHead:
+    """What stands before the data set of a DICOM file. UIDs are those announced, empty where they are missing."""
+
+    size_bytes: int
+    transfer_syntax_uid: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    how_it_came: str
+    """What `came` said, in a file of our own."""
+
+
 def split_part10(part10: bytes) -> EncodedInstance:
     """The instance in a DICOM file. Raises NotPart10 with what is wrong with the preamble or the meta information."""
-    stream = BytesIO(part10)
+    head = read_file_head(BytesIO(part10))
+    data_set = part10[head.size_bytes :]
+    return EncodedInstance(data_set, head.transfer_syntax_uid, head.sop_class_uid, head.sop_instance_uid)
+
+
+def read_file_head(file: BinaryIO) -> FileHead:
+    """The head of a DICOM file (PS3.10 7.1), open at its beginning. Raises NotPart10."""
     try:
-        read_preamble(stream, force=False)
-        meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
-        announced = {keyword: str(meta.get(keyword, "")) for keyword in _ANNOUNCED}
+        read_preamble(file, force=False)
+        meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
+        head = FileHead(
+            size_bytes=file.tell(),
+            transfer_syntax_uid=str(meta.get("TransferSyntaxUID", "")),
+            sop_class_uid=str(meta.get("MediaStorageSOPClassUID", "")),
+            sop_instance_uid=str(meta.get("MediaStorageSOPInstanceUID", "")),
+            how_it_came=_how_it_came(meta),
+        )
     except InvalidDicomError as error:
         raise NotPart10("no DICOM file: the prefix DICM is missing after 128 bytes; send a PS3.10 file") from error
     except (EOFError, *UNREADABLE_VALUE) as error:
         raise NotPart10(f"file meta information cannot be read: {error}") from error
-    if not announced["TransferSyntaxUID"]:
+    if not head.transfer_syntax_uid:
         raise NotPart10("file meta information names no Transfer Syntax UID (0002,0010)")
-    return _announced_instance(part10[stream.tell() :], announced)
+    return head
 
 
-_ANNOUNCED = ("TransferSyntaxUID", "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
-
-
-def _announced_instance(data_set: bytes, announced: Mapping[str, str]) -> EncodedInstance:
-    transfer_syntax_uid, sop_class_uid, sop_instance_uid = (announced[keyword] for keyword in _ANNOUNCED)
-    return EncodedInstance(data_set, transfer_syntax_uid, sop_class_uid, sop_instance_uid)
+def _how_it_came(meta: Dataset) -> str:
+    """Private Information (0002,0102) where it is ours."""
+    private = meta.get("PrivateInformation")
+    if meta.get("PrivateInformationCreatorUID") != IMPLEMENTATION_CLASS_UID or not isinstance(private, bytes):
+        return ""
+    return private.rstrip(b"\0").decode("utf-8", "replace")
 
 
 def came(origin: str, source: str) -> str:

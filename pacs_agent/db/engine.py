@@ -1,7 +1,7 @@
 """The engine, its sessions, and bringing a database to this version."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,12 +65,17 @@ class Database:
             connection.close()  # rolls back what is not committed
 
     def checkpoint(self) -> bool:
-        """Makes every commit so far durable; whether that could be done now. Only SQLite ever has others."""
+        """Makes every commit so far durable; whether that could be done now. Only SQLite ever has others.
+
+        Raises the driver's own errors.
+        """
         if self.engine.dialect.name != "sqlite":
             return True
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            busy, _in_log, _moved = connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)").one()
-        return not busy
+        with closing(self.engine.raw_connection()) as connection:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            row = cursor.fetchone()
+        return row is not None and row[0] == 0  # "busy" is its first column
 
     def close(self) -> None:
         """Gives back all connections."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from multiprocessing.context import ForkProcess
 
-from pacs_agent.archive import Archive
+from pacs_agent.archive import Archive, relying_on_files
 from pacs_agent.config import Settings
 from pacs_agent.db import Database
 from pacs_agent.ops import get_log
@@ -58,7 +58,7 @@ def _listen(settings: Settings, doors: Sequence[Door]) -> None:
     """One listener, until a signal."""
     database = Database(settings.sqlalchemy_url)
     archive = Archive(database, settings.data_dir / "archive")
-    with closing(database), stop_signal() as stopping:
+    with closing(database), stop_signal() as stopping, relying_on_files(archive):
         listener = Listener(settings, database, archive, doors)
         listener.start()
         stopping.wait()
