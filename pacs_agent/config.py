@@ -186,7 +186,10 @@ class InferenceSettings(_Section):
         description="of the slice encoder: auto is fp16 on the GPU, and int8 on the CPU where that costs nothing",
     )
     trusted_keys: Path = Field(PACKAGED_KEYS, description="folder of the public keys whose bundles may run")
-    threads: int = Field(0, ge=0, description="intra-op threads; 0 = one per core")
+    threads: int = Field(0, ge=0, description="threads that compute; 0 = one per core")
+    tensorrt_dir: Path | None = Field(
+        None, description="TensorRT runs the encoder where it is installed, and keeps its engines here; none = CUDA"
+    )
     batch_slices: int = Field(8, ge=1, description="slices encoded in one run of the encoder")
 
 

@@ -43,7 +43,7 @@ def resampled_rows(hu: Tensor, centre_px: Tensor, spacing_mm: Tensor, field_px: 
     share = torch.reciprocal(torch.maximum(total, 0.5 * support_px * support_px))
     row = torch.arange(n, device=hu.device)[:, None, None] * count + source_px.to(torch.int64)
     bands = hu.reshape(n * count, columns)[row]
-    resampled = (weights @ bands) * share + AIR_HU * (1.0 - total * share)
+    resampled: Tensor = (weights @ bands) * share + AIR_HU * (1.0 - total * share)
     return resampled.reshape(-1, field_px, columns)
 
 
@@ -57,6 +57,6 @@ def _band_px(block_px: int, step_px: Tensor, support_px: Tensor, count: int) -> 
     """Rows of the image that the widest block of the batch needs, never more than there are."""
     needed_px = ((block_px - 1) * step_px + 2.0 * support_px).max(dim=0).values.ceil() + 2.0
     band_px = int(needed_px.clamp(max=float(count)).to(torch.int64).item())
-    torch._check(band_px >= 2)
-    torch._check(band_px <= count)
+    torch._check(band_px >= 2)  # type: ignore[no-untyped-call]
+    torch._check(band_px <= count)  # type: ignore[no-untyped-call]
     return band_px

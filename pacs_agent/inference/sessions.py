@@ -1,7 +1,9 @@
 """The graphs of a bundle in onnxruntime, on the GPU where there is one, and said so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -10,15 +12,20 @@ from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime_state
 
 from pacs_agent.config import InferenceSettings
+from pacs_agent.inference.binding import Bound, can_be_bound
 from pacs_agent.inference.bundle import Bundle
 from pacs_agent.inference.manifest import GraphFile, Manifest, Precision, ReducedPrecision
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
+from pacs_agent.inference.running import Lanes, Runner, Whole, cores
 
 Provider = Literal["cuda", "cpu"]
 
 _NAMES: dict[Provider, str] = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 _OPTIONS: dict[Provider, dict[str, str]] = {"cuda": {"use_tf32": "0"}, "cpu": {}}
 """TF32 rounds products to ten bits, which breaks the parity of CPU and GPU that the self-test demands."""
+TENSORRT = "TensorrtExecutionProvider"
+_SLOWER_THAN_PLAIN = ("SkipLayerNormFusion",)
+"""onnxruntime 1.31 computes a residual with its norm in one scalar loop, ten times slower than one after the other."""
 MAX_MACRO_LOSS, MAX_WORST_LOSS = 0.005, 0.01
 """AUROC that a lower precision may cost, over all findings and for the worst of them, to be taken by itself."""
 
@@ -53,9 +60,15 @@ _OUTPUTS = {
 class Graph:
     """One graph, ready to run. Safe to use from several threads."""
 
-    def __init__(self, name: str, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, name: str, session: onnxruntime.InferenceSession, runner: Runner | None = None) -> None:
         self.name = name
         self._session = session
+        self._runner = runner or Whole(session)
+
+    @property
+    def best_batch(self) -> int:
+        """Entries of a batch with which it is fastest where it runs."""
+        return self._runner.best_batch
 
     @property
     def provider(self) -> str:
@@ -65,7 +78,7 @@ class Graph:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         """Outputs by name. Raises ModelFailed when the graph stops or an output is not finite."""
         try:
-            values = self._session.run(list(_OUTPUTS[self.name]), dict(inputs))
+            values = self._runner.run(_OUTPUTS[self.name], inputs)
         except (*_ERRORS, ValueError) as error:
             raise ModelFailed(self.name, str(error)) from error
         outputs = dict(zip(_OUTPUTS[self.name], values, strict=True))
@@ -143,39 +156,109 @@ def _open_cuda(bundle: Bundle, settings: InferenceSettings) -> Sessions:
         onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
     sessions = _open(bundle, settings, "cuda", "")
     graphs = (sessions.slice_encoder, sessions.study_reader, sessions.report_decoder)
-    if on_cpu := [graph.name for graph in graphs if graph.provider != _NAMES["cuda"]]:
+    if on_cpu := [graph.name for graph in graphs if graph.provider == _NAMES["cpu"]]:
         raise ProviderUnavailable(f"CUDA could not be started for {', '.join(on_cpu)} (driver or libraries missing)")
     return sessions
 
 
 def _open(bundle: Bundle, settings: InferenceSettings, provider: Provider, fallback: str) -> Sessions:
-    graphs, threads = bundle.manifest.graphs, settings.threads
+    graphs = bundle.manifest.graphs
     precision = precision_for(bundle.manifest, provider, settings.precision)
-    encoder = bundle.slice_encoder(precision)
+    file = bundle.slice_encoder(precision)
+    if provider == "cpu":
+        encoder = _encoder_on_cpu(bundle, file, settings.threads or cores())
+    else:
+        encoder, missing = _encoder_on_gpu(bundle, file, settings)
+        fallback = fallback or missing
     return Sessions(
-        _graph(bundle, "slice_encoder", encoder, threads, provider),
-        _graph(bundle, "study_reader", graphs.study_reader, threads, provider),
-        _graph(bundle, "report_decoder", graphs.report_decoder, threads, provider),
+        encoder,
+        _graph(bundle, "study_reader", graphs.study_reader, settings, provider),
+        _graph(bundle, "report_decoder", graphs.report_decoder, settings, provider),
         provider,
         fallback,
         precision,
-        encoder.sha256,
+        file.sha256,
     )
 
 
-def _graph(bundle: Bundle, name: str, file: GraphFile, threads: int, provider: Provider) -> Graph:
+def _graph(bundle: Bundle, name: str, file: GraphFile, settings: InferenceSettings, provider: Provider) -> Graph:
+    providers = [(_NAMES[one], _OPTIONS[one]) for one in dict.fromkeys((provider, "cpu"))]
+    return Graph(name, _session(bundle, name, file, settings.threads or cores(), providers))
+
+
+def _encoder_on_cpu(bundle: Bundle, file: GraphFile, lanes: int) -> Graph:
+    session = _session(bundle, "slice_encoder", file, 1, [(_NAMES["cpu"], {})], without=_SLOWER_THAN_PLAIN)
+    return Graph("slice_encoder", session, Lanes(session, lanes))
+
+
+def _encoder_on_gpu(bundle: Bundle, file: GraphFile, settings: InferenceSettings) -> tuple[Graph, str]:
+    """The encoder by TensorRT where a folder for its engines is set, else by CUDA; and why it is not TensorRT.
+
+    CUDA records fp16 only, whose shapes depend on the batch alone.
+    """
+    missing = ""
+    if settings.tensorrt_dir is not None:
+        session = _by_tensorrt(bundle, file, settings, settings.tensorrt_dir)
+        if session is not None and session.get_providers()[0] == TENSORRT:
+            return _bound(session, settings, recorded=False), ""
+        missing = "TensorRT could not be started (libraries missing, or the graph is not for it): CUDA runs the encoder"
+    if file is not bundle.manifest.graphs.slice_encoder:
+        with suppress(ProviderUnavailable):  # a step on the CPU cannot be recorded; whether CUDA works shows below
+            return _bound(
+                _by_cuda(bundle, file, settings, {"enable_cuda_graph": "1"}), settings, recorded=True
+            ), missing
+    return _bound(_by_cuda(bundle, file, settings, {}), settings, recorded=False), missing
+
+
+def _by_tensorrt(
+    bundle: Bundle, file: GraphFile, settings: InferenceSettings, folder: Path
+) -> onnxruntime.InferenceSession | None:
+    if TENSORRT not in onnxruntime.get_available_providers():
+        return None
+    options = {"trt_engine_cache_enable": "1", "trt_engine_cache_path": str(folder), "trt_timing_cache_enable": "1"}
+    folder.mkdir(parents=True, exist_ok=True)
+    rest = [(_NAMES[one], _OPTIONS[one]) for one in ("cuda", "cpu")]
+    try:
+        return _session(bundle, "slice_encoder", file, settings.threads, [(TENSORRT, options), *rest])
+    except ProviderUnavailable:
+        return None
+
+
+def _by_cuda(
+    bundle: Bundle, file: GraphFile, settings: InferenceSettings, further: dict[str, str]
+) -> onnxruntime.InferenceSession:
+    providers = [(_NAMES["cuda"], _OPTIONS["cuda"] | further), (_NAMES["cpu"], _OPTIONS["cpu"])]
+    return _session(bundle, "slice_encoder", file, settings.threads, providers)
+
+
+def _bound(session: onnxruntime.InferenceSession, settings: InferenceSettings, *, recorded: bool) -> Graph:
+    on_gpu = session.get_providers()[0] != _NAMES["cpu"] and can_be_bound(session)
+    runner = Bound(session, "cuda", settings.batch_slices, recorded=recorded) if on_gpu else None
+    return Graph("slice_encoder", session, runner)
+
+
+def _session(
+    bundle: Bundle,
+    name: str,
+    file: GraphFile,
+    threads: int,
+    providers: list[tuple[str, dict[str, str]]],
+    without: Sequence[str] = (),
+) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = _QUIET
-    providers = [(_NAMES[one], _OPTIONS[one]) for one in dict.fromkeys((provider, "cpu"))]
+    # Threads that wait by spinning take the processor from reception.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    further = {"disabled_optimizers": list(without)} if without else {}
     try:
-        session = onnxruntime.InferenceSession(bundle.read(file), options, providers=providers)
+        session = onnxruntime.InferenceSession(bundle.read(file), options, providers=providers, **further)
     except (*_ERRORS, ValueError) as error:
-        if provider == "cuda":  # whether the graph or the GPU is at fault shows when the CPU loads it
+        if providers[0][0] != _NAMES["cpu"]:  # whether the graph or the GPU is at fault shows when the CPU loads it
             raise ProviderUnavailable(f"CUDA could not load {file.file}: {error}") from error
         raise BundleRefused(file.file, f"does not load: {error}", "export the model again") from error
     _check_names(name, file, session)
-    return Graph(name, session)
+    return session
 
 
 def _check_names(name: str, file: GraphFile, session: onnxruntime.InferenceSession) -> None:

@@ -109,7 +109,8 @@ def remember(bundle: Bundle, settings: InferenceSettings, memory: Path, verifica
 def _circumstances(bundle: Bundle, settings: InferenceSettings) -> str:
     """A digest of everything on which the outcome of the graphs' tests depends."""
     providers = ",".join(onnxruntime.get_available_providers())
-    facts = (bundle.digest, settings.provider, settings.precision, providers, onnxruntime.__version__, __version__)
+    wanted = settings.provider, settings.precision, str(settings.tensorrt_dir)
+    facts = (bundle.digest, *wanted, providers, onnxruntime.__version__, __version__)
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 

@@ -53,10 +53,10 @@ def test_a_silent_fall_back_of_onnxruntime_is_noticed(bundle: Bundle, monkeypatc
 def test_a_gpu_that_fails_to_start_is_told_from_a_broken_graph(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     real = onnxruntime.InferenceSession
 
-    def without_device(model: bytes, options: object, providers: list) -> object:
+    def without_device(model: bytes, options: object, providers: list, **others: object) -> object:
         if providers[0][0] == "CUDAExecutionProvider":
             raise RuntimeException("CUDA failure 100: no CUDA-capable device is detected")
-        return real(model, options, providers=providers)
+        return real(model, options, providers=providers, **others)
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", *AVAILABLE])
     monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
