@@ -35,7 +35,6 @@ OPEN_MODULES = {
     "inference.attributes": "what a reading says, without onnxruntime",
     "inference.reading": "what a reading says, without onnxruntime",
     "inference.report": "the order of a report's sentences",
-    "receive.commitment": "both halves of storage commitment speak of the same things on the wire",
     "receive.services": "statuses of PS3.7",
     "receive.intake": "for STOW-RS, which stands between receive and archive",
     "receive.refusal": "for STOW-RS, which stands between receive and archive",

@@ -23,10 +23,12 @@ from pacs_agent.archive.dicomweb import dicomweb_blueprint
 from pacs_agent.archive.dicomweb.attributes import ATTRIBUTES
 from pacs_agent.bring_in import MOST_FOUND
 from pacs_agent.bring_in import dimse as bring_in_dimse
-from pacs_agent.config import Settings
+from pacs_agent.config import DimseTlsSettings, Settings
 from pacs_agent.db import Database
 from pacs_agent.deliver.answer import Verdict, verdict_of
+from pacs_agent.deliver.commitment import SAME_ASSOCIATION_S
 from pacs_agent.deliver.kinds import KINDS
+from pacs_agent.deliver.vouching import CLASS_INSTANCE_CONFLICT
 from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
 from pacs_agent.inference.reading import (
     BundleIdentity,
@@ -38,9 +40,11 @@ from pacs_agent.inference.reading import (
     StudyReading,
 )
 from pacs_agent.inference.reading import Code as ReadingCode
-from pacs_agent.receive import Intake
+from pacs_agent.ops.dicom_tls import CIPHER_SUITES, HANDSHAKE_TIMEOUT_S
+from pacs_agent.receive import Intake, commitment
 from pacs_agent.receive import refusal as refusals
 from pacs_agent.receive.contexts import SERVICE_TRANSFER_SYNTAXES
+from pacs_agent.receive.services import MISTYPED_ARGUMENT, PROCESSING_FAILURE, RESOURCE_LIMITATION
 from pacs_agent.receive.store import NOT_AUTHORISED, SUCCESS
 from pacs_agent.receive.wire.negotiation import MOST_AT_A_TIME, SMALLEST_MAXIMUM_BYTES
 from pacs_agent.receive.wire.pdus import LARGEST_REQUEST_BYTES, MAXIMUM_PDU_BYTES
@@ -279,6 +283,29 @@ def test_created_documents() -> None:
         for kind, document in _documents().items()
     ]
     assert rows("8.1 Created documents") == expected
+
+
+def test_storage_commitment() -> None:
+    name, uid = UID(commitment.PUSH_MODEL).name.removesuffix(" SOP Class"), commitment.PUSH_MODEL
+    table = rows("3.1.5 Storage Commitment")
+    assert table[0] == f"| {name} | {uid} | {commitment.PUSH_MODEL_INSTANCE} |"
+    statuses = (
+        *(SUCCESS, PROCESSING_FAILURE, commitment.NO_SUCH_INSTANCE, commitment.NO_SUCH_EVENT),
+        *(commitment.NO_SUCH_ARGUMENT, commitment.INVALID_ARGUMENT, commitment.NO_SUCH_CLASS),
+        *(commitment.NO_SUCH_ACTION, commitment.NOT_AUTHORISED, MISTYPED_ARGUMENT, RESOURCE_LIMITATION),
+    )
+    stated = [row.split("|")[1].strip() for row in table if row.startswith("| 0x")]
+    assert stated == [f"0x{status:04X}" for status in statuses]
+    assert f"most {commitment.MOST_INSTANCES} instances" in section("3.1.5 Storage Commitment")
+    reasons = [row.split("|")[1].strip() for row in rows("3.2.4 Storage Commitment as SCP")]
+    assert reasons == [f"0x{reason:04X}" for reason in (commitment.NO_SUCH_INSTANCE, CLASS_INSTANCE_CONFLICT)]
+    assert f"for {SAME_ASSOCIATION_S:g} s" in section("3.2.3 Storage Commitment as SCU")
+
+
+def test_cipher_suites() -> None:
+    assert rows("7.1 DICOM over TLS") == [f"| `{suite}` |" for suite in CIPHER_SUITES]
+    assert f"port {DimseTlsSettings.model_fields['port'].default}" in section("7.1 DICOM over TLS")
+    assert f"take {HANDSHAKE_TIMEOUT_S:g} s" in section("7.1 DICOM over TLS")
 
 
 def test_query_retrieve_of_bring_in() -> None:

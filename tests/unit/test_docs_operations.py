@@ -1,7 +1,10 @@
 """The runbook and the README say what the code does: settings, commands, ports, make targets, rules."""
 
 import re
+import socket
+import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +13,15 @@ from pydantic import BaseModel
 
 from pacs_agent import route
 from pacs_agent.cli import main
-from pacs_agent.config import PACKAGED_KEYS, REPOSITORY_BUNDLES, REPOSITORY_PLUGIN, REPOSITORY_VIEWER, Settings
+from pacs_agent.config import (
+    PACKAGED_KEYS,
+    REPOSITORY_BUNDLES,
+    REPOSITORY_PLUGIN,
+    REPOSITORY_VIEWER,
+    DimseTlsSettings,
+    Settings,
+)
+from pacs_agent.ops.dicom_tls import client_context, names_of, server_context
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUNBOOK = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -119,3 +130,20 @@ def test_links_in_the_documents_lead_somewhere() -> None:
     for document in (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))):
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
             assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+def test_the_certificates_of_the_runbook_can_be_made_and_used(tmp_path: Path) -> None:
+    commands = re.findall(r"```sh\n(.*?)```", section(RUNBOOK, "DICOM over TLS"), re.DOTALL)
+    made = subprocess.run(
+        ["bash", "-euc", "".join(commands)], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert made.returncode == 0, made.stderr
+    names = re.findall(r"/etc/pacs-agent/(\S+)", section(RUNBOOK, "DICOM over TLS"))
+    certificate, key, authority = (tmp_path / name for name in names)
+    tls = DimseTlsSettings(certificate=certificate, key=key, ca_file=authority)
+    here, there = socket.socketpair()
+    client = client_context(tls)
+    with ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(server_context(tls).wrap_socket, here, server_side=True)
+        with client.wrap_socket(there, server_hostname="192.0.2.20"), serving.result(30) as served:
+            assert names_of(served.getpeercert() or {}) == {"pacs-agent.hospital.example"}
