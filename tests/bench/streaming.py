@@ -1,0 +1,231 @@
+"""Last image → results in the PACS, with slices read ahead and without: what is left to do when a study is complete.
+
+A sender of our own stores studies never seen before at the agent, at full speed or no faster than its encoder encodes.
+The clock runs from the answer to the last C-STORE until both result objects are in an Orthanc, less the quiet time. The
+agents with and without reading ahead are the same but for `ahead.enabled`, and take turns.
+"""
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median, quantiles
+
+import pydicom
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pynetdicom import AE
+
+from pacs_agent.config import Settings
+from pacs_agent.inference import installed_bundles
+from pacs_agent.inference.activation import MEMORY
+from pacs_agent.inference.verification import ensure_verified
+from tests.bench.report import Report, Row
+from tests.peers import Agent, Missing, Orthanc, until
+from tests.peers.studies import CHEST_CT, copies, phantom_study, real_study, study_uid
+
+QUIET_S = 1.0
+RESULT_OBJECTS = 2
+LONGEST_S = 900.0
+LOOK_EVERY_S = 0.02
+SLOWER_THAN_ENCODER = 1.25
+"""Interval of paced images over the time that the encoder takes for one, decoding and cache included."""
+SENDER = "BENCHSENDER"
+RULES = "rules:\n- {name: ct, when: {attribute: Modality, equals: CT}, pipeline: msvlm, destinations: [pacs]}"
+WHAT = (
+    "last image acknowledged → both result objects in Orthanc, less the quiet time; CT of 512 × 512 never seen before; "
+    "peer: the same agent with ahead.enabled off, or the same agent with 60 slices"
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One study's way: seconds without the quiet time, the seconds of its steps, and how many slices were left."""
+
+    seconds: float
+    steps: dict[str, float]
+    encoded_late: str
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """An agent that delivers to an Orthanc."""
+
+    agent: Agent
+    pacs: Orthanc
+
+    def read(self, study: Sequence[Path], interval_s: float) -> Way:
+        """Sends a study, an image each `interval_s` at the earliest, and waits for its results."""
+        wanted = self.pacs.count() + RESULT_OBJECTS
+        last_image_s = send(study, self.agent, interval_s)
+        until(lambda: self.pacs.count() >= wanted, timeout_s=LONGEST_S, every_s=LOOK_EVERY_S, what="the results")
+        seconds = time.perf_counter() - last_image_s - QUIET_S
+        job = self.agent.ended_job(study_uid(study))
+        if job["state"] != "done":
+            raise RuntimeError(f"the job ended as {job['state']}: {job['error']}")
+        steps = {step["name"]: float(step["seconds"] or 0) for step in job["steps"]}
+        return Way(seconds, steps | {"between the steps": seconds - sum(steps.values())}, "")
+
+
+def send(study: Sequence[Path], agent: Agent, interval_s: float) -> float:
+    """Stores a study in one association; the time (of perf_counter) of the answer to its last image."""
+    datasets = [pydicom.dcmread(path) for path in study]
+    ae = AE(ae_title=SENDER)
+    ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
+    association = ae.associate("127.0.0.1", agent.port, ae_title=agent.ae_title)
+    due_s = time.perf_counter()
+    for dataset in datasets:
+        time.sleep(max(0.0, due_s - time.perf_counter()))
+        due_s = max(due_s + interval_s, time.perf_counter())
+        if (status := association.send_c_store(dataset).get("Status")) != 0:
+            raise RuntimeError(f"an image was refused: {status}")
+    answered_s = time.perf_counter()
+    association.release()
+    return answered_s
+
+
+@contextmanager
+def hospital(folder: Path, verified: Path, *, ahead: bool) -> Iterator[Hospital]:
+    """A running agent with its own Orthanc, with or without reading ahead. `verified`: models that passed here."""
+    settings = {"ahead": {"enabled": ahead}, "assemble": {"quiet_s": QUIET_S, "poll_s": 0.2, "ask_source": "off"}}
+    agent = Agent(folder / "agent", quiet_s=QUIET_S, **settings)
+    pacs = Orthanc(folder / "pacs")
+    agent.allow(SENDER)
+    agent.deliver_to("pacs", "dimse", host="127.0.0.1", port=pacs.port, called_ae=pacs.ae_title)
+    agent.route(RULES)
+    shutil.copytree(verified, agent.folder / "data" / MEMORY, dirs_exist_ok=True)
+    with pacs, agent:
+        yield Hospital(agent, pacs)
+
+
+def verify_models(folder: Path) -> Path:
+    """Verifies the models once for all agents, which would do it before their first study; gives the folder."""
+    settings = Settings().inference
+    for bundle in installed_bundles(settings).bundles:
+        ensure_verified(bundle, settings, folder)
+    return folder
+
+
+def series_of(files: Sequence[Path], slices: int, folder: Path) -> list[Path]:
+    """One series of any number of slices over the extent of a real one: its slices, repeated at places between."""
+    folder.mkdir(parents=True, exist_ok=True)
+    real = sorted(map(pydicom.dcmread, files), key=lambda one: float(one.ImagePositionPatient[2]))
+    frame, low, high = generate_uid(), *(float(one.ImagePositionPatient[2]) for one in (real[0], real[-1]))
+    written = []
+    for number in range(slices):
+        share = number / (slices - 1)
+        one = real[round(share * (len(real) - 1))]
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        one.FrameOfReferenceUID, one.InstanceNumber = frame, number + 1
+        one.ImagePositionPatient = [*one.ImagePositionPatient[:2], round(low + share * (high - low), 4)]
+        written.append(folder / f"{number:04d}.dcm")
+        one.save_as(written[-1])
+    return written
+
+
+class Rounds:
+    """Studies of some sizes through agents with and without reading ahead, one after the other."""
+
+    def __init__(self, files: Sequence[Path], folder: Path, say: Callable[[str], None]) -> None:
+        self.folder = folder
+        self.say = say
+        self.ways: dict[str, list[Way]] = {}
+        self._files = files
+        self._series: dict[int, list[Path]] = {}
+        self._studies = 0
+
+    def read(self, name: str, place: Hospital, slices: int, interval_s: float = 0.0) -> Way:
+        """One new study; its way is kept under the name."""
+        way = place.read(self._study(slices), interval_s)
+        self.ways.setdefault(name, []).append(way)
+        listed = ", ".join(f"{step} {seconds:.2f}" for step, seconds in way.steps.items())
+        self.say(f"{name}: {way.seconds:.2f} s ({listed})")
+        return way
+
+    def seconds(self, name: str) -> list[float]:
+        """Of all studies of a name."""
+        return [way.seconds for way in self.ways[name]]
+
+    def steps(self, name: str) -> dict[str, float]:
+        """Medians of the steps."""
+        ways = self.ways[name]
+        return {step: median(way.steps.get(step, 0.0) for way in ways) for step in ways[0].steps}
+
+    def _study(self, slices: int) -> list[Path]:
+        if slices not in self._series:
+            self._series[slices] = series_of(self._files, slices, self.folder / f"series-{slices}")
+        self._studies += 1
+        label = f"stream/{self._studies}"
+        return copies(self._series[slices], self.folder / f"study-{self._studies}", slices, label=label)
+
+
+FAST_ON, FAST_OFF = "60 at full speed, ahead", "60 at full speed, not ahead"
+PACED_60, PACED_600 = "60 paced", "600 paced"
+
+
+def run(
+    report: Report, files: Sequence[Path], rounds: int, folder: Path, say: Callable[[str], None], *, long: int = 600
+) -> None:
+    """Measures and adds the rows `stream.*`. `long` is the number of slices of the long study."""
+    taken = Rounds(files, folder, say)
+    verified = verify_models(folder / "verified")
+    with hospital(folder / "on", verified, ahead=True) as on, hospital(folder / "off", verified, ahead=False) as off:
+        for place in (on, off):
+            taken.read("warm-up", place, 60)
+        for _ in range(rounds):
+            taken.read(FAST_OFF, off, 60)
+            taken.read(FAST_ON, on, 60)
+        interval_s = median(way.steps["encode_missing"] for way in taken.ways[FAST_OFF]) / 60 * SLOWER_THAN_ENCODER
+        say(f"paced: an image each {interval_s * 1000:.0f} ms")
+        for _ in range(rounds):
+            taken.read(PACED_60, on, 60, interval_s)
+            taken.read(PACED_600, on, long, interval_s)
+    report.rows += rows(taken, long)
+    report.data["streaming"] = f"{rounds} studies of each kind, paced at {interval_s * 1000:.0f} ms an image"
+    report.steps |= {name: taken.steps(name) for name in taken.ways if name != "warm-up"}
+
+
+def rows(taken: Rounds, long: int) -> list[Row]:
+    """The figures: medians, and the 95th percentile."""
+    pairs = (
+        ("stream.full_speed", "60 slices at full speed", FAST_ON, "streaming off", FAST_OFF),
+        ("stream.paced", f"{long} slices, paced", PACED_600, "60 slices, paced", PACED_60),
+    )
+    found = []
+    for id_, label, name, peer, other in pairs:
+        ours, theirs = taken.seconds(name), taken.seconds(other)
+        values = {"ours": ours, peer: theirs}
+        found.append(Row(id_, label, WHAT, "s", "lower", median(ours), peer, median(theirs), rounds=values))
+        high, other_high = p95(ours), p95(theirs)
+        found.append(Row(f"{id_}.p95", f"{label}, p95", WHAT, "s", "lower", high, peer, other_high))
+    return found
+
+
+def p95(values: Sequence[float]) -> float:
+    """The 95th percentile; of few values the largest."""
+    return quantiles(values, n=20, method="inclusive")[18] if len(values) > 1 else values[0]
+
+
+def main() -> None:
+    """These figures alone: `python -m tests.bench.streaming`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--long", type=int, default=600)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="streaming-") as name:
+        folder = Path(name)
+        try:
+            files = real_study(CHEST_CT, folder / "real")
+        except Missing:
+            files = phantom_study(folder / "phantom", slices=133)
+        report = Report({}, {}, {})
+        run(report, files, asked.rounds, folder, print, long=asked.long)
+    for row in report.rows:
+        print(f"{row.id}: {row.ours:.2f} s, {row.peer} {row.peer_value:.2f} s, ratio {row.ratio:.2f}")
+
+
+if __name__ == "__main__":
+    main()
