@@ -1,7 +1,7 @@
 """A study becomes complete: rules are asked and jobs written, in one transaction."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -50,14 +50,27 @@ def conclude(
     Returns what became of it, None when it waits or when an image joined it meanwhile, and after how many seconds it
     may be worth asking again. Raises route.WrongRules when the rules in force cannot be read.
     """
-    decision = _decide(database, archive, study.study_instance_uid)
-    missing = () if isinstance(decision, NoAttributes) else tuple(_missing(decision))
-    verdict = weigh(replace(facts, missing=missing), limits)
+    decision, missing, verdict = _with_rules(database, archive, study, facts, limits)
     if verdict.act is Act.WAIT:
         _say(database, study, verdict.words)
         left_s = (one.wait_at_most_s - facts.quiet_for_s for one in missing)
         return None, min((one for one in left_s if one > 0), default=math.inf)
     return _complete(database, study.study_instance_uid, AGENT, decision, verdict, study.last_received_at), 0.0
+
+
+def _with_rules(
+    database: Database, archive: Archive, study: Receiving, facts: Facts, limits: Limits
+) -> tuple[Decision | NoAttributes, Sequence[Missing], Verdict]:
+    """What the rules say of a study, and the verdict with it. In place of a rule that leaves it the next ones are asked."""
+    missing: dict[str, Missing] = {}
+    while True:
+        given_up = frozenset(missing)
+        decision = _decide(database, archive, study.study_instance_uid, given_up)
+        found = missing if isinstance(decision, NoAttributes) else {**missing, **_missing(decision)}
+        verdict = weigh(replace(facts, missing=tuple(found.values())), limits)
+        if given_up.issuperset(verdict.dropped):
+            return decision, tuple(found.values()), verdict
+        missing = {rule: one for rule, one in found.items() if rule in verdict.dropped}
 
 
 def force(database: Database, archive: Archive, study_instance_uid: str, *, actor: str) -> Completion:
@@ -91,7 +104,9 @@ def _complete(
         return completion
 
 
-def _decide(database: Database, archive: Archive, study_instance_uid: str) -> Decision | NoAttributes:
+def _decide(
+    database: Database, archive: Archive, study_instance_uid: str, given_up: Collection[str] = ()
+) -> Decision | NoAttributes:
     with database.reading() as session:
         book = rules_in_force(session)
         try:
@@ -99,14 +114,16 @@ def _decide(database: Database, archive: Archive, study_instance_uid: str) -> De
         except NoAttributes as error:
             return error
     try:
-        return book.decide_study(attributes)
+        return book.decide_study(attributes, given_up)
     except NoAttributes as error:
         return error
 
 
-def _missing(decision: Decision) -> Iterator[Missing]:
-    for one in decision.unmet:
-        yield Missing(one.rule.name, one.words, one.expects.wait_at_most_s, one.expects.if_incomplete)
+def _missing(decision: Decision) -> dict[str, Missing]:
+    return {
+        one.rule.name: Missing(one.rule.name, one.words, one.expects.wait_at_most_s, one.expects.if_incomplete)
+        for one in decision.unmet
+    }
 
 
 def _say(database: Database, seen: Receiving, words: str) -> None:
@@ -132,11 +149,11 @@ def _written(session: Session, study: Study, decision: Decision | NoAttributes, 
     if verdict.act is Act.HOLD:
         study.complete_by = ""
         return _state(study, StudyState.HELD, verdict.words)
-    asked = decision.without(verdict.dropped)
-    if asked.ignored:
-        return _state(study, StudyState.IGNORED, verdict.words if verdict.dropped else asked.summary)
+    if decision.ignored:
+        return _state(study, StudyState.IGNORED, verdict.words if verdict.dropped else decision.summary)
     study.complete_at = utc_now()
-    return _state(study, StudyState.COMPLETE, asked.summary, write_jobs(session, study, asked, input_digest(digests)))
+    jobs = write_jobs(session, study, decision, input_digest(digests))
+    return _state(study, StudyState.COMPLETE, decision.summary, jobs)
 
 
 def _state(study: Study, state: StudyState, reason: str, jobs: tuple[str, ...] = ()) -> Completion:

@@ -77,7 +77,7 @@ class Act(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a study now, and why. `dropped` are rules that do not read a study without what they expect."""
+    """What becomes of a study now, and why. `dropped` are rules that leave a study without what they expect."""
 
     act: Act
     words: str
@@ -119,7 +119,9 @@ def _count_at_source(facts: Facts, limits: Limits) -> str:
 
 
 def _commitment(facts: Facts, limits: Limits) -> str:
-    if not facts.commitment_by_now or facts.quiet_for_s < limits.settle_s:
+    """Some senders ask after each series: a count that says that more is to come is believed rather."""
+    count, _by = expected(facts)
+    if not facts.commitment_by_now or facts.quiet_for_s < limits.settle_s or (count or 0) > facts.received:
         return ""
     return f"its sender asked for storage commitment after the last of {facts.received} instances"
 

@@ -100,10 +100,6 @@ class Decision(BaseModel):
             if rule.expects is not None and (explanation := asked[rule.name]) is not None and not explanation.held
         )
 
-    def without(self, names: Collection[str]) -> "Decision":
-        """The decision when these rules do not read the study after all."""
-        return self.model_copy(update={"matched": tuple(rule for rule in self.matched if rule.name not in names)})
-
     def lines(self) -> list[str]:
         """The explanation as text for people."""
         return [*(line for outcome in self.rules for line in outcome.lines()), self.summary]
@@ -145,12 +141,17 @@ class RuleBook(BaseModel):
         """Every attribute that some enabled rule expects something of."""
         return frozenset().union(*(rule.expects.keywords() for rule in self.rules if rule.enabled and rule.expects))
 
-    def decide_study(self, attributes: StudyAttributes) -> Decision:
-        """Which rules match a study, and what they miss of it. Raises NoAttributes when its files cannot be read."""
-        attributes.fetch(self.keywords(), self.keywords_of_series())
-        return self.decide(attributes, attributes.series)
+    def decide_study(self, attributes: StudyAttributes, given_up: Collection[str] = ()) -> Decision:
+        """Which rules match a study, and what they miss of it. Raises NoAttributes when its files cannot be read.
 
-    def decide(self, attributes: Attributes, series: Sequence[Attributes] | None = None) -> Decision:
+        `given_up` are rules that do not read it without what they expect; those after them are asked.
+        """
+        attributes.fetch(self.keywords(), self.keywords_of_series())
+        return self.decide(attributes, attributes.series, given_up)
+
+    def decide(
+        self, attributes: Attributes, series: Sequence[Attributes] | None = None, given_up: Collection[str] = ()
+    ) -> Decision:
         """Which rules match a study with these attributes, and what they miss of it.
 
         `series` are the attributes of each series by itself; without them no rule is asked what it expects.
@@ -159,17 +160,26 @@ class RuleBook(BaseModel):
         outcomes: list[RuleOutcome] = []
         for rule in self.rules:
             over = bool(matched) and not matched[-1].continue_
-            outcome = _outcome(rule, attributes, series, over)
+            not_asked = _why_not_asked(rule, over, rule.name in given_up)
+            outcome = _not_asked(rule, not_asked) if not_asked else _outcome(rule, attributes, series)
             outcomes.append(outcome)
             if outcome.matched:
                 matched.append(rule)
         return Decision(matched=tuple(matched), rules=tuple(outcomes))
 
 
-def _outcome(rule: Rule, attributes: Attributes, series: Sequence[Attributes] | None, over: bool) -> RuleOutcome:
+def _why_not_asked(rule: Rule, over: bool, given_up: bool) -> str:
     if over or not rule.enabled:
-        reason = "not asked: an earlier rule matched" if over else "not asked: the rule is not enabled"
-        return RuleOutcome(rule=rule.name, matched=False, explanation=Explanation(condition=reason, held=False))
+        return "an earlier rule matched" if over else "the rule is not enabled"
+    return "what it expects did not come in time" if given_up else ""
+
+
+def _not_asked(rule: Rule, why: str) -> RuleOutcome:
+    explanation = Explanation(condition=f"not asked: {why}", held=False)
+    return RuleOutcome(rule=rule.name, matched=False, explanation=explanation)
+
+
+def _outcome(rule: Rule, attributes: Attributes, series: Sequence[Attributes] | None) -> RuleOutcome:
     explanation = rule.when.explain(attributes)
     asked = rule.expects if explanation.held and series is not None else None
     expects = asked.explain(series or ()) if asked else None

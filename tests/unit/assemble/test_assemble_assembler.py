@@ -276,6 +276,18 @@ def test_what_does_not_come_in_time(agent: Agent, what: str, state: StudyState, 
     assert (forced.state, forced.complete_by) == (StudyState.COMPLETE, "taken as complete by ada")
 
 
+def test_the_rule_after_one_that_leaves_a_study_reads_it(agent: Agent) -> None:
+    expects = "{series: [{attribute: Modality, equals: SR}], wait_at_most_s: 900}"
+    agent.rules(f"{THIN.replace('WHAT', 'ignore')}\n  - {{name: rest, pipeline: other, expects: {expects}}}")
+    agent.receive(range(3))
+    assert agent.after(601) == [], "the second rule waits longer"
+    (completion,) = agent.after(300)
+    assert (completion.state, completion.reason) == (StudyState.COMPLETE, "rest → other → own archive only")
+    assert "rule “chest” misses" in completion.complete_by
+    assert "rule “rest” misses a series with Modality equals 'SR'" in completion.complete_by
+    assert "  ✗ not asked: what it expects did not come in time" in (agent.study().decision or [])
+
+
 def test_images_that_come_to_a_held_study_begin_it_again(agent: Agent) -> None:
     agent.rules(THIN.replace("WHAT", "hold"))
     agent.receive(range(3))
