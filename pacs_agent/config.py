@@ -171,7 +171,9 @@ class AssembleSettings(_Section):
     ask_source: Literal["auto", "off"] = Field(
         "auto", description="auto asks the sender how many instances a study has, where a destination is that sender"
     )
-    settle_s: float = Field(2, gt=0, description="a count at the source must have stayed the same for this time")
+    settle_s: float = Field(
+        2, gt=0, description="how long a count at the source must have been the same, or storage commitment the last word"
+    )
 
 
 class InferenceSettings(_Section):
