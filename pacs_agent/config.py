@@ -172,7 +172,7 @@ class AssembleSettings(_Section):
         "auto", description="auto asks the sender how many instances a study has, where a destination is that sender"
     )
     settle_s: float = Field(
-        2, gt=0, description="how long a count at the source must have been the same, or storage commitment the last word"
+        2, gt=0, description="how long a count at the source was the same, or storage commitment the last word"
     )
 
 

@@ -61,7 +61,7 @@ def conclude(
 def _with_rules(
     database: Database, archive: Archive, study: Receiving, facts: Facts, limits: Limits
 ) -> tuple[Decision | NoAttributes, Sequence[Missing], Verdict]:
-    """What the rules say of a study, and the verdict with it. In place of a rule that leaves it the next ones are asked."""
+    """What the rules say of a study, and the verdict with it. Where a rule leaves it, those after it are asked."""
     missing: dict[str, Missing] = {}
     while True:
         given_up = frozenset(missing)

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from people import add_person, app_of, log_in
+from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from pacs_agent import route
 from pacs_agent.accounts import Role
-from pacs_agent.db import AuditEvent, Database, RuleSet
+from pacs_agent.archive import Archive, instance_header, split_part10
+from pacs_agent.db import AuditEvent, Database, RuleSet, Study, StudyState
 
 ONE = "rules:\n  # the first\n  - {name: A, pipeline: msvlm}\n"
 TWO = ONE + "  # chest\n  - name: B <b>\n    when: {attribute: Modality, equals: CT}\n    pipeline: msvlm\n"
@@ -114,6 +116,35 @@ def test_a_file_is_explained_and_nothing_is_saved(client: FlaskClient, database:
     assert told["rules"][0]["matched"] is False
     assert told["rules"][0]["explanation"]["saw"] == ["Nobody"]
     assert in_force(database) == ""
+
+
+EXPECTS = """rules:
+  - name: A
+    pipeline: x
+    expects:
+      series: [{attribute: NumberOfSeriesRelatedInstances, range: {min: 20}}]
+      if_incomplete: hold
+"""
+
+
+def test_what_a_rule_expects_is_shown_tested_and_tried(client: FlaskClient, database: Database, tmp_path: Path) -> None:
+    assert save(client, EXPECTS, 0).status_code == 200
+    words = "NumberOfSeriesRelatedInstances is a number of at least 20"
+    shown = client.get("/api/v1/rules").json["rules"][0]["expects"]
+    assert shown == f"a series with {words}; waits for 600 s after the newest image, then an operator decides"
+    assert words in client.get("/console/rules").text
+    page = client.post("/console/rules/test", data={"text": EXPECTS, "file": (io.BytesIO(ct_file()), "a.dcm")}).text
+    assert "It expects:" in page
+    assert f"{words} (saw 1)" in page
+    image = dcmread(io.BytesIO(ct_file()))
+    archive = Archive(database, tmp_path / "archive")
+    header = instance_header(image, ExplicitVRLittleEndian)
+    archive.store(split_part10(ct_file()), header, source="test")
+    with database.writing() as session:
+        session.execute(update(Study).values(state=StudyState.COMPLETE))
+    tried = client.post("/api/v1/rules/dry-run", json={"text": ONE}).json["run"]
+    assert tried["changed"][0]["then"][0]["misses"] == ""
+    assert tried["changed"][0]["now"][0]["misses"].startswith(f"misses a series with {words}; waits for 600 s")
 
 
 @pytest.mark.parametrize("content", [b"", b"nonsense", ct_file()[:140]])
