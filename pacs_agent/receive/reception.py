@@ -2,9 +2,10 @@
 
 import socket
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,6 +17,7 @@ from pacs_agent.receive.attendance import Attendance, Offer
 from pacs_agent.receive.audit_book import AuditBook
 from pacs_agent.receive.contexts import supported_contexts
 from pacs_agent.receive.doorway import Doorway, Visitor
+from pacs_agent.receive.hesitation import Hesitation
 from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.peers import note_refused, note_seen
 from pacs_agent.receive.places import Places
@@ -31,6 +33,7 @@ from pacs_agent.receive.wire.transport import Transport
 MEGABYTE = 1 << 20
 ASSOCIATION = "association"
 """Action of the audit line that each association has."""
+RELEASED = "released"
 
 log = get_log("receive")
 
@@ -48,6 +51,7 @@ class House:
     doorway: Doorway
     book: AuditBook
     stopping: Callable[[], bool]
+    hesitation: Hesitation = field(default_factory=Hesitation)
 
 
 class Caller:
@@ -88,9 +92,19 @@ class Reception:
         self._house = house
         self._caller = caller
         self._visitor = visitor
+        self._in_vain = True
+        """Whether the connection brought nothing."""
 
     def serve(self, tls: ssl.SSLContext | None) -> None:
-        """Returns when the connection is over."""
+        """Returns when the connection is over. An address that calls in vain again and again is not heard at once."""
+        time.sleep(self._house.hesitation.wait_s(self._caller.address))
+        try:
+            self._serve(tls)
+        finally:
+            if self._in_vain:
+                self._house.hesitation.note_vain(self._caller.address)
+
+    def _serve(self, tls: ssl.SSLContext | None) -> None:
         try:
             if tls is not None:
                 self._caller.secure(tls)
@@ -178,7 +192,7 @@ class Reception:
         except PeerGone as gone:
             self._ended(tally, end="aborted", reason=str(gone))
             return False
-        self._ended(tally, end="released")
+        self._ended(tally, end=RELEASED)
         return True
 
     def _judged(self, facts: AssociationFacts) -> Admission | Rejection:
@@ -224,6 +238,7 @@ class Reception:
 
     def _ended(self, tally: Tally, *, end: str, reason: str = "") -> None:
         """The association's one audit line; of those that brought nothing only some a minute are written."""
+        self._in_vain = end != RELEASED and not tally.taken
         if not tally.taken and not self._house.book.has_room(self._caller.address, ASSOCIATION, end):
             return
         try:
@@ -242,7 +257,7 @@ class Reception:
                 session,
                 actor=tally.source,
                 action=ASSOCIATION,
-                outcome=Outcome.SUCCESS if end == "released" and not tally.refused else Outcome.MINOR_FAILURE,
+                outcome=Outcome.SUCCESS if end == RELEASED and not tally.refused else Outcome.MINOR_FAILURE,
                 subject=self._house.settings.ae_title,
                 end=end,
                 instances=sum(counts.values()),
