@@ -5,6 +5,7 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by numpy and torch when they load; the workers share the cores
 
+import gc
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(real_images)
         if item.get_closest_marker("peers") and missing:
             item.add_marker(peers)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collector of garbage need not look through a million objects every few tests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
