@@ -18,7 +18,7 @@ MINUTE_S = 60.0
 MOST_ADDRESSES = 1000
 """Addresses that are told apart in one minute; further ones share a line."""
 OTHERS = "others"
-REJECTED = "association.rejected"
+REJECTED, REFUSED = "association.rejected", "instance.refused"
 
 log = get_log("receive")
 
@@ -88,7 +88,7 @@ class AuditBook:
                     actor=peer,
                     action=action,
                     outcome=Outcome.SERIOUS_FAILURE,
-                    subject=self._subject,
+                    subject=self._subject if action != REFUSED else "",
                     reason=reason,
                     **detail,
                 )

@@ -1,5 +1,7 @@
 """C-STORE from the wire (PS3.7 9.1.1, PS3.4 B.2): the data set goes to the archive as it comes, the answer after it."""
 
+from contextlib import suppress
+
 from pacs_agent.receive.contexts import is_storage
 from pacs_agent.receive.incoming import Announced, Incoming
 from pacs_agent.receive.intake import Intake
@@ -27,16 +29,19 @@ class Nowhere:
 class Arriving:
     """The data set of one C-STORE: kept until a refusal, then read to nowhere, as its sender goes on with the next."""
 
-    def __init__(self, intake: Intake, announced: Announced, most_bytes: int, refusal: Refusal | None = None) -> None:
-        self.refusal = refusal
-        self._most_bytes = most_bytes
+    def __init__(self, intake: Intake, announced: Announced, most_bytes: int, objection: Refusal | None = None) -> None:
         self._intake = intake
+        self._announced = announced
+        self._most_bytes = most_bytes
         self.incoming: Incoming | None = None
-        if refusal is None:
-            try:
-                self.incoming = intake.begin(announced)
-            except Refusal as early:
-                self.refusal = early
+        self.refusal: Refusal | None = None
+        if objection is not None:
+            self._refuse(objection)
+            return
+        try:
+            self.incoming = intake.begin(announced)
+        except Refusal as early:
+            self.refusal = early
 
     def room(self, count: int) -> memoryview:
         """Where the next bytes go."""
@@ -63,6 +68,8 @@ class Arriving:
     def _refuse(self, refusal: Refusal) -> None:
         self.discard()
         self.incoming, self.refusal = None, refusal
+        with suppress(Refusal):
+            self._intake.refuse(refusal, self._announced)
 
 
 def receive_instance(

@@ -21,6 +21,7 @@ from pacs_agent.archive import (
 from pacs_agent.db import Database
 from pacs_agent.ops import Outcome, audit, get_log
 from pacs_agent.ops.watermark import DiskGuard
+from pacs_agent.receive.audit_book import REFUSED, AuditBook
 from pacs_agent.receive.identity import LONGEST_UID, checked_header, is_uid
 from pacs_agent.receive.incoming import Announced, Arrivals, Incoming
 from pacs_agent.receive.refusal import (
@@ -36,10 +37,11 @@ log = get_log("receive")
 
 
 class Intake:
-    """Takes instances from peers. Safe for any number of threads."""
+    """Takes instances from peers. Safe for any number of threads. With a `book` floods of refusals are summed up."""
 
-    def __init__(self, database: Database, archive: Archive) -> None:
+    def __init__(self, database: Database, archive: Archive, book: AuditBook | None = None) -> None:
         self._database = database
+        self._book = book
         self._archive = archive
         self._disk = DiskGuard(database, archive.files.root)
         self._arrivals = Arrivals(archive.files)
@@ -56,6 +58,10 @@ class Intake:
         except Refusal as refusal:
             self._refuse(refusal, announced.sop_instance_uid, announced.source)
         return self._arrivals.begin(announced)
+
+    def refuse(self, refusal: Refusal, announced: Announced) -> NoReturn:
+        """Audits and raises a refusal for which the announced instance need not be looked at."""
+        self._refuse(refusal, announced.sop_instance_uid, announced.source)
 
     def finish(self, incoming: Incoming) -> Receipt:
         """Checks an instance whose last byte came, and archives it: on return it is safe on disk.
@@ -115,7 +121,8 @@ class Intake:
     def _refuse(self, refusal: Refusal, subject: str, source: str) -> NoReturn:
         """Audits and raises a refusal. A database that is gone is why some are refused: that must still be told."""
         try:
-            self._audit(refusal, subject, source)
+            if self._book is None or self._book.has_room(source.rpartition("@")[2], REFUSED, str(refusal)):
+                self._audit(refusal, subject, source)
         except SQLAlchemyError as error:
             log.error("refusal not audited", source=source, reason=refusal.reason, error=type(error).__name__)
         raise refusal
@@ -125,7 +132,7 @@ class Intake:
             audit(
                 session,
                 actor=source,
-                action="instance.refused",
+                action=REFUSED,
                 outcome=Outcome.SERIOUS_FAILURE,
                 subject=subject if is_uid(subject) else "",
                 status=f"{refusal.status:04X}",

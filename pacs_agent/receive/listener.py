@@ -72,7 +72,8 @@ class Listener:
     def __init__(self, settings: Settings, database: Database, archive: Archive, doors: Iterable[Door] = ()) -> None:
         self._settings = settings
         self._database = database
-        self._intake = Intake(database, archive)
+        self._book = AuditBook(database, settings.dimse.ae_title)
+        self._intake = Intake(database, archive, self._book)
         self._doors = list(doors)
         self._tls = server_context(settings.dimse.tls) if settings.dimse.tls is not None else None
         self._stopping = threading.Event()
@@ -145,7 +146,7 @@ class Listener:
                 self._settings.data_dir, PlaceLimits(dimse.max_associations, dimse.max_associations_per_peer)
             ),
             doorway=Doorway(dimse.max_waiting, dimse.max_waiting_per_address),
-            book=AuditBook(self._database, dimse.ae_title),
+            book=self._book,
             stopping=self._stopping.is_set,
         )
 

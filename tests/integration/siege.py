@@ -70,7 +70,7 @@ class Siege:
         self.serves()
         self._eventually(self._nothing_open, "all associations to end")
         self._eventually(self._no_more_threads, "all threads to end")
-        assert list((self.data_dir / "archive" / "incoming").iterdir()) == []
+        assert list((self.data_dir / "archive" / "incoming").glob("*.part")) == []
         if told:
             self._eventually(lambda: self.told_of(attacker), f"an audit line that names {attacker.address}")
 

@@ -79,7 +79,6 @@ def test_15_another_called_ae_title_is_rejected(siege: Siege) -> None:
         siege.serves()
 
 
-@pytest.mark.xfail(strict=True, reason="a refusal by the SOP class has no audit line of its own (bulk_store.py)")
 def test_16_sop_class_of_another_context_is_refused(siege: Siege) -> None:
     with siege.attack() as attacker:
         association = attacker.associate()

@@ -180,7 +180,6 @@ def test_c_5_requests_of_a_wrong_length_are_aborted_before_they_are_read(siege: 
             assert time.monotonic() - started_s < LIMITS["negotiation_timeout_s"]
 
 
-@pytest.mark.xfail(strict=True, reason="after an A-ABORT bytes are read for a second, however many come (transport.py)")
 def test_c_four_gibibytes_of_a_request_are_not_kept(siege: Siege) -> None:
     with siege.attack() as attacker:
         before = siege.rss_bytes()
@@ -347,7 +346,6 @@ def test_9_values_whose_length_lies_are_aborted(siege: Siege) -> None:
             assert ends(association) == (PROVIDER, INVALID_VALUE), lie
 
 
-@pytest.mark.xfail(strict=True, reason="after an A-ABORT bytes are read for a second, however many come (transport.py)")
 def test_d_10_a_data_set_without_end_is_refused_in_bounded_memory_and_disk(siege: Siege) -> None:
     endless = pdus.p_data(pdus.pdv(3, bytes(65000), last=False))
     with siege.attack() as attacker:
@@ -360,7 +358,6 @@ def test_d_10_a_data_set_without_end_is_refused_in_bounded_memory_and_disk(siege
         assert ends(association) in ((PROVIDER, INVALID_VALUE), (PROVIDER, 0), None)
 
 
-@pytest.mark.xfail(strict=True, reason="after an A-ABORT bytes are read for a second, however many come (transport.py)")
 def test_10_a_command_set_without_end_is_aborted(siege: Siege) -> None:
     endless = pdus.p_data(pdus.pdv(3, bytes(16000), command=True, last=False))
     with siege.attack() as attacker:

@@ -12,6 +12,8 @@ from pacs_agent.receive.wire.budget import Budget
 
 LINGER_S = 1.0
 """How long after our last PDU the peer's bytes are read to nowhere: closing on unread ones would destroy that PDU."""
+LINGER_BYTES = 4 << 20
+"""At most so many of them: about what is under way when a sender is stopped."""
 _TIMEVAL = struct.Struct("ll")
 _SCRATCH_BYTES = 1 << 16
 
@@ -90,13 +92,15 @@ class Transport:
             raise PeerGone(_words(error)) from error
 
     def _drain(self) -> None:
-        until_s = self._budget.monotonic() + LINGER_S
+        until_s, left_bytes = self._budget.monotonic() + LINGER_S, LINGER_BYTES
         scratch = memoryview(bytearray(_SCRATCH_BYTES))
         base = socket.socket
-        while (left_s := until_s - self._budget.monotonic()) > 0:
+        while (left_s := until_s - self._budget.monotonic()) > 0 < left_bytes:
             base.settimeout(self._socket, left_s)
-            if not base.recv_into(self._socket, scratch):
+            received = base.recv_into(self._socket, scratch)
+            if not received:
                 return
+            left_bytes -= received
 
 
 def _words(error: OSError) -> str:
