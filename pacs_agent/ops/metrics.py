@@ -16,7 +16,18 @@ from sqlalchemy.orm import Session
 
 from pacs_agent import __version__
 from pacs_agent.config import Settings
-from pacs_agent.db import OWN_PIPELINES, AuditEvent, Database, Job, JobState, JobStep, Study, StudyState, utc_now
+from pacs_agent.db import (
+    OWN_PIPELINES,
+    AuditEvent,
+    Database,
+    Job,
+    JobState,
+    JobStep,
+    SeriesAhead,
+    Study,
+    StudyState,
+    utc_now,
+)
 from pacs_agent.ops.figures import REPORTED, queue_now, seconds_to_report, storage_now, workers_now
 from pacs_agent.ops.listening import listener_answers
 from pacs_agent.ops.open_count import ASSOCIATIONS, told_count
@@ -24,6 +35,7 @@ from pacs_agent.ops.open_count import ASSOCIATIONS, told_count
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 LINES_MOST = 5000
 JOBS_MOST = 1000
+SERIES_MOST = 5000
 LATE_COMMIT = timedelta(seconds=30)
 """A job's end is written some time after the time that it says."""
 ENDED = (JobState.DONE, JobState.NO_RESULT, JobState.FAILED, JobState.CANCELED)
@@ -51,6 +63,8 @@ class Metrics:
         self._last_line: int | None = None
         self._ended_since = utc_now()
         self._counted: dict[tuple[str, int], datetime] = {}
+        self._ahead_since = self._ended_since
+        self._ahead_counted: dict[int, dict[str, int]] = {}
         Info("pacs_agent_build", "version of the agent", registry=self.registry).info({"version": __version__})
 
     def scrape(self) -> bytes:
@@ -60,6 +74,7 @@ class Metrics:
                 self._set_queue(session)
                 self._count_audit(session)
                 self._count_jobs(session)
+                self._count_ahead(session)
                 self._workers.set(len(workers_now(session, self._settings.work.takeover_s)))
             self._set_storage()
             self._set_listener()
@@ -98,6 +113,7 @@ class Metrics:
             buckets=REPORT_BUCKETS_S,
             registry=self.registry,
         )
+        self._ahead = self._counter("slices_ahead", "slices read before their study was complete", "fate")
         self._steps = Histogram(
             "pacs_agent_step_seconds",
             "time that a step of a job took; of steps that wait, with the waiting",
@@ -177,6 +193,21 @@ class Metrics:
         self._count_steps(session, fresh)
         kept_from = self._ended_since - LATE_COMMIT
         self._counted = {key: finished for key, finished in self._counted.items() if finished >= kept_from}
+
+    def _count_ahead(self, session: Session) -> None:
+        """What was added to each series since the last scrape; one that grows again after its job counts anew."""
+        since = self._ahead_since - LATE_COMMIT
+        query = select(SeriesAhead).where(SeriesAhead.changed_at >= since).order_by(SeriesAhead.changed_at)
+        for row in session.scalars(query.limit(SERIES_MOST)):
+            self._ahead_since = max(self._ahead_since, row.changed_at)
+            used = row.used if row.settled_at else 0
+            now = {"encoded": row.encoded, "undecodable": row.undecodable, "left out": row.left_out, "used": used}
+            known = self._ahead_counted.pop(row.id, {})
+            for fate, slices in now.items():
+                self._ahead.labels(fate).inc(max(0, slices - known.get(fate, 0)))
+            self._ahead_counted[row.id] = {fate: max(slices, known.get(fate, 0)) for fate, slices in now.items()}
+        while len(self._ahead_counted) > SERIES_MOST:
+            self._ahead_counted.pop(next(iter(self._ahead_counted)))
 
     def _count_steps(self, session: Session, job_ids: list[str]) -> None:
         """`deliver:pacs` counts as `deliver`: destinations have figures of their own."""

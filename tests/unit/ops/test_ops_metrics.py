@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.console import create_app
-from pacs_agent.db import Database, Job, JobState, JobStep, Patient, StepState, Study, utc_now
+from pacs_agent.db import Database, Job, JobState, JobStep, Patient, SeriesAhead, StepState, Study, utc_now
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.ops.metrics import Metrics
 from pacs_agent.ops.open_count import ASSOCIATIONS, OpenCount
@@ -84,6 +84,20 @@ def test_what_the_audit_trail_tells_is_counted(metrics: Metrics, database: Datab
     assert said(metrics, "instances_refused_total", status="A900", reason="identity") == 1
     assert said(metrics, "deliveries_total", destination="pacs", outcome="success") == 1
     assert said(metrics, "received_bytes_total") == 1000
+
+
+def test_slices_read_ahead_are_counted_by_their_fate(metrics: Metrics, database: Database) -> None:
+    add_job(database, JobState.DONE)
+    with database.writing() as session:
+        session.add(SeriesAhead(study_pk=1, series_instance_uid="1.2.1", encoded=5, undecodable=1, used=0))
+    assert said(metrics, "slices_ahead_total", fate="encoded") == 5
+    assert said(metrics, "slices_ahead_total", fate="used") == 0
+    with database.writing() as session:
+        row = session.get_one(SeriesAhead, 1)
+        row.encoded, row.used, row.settled_at = 8, 8, utc_now()
+    for _ in range(2):
+        assert said(metrics, "slices_ahead_total", fate="encoded") == 8
+        assert said(metrics, "slices_ahead_total", fate="used") == 8
 
 
 def test_associations_open_are_told_by_the_process_that_has_them(metrics: Metrics, tmp_path: Path) -> None:
