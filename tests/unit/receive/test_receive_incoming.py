@@ -1,15 +1,19 @@
 """An instance on its way in: whatever way its bytes come, they are kept as they came, and nothing is left behind."""
 
+import errno
 import hashlib
+import os
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom.encaps import encapsulate
 
-from pacs_agent.archive import Archive, DigestFiles, Taken
-from pacs_agent.receive import Announced, Incoming, Intake, Refusal
+from pacs_agent.archive import TRANSFER_SYNTAXES, Archive, DigestFiles, EncodedInstance, Taken, split_part10
+from pacs_agent.receive import Announced, Incoming, Intake, OutOfResources, Refusal
 from pacs_agent.receive.incoming import Arrivals
 from tests.unit.archive.made_instances import CT, ct_slice, encoded
 
@@ -92,3 +96,68 @@ def test_what_need_not_come_is_refused_before_it_comes(intake: Intake, announced
     with pytest.raises(Refusal) as refused:
         intake.begin(Announced(**{**vars(ANNOUNCED), **announced}))
     assert refused.value.status == status
+
+
+SLICES = count(1)
+COMPRESSED_BEGIN = {
+    **dict.fromkeys(("4.50", "4.51", "4.57", "4.70"), b"\xff\xd8\xff\xee"),
+    **dict.fromkeys(("4.80", "4.81"), b"\xff\xd8\xff\xf7"),
+    **dict.fromkeys(("4.90", "4.91", "4.201", "4.202", "4.203"), b"\xff\x4f\xff\x51"),
+    "5": b"\1\0\0\0",
+}
+
+
+def sent_in(transfer_syntax_uid: str) -> EncodedInstance:
+    """A new slice each time; compressed pixels begin as their codec's do, which is all that a receiver looks at."""
+    data_set = ct_slice(next(SLICES), size=32)
+    if begin := COMPRESSED_BEGIN.get(transfer_syntax_uid.removeprefix("1.2.840.10008.1.2.")):
+        data_set.PixelData = encapsulate([begin + data_set.PixelData])
+        data_set["PixelData"].is_undefined_length = True
+    return encoded(data_set, transfer_syntax_uid)
+
+
+@pytest.mark.parametrize("transfer_syntax_uid", TRANSFER_SYNTAXES)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(pieces=st.lists(st.integers(1, 3000), min_size=1, max_size=4), spool_bytes=st.sampled_from([512, 1 << 20]))
+def test_every_transfer_syntax_is_stored_byte_for_byte_in_any_pieces(
+    intake: Intake, archive: Archive, transfer_syntax_uid: str, pieces: list[int], spool_bytes: int
+) -> None:
+    sent = sent_in(transfer_syntax_uid)
+    intake._arrivals = Arrivals(archive.files, memory_bytes=4 * spool_bytes, spool_bytes=spool_bytes)
+    incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, transfer_syntax_uid, "A@1"))
+    receive(incoming, sent.data_set, pieces)
+    receipt = intake.finish(incoming)
+    stored = split_part10(archive.path(receipt.digest).read_bytes())
+    assert (receipt.outcome, receipt.digest) == (Taken.STORED, hashlib.sha256(sent.data_set).hexdigest())
+    assert (stored.data_set, stored.transfer_syntax_uid) == (sent.data_set, transfer_syntax_uid)
+    assert (stored.sop_class_uid, stored.sop_instance_uid) == (sent.sop_class_uid, sent.sop_instance_uid)
+    assert not list(archive.files.incoming.iterdir())
+
+
+@pytest.mark.parametrize("spool_bytes", [512, 1 << 20])
+def test_what_is_refused_leaves_nothing(intake: Intake, archive: Archive, spool_bytes: int) -> None:
+    sent = encoded(ct_slice())
+    intake._arrivals = Arrivals(archive.files, memory_bytes=4 * spool_bytes, spool_bytes=spool_bytes)
+    incoming = intake.begin(Announced(sent.sop_class_uid, "1.2.3", sent.transfer_syntax_uid, "A@1"))
+    receive(incoming, sent.data_set)
+    with pytest.raises(Refusal):
+        intake.finish(incoming)
+    assert not list(archive.files.incoming.iterdir())
+    assert not list(archive.files.root.rglob("*.dcm"))
+
+
+def test_full_disk_while_an_instance_comes_is_told_so(
+    intake: Intake, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    intake._arrivals = Arrivals(archive.files, memory_bytes=512, spool_bytes=512)
+    sent = encoded(ct_slice())
+    incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, sent.transfer_syntax_uid, "A@1"))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OutOfResources, match="No space left"):
+            receive(incoming, sent.data_set)
+    incoming.discard()
+    assert not list(archive.files.incoming.iterdir())
