@@ -64,6 +64,11 @@ class Measured:
     images_per_s: float
     cpu_ms_per_image: float
 
+    @property
+    def spoken(self) -> str:
+        """Both, for people."""
+        return f"{self.images_per_s:.0f} images/s, {self.cpu_ms_per_image:.2f} ms CPU each"
+
 
 class NotStored(RuntimeError):
     """A receiver has not stored all it was sent: its time means nothing."""
@@ -147,7 +152,7 @@ def run(report: Report, load: Load, rounds: int, folder: Path, say: Callable[[st
             for contender in contenders[turn:] + contenders[:turn]:
                 measured = measure(contender, load, associations, folder / contender.key)
                 taken.setdefault((contender.key, associations), []).append(measured)
-                say(_line(number, contender, associations, measured))
+                say(f"round {number + 1}, {associations} association(s), {contender.name}: {measured.spoken}")
     for associations in ASSOCIATIONS:
         report.rows += [row for peer in contenders[1:-1] for row in _rows(taken, peer, associations, load)]
 
@@ -165,11 +170,6 @@ def _installed(report: Report) -> list[Contender]:
     return present
 
 
-def _line(number: int, contender: Contender, associations: int, measured: Measured) -> str:
-    speed = f"{measured.images_per_s:.0f} images/s, {measured.cpu_ms_per_image:.2f} ms CPU each"
-    return f"round {number + 1}, {associations} association(s), {contender.name}: {speed}"
-
-
 def _rows(taken: dict[tuple[str, int], list[Measured]], peer: Contender, associations: int, load: Load) -> list[Row]:
     what = (
         f"reception of {load.images} CT ({load.megabytes:.0f} MB) sent by dcmtk storescu, from its start to its end; "
@@ -179,7 +179,7 @@ def _rows(taken: dict[tuple[str, int], list[Measured]], peer: Contender, associa
     series = {key: taken[key, associations] for key in (OURS.key, peer.key, CEILING.key)}
     speed = {key: [one.images_per_s for one in many] for key, many in series.items()}
     cpu = {key: [one.cpu_ms_per_image for one in many] for key, many in series.items()}
-    prefix, over = f"reception.{associations}.{peer.key}", f"{associations} association{'s' * (associations > 1)}"
+    prefix, over = f"receive.{associations}.{peer.key}", f"{associations} association{'s' * (associations > 1)}"
     return [
         _row(f"{prefix}.images_per_s", f"reception, {over}", what, "images/s", "higher", peer, speed),
         _row(f"{prefix}.cpu_ms", f"CPU per image, {over}", what, "ms", "lower", peer, cpu),

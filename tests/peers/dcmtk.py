@@ -27,12 +27,13 @@ class StoreScp(Server):
     name = "storescp"
     ae_title = "STORESCP"
 
-    def __init__(self, folder: Path, *, syntax: str = "+x=") -> None:
-        """`syntax` is storescp's preference of transfer syntaxes; "+xa" accepts all."""
+    def __init__(self, folder: Path, *, syntax: str = "+x=", options: Sequence[str] = ()) -> None:
+        """`syntax` is storescp's preference of transfer syntaxes; "+xa" accepts all. `options` are further ones."""
         super().__init__()
         self.folder = folder
         self.port = free_port()
         self._syntax = syntax
+        self._further = options
 
     @staticmethod
     def version() -> str:
@@ -46,7 +47,18 @@ class StoreScp(Server):
         """Starts storescp and waits until it listens."""
         images = self.images_dir
         images.mkdir(parents=True, exist_ok=True)
-        options = ["--fork", "+B", "-pdu", LARGEST_PDU, self._syntax, "-aet", self.ae_title, "-od", images]
+        options = [
+            "--fork",
+            "+B",
+            "-pdu",
+            LARGEST_PDU,
+            self._syntax,
+            "-aet",
+            self.ae_title,
+            "-od",
+            images,
+            *self._further,
+        ]
         command = [executable("storescp", "dcmtk"), *options, str(self.port)]
         self._running.append(RunningProcess(self.name, command, self.folder / "storescp.log"))
         self.process.wait_until(lambda: answers(self.port))
