@@ -129,7 +129,7 @@ def _missing(decision: Decision) -> dict[str, Missing]:
 def _say(database: Database, seen: Receiving, words: str) -> None:
     """Keeps why a study waits, for people."""
     with database.writing() as session:
-        study = session.get(Study, seen.pk)
+        study = session.get(Study, seen.pk, with_for_update=True)
         if study is not None and _unchanged(study, seen.last_received_at) and study.state_reason != words:
             study.state_reason = words
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.config import Settings
 from pacs_agent.console.overview.models import Trouble, Well
-from pacs_agent.db import Condition, Database, Delivery, DeliveryState, Destination, utc_now
+from pacs_agent.db import Condition, Database, Delivery, DeliveryState, Destination, Study, StudyState, utc_now
 from pacs_agent.ops.doctor import Check, Grade, at_a_glance
 from pacs_agent.ops.figures import QueueNow, queue_now
 from pacs_agent.pipeline import suspension
@@ -45,7 +45,12 @@ def examined(settings: Settings, database: Database) -> tuple[list[Trouble], lis
     checks = list(at_a_glance(settings, database))
     troubles = [_trouble(check) for check in checks if check.grade is not Grade.GOOD]
     with database.reading() as session:
-        troubles += [*_queue(session, queue_now(session)), *_destinations(session), *_conditions(session)]
+        troubles += [
+            *_queue(session, queue_now(session)),
+            *_held(session),
+            *_destinations(session),
+            *_conditions(session),
+        ]
     troubles.sort(key=lambda trouble: trouble.grade is not Grade.BAD)
     well = [Well(name=check.name, words=check.found) for check in checks if check.grade is Grade.GOOD]
     return troubles, well
@@ -83,6 +88,18 @@ def _queue(session: Session, queue: QueueNow) -> Iterator[Trouble]:
             words=f"{_count(queue.failed, 'job')} failed and will not be tried again by themselves.",
             advice="Repair the cause, then run them again.",
             page=_path("dead-letters"),
+        )
+
+
+def _held(session: Session) -> Iterator[Trouble]:
+    held = session.scalar(select(func.count()).where(Study.state == StudyState.HELD))
+    if held:
+        yield Trouble(
+            name="studies",
+            grade=Grade.WARNING,
+            words="1 study is held: a rule misses a part of it." if held == 1 else f"{held} studies are held.",
+            advice="Send what is missing, or take the study as complete.",
+            page=_path("studies?state=held"),
         )
 
 

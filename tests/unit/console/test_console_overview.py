@@ -21,9 +21,11 @@ from pacs_agent.db import (
     Destination,
     Job,
     JobState,
+    Patient,
     Peer,
     ResultObject,
     Study,
+    StudyState,
     Worker,
     utc_now,
 )
@@ -90,6 +92,16 @@ def test_a_long_wait_is_told(database: Database, tmp_path: Path) -> None:
     said = overview(database, tmp_path)
     assert "A study has been waiting for 40 minutes." in [trouble["words"] for trouble in said["troubles"]]
     assert said["queue"]["queued"] == 1
+
+
+def test_a_held_study_is_told(database: Database, tmp_path: Path) -> None:
+    with database.writing() as session:
+        session.add(Study(study_instance_uid="1.2", patient=Patient(patient_id="P"), state=StudyState.HELD))
+    (told,) = [one for one in overview(database, tmp_path)["troubles"] if one["name"] == "studies"]
+    assert (told["words"], told["page"]) == (
+        "1 study is held: a rule misses a part of it.",
+        "/console/studies?state=held",
+    )
 
 
 def test_a_destination_that_takes_nothing_is_told_with_its_words(database: Database, tmp_path: Path) -> None:
