@@ -19,7 +19,9 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 DEEPEST_NESTING = 64
 MOST_ELEMENTS = 2_000_000
 """Elements and items together; walking them takes a second."""
-LARGEST_INFLATED_BYTES = 1 << 30
+LARGEST_INFLATED_BYTES = 256 << 20
+"""It is all in memory, unlike a data set that is not deflated."""
+_DEFLATED_AT_ONCE_BYTES, _INFLATED_AT_ONCE_BYTES = 1 << 16, 1 << 20
 
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _ITEM_GROUP = 0xFFFE
@@ -106,18 +108,23 @@ def walk_data_set(encoded: Encoded, transfer_syntax_uid: str) -> WalkedDataSet:
     return WalkedDataSet(encoded, implicit_vr, little_endian, elements)
 
 
-def _inflate(deflated: Encoded) -> bytes:
+def _inflate(deflated: Encoded) -> memoryview:
     """PS3.5 A.5: raw deflate, perhaps padded by one zero byte. A small bomb must not fill the memory."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflater, inflated = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
     try:
-        inflated = inflater.decompress(deflated, LARGEST_INFLATED_BYTES)
+        for start in range(0, len(deflated), _DEFLATED_AT_ONCE_BYTES):
+            rest: Encoded = deflated[start : start + _DEFLATED_AT_ONCE_BYTES]
+            while rest and not inflater.eof:
+                inflated += inflater.decompress(rest, _INFLATED_AT_ONCE_BYTES)
+                rest = inflater.unconsumed_tail
+                if len(inflated) > LARGEST_INFLATED_BYTES:
+                    raise Undecodable(f"the deflated data set is larger than {LARGEST_INFLATED_BYTES} bytes")
+        inflated += inflater.flush()
     except zlib.error as error:
         raise Undecodable(f"the deflated data set cannot be inflated: {error}") from error
-    if inflater.unconsumed_tail:
-        raise Undecodable(f"the deflated data set is larger than {LARGEST_INFLATED_BYTES} bytes")
     if not inflater.eof:
         raise Undecodable("the deflated data set is cut off")
-    return inflated
+    return memoryview(inflated)
 
 
 class _Heads(NamedTuple):

@@ -1,9 +1,13 @@
 """Who an instance says it is, and whether it is whole: what must hold before anything of it is kept (PS3.4 B.2.3)."""
 
 import re
+import threading
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
+
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from pacs_agent.archive import (
     INDEXED_TAGS,
@@ -20,6 +24,8 @@ LONGEST_UID = 64
 LARGEST_SHARED_BYTES = 4096
 """Larger values of a header are decoded each time: what is remembered of a peer must be bounded."""
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*", re.ASCII)
+_INFLATED_ONE_BY_ONE = threading.Lock()
+"""An inflated data set is all in memory: as many of them as there are associations would fill it."""
 _SOP_INSTANCE_UID, _INSTANCE_NUMBER = 0x00080018, 0x00200013
 _IDENTITY = {
     0x00080016: "SOPClassUID",
@@ -61,6 +67,12 @@ def checked_header(data_set: Encoded, announced: AnnouncedIdentity) -> InstanceH
     transfer_syntax_uid = announced.transfer_syntax_uid
     if transfer_syntax_uid not in TRANSFER_SYNTAXES:
         raise ClassNotSupported(f"transfer syntax {transfer_syntax_uid[:LONGEST_UID]!r} is not supported")
+    with _INFLATED_ONE_BY_ONE if transfer_syntax_uid == DeflatedExplicitVRLittleEndian else nullcontext():
+        return _checked_header(data_set, announced)
+
+
+def _checked_header(data_set: Encoded, announced: AnnouncedIdentity) -> InstanceHeader:
+    transfer_syntax_uid = announced.transfer_syntax_uid
     try:
         walked = walk_data_set(data_set, transfer_syntax_uid)
         uids = _checked_identity(walked, announced)

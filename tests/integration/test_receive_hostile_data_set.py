@@ -31,7 +31,8 @@ CONTEXT_OF = {context.transfer_syntaxes[0]: context.id for context in CONTEXTS}
 
 STORED, CANNOT_UNDERSTAND, MISMATCH, REUSED = 0x0000, 0xC000, 0xA900, 0xA901
 BOMB_BYTES = 900 << 20
-MODEST_BYTES = 400 << 20
+MODEST_BYTES = 700 << 20
+"""What two processes take that inflate at the same time."""
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +230,6 @@ def test_21_a_million_items_stall_nobody(siege: Siege, items: int, statuses: set
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="up to 1 GiB is inflated for each association, all in memory (elements.py)")
 def test_22_deflate_bombs_are_refused_in_bounded_memory(siege: Siege) -> None:
     packer = zlib.compressobj(wbits=-15)
     head = encoded(slice_and_uid()[0]).data_set
@@ -237,7 +237,7 @@ def test_22_deflate_bombs_are_refused_in_bounded_memory(siege: Siege) -> None:
     bomb += b"".join(packer.compress(bytes(1 << 20)) for _ in range(BOMB_BYTES >> 20)) + packer.flush()
     with siege.attack() as attacker:
         before, most = siege.rss_bytes(), 0
-        held = [associate(attacker) for _ in range(2)]
+        held = [associate(attacker) for _ in range(4)]
         for association in held:
             association.send(pdus.message(7, pdus.store_rq(str(generate_uid())), bomb))
         for _ in range(5):
