@@ -62,7 +62,7 @@ def run(report: Report, files: Sequence[Path], rounds: int, folder: Path, say: C
         for encoder in encoders:
             speeds[encoder.precision].append(slices_per_s(encoder.graph, slices))
             say(f"round {number + 1}, encoder {encoder.precision}: {speeds[encoder.precision][-1]:.0f} slices/s")
-    peak = {threads: {name: median(many) for name, many in by.items()} for threads, by in peaks.items()}
+    peak = {threads: {name: max(many) for name, many in by.items()} for threads, by in peaks.items()}
     for encoder in encoders:
         counted = operations(onnx.load_from_string(encoder.model), _part(slices, 0, 1))
         many = speeds[encoder.precision]

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tests.bench import attack, console, encoder, memory, panel, reception, senders, streaming, tls, turnaround
+from tests.bench.console_seed import Size
 from tests.bench.report import Report
 
 
@@ -113,7 +114,7 @@ def _panel(bench: Bench) -> None:
 
 
 def _console(bench: Bench) -> None:
-    size = console.Size(studies=max(1, bench.asked.jobs // 10), jobs=bench.asked.jobs)
+    size = Size(studies=max(1, bench.asked.jobs // 10), jobs=bench.asked.jobs)
     bench.report.data["console"] = f"{size.jobs:,} jobs, {size.studies:,} studies, {bench.asked.asks} requests of each"
     console.run(bench.report, size, bench.asked.asks, bench.folder / "console", bench.say)
 
