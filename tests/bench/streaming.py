@@ -43,11 +43,11 @@ WHAT = (
 
 @dataclass(frozen=True)
 class Way:
-    """One study's way: seconds without the quiet time, the seconds of its steps, and how many slices were left."""
+    """One study's way: seconds without the quiet time, the seconds of its steps, and how fast it was received."""
 
     seconds: float
     steps: dict[str, float]
-    encoded_late: str
+    images_per_s: float
 
 
 @dataclass(frozen=True)
@@ -60,23 +60,24 @@ class Hospital:
     def read(self, study: Sequence[Path], interval_s: float) -> Way:
         """Sends a study, an image each `interval_s` at the earliest, and waits for its results."""
         wanted = self.pacs.count() + RESULT_OBJECTS
-        last_image_s = send(study, self.agent, interval_s)
+        begun_s, last_image_s = send(study, self.agent, interval_s)
         until(lambda: self.pacs.count() >= wanted, timeout_s=LONGEST_S, every_s=LOOK_EVERY_S, what="the results")
         seconds = time.perf_counter() - last_image_s - QUIET_S
         job = self.agent.ended_job(study_uid(study))
         if job["state"] != "done":
             raise RuntimeError(f"the job ended as {job['state']}: {job['error']}")
         steps = {step["name"]: float(step["seconds"] or 0) for step in job["steps"]}
-        return Way(seconds, steps | {"between the steps": seconds - sum(steps.values())}, "")
+        between = {"between the steps": seconds - sum(steps.values())}
+        return Way(seconds, steps | between, len(study) / (last_image_s - begun_s))
 
 
-def send(study: Sequence[Path], agent: Agent, interval_s: float) -> float:
-    """Stores a study in one association; the time (of perf_counter) of the answer to its last image."""
+def send(study: Sequence[Path], agent: Agent, interval_s: float) -> tuple[float, float]:
+    """Stores a study in one association; when (by perf_counter) it began and when its last image was answered."""
     datasets = [pydicom.dcmread(path) for path in study]
     ae = AE(ae_title=SENDER)
     ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
     association = ae.associate("127.0.0.1", agent.port, ae_title=agent.ae_title)
-    due_s = time.perf_counter()
+    begun_s = due_s = time.perf_counter()
     for dataset in datasets:
         time.sleep(max(0.0, due_s - time.perf_counter()))
         due_s = max(due_s + interval_s, time.perf_counter())
@@ -84,7 +85,7 @@ def send(study: Sequence[Path], agent: Agent, interval_s: float) -> float:
             raise RuntimeError(f"an image was refused: {status}")
     answered_s = time.perf_counter()
     association.release()
-    return answered_s
+    return begun_s, answered_s
 
 
 @contextmanager
@@ -142,7 +143,7 @@ class Rounds:
         way = place.read(self._study(slices), interval_s)
         self.ways.setdefault(name, []).append(way)
         listed = ", ".join(f"{step} {seconds:.2f}" for step, seconds in way.steps.items())
-        self.say(f"{name}: {way.seconds:.2f} s ({listed})")
+        self.say(f"{name}: {way.seconds:.2f} s ({listed}), received at {way.images_per_s:.0f} images/s")
         return way
 
     def seconds(self, name: str) -> list[float]:
@@ -201,6 +202,14 @@ def rows(taken: Rounds, long: int) -> list[Row]:
         found.append(Row(id_, label, WHAT, "s", "lower", median(ours), peer, median(theirs), rounds=values))
         high, other_high = p95(ours), p95(theirs)
         found.append(Row(f"{id_}.p95", f"{label}, p95", WHAT, "s", "lower", high, peer, other_high))
+    speeds = {name: [way.images_per_s for way in taken.ways[name]] for name in (FAST_ON, FAST_OFF)}
+    ours, theirs = speeds.values()
+    label, peer = "images received while slices are read ahead", "streaming off"
+    what = "60 images sent by one pynetdicom association at full speed, with and without ahead.enabled"
+    values = {"ours": ours, peer: theirs}
+    found.append(
+        Row("stream.reception", label, what, "img/s", "higher", median(ours), peer, median(theirs), rounds=values)
+    )
     return found
 
 

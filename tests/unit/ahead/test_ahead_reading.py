@@ -1,7 +1,8 @@
 """Slices are read while their study arrives: once, within bounds, to the very tokens that the job asks for."""
 
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -14,7 +15,18 @@ from sqlalchemy import select, update
 from pacs_agent.ahead import Kit, ReadAhead, ahead_of_study
 from pacs_agent.archive import Archive, instance_header, remove_study, split_part10
 from pacs_agent.config import AheadSettings, DecodingSettings
-from pacs_agent.db import AuditEvent, Database, Instance, Job, JobState, SeriesAhead, Study, StudyState, Suspension
+from pacs_agent.db import (
+    AuditEvent,
+    Database,
+    Instance,
+    Job,
+    JobState,
+    SeriesAhead,
+    Study,
+    StudyState,
+    Suspension,
+    Worker,
+)
 from pacs_agent.imaging import DecodingPool, OrderedSeries, RecentHeaders, UnusableSlice, order_series, read_headers
 from pacs_agent.inference import Reader
 from pacs_agent.route import put_rules
@@ -336,3 +348,56 @@ def test_the_pool_of_the_worker_decodes(site: Site, tmp_path: Path) -> None:
     finally:
         pool.close()
     assert [row.encoded for row in site.rows()] == [2]
+
+
+def test_of_two_workers_each_study_is_read_by_one(site: Site) -> None:
+    workers = ("w1", "w2")
+    with site.database.writing() as session:
+        session.add_all(Worker(executor_id=one, host="h", pid=number) for number, one in enumerate(workers, 1))
+    readers = [replace(site, worker=one).ahead() for one in workers]
+    studies = [f"1.2.77.{number}" for number in range(6)]
+    for study in studies:
+        site.receive(stack(2, StudyInstanceUID=study, SeriesInstanceUID=f"{study}.1"))
+    for ahead in readers:
+        read_all(ahead)
+    assert [row.encoded for row in site.rows()] == [2] * len(studies)
+    shares = [ahead._arrivals.new() for ahead in readers]
+    assert shares == [[], []]
+
+
+def test_reading_ahead_gives_way_to_a_job(site: Site) -> None:
+    site.receive(stack(4))
+    ahead = site.ahead()
+    ahead.look()
+    with site.reader.turns.job():
+        encoding = threading.Thread(target=ahead.encode_waiting)
+        encoding.start()
+        encoding.join(0.3)
+        assert encoding.is_alive()
+        assert not list((site.archive.files.root.parent / "tokens").rglob("*.npz"))
+    encoding.join(20)
+    assert not encoding.is_alive()
+    assert site.reader.encode_missing(site.series()).encoded == 0
+
+
+def test_it_stops_though_a_job_goes_on(site: Site) -> None:
+    site.receive(stack(4))
+    ahead = site.ahead()
+    ahead.look()
+    with site.reader.turns.job():
+        encoding = threading.Thread(target=ahead.encode_waiting)
+        encoding.start()
+        ahead.stop()
+        encoding.join(20)
+        assert not encoding.is_alive()
+
+
+def test_a_crash_loses_nothing_but_time(site: Site) -> None:
+    """Of a batch some tokens are there, others not, and what was waiting is gone: the next start finds the rest."""
+    site.receive(stack(6))
+    ahead = site.ahead()
+    ahead.look()
+    ahead.encode(ahead.waiting.take(lambda _study: True)[:2])
+    read_all(site.ahead())
+    assert site.reader.encode_missing(site.series()).encoded == 0
+    assert [row.encoded for row in site.rows()] == [4]

@@ -20,7 +20,7 @@ from pacs_agent.imaging.decoding import DecodingProcess
 SETTINGS = DecodingSettings(processes=1, memory_mb=1024, slice_s=20)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pool() -> Iterator[DecodingPool]:
     pool = DecodingPool(SETTINGS)
     yield pool
@@ -138,5 +138,3 @@ def test_secrets_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
         assert b"PACS_AGENT_WEB" not in Path(f"/proc/{process.pid}/environ").read_bytes()
     finally:
         process.end()
-
-
