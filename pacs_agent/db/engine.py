@@ -22,6 +22,8 @@ class DatabaseTooNew(RuntimeError):
 
 _UPGRADE_LOCK = 0x50414353
 MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_WAIT_S = 30
+"""How long whoever writes waits for SQLite's one write lock; then the sender of an image is told to try again."""
 
 
 class Database:
@@ -94,7 +96,7 @@ def _engine(url: str) -> Engine:
         return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": 30}, hide_parameters=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_WAIT_S}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -102,7 +104,7 @@ def _engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_WAIT_S * 1000}"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -1,9 +1,11 @@
 """Several associations storing into the same new study at once: each instance is indexed, none is refused."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pgserver
@@ -11,8 +13,8 @@ import pytest
 from sqlalchemy import func, select
 
 from pacs_agent.archive import Archive, Taken
-from pacs_agent.db import Database, Instance, Patient, Series, Study, upgrade
-from pacs_agent.receive import Intake
+from pacs_agent.db import Database, Instance, Patient, Series, Study, engine, upgrade
+from pacs_agent.receive import Intake, OutOfResources
 from tests.unit.archive.made_instances import ct_slice, encoded
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -96,3 +98,38 @@ def test_processes_share_a_new_study(shared_database: Database, tmp_path: Path) 
         process.stdin.flush()
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert counts(shared_database) == (1, 1, 1, 30)
+
+
+@contextmanager
+def write_lock_held(database: Database) -> Iterator[None]:
+    """Another process writes to the database for a while."""
+    other = sqlite3.connect(database.url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.close()
+
+
+def test_images_wait_while_another_process_writes(intake: Intake, database: Database) -> None:
+    intake.accept(encoded(ct_slice(0)), source="A@1")
+    with ThreadPoolExecutor(4) as associations:
+        with write_lock_held(database):
+            coming = [associations.submit(intake.accept, encoded(ct_slice(n)), source="A@1") for n in range(1, 5)]
+            with pytest.raises(TimeoutError):
+                coming[0].result(0.3)
+        assert [one.result(30).outcome for one in coming] == [Taken.STORED] * 4
+
+
+def test_images_may_come_again_when_another_process_never_ends(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "BUSY_WAIT_S", 0)
+    impatient = Database(database.url)
+    intake = Intake(impatient, Archive(impatient, tmp_path / "archive"))
+    intake.accept(encoded(ct_slice(0)), source="A@1")
+    sent = encoded(ct_slice(1))
+    with write_lock_held(database), pytest.raises(OutOfResources, match="OperationalError"):
+        intake.accept(sent, source="A@1")
+    assert intake.accept(sent, source="A@1").outcome is Taken.STORED
+    impatient.close()
