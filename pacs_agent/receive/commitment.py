@@ -4,7 +4,6 @@ A request is noted and answered at once; the worker looks at the archive and sen
 own. A result is noted with the request of ours that it answers; whoever waits for it finds it there.
 """
 
-import struct
 from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
@@ -17,6 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from pacs_agent.archive import UNREADABLE_FILE
 from pacs_agent.db import AskedState, CommitmentAsked, CommitmentOwed, Database, OwedState, Peer, utc_now
 from pacs_agent.ops import Outcome, audit, get_log
 from pacs_agent.receive.identity import is_uid
@@ -46,7 +46,6 @@ NO_SUCH_CLASS, NO_SUCH_ACTION, NOT_AUTHORISED = 0x0118, 0x0123, 0x0124
 
 Reference = tuple[str, str]
 """SOP Class UID and SOP Instance UID."""
-_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, OSError, EOFError, struct.error, RecursionError)
 
 log = get_log("commitment")
 
@@ -73,12 +72,9 @@ def serve_commitment(request: ServiceRequest, database: Database) -> ServiceAnsw
     try:
         _check_target(request.command, "Requested")
         _check_type(request.command, "ActionTypeID", (REQUEST_STORAGE_COMMITMENT,), NO_SUCH_ACTION)
-        content = decoded(request.data_set, request.transfer_syntax_uid)
-        wanted = references(content, "ReferencedSOPSequence")
-        if not wanted:
-            raise NotTaken(NO_SUCH_ARGUMENT, "Referenced SOP Sequence is missing or empty")
+        transaction_uid, wanted = asked_for(decoded(request.data_set, request.transfer_syntax_uid))
         with database.writing() as session:
-            _note_request(session, request, _transaction_of(content), wanted)
+            _note_request(session, request, transaction_uid, wanted)
     except NotTaken as refusal:
         return _refused(database, request, refusal, "commitment.refused")
     except SQLAlchemyError as error:
@@ -105,9 +101,7 @@ def note_report(database: Database, content: Dataset, ae_title: str, source: str
 
     Raises NotTaken for a Transaction UID that is not of a request to this node, and for what is malformed.
     """
-    transaction_uid = _transaction_of(content)
-    committed = references(content, "ReferencedSOPSequence")
-    failed = _failures(content)
+    transaction_uid, committed, failed = told_in(content)
     with database.writing() as session:
         row = session.get(CommitmentAsked, transaction_uid)
         if row is None or row.called_ae != ae_title:
@@ -128,12 +122,25 @@ def decoded(data_set: bytes | None, transfer_syntax_uid: str) -> Dataset:
         raise NotTaken(NO_SUCH_ARGUMENT, "the request has no data set")
     try:
         content: Dataset = decode(BytesIO(data_set), transfer_syntax_uid == ImplicitVRLittleEndian, True)
-    except _UNREADABLE as error:
+    except UNREADABLE_FILE as error:
         raise NotTaken(MISTYPED_ARGUMENT, "the data set cannot be decoded") from error
     return content
 
 
-def references(content: Dataset, keyword: str) -> list[Reference]:
+def asked_for(content: Dataset) -> tuple[str, list[Reference]]:
+    """Transaction UID and instances of Action Information. Raises NotTaken."""
+    wanted = _references(content, "ReferencedSOPSequence")
+    if not wanted:
+        raise NotTaken(NO_SUCH_ARGUMENT, "Referenced SOP Sequence is missing or empty")
+    return _transaction_of(content), wanted
+
+
+def told_in(content: Dataset) -> tuple[str, list[Reference], dict[str, int]]:
+    """Transaction UID, committed instances, and failures of Event Information. Raises NotTaken."""
+    return _transaction_of(content), _references(content, "ReferencedSOPSequence"), _failures(content)
+
+
+def _references(content: Dataset, keyword: str) -> list[Reference]:
     """Class and instance of each item of a sequence, each once. Raises NotTaken."""
     return list(
         dict.fromkeys((one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID) for one in _items(content, keyword))
@@ -147,10 +154,11 @@ def _items(content: Dataset, keyword: str) -> Iterator[Dataset]:
             raise NotTaken(RESOURCE_LIMITATION, f"more than {MOST_INSTANCES} instances; ask in parts")
         for one in items:
             named = (one.get("ReferencedSOPClassUID"), one.get("ReferencedSOPInstanceUID"))
+            one.get("FailureReason")  # decoded here, where what cannot be decoded is caught
             if not all(isinstance(uid, str) and is_uid(uid) for uid in named):
                 raise NotTaken(INVALID_ARGUMENT, f"{keyword} has an item without valid UIDs")
             yield one
-    except _UNREADABLE as error:
+    except UNREADABLE_FILE as error:
         raise NotTaken(MISTYPED_ARGUMENT, f"{keyword} cannot be decoded") from error
 
 
@@ -166,7 +174,7 @@ def _failures(content: Dataset) -> dict[str, int]:
 def _transaction_of(content: Dataset) -> str:
     try:
         uid = content.get("TransactionUID")
-    except _UNREADABLE as error:
+    except UNREADABLE_FILE as error:
         raise NotTaken(MISTYPED_ARGUMENT, "Transaction UID cannot be decoded") from error
     if not uid:
         raise NotTaken(NO_SUCH_ARGUMENT, "Transaction UID is missing")
