@@ -34,7 +34,10 @@ def config_arguments(agent: Agent) -> tuple[str, ...]:
 def print_addresses(agent: Agent) -> None:
     """Says where the agent listens."""
     dimse, http = agent.settings.dimse, agent.settings.web
-    console().print(f"DICOM     {dimse.ae_title} at {dimse.host}:{dimse.port}")
+    if dimse.tls is None or not dimse.tls.only:
+        console().print(f"DICOM     {dimse.ae_title} at {dimse.host}:{dimse.port}")
+    if dimse.tls is not None:
+        console().print(f"DICOM TLS {dimse.ae_title} at {dimse.host}:{dimse.tls.port}")
     console().print(f"Viewer    http://{http.host}:{http.port}/")
     console().print(f"DICOMweb  http://{http.host}:{http.port}/dicom-web")
     console().print(f"Console   http://{http.host}:{http.port}/console")

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
-from pacs_agent.db import Database, Destination, Instance, Peer
+from pacs_agent.db import AuditEvent, Database, Destination, Instance, Peer
 from pacs_agent.deliver import (
     DeliveryError,
     DimseDestination,
@@ -22,9 +22,10 @@ from pacs_agent.deliver import (
     open_destination,
     outgoing,
 )
+from pacs_agent.ops.listening import listener_answers
 from pacs_agent.receive import Listener
 from tests.integration.test_receive_listener import audit_lines
-from tests.peers import StoreScp
+from tests.peers import StoreScp, free_port
 from tests.peers.certificates import Authority, Pair
 from tests.peers.dcmtk import Sent, storescu
 from tests.unit.archive.made_instances import ct_slice, part10
@@ -157,6 +158,22 @@ def test_old_tls_plain_dicom_and_http_at_the_tls_port(
     said = rejections(database, 3)
     assert all(words in said for words in ("TLS 1.1 or older", "no TLS on the other end", "HTTP on the port"))
     assert sent(image, listener.tls_port, "OPEN", secured(scanner, authority)).code == 0, "others are served meanwhile"
+
+
+def test_a_listener_with_tls_only_is_known_to_answer(settings: Settings, database: Database, tmp_path: Path) -> None:
+    assert settings.dimse.tls is not None
+    tls = settings.dimse.tls.model_copy(update={"only": True, "port": free_port()})
+    dimse = settings.dimse.model_copy(update={"tls": tls})
+    assert not listener_answers(dimse)
+    listener = Listener(settings.model_copy(update={"dimse": dimse}), database, Archive(database, tmp_path / "archive"))
+    listener.start()
+    try:
+        assert listener_answers(dimse)
+    finally:
+        listener.stop()
+    with database.reading() as session:
+        refusals = session.scalars(select(AuditEvent.detail).where(AuditEvent.action == "association.rejected")).all()
+    assert not [one for one in refusals if "certificate" in str(one)]
 
 
 @pytest.fixture
