@@ -21,7 +21,8 @@ from tests.unit.archive.made_instances import ct_slice
 
 ATTACKERS = "127.66.0.0/16"
 """Network of the loopback interface that registered attackers call from; each attack has an address of its own."""
-WELL_BEHAVED, HOSTILE = "SENDER", "HOSTILE"
+WELL_BEHAVED, HOSTILE, ROAMING = "SENDER", "HOSTILE", "ROAMER"
+"""Registered peers: the last one without a host of its own."""
 SHORT: dict[str, Any] = {"network_timeout_s": 2}
 """Settings of the listener that make it lose patience within a test."""
 SETTLED_WITHIN_S = 20.0
@@ -48,7 +49,8 @@ class Siege:
         self.database = Database(f"sqlite:///{self.data_dir / 'pacs-agent.sqlite'}")
         upgrade(self.database)
         with self.database.writing() as session:
-            session.add_all([Peer(ae_title=WELL_BEHAVED, host="127.0.0.1"), Peer(ae_title=HOSTILE, host=ATTACKERS)])
+            hosts = {WELL_BEHAVED: "127.0.0.1", HOSTILE: ATTACKERS, ROAMING: ""}
+            session.add_all([Peer(ae_title=title, host=host) for title, host in hosts.items()])
         with closing(self.database), self.agent:
             for _ in range(3):
                 self.serves()

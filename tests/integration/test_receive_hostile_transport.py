@@ -9,9 +9,9 @@ from struct import pack
 import pytest
 from pydicom.uid import generate_uid
 
-from tests.integration.siege import Siege
+from tests.integration.siege import ROAMING, Siege
 from tests.peers import pdus
-from tests.peers.attacker import Connection
+from tests.peers.attacker import Attacker, Connection
 from tests.peers.pdus import ABORT, CT, EXPLICIT, Proposed
 from tests.unit.archive.made_instances import ct_slice, encoded
 
@@ -390,6 +390,18 @@ def test_11_associations_of_one_peer_are_limited_and_others_find_room(siege: Sie
         for association in held:
             association.release()
         attacker.associate().release()
+
+
+def test_11_the_last_places_are_kept_for_peers_at_their_host(siege: Siege) -> None:
+    with siege.attack() as attacker:
+        attacker.calling = ROAMING
+        others = [Attacker(f"127.77.0.{number}", attacker.port, ROAMING) for number in (1, 2)]
+        answers = [one.request() for one in (*others, attacker) for _ in range(LIMITS["max_associations_per_peer"])]
+        rejected = [answer.rejection for answer in answers if answer and answer.kind == pdus.ASSOCIATE_RJ]
+        assert rejected == [TOO_MANY] * (LIMITS["max_associations"] // 4)
+        siege.serves()
+        for other in others:
+            other.close()
 
 
 def test_11_requests_of_strangers_leave_room_for_peers(siege: Siege) -> None:

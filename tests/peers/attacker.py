@@ -146,6 +146,10 @@ class Attacker:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all its connections."""
         for connection in self._connections:
             connection.close()
 
