@@ -192,7 +192,7 @@ class InferenceSettings(_Section):
     tensorrt_dir: Path | None = Field(
         None, description="TensorRT runs the encoder where it is installed, and keeps its engines here; none = CUDA"
     )
-    batch_slices: int = Field(8, ge=1, description="slices encoded in one run of the encoder")
+    batch_slices: int = Field(0, ge=0, description="slices encoded in one run; 0 = as many as suit cores or GPU")
 
 
 class DecodingSettings(_Section):

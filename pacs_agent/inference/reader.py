@@ -60,9 +60,9 @@ class Reader:
         self._blank = np.array(manifest.blank_token, np.float32) if manifest.blank_token else None
         grid = (len(manifest.findings), *manifest.patch_grid)
         self._cache = TokenCache(token_root, self.sessions.encoder_digest, manifest.token_width, grid)
-        self.encoder = SliceEncoder(
-            self.sessions.slice_encoder, self._cache, SliceKeys(token_root), settings.batch_slices, decoding
-        )
+        graph = self.sessions.slice_encoder
+        batch_slices = settings.batch_slices or graph.best_batch
+        self.encoder = SliceEncoder(graph, self._cache, SliceKeys(token_root), batch_slices, decoding)
 
     @property
     def provider(self) -> str:
