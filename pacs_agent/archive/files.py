@@ -136,7 +136,8 @@ class DigestFiles:
 
     def digests(self, folder: int) -> list[str]:
         """The digests of the files in one of the 256 folders."""
-        return sorted(path.stem for path in (self.root / f"{folder:02x}").glob("*.dcm"))
+        with os.scandir(self.root / f"{folder:02x}") as entries:
+            return sorted(entry.name.removesuffix(".dcm") for entry in entries if entry.name.endswith(".dcm"))
 
     def sweep(self, now_s: float | None = None) -> int:
         """Removes temporary files of processes that died; returns how many. Files being written now are younger."""

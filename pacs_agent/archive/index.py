@@ -52,10 +52,10 @@ _PATIENT = select(Patient.id).where(
     Patient.patient_id == bindparam("patient_id"), Patient.issuer == bindparam("issuer")
 )
 _ADD_INSTANCE = insert(Instance)
+RECEIVING_AGAIN: dict[str, str] = {"state": StudyState.RECEIVING.value, "state_reason": ""}
+"""What a new image makes of its study, beside the time."""
 _RECEIVE_AGAIN = (
-    update(Study)
-    .where(Study.id == bindparam("pk"))
-    .values(state=StudyState.RECEIVING, state_reason="", last_received_at=bindparam("now"))
+    update(Study).where(Study.id == bindparam("pk")).values(**RECEIVING_AGAIN, last_received_at=bindparam("now"))
 )
 
 

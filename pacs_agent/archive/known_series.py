@@ -13,8 +13,8 @@ from sqlalchemy import ClauseElement, bindparam, exists, insert, select, update
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from pacs_agent.archive.errors import StorageFailure
-from pacs_agent.archive.index import Entry, instance_values
-from pacs_agent.db import Database, Instance, Patient, ResultObject, Series, Study, StudyState, UtcDateTime, utc_now
+from pacs_agent.archive.index import RECEIVING_AGAIN, Entry, instance_values
+from pacs_agent.db import Database, Instance, Patient, ResultObject, Series, Study, UtcDateTime, utc_now
 
 _COLUMNS = (
     *("sop_instance_uid", "sop_class_uid", "transfer_syntax_uid", "number", "rows", "columns", "frames"),
@@ -40,7 +40,7 @@ _ADD = insert(Instance).from_select(
 _RECEIVE_AGAIN = (
     update(Study)
     .where(Study.study_instance_uid == bindparam("uid"))
-    .values(state=bindparam("state"), state_reason="", last_received_at=bindparam("now"))
+    .values(**RECEIVING_AGAIN, last_received_at=bindparam("now"))
 )
 
 
@@ -86,7 +86,7 @@ class KnownSeries:
             if is_new and entry.is_image
         }
         for uid in sorted(images):  # always in one order, so that two processes never wait for each other
-            self._receive_again.run(cursor, {"uid": uid, "state": StudyState.RECEIVING.value, "now": time})
+            self._receive_again.run(cursor, {"uid": uid, "now": time})
         return added
 
 
