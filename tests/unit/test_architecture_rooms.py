@@ -36,6 +36,7 @@ OPEN_MODULES = {
     "inference.reading": "what a reading says, without onnxruntime",
     "inference.report": "the order of a report's sentences",
     "receive.services": "statuses of PS3.7",
+    "receive.identity": "what a UID is, for DICOMweb, which stands between receive and archive",
     "receive.intake": "for STOW-RS, which stands between receive and archive",
     "receive.refusal": "for STOW-RS, which stands between receive and archive",
     "review.reviewers": "how long a panel is remembered",
