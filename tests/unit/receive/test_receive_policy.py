@@ -69,6 +69,28 @@ def test_everyone_else_is_not_recognised(peers: Database, calling: str, address:
     assert judged(peers, calling, address) == CALLING_NOT_RECOGNISED
 
 
+@pytest.mark.parametrize(
+    ("calling", "over_tls", "names", "comes_in"),
+    [
+        ("BOUND", True, {"ct-1.example"}, True),
+        ("BOUND", True, {"ct-2.example"}, False),
+        ("BOUND", True, set(), False),
+        ("BOUND", False, set(), False),
+        ("TLSONLY", True, {"ct-2.example"}, True),
+        ("TLSONLY", False, set(), False),
+        ("ANYWHERE", True, {"ct-2.example"}, True),
+    ],
+)
+def test_a_certificate_is_bound_to_its_peer(
+    peers: Database, calling: str, over_tls: bool, names: set[str], comes_in: bool
+) -> None:
+    with peers.writing() as session:
+        session.add(Peer(ae_title="BOUND", certificate_name="CT-1.example"))
+        session.add(Peer(ae_title="TLSONLY", tls_only=True))
+    request = Request(calling, "PACSAGENT", "10.0.0.1", over_tls, frozenset(names))
+    assert isinstance(POLICY.judge(request, peers), Admission) is comes_in
+
+
 def test_another_called_ae_title_is_told_so(peers: Database) -> None:
     assert judged(peers, "PACS", called="OTHER") == CALLED_NOT_RECOGNISED
 
