@@ -12,10 +12,10 @@ from pacs_agent.receive.wire.budget import Budget
 
 LINGER_S = 1.0
 """How long after our last PDU the peer's bytes are read to nowhere: closing on unread ones would destroy that PDU."""
-LINGER_BYTES = 4 << 20
-"""At most so many of them: about what is under way when a sender is stopped."""
+LINGER_BYTES = 1 << 20
+"""At most so many of them: who goes on sending does not read our last PDU, and must not keep us busy."""
 _TIMEVAL = struct.Struct("ll")
-_SCRATCH_BYTES = 1 << 16
+_SCRATCH_BYTES = 1 << 18
 
 
 class Transport:
