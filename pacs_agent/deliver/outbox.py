@@ -58,13 +58,12 @@ class Outbox:
         it does not let us ask. By storage commitment: Uncommitted while it has not said that it keeps them for good,
         NotCommitted when it does not.
         """
-        kind = self._open(destination)
-        if isinstance(kind, DimseDestination) and kind.address.confirm == "commitment":
-            return self._commit(job_id, destination, kind)
+        if self._commits(destination):
+            return self._commit(job_id, destination)
         stored = self._objects(job_id, destination, (DeliveryState.STORED,))
         if not stored:
             return "confirmed before"
-        confirmations = list(kind.confirm(stored))
+        confirmations = list(self._open(destination).confirm(stored))
         for found in confirmations:
             if found.whereabouts is Whereabouts.THERE:
                 self._mark(destination, found.sop_instance_uid, DeliveryState.CONFIRMED, found.text)
@@ -86,13 +85,19 @@ class Outbox:
                 delivery.state, delivery.changed_at = DeliveryState.REFUSED, utc_now()
                 delivery.answer = f"accepted ({delivery.answer}), but {why}"
 
-    def _commit(self, job_id: str, destination: str, node: DimseDestination) -> str:
+    def _commits(self, destination: str) -> bool:
+        """Whether a destination is asked for storage commitment, be it enabled or not."""
+        with self.database.reading() as session:
+            row = session.get(Destination, destination)
+        return row is not None and row.kind == "dimse" and row.settings.get("confirm") == "commitment"
+
+    def _commit(self, job_id: str, destination: str) -> str:
         """Asks for storage commitment, or looks what came of it. What was not kept is sent once more."""
         self._send_what_was_not_kept(job_id, destination)
         stored = self._objects(job_id, destination, (DeliveryState.STORED,))
         if not stored:
             return "committed before"
-        settled = self._commitments.settle(job_id, destination, node, stored)
+        settled = self._commitments.settle(job_id, destination, self._node(destination), stored)
         for sop_instance_uid in settled.committed:
             self._mark(destination, sop_instance_uid, DeliveryState.CONFIRMED, "storage commitment: kept for good")
         if settled.failed:
@@ -100,6 +105,15 @@ class Outbox:
         if settled.waiting:
             raise Uncommitted(f"storage commitment: {settled.waiting}")
         return f"storage commitment: {len(settled.committed)} objects are kept for good"
+
+    def _node(self, destination: str) -> DimseDestination:
+        try:
+            node = self._open(destination)
+        except Refused as error:
+            raise NotCommitted(str(error)) from error
+        if not isinstance(node, DimseDestination):
+            raise NotCommitted(f"{destination} is no DICOM destination any more; run the job again")
+        return node
 
     def _send_what_was_not_kept(self, job_id: str, destination: str) -> None:
         if not self._objects(job_id, destination, _UNSENT):

@@ -12,6 +12,7 @@ from pacs_agent.db import (
     AskedState,
     CommitmentAsked,
     DeliveryState,
+    Destination,
     Job,
     Peer,
     ResultObject,
@@ -202,6 +203,17 @@ def test_a_pacs_without_the_service_and_one_that_is_away(agent: AgentFolder, pac
     pacs.start()
     with pytest.raises(NotCommitted, match="Storage Commitment"):
         outbox.confirm(JOB, "pacs")
+
+
+def test_a_destination_that_is_disabled_meanwhile_is_not_taken_for_confirmed(
+    agent: AgentFolder, pacs: CommittingPacs
+) -> None:
+    outbox = delivered(agent, pacs)
+    with agent.database.writing() as session:
+        session.get_one(Destination, "pacs").enabled = False
+    with pytest.raises(NotCommitted, match="disabled"):
+        outbox.confirm(JOB, "pacs")
+    assert states(agent) == {DeliveryState.STORED}
 
 
 def test_a_crash_while_asking_is_asked_again(agent: AgentFolder, pacs: CommittingPacs) -> None:
