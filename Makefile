@@ -3,16 +3,24 @@
 #   make demo     the main job on this machine: a phantom CT goes in, a report comes back (DEMO_ARGS=--once ends by itself)
 #   make viewer   builds the OHIF plugin and fetches the pinned viewer, which the agent then serves; part of `make demo`
 #   make test     everything, with real peers where they can be installed
-#   make check    lint, types and the quick tests, in under a minute
+#   make check    lint, types and the quick tests
+#   make fuzz     looks for bytes of a peer that break a promise (FUZZ_SECONDS=600 for each of three readers)
 #   make bench    figures beside named peers, also in build/bench.json
 #   make train-demo  trains the demo model again into build/train-demo and says how close it came (under two hours)
 #   make train    the same into models/bundles: a new version of the bundle (TRAIN_ARGS="--preset gpu-single" for others)
 
 PYTHON ?= python3
+FUZZ_SECONDS ?= 600
 BIN := .venv/bin
 STAMPS := .stamps
 
-.PHONY: demo viewer viewer-or-without plugin-check test check bench train train-demo peers hooks clean
+# Tests of the model need torch, which takes seconds to load: one process has them, another all that need it not.
+OF_MODELS := $(addprefix tests/unit/,models/ evaluation/ datasets/ inference/ imaging/ test_bench_flops.py)
+OF_ROOMS := $(filter-out $(OF_MODELS) %/__pycache__/,$(wildcard tests/unit/*/) $(wildcard tests/unit/test_*.py))
+QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=1 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
+	-m "not slow and not peers and not real_images"
+
+.PHONY: demo viewer viewer-or-without plugin-check test check check-code check-rooms check-models fuzz bench train train-demo peers hooks clean
 .DELETE_ON_ERROR:
 
 # With --once nobody looks at the viewer.
@@ -37,10 +45,24 @@ test: $(STAMPS)/develop peers plugin-check
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 check: $(STAMPS)/develop
+	@$(MAKE) --no-print-directory -j 3 --keep-going --output-sync=target check-rooms check-models check-code
+
+check-code: $(STAMPS)/develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -q -n 2 --dist loadfile --hypothesis-profile quick -m "not slow and not peers and not real_images" tests/unit
+
+check-rooms: $(STAMPS)/develop
+	$(QUICK) $(OF_ROOMS)
+
+check-models: $(STAMPS)/develop
+	$(QUICK) $(OF_MODELS)
+
+fuzz: $(STAMPS)/develop
+	@for target in wire commands data_set; do \
+		echo "fuzzing $$target for $(FUZZ_SECONDS) s"; \
+		$(BIN)/python -m tests.fuzz.$$target --seconds $(FUZZ_SECONDS) || exit 1; \
+	done
 
 bench: $(STAMPS)/develop peers
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)

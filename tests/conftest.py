@@ -8,6 +8,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import gc
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,17 @@ from pacs_agent.db import Database, upgrade
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+# Each run has a temporary folder of its own: from the one that runs share, pytest takes the right of others to enter
+# whenever another run begins, and Postgres, which several tests start, is another user than root.
+OWN_FOLDER = None
+MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 2 << 30
+if not {"PYTEST_XDIST_WORKER", "PYTEST_DEBUG_TEMPROOT"} & set(os.environ):
+    # every archive has 256 folders, whose making and removing takes a tenth of the time in memory
+    in_memory = "TESTS_IN_MEMORY" in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES
+    OWN_FOLDER = tempfile.mkdtemp(prefix="pacs-agent-tests-", dir=MEMORY if in_memory else None)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = OWN_FOLDER
 
 # how long an example takes depends on what else the machine does
 settings.register_profile("any machine", deadline=None)
@@ -43,6 +55,12 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """What a run wrote stays only where something failed."""
+    if OWN_FOLDER is not None and exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        shutil.rmtree(OWN_FOLDER, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
