@@ -60,6 +60,7 @@ def test_lines_are_found_by_each_field(client: FlaskClient, database: Database) 
     assert found(client, "outcome=minor-failure&limit=1") == ["study.force 1.2.4"]
     assert found(client, "action=login") == ["login eve"]
     assert found(client, "until=2020-01-01T00:00") == found(client, "since=2099-01-01T00:00Z") == []
+    assert found(client, "actor=command%20line") == ["study.force 1.2.4"]
     assert found(client, "actor=a%25a") == []
     for wrong in ("since=yesterday", "outcome=good", "actor=%00", "cursor=x", "since=0001-01-01T00:00%2B14:00"):
         assert client.get(f"/api/v1/audit?{wrong}").status_code == 400
