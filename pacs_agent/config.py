@@ -82,7 +82,7 @@ class DimseSettings(_Section):
     max_associations: int = Field(
         32,
         ge=1,
-        description="associations served at a time; further ones are rejected, the last quarter is for registered hosts",
+        description="associations served at a time; the last quarter is kept for registered hosts",
     )
     max_associations_per_peer: int = Field(
         24, ge=1, description="associations of one AE title at one address at a time; further ones are rejected"

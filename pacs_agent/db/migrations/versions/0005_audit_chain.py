@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import UTC
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -58,7 +59,7 @@ def _seal_all(connection: sa.Connection) -> None:
     connection.execute(sa.text("UPDATE audit_chain SET position = :p, digest = :d"), {"p": position, "d": digest})
 
 
-def _digest(position: int, before: str, row: sa.Row) -> str:
+def _digest(position: int, before: str, row: sa.Row[Any]) -> str:
     at = row.at.astimezone(UTC) if row.at.tzinfo else row.at.replace(tzinfo=UTC)
     said = [position, before, row.id, at.isoformat(timespec="microseconds"), *row[2:]]
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
