@@ -20,7 +20,11 @@ def client(database: Database, tmp_path: Path) -> FlaskClient:
 
 
 def create(client: FlaskClient, login: str = "ada", password: str = PASSWORD, **more: str) -> int:
-    form = {"csrf_token": form_token(client, FIRST), "login": login, "name": "Ada L", "password": password, **more}
+    return ask(client, form_token(client, FIRST), login, password, **more)
+
+
+def ask(client: FlaskClient, token: str, login: str, password: str = PASSWORD, **more: str) -> int:
+    form = {"csrf_token": token, "login": login, "name": "Ada L", "password": password, **more}
     return client.post(FIRST, data=form, headers={"Origin": "http://localhost"}).status_code
 
 
@@ -72,8 +76,11 @@ def test_it_is_open_at_the_server_alone(
 
 def test_of_several_at_once_one_is_first(database: Database, tmp_path: Path) -> None:
     app = app_of(database, tmp_path)
+    clients = [app.test_client() for _ in range(4)]
+    tokens = [form_token(client, FIRST) for client in clients]
+    logins_asked = [f"person{number}" for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda number: create(app.test_client(), f"person{number}"), range(4)))
+        answers = list(pool.map(ask, clients, tokens, logins_asked))
     assert sorted(answers)[0] == 303
     assert len(logins(database)) == 1
 
