@@ -113,7 +113,7 @@ def evaluate(subject: Subject, amounts: Amounts, cache: Path) -> Evaluation:
     evaluation.add("implants", lambda: implant_figures(evaluation))
     evaluation.add("precisions", lambda: {"variants": variant_figures(evaluation, measured)})
     evaluation.add("real cases", lambda: _real_cases(evaluation))
-    evaluation.figures |= _provenance(evaluation, measured) | _from_other_commands(subject.run)
+    evaluation.figures |= _provenance(evaluation, measured) | from_other_commands(subject.run)
     return evaluation
 
 
@@ -206,7 +206,7 @@ def _provenance(evaluation: Evaluation, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _from_other_commands(run: Run) -> dict[str, Any]:
+def from_other_commands(run: Run) -> dict[str, Any]:
     """What `models.evaluation.ablations`, `.subvolume` and `.astra` left in the run's folder."""
     found: dict[str, Any] = {"ablations": {}}
     for name in ("ablations", "subvolume", "astra"):

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure as Picture
 
 from models.evaluation.card import write_card
-from models.evaluation.evaluate import Evaluation, Subject, console, evaluate
+from models.evaluation.evaluate import Evaluation, Subject, console, evaluate, from_other_commands
 from models.evaluation.plan import Amounts, standard
 from models.evaluation.plots import (
     cases_picture,
@@ -17,10 +18,12 @@ from models.evaluation.plots import (
     save,
 )
 from models.evaluation.tables import goals_table, tables
+from models.msvlm.preset import Preset
 
 PLOTS = "evaluation"
 """Folder of the plots beside the card."""
 STUDIES = 300
+TITLES = ("ROC curves", "Reliability", "Findings", "Evidence", "Real cases")
 
 
 def evaluate_bundle(
@@ -38,18 +41,29 @@ def evaluate_bundle(
     console.print(f"written to {out or folder}")
 
 
+def take_over(folder: Path, checkpoint: Path) -> None:
+    """Adds to an evaluation what ablations and baselines of other commands left since; measures nothing."""
+    subject = Subject.open(folder, checkpoint)
+    figures = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    _write_words({**figures, **from_other_commands(subject.run)}, subject.network.preset, folder)
+
+
 def write(evaluation: Evaluation, out: Path) -> None:
     """Writes figures, tables, plots and card."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "evaluation.json").write_text(json.dumps(evaluation.figures, indent=1) + "\n", encoding="utf-8")
-    (out / "evaluation.md").write_text(tables(evaluation.figures), encoding="utf-8")
-    (out / PLOTS).mkdir(exist_ok=True)
-    paths = {}
+    (out / PLOTS).mkdir(parents=True, exist_ok=True)
     for title, picture in pictures(evaluation).items():
-        name = f"{PLOTS}/{title.lower().replace(' ', '_')}.png"
-        save(picture, out / name)
-        paths[title] = name
-    write_card(out, evaluation.subject.network.preset, evaluation.figures, paths)
+        save(picture, out / _plot(title))
+    _write_words(evaluation.figures, evaluation.subject.network.preset, out)
+
+
+def _write_words(figures: dict[str, Any], preset: Preset, out: Path) -> None:
+    (out / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    (out / "evaluation.md").write_text(tables(figures), encoding="utf-8")
+    write_card(out, preset, figures, {title: _plot(title) for title in TITLES if (out / _plot(title)).is_file()})
+
+
+def _plot(title: str) -> str:
+    return f"{PLOTS}/{title.lower().replace(' ', '_')}.png"
 
 
 def pictures(evaluation: Evaluation) -> dict[str, Picture]:

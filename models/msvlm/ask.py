@@ -1,6 +1,6 @@
 """Asks a bundle about a CT series.
 
-    python -m models.msvlm.ask models/bundles/msvlm-thorax-demo-0.3.0 path/to/series "Is there a pleural effusion?"
+    python -m models.msvlm.ask models/bundles/msvlm-thorax-demo-0.3.1 path/to/series "Is there a pleural effusion?"
 
 The series is a folder of DICOM files; where it holds several, the one that the agent would read is taken.
 """

@@ -1,6 +1,6 @@
 """Seals and signs a bundle that has been evaluated.
 
-    python -m models.msvlm.sign --bundle models/bundles/msvlm-thorax-demo-0.3.0
+    python -m models.msvlm.sign --bundle models/bundles/msvlm-thorax-demo-0.3.1
 
 Sealing puts every file of the folder into the manifest with its digest (card, figures and plots as documents) and takes
 over what the evaluation measured the lower precisions to cost. Then the manifest is signed. Without `--key` a new key
