@@ -51,7 +51,9 @@ def test_a_peer_is_added_changed_and_removed_each_with_an_audit_line(run: Run) -
     run("peer", "add", "PACS", "--host", "192.0.2.1")
     run("peer", "add", "PACS", "--host", "192.0.2.2", "--no-store")
     peers = listing(run, "peer", "list")
-    assert peers == [{"ae_title": "PACS", "host": "192.0.2.2", "may_store": False, "may_echo": True, "enabled": True}]
+    rights = {"may_store": False, "may_echo": True, "enabled": True}
+    trust = {"certificate_name": "", "tls_only": False, "commitment_port": 0}
+    assert peers == [{"ae_title": "PACS", "host": "192.0.2.2", **rights, **trust}]
     assert run("peer", "remove", "PACS").exit_code == 0
     assert run("peer", "remove", "PACS").exit_code == 1
     assert [row["action"] for row in listing(run, "audit")] == ["peer.removed", "peer.changed", "peer.changed"]

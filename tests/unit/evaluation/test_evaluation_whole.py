@@ -1,6 +1,7 @@
 """The whole evaluation of an untrained bundle: everything runs, every file is written, and it does not pass."""
 
 import json
+import shutil
 
 import pytest
 
@@ -38,3 +39,11 @@ def test_an_untrained_bundle_is_evaluated_and_does_not_read_the_image(tmp_path, 
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in written) < 600 * 1024
     assert {path.suffix for path in written} == {".json", ".md", ".png"}
+
+    shutil.copytree(tmp_path / "out", folder, dirs_exist_ok=True)
+    row = {"level": "encoder", "macro_auroc": {"value": 0.7125, "low": 0.7, "high": 0.72, "n": 8}, "change": -0.0375}
+    (checkpoint.parent / "ablations.json").write_text(json.dumps({"sub-volumes of eight slices": row}))
+    publish.take_over(folder, checkpoint)
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "| sub-volumes of eight slices | encoder | 0.713 (0.700 to 0.720) | -0.037 |" in card
+    assert "evaluation/reliability.png" in card
