@@ -1,4 +1,7 @@
-"""Training of the sub-volume encoder: random slabs of phantoms, with the losses of the slice encoder."""
+"""Training of the sub-volume encoder: random slabs of phantoms, with the losses of the slice encoder.
+
+In fp32: in bfloat16 the gradients of its convolutions in three dimensions were not finite on a CPU (torch 2.13).
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -86,8 +89,7 @@ def train_slab_encoder(
 
 
 def _loss(encoder: SlabEncoder, patch_loss: BalancedPatchLoss, batch: Slabs) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
-        found = encoder(batch.hu)
+    found = encoder(batch.hu)
     by_slice = binary_cross_entropy_with_logits(found.slice_logits.float(), batch.slices, reduction="none")
     patches: Tensor = patch_loss(found.patch_logits.float(), batch.patches, batch.located)
     return patches + SLICE_WEIGHT * known_only(by_slice, batch.located)
