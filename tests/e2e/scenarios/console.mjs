@@ -21,7 +21,7 @@ async function firstStart(console, { account }) {
   await console.page.getByRole('button').first().click();
   await console.page.waitForURL('**/console');
   const wrong = await console.page.locator('.troubles li strong').allTextContents();
-  return { wrong, name: await console.page.locator('.who span').textContent() };
+  return { wrong, name: await console.page.locator('.who a[href="/console/account"]').textContent() };
 }
 
 async function peers(console, { sender, pacs }) {
