@@ -23,7 +23,7 @@ KEYS = {
 
 def test_an_untrained_bundle_is_evaluated_and_does_not_read_the_image(tmp_path, monkeypatch):
     network = new_network(load_preset("tiny"))
-    checkpoint = tmp_path / "cache" / "tiny" / "model.pt"
+    checkpoint = tmp_path / "cache" / network.preset.name / "model.pt"
     save_network(network.eval(), checkpoint)
     folder = write_bundle(network, tmp_path / "bundles")
     monkeypatch.setattr(realcases, "CASES", {})
