@@ -15,7 +15,7 @@ BIN := .venv/bin
 STAMPS := .stamps
 
 # Tests of the model need torch, which takes seconds to load: one process has them, another all that need it not.
-OF_MODELS := $(addprefix tests/unit/,models/ evaluation/ datasets/ inference/ imaging/ test_bench_flops.py)
+OF_MODELS := $(addprefix tests/unit/,models/ gtgm/ evaluation/ datasets/ inference/ imaging/ test_bench_flops.py)
 OF_ROOMS := $(filter-out $(OF_MODELS) %/__pycache__/,$(wildcard tests/unit/*/) $(wildcard tests/unit/test_*.py))
 QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=1 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
 	-m "not slow and not peers and not real_images"
