@@ -1,15 +1,9 @@
-"""The audit trail can be searched by outcome.
+"""The audit trail is searched by outcome without a scan."""
 
-Revision ID: 0015
-Revises: 0014
-"""
-
-from typing import Sequence, Union
-
-revision: str = "0015"
-down_revision: Union[str, None] = "0014"
-branch_labels: Union[str, Sequence[str], None] = None
-depends_on: Union[str, Sequence[str], None] = None
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
 
 
 def upgrade() -> None:
