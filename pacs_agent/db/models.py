@@ -382,6 +382,7 @@ class AuditEvent(Base):
         Index("ix_audit_events_action_at", "action", "at"),
         Index("ix_audit_events_actor_at", "actor", "at"),
         Index("ix_audit_events_subject_at", "subject", "at"),
+        Index("ix_audit_events_outcome_at", "outcome", "at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

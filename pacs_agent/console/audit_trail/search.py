@@ -29,7 +29,7 @@ def sought_lines(database: Database, sought: Sought) -> Select[Any]:
     if sought.action:
         query = query.where(_begins(AuditEvent.action, sought.action))
     if sought.outcome:
-        query = query.where(AuditEvent.outcome == sought.outcome)
+        query = query.where(_outcome_is(sought))
     if sought.subject:
         query = query.where(AuditEvent.subject == sought.subject)
     return query
@@ -76,6 +76,12 @@ def _with_address(database: Database, actor: str) -> Any:
     if database.engine.dialect.name == "sqlite":
         return and_(AuditEvent.actor > f"{actor}@", AuditEvent.actor < f"{actor}A")
     return AuditEvent.actor.startswith(f"{actor}@", autoescape=True)
+
+
+def _outcome_is(sought: Sought) -> Any:
+    """Lines of an outcome. Any other field says more: its index is to be taken then, and not that of the outcome."""
+    says_more = sought.actor or sought.subject or (not sought.action.endswith(".") and sought.action)
+    return (AuditEvent.outcome.concat("") if says_more else AuditEvent.outcome) == sought.outcome
 
 
 def _begins(column: InstrumentedAttribute[str], words: str) -> Any:
