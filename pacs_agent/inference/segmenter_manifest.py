@@ -7,7 +7,7 @@ segmenter.onnx   patch f32 [n, 1, d, h, w] (HU or intensities on the grid; windo
 
 Only n is dynamic. The grid lies along the series' own axes, slices by rows by columns, in the layout that
 `imaging.read_slices` gives: for axial slices towards the head, to posterior, to the left. `imaging.regrid` puts a
-series on it and brings the answer back; `inference.windows` moves the patch over it.
+series on it and brings the answer back; `inference.segment` moves the patch over it.
 
 `self_test/self_test.npz`: `patch` f32 [n, 1, d, h, w] of phantoms, `labels` u8 [n, d, h, w] their truth (0 background,
 1..C), and `dice` f32 [C]: what this model reached there at its release, NaN for a structure that the truth lacks.
