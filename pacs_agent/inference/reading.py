@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pacs_agent.imaging.measure import Measured
 from pacs_agent.imaging.series import OrderedSeries
 from pacs_agent.inference.attributes import Attributes
 
@@ -116,6 +117,38 @@ class BundleIdentity(_Frozen):
     """True for a model that learned from phantoms: every object then says that it is not for clinical use."""
 
 
+class MeasuredRegion(_Frozen):
+    """A region that a segmenter outlined, and its measurements."""
+
+    structure: str
+    """Key of the structure in the segmenter's manifest."""
+    name: str
+    category: Code
+    type: Code
+    kind: Literal["organ", "lesion"]
+    finding: str | None
+    """Key of the finding that it measures; None where it measures none."""
+    side: Literal["", "left", "right"]
+    number: int
+    """From 1 within the structure."""
+    segment_number: int
+    """From 1; the segment of the segmentation object that is this region."""
+    measured: Measured
+
+
+class Measurements(_Frozen):
+    """All regions of the series that was read, and the model that outlined them."""
+
+    model: BundleIdentity
+    regions: tuple[MeasuredRegion, ...]
+    mask_digest: str
+    """SHA-256 over the masks and where they lie."""
+
+    def of_finding(self, key: str) -> tuple[MeasuredRegion, ...]:
+        """The regions that measure a finding, by segment number."""
+        return tuple(region for region in self.regions if region.finding == key)
+
+
 class TokensRead(_Frozen):
     """Where the slice tokens of a reading lie in the cache, and what of each slice they cover: enough for its heat."""
 
@@ -141,6 +174,8 @@ class StudyReading(_Frozen):
     """How the slice weights were found. None in readings made before this was kept."""
     tokens: TokensRead | None = None
     """None in readings made before this was kept."""
+    measurements: Measurements | None = None
+    """None where no segmenter looked."""
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding. Raises KeyError for a label this model does not know."""

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pacs_agent.imaging.measure import Measured
 from pacs_agent.imaging.series import OrderedSeries
 from pacs_agent.inference.reading import BundleIdentity, Code
 
@@ -45,6 +46,8 @@ class SegmentedRegion:
     side: Side
     box: Box
     crop: NDArray[np.bool_]
+    measured: Measured | None = None
+    """Its measurements; None until it is measured."""
 
     def mask(self, shape: tuple[int, int, int]) -> NDArray[np.bool_]:
         """The mask of the whole series, of shape (slices, rows, columns)."""

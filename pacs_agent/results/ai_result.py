@@ -58,7 +58,7 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
 
 def reading_uids(kind: ObjectKind, reading: StudyReading, facts: DocumentFacts) -> DocumentUids:
     """The UIDs of a document made of a reading. What only the panel needs is no part of what a reading says."""
-    said = reading.model_dump_json(exclude=NOT_SAID)
+    said = reading.model_dump_json(exclude=NOT_SAID if reading.measurements else NOT_SAID | {"measurements": True})
     content_digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
     return document_uids(kind, reading.series.study_instance_uid, reading.bundle.digest, content_digest, facts)
 
