@@ -2,20 +2,20 @@
 
 from io import BytesIO
 
-from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs_agent.results.encoding import encode_data_set
 
 
 def write_bytes(document: Dataset) -> bytes:
     """A complete Part 10 file in explicit VR little endian; the same document gives the same bytes."""
-    stored = Dataset(document)
-    stored.file_meta = _file_meta(document)
     buffer = BytesIO()
-    dcmwrite(buffer, stored, enforce_file_format=True)
-    return buffer.getvalue()
+    buffer.write(bytes(128) + b"DICM")
+    write_file_meta_info(buffer, _file_meta(document))
+    return buffer.getvalue() + encode_data_set(document)
 
 
 def _file_meta(document: Dataset) -> FileMetaDataset:
