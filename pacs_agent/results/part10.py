@@ -1,8 +1,7 @@
 """The bytes of a document as a DICOM file. PS3.10 7.1."""
 
-from io import BytesIO
-
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
@@ -12,10 +11,10 @@ from pacs_agent.results.encoding import encode_data_set
 
 def write_bytes(document: Dataset) -> bytes:
     """A complete Part 10 file in explicit VR little endian; the same document gives the same bytes."""
-    buffer = BytesIO()
-    buffer.write(bytes(128) + b"DICM")
-    write_file_meta_info(buffer, _file_meta(document))
-    return buffer.getvalue() + encode_data_set(document)
+    head = DicomBytesIO()
+    head.write(bytes(128) + b"DICM")
+    write_file_meta_info(head, _file_meta(document))
+    return head.getvalue() + encode_data_set(document)
 
 
 def _file_meta(document: Dataset) -> FileMetaDataset:
