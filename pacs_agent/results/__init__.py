@@ -1,7 +1,8 @@
 """What the model says becomes DICOM: one builder for each object, and the bytes to send.
 
-In: a StudyReading, a Refusal or a ReviewedReading, headers of source images, facts of the job. Out: a pydicom Dataset,
-the same bytes for the same input. Fails with UnusableEvidence when headers, reading and facts contradict each other.
+In: a StudyReading, a Segmentation, a Refusal or a ReviewedReading, headers of source images, facts of the job. Out: a
+pydicom Dataset, the same bytes for the same input. Fails with UnusableEvidence when headers, reading and facts
+contradict each other.
 """
 
 from pacs_agent.results.ai_result import compose_ai_result
@@ -12,6 +13,7 @@ from pacs_agent.results.handled import REASONS, Action, Edited, FindingReview, R
 from pacs_agent.results.no_result import compose_no_result
 from pacs_agent.results.part10 import write_bytes
 from pacs_agent.results.reviewed import ReviewedReading
+from pacs_agent.results.segmentation import compose_segmentation
 from pacs_agent.results.sources import InstanceReference
 from pacs_agent.results.verified_report import compose_verified_report
 
@@ -33,6 +35,7 @@ __all__ = [
     "compose_assessment",
     "compose_draft_report",
     "compose_no_result",
+    "compose_segmentation",
     "compose_verified_report",
     "write_bytes",
 ]

@@ -46,6 +46,21 @@ SEVERITY = Code("246112005", "SCT", "Severity (attribute)")
 SIZE = Code("112025", "DCM", "Size Descriptor")
 COUNT = Code("246206008", "SCT", "Number of lesions (observable entity)")
 
+# TID 1411 and 1419, CID 218, 7464 and 7469
+VOLUME = Code("118565006", "SCT", "Volume")
+LONG_AXIS = Code("103339001", "SCT", "Long axis")
+SHORT_AXIS = Code("103340004", "SCT", "Short axis")
+ATTENUATION = Code("112031", "DCM", "Attenuation Coefficient")
+MEAN = Code("373098007", "SCT", "Mean")
+STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
+MILLILITRE = Code("mL", "UCUM", "milliliter")
+MILLIMETRE = Code("mm", "UCUM", "mm")
+HOUNSFIELD_UNIT = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
+
+# of segmentations, CID 7202 and 7203
+SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
+SOURCE_OF_SEGMENTATION = Code("121322", "DCM", "Source image for image processing operation")
+
 # items of text
 COMMENT = Code("121106", "DCM", "Comment")
 PROCEDURE_DESCRIPTION = Code("121065", "DCM", "Procedure Description")
@@ -174,6 +189,11 @@ def refusal_code(reason_code: str) -> Code:
 def reason_code(reason: str) -> Code | None:
     """The local code of a reason for rejecting a finding; None for one in other words."""
     return Code(reason.upper(), LOCAL_SCHEME, REASONS[reason]) if reason in REASONS else None
+
+
+def laterality(side: str) -> Code:
+    """The code of one side, "left" or "right". CID 244."""
+    return LATERALITY[(side,)]
 
 
 def code_item(code: Code) -> Dataset:

@@ -1,4 +1,4 @@
-"""What every document carries around its content tree: patient, study, series, equipment, flags, references.
+"""What every object carries around its content: patient, study, series, equipment, and of an SR flags and references.
 
 PS3.3 A.35 (SR document IODs): modules Patient, General Study, SR Document Series, General Equipment, SR Document
 General, SR Document Content, SOP Common.
@@ -35,6 +35,7 @@ SERIES_NUMBERS = {
     ObjectKind.NO_RESULT: 9003,
     ObjectKind.ASSESSMENT: 9004,
     ObjectKind.VERIFIED_REPORT: 9005,
+    ObjectKind.SEGMENTATION: 9006,
 }
 """Series Number by kind, far above those of scanners, so that results stand last in a viewer's list."""
 
@@ -44,6 +45,7 @@ TITLES = {
     ObjectKind.NO_RESULT: "No AI result",
     ObjectKind.ASSESSMENT: "Assessment of AI result",
     ObjectKind.VERIFIED_REPORT: "Verified report, drafted by AI",
+    ObjectKind.SEGMENTATION: "Segmentation",
 }
 
 
@@ -66,37 +68,49 @@ class Envelope:
 
 def document(envelope: Envelope, root: ContainerContentItem) -> Dataset:
     """The data set of a document: its envelope around a content tree, in a character set that holds all its text."""
-    dataset = Dataset()
-    copy_patient_and_study(envelope.header, dataset)
-    _add_identity(dataset, envelope)
-    _add_series(dataset, envelope)
-    _add_equipment(dataset, envelope)
+    dataset = opened(envelope, "SR")
+    dataset.ReferencedPerformedProcedureStepSequence = []
     _add_flags(dataset, envelope)
     _add_references(dataset, envelope)
     for element in root:
         dataset.add(element)
-    _add_coding_schemes(dataset, local_schemes(root))
-    settle_character_set(dataset, envelope.header.get("SpecificCharacterSet"))
+    close(dataset, envelope)
     return dataset
 
 
+def opened(envelope: Envelope, modality: str) -> Dataset:
+    """What objects of all kinds have: modules Patient, General Study, Series and Equipment, SOP Common."""
+    dataset = Dataset()
+    copy_patient_and_study(envelope.header, dataset)
+    _add_identity(dataset, envelope)
+    _add_series(dataset, envelope)
+    dataset.Modality = modality
+    _add_equipment(dataset, envelope)
+    return dataset
+
+
+def close(dataset: Dataset, envelope: Envelope) -> None:
+    """Declares the local codes that are in an object, and a character set that holds all its text."""
+    _add_coding_schemes(dataset, local_schemes(dataset))
+    settle_character_set(dataset, envelope.header.get("SpecificCharacterSet"))
+
+
 def _add_identity(dataset: Dataset, envelope: Envelope) -> None:
-    """SOP Common module, PS3.3 C.12.1."""
+    """SOP Common module, PS3.3 C.12.1, and what the content of every object is dated by."""
     dataset.SOPClassUID = envelope.sop_class_uid
     dataset.SOPInstanceUID = envelope.uids.sop_instance_uid
     dataset.InstanceCreationDate, dataset.InstanceCreationTime = _date_and_time(envelope.facts.composed_at)
+    dataset.ContentDate, dataset.ContentTime = _date_and_time(envelope.facts.composed_at)
     dataset.InstanceNumber = 1
 
 
 def _add_series(dataset: Dataset, envelope: Envelope) -> None:
-    """SR Document Series module, PS3.3 C.17.1. The agent knows no performed procedure step of its own."""
-    dataset.Modality = "SR"
+    """General Series module, PS3.3 C.7.3.1. The agent knows no performed procedure step of its own."""
     dataset.SeriesInstanceUID = envelope.uids.series_instance_uid
     dataset.SeriesNumber = SERIES_NUMBERS[envelope.kind]
     dataset.SeriesDate, dataset.SeriesTime = _date_and_time(envelope.facts.composed_at)
     speaker = envelope.standing or envelope.author
     dataset.SeriesDescription = speaker.series_description(TITLES[envelope.kind])
-    dataset.ReferencedPerformedProcedureStepSequence = []
 
 
 def _add_equipment(dataset: Dataset, envelope: Envelope) -> None:
@@ -146,7 +160,6 @@ def _add_flags(dataset: Dataset, envelope: Envelope) -> None:
     if standing and verifier:
         verified_at = envelope.facts.composed_at
         dataset.VerifyingObserverSequence = [_verifying_observer(verifier, standing.organization, verified_at)]
-    dataset.ContentDate, dataset.ContentTime = _date_and_time(envelope.facts.composed_at)
     dataset.PerformedProcedureCodeSequence = []
 
 

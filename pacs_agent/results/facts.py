@@ -19,6 +19,7 @@ class ObjectKind(StrEnum):
     NO_RESULT = "no_result"
     ASSESSMENT = "assessment"
     VERIFIED_REPORT = "verified_report"
+    SEGMENTATION = "segmentation"
 
 
 @dataclass(frozen=True)

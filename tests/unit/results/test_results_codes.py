@@ -26,6 +26,7 @@ ELSEWHERE = {
     "169069000": "SNOMED CT, CT of chest",
     "en": "RFC 5646",
     "und": "RFC 5646",
+    "mL": "UCUM; pydicom has mL under no name",
     "260753009": "highdicom's default for SCT Source",
 }
 
