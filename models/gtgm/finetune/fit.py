@@ -1,0 +1,74 @@
+"""Trains a segmenter on labelled volumes: seeded, resumable, with progress and curves."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from models.gtgm.finetune.examples import Crops, Example
+from models.gtgm.finetune.heads import Segmenter
+from models.gtgm.finetune.losses import affinity_loss, class_loss
+from models.msvlm.distributed import device
+from models.msvlm.loop import Stage, run_stage
+from models.msvlm.preset import StageSettings
+
+STAGE = "finetune"
+
+
+class LossNotFinite(ArithmeticError):
+    """Training went astray; says at which step and what to change."""
+
+
+class FitSettings(StageSettings):
+    """How a segmenter is trained. `steps`, `batch` and `rate` as in every stage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    patch: tuple[int, int, int] = (64, 64, 64)
+    seed: int = 0
+    checkpoint_every: int = Field(default=100, gt=0)
+    weight_decay: float = 0.01
+
+
+class FitAccount(BaseModel):
+    """What a checkpoint says of its training."""
+
+    settings: FitSettings
+    volumes: int
+    encoder: str
+    """Where the encoder started from."""
+
+
+def fit(network: Segmenter, examples: Sequence[Example], settings: FitSettings, folder: Path) -> Segmenter:
+    """Trains the network in place, from the checkpoint in `folder` if there is one, and gives it ready to segment.
+
+    Raises LossNotFinite, and ValueError for a patch that the network cannot halve as often as it does.
+    """
+    if any(size % network.stride for size in settings.patch):
+        raise ValueError(f"a patch of {settings.patch} voxels: its sides must be multiples of {network.stride}")
+    network.to(device()).train()
+    crops = Crops(examples, settings.patch, settings.batch, settings.seed)
+
+    def batches(steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+        return (crops.at(step) for step in steps)
+
+    def loss_of(batch: tuple[Tensor, Tensor], step: int) -> Tensor:
+        return loss_at(network, batch, step)
+
+    stage = Stage(STAGE, settings, network, batches, loss_of, weight_decay=settings.weight_decay)
+    run_stage(stage, folder, settings.checkpoint_every)
+    return network.eval()
+
+
+def loss_at(network: Segmenter, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
+    """The loss of the batch of a step. Raises LossNotFinite."""
+    values, target = (part.to(device()) for part in batch)
+    with torch.autocast(device().type, torch.bfloat16):
+        logits = network(values)
+    measure = affinity_loss if network.output == "affinities" else class_loss
+    loss = measure(logits.float(), target)
+    if not torch.isfinite(loss):
+        raise LossNotFinite(f"the loss of step {step} is {float(loss)}: lower the rate and go on from the checkpoint")
+    return loss
