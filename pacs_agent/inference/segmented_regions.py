@@ -26,7 +26,7 @@ _CLEARLY = 0.85
 """Share of a part on one side from which all of it is of that side."""
 _EROSIONS = 4
 _CORE = 0.1
-"""Share of a part that a piece of it must have to be a lung of its own."""
+"""Share of what is left that a piece must have to be a side of its own."""
 
 Mask = NDArray[np.bool_]
 Ids = NDArray[np.uint16]
@@ -183,7 +183,7 @@ def _parted(mask: Mask, left_of: Mask) -> Mask:
         worn = binary_erosion(worn)
         pieces, count = label(worn, _CONNECTED)
         sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-        cores = [number for number in range(1, count + 1) if sizes[number] >= _CORE * mask.sum()]
+        cores = [number for number in range(1, count + 1) if sizes[number] >= _CORE * worn.sum()]
         left = [number for number in cores if _side_of(pieces == number, left_of) == "left"]
         right = [number for number in cores if number not in left]
         if left and right:
