@@ -89,6 +89,12 @@ class Turn:
         row_step, column_step = 1 - 2 * self.flipped_rows, 1 - 2 * self.flipped_columns
         return np.ascontiguousarray(turned[::row_step, ::column_step])
 
+    def undone(self, turned: NDArray[Any]) -> NDArray[Any]:
+        """The pixels of which `turned` are the turned ones, contiguous."""
+        row_step, column_step = 1 - 2 * self.flipped_rows, 1 - 2 * self.flipped_columns
+        pixels = turned[::row_step, ::column_step]
+        return np.ascontiguousarray(pixels.T if self.transposed else pixels)
+
 
 def turn_between(original: Orientation, wanted: Orientation) -> Turn:
     """The turn that brings slices of an orientation nearest to the wanted one."""
