@@ -67,6 +67,7 @@ class DimseTlsSettings(_Section):
     certificate: Path = Field(description="PEM file of our certificate, with those between it and the authority")
     key: Path = Field(description="PEM file of its private key, without a password")
     ca_file: Path = Field(description="PEM file of the authorities that sign the certificates of the other nodes")
+    crl_file: Path | None = Field(None, description="PEM file of the certificates that the authorities revoked")
     port: int = Field(2762, ge=0, le=65535, description="TCP port of the listener for DICOM over TLS")
     require_client_certificate: bool = Field(True, description="must who connects show a certificate of his own?")
     only: bool = Field(False, description="listen with TLS only, not on `dimse.port`")
@@ -76,7 +77,9 @@ class DimseSettings(_Section):
     """The DICOM listener."""
 
     ae_title: AETitle = Field("PACSAGENT", description="AE title we answer to; any other called AE title is rejected")
-    host: str = Field("127.0.0.1", description="address the listener binds")
+    host: str = Field(
+        "127.0.0.1", description="address the listener binds; `::` is all addresses of the machine, IPv4 and IPv6"
+    )
     port: int = Field(11112, ge=0, le=65535, description="TCP port of the listener")
     processes: int = Field(0, ge=0, le=64, description="receiving processes on the port; 0 = one per core, at most 4")
     max_associations: int = Field(

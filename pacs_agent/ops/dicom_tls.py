@@ -14,6 +14,7 @@ from typing import Any
 from cryptography import x509
 
 from pacs_agent.config import DimseTlsSettings
+from pacs_agent.ops.log import get_log
 
 CIPHER_SUITES = (
     "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -45,6 +46,9 @@ _REMEDIES = {
 }
 
 
+log = get_log("ops")
+
+
 class WrongTls(ValueError):
     """The files of `dimse.tls` do not make a context; the text says which, and what to do."""
 
@@ -60,6 +64,28 @@ def server_context(tls: DimseTlsSettings) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED if tls.require_client_certificate else ssl.CERT_OPTIONAL
     context.load_dh_params(str(_GROUP))
     return context
+
+
+class RenewedContext:
+    """The context of our listener, made anew when one of its files changes: connections that are open keep theirs."""
+
+    def __init__(self, tls: DimseTlsSettings) -> None:
+        """Raises WrongTls."""
+        self._tls = tls
+        self._stamps = _stamps(tls)
+        self._context = server_context(tls)
+
+    def current(self) -> ssl.SSLContext:
+        """For the next connection. Files that do not make a context are logged once; the former ones serve on."""
+        stamps = _stamps(self._tls)
+        if stamps != self._stamps:
+            self._stamps = stamps
+            try:
+                self._context = server_context(self._tls)
+                log.info("certificates read anew", certificate=str(self._tls.certificate))
+            except (WrongTls, OSError) as fault:
+                log.error("certificates not renewed, the former ones serve on", reason=str(fault))
+        return self._context
 
 
 def client_context(tls: DimseTlsSettings) -> ssl.SSLContext:
@@ -155,11 +181,44 @@ def _context(protocol: int, tls: DimseTlsSettings) -> ssl.SSLContext:
         context.load_verify_locations(cafile=tls.ca_file)
     except ssl.SSLError as error:
         raise WrongTls(f"dimse.tls.ca_file {tls.ca_file} holds no certificate; give the authorities as PEM") from error
+    if tls.crl_file is not None:
+        _look_for_revoked(context, tls.crl_file)
     return context
 
 
+def _look_for_revoked(context: ssl.SSLContext, crl_file: Path) -> None:
+    """Certificates on the list are refused; so are all, when there is no list in force of who signed them."""
+    try:
+        x509.load_pem_x509_crl(crl_file.read_bytes())
+    except ValueError as error:
+        raise WrongTls(
+            f"dimse.tls.crl_file {crl_file} holds no list of revoked certificates; give it as PEM"
+        ) from error
+    context.load_verify_locations(cafile=crl_file)
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_CRL_CHECK_LEAF
+
+
+def _stamps(tls: DimseTlsSettings) -> tuple[tuple[int, int, int] | None, ...]:
+    """What changes when one of the files does: renewed in place, replaced, or behind a link that leads elsewhere."""
+    return tuple(_stamp(getattr(tls, name)) for name in _files(tls))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def _files(tls: DimseTlsSettings) -> Iterator[str]:
+    yield from ("certificate", "key", "ca_file")
+    if tls.crl_file is not None:
+        yield "crl_file"
+
+
 def _missing(tls: DimseTlsSettings) -> Iterator[str]:
-    for name in ("certificate", "key", "ca_file"):
+    for name in _files(tls):
         path: Path = getattr(tls, name)
         try:
             path.open("rb").close()

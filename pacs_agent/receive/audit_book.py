@@ -32,6 +32,11 @@ class _Minute:
     unwritten: int = 0
     last_reason: str = ""
 
+    def count(self, reason: str) -> None:
+        """One more that has no line of its own."""
+        self.unwritten += 1
+        self.last_reason = reason
+
 
 class AuditBook:
     """Writes audit lines of refusals. Safe for any number of threads."""
@@ -51,17 +56,18 @@ class AuditBook:
 
     def has_room(self, address: str, action: str, reason: str) -> bool:
         """Whether one more line of an action about an address may be written now; else it is counted."""
-        now_s = self._monotonic()
         with self._lock:
-            if (address, action) not in self._minutes and len(self._minutes) >= MOST_ADDRESSES:
-                address = OTHERS
-            minute = self._minutes.setdefault((address, action), _Minute(now_s))
+            minute = self._minute(address, action)
             if minute.written < LINES_A_MINUTE:
                 minute.written += 1
                 return True
-            minute.unwritten += 1
-            minute.last_reason = reason
+            minute.count(reason)
             return False
+
+    def count(self, address: str, action: str, reason: str) -> None:
+        """Counts one more, for the line at the end of the minute: one that is not worth a transaction."""
+        with self._lock:
+            self._minute(address, action).count(reason)
 
     def sum_up(self, *, all_minutes: bool = False) -> None:
         """Writes a line for each address and action whose minute is over and that had more than was written."""
@@ -78,6 +84,11 @@ class AuditBook:
             if minute.unwritten:
                 reason = f"{minute.unwritten} more within a minute, the last: {minute.last_reason}"
                 self._write(f"@{address}", action, reason, count=minute.unwritten)
+
+    def _minute(self, address: str, action: str) -> _Minute:
+        if (address, action) not in self._minutes and len(self._minutes) >= MOST_ADDRESSES:
+            address = OTHERS
+        return self._minutes.setdefault((address, action), _Minute(self._monotonic()))
 
     def _write(self, peer: str, action: str, reason: str, /, **detail: Any) -> None:
         try:

@@ -18,14 +18,30 @@ class Visitor:
 
     address: str
     hang_up: Callable[[], None] = field(repr=False)
-    sent_away: bool = False
-    """Whether it had to give way."""
+    _told: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    @property
+    def sent_away(self) -> bool:
+        """Whether it had to give way."""
+        return self._told.is_set()
+
+    def send_away(self) -> None:
+        """It has to give way."""
+        self._told.set()
+        self.hang_up()
+
+    def wait(self, seconds: float) -> None:
+        """Waits, at most until it has to give way: nobody keeps a thread by waiting."""
+        if seconds:
+            self._told.wait(seconds)
 
 
 class Doorway:
     """The visitors of one process. Safe for any number of threads."""
 
-    def __init__(self, most: int, most_of_one_address: int) -> None:
+    def __init__(self, most: int, most_of_one_address: int, owes: Callable[[str], bool] = lambda _: False) -> None:
+        """`owes` tells whether an address has called in vain so often that its connections wait."""
+        self._owes = owes
         self._most = most
         self._most_of_one_address = most_of_one_address
         self._visitors: list[Visitor] = []
@@ -36,16 +52,21 @@ class Doorway:
         """Where registered peers call from: others give way before them."""
         self._known = networks
 
-    def enter(self, visitor: Visitor) -> None:
-        """Lets a connection in; hangs up on the one that gives way for it."""
+    def enter(self, visitor: Visitor) -> bool:
+        """Lets a connection in, and hangs up on the one that gives way for it; False when it is not let in.
+
+        That is when its address has as many as it may and owes: each of a crowd that pushes on would cost a thread.
+        """
         with self._lock:
-            leaving = self._gives_way(visitor.address)
+            leaving = self._gives_way(visitor)
+            if leaving is visitor:
+                return False
             if leaving:
-                leaving.sent_away = True
                 self._visitors.remove(leaving)
             self._visitors.append(visitor)
         if leaving:
-            leaving.hang_up()
+            leaving.send_away()
+        return True
 
     def leave(self, visitor: Visitor) -> None:
         """The request came, or the connection is over; does no harm when it was sent away."""
@@ -58,11 +79,11 @@ class Doorway:
         with self._lock:
             return list(self._visitors)
 
-    def _gives_way(self, address: str) -> Visitor | None:
-        """The oldest of the same address, then the oldest stranger, then the oldest."""
-        same = [visitor for visitor in self._visitors if visitor.address == address]
+    def _gives_way(self, new: Visitor) -> Visitor | None:
+        """The oldest of the same address, or the new one where it owes; then the oldest stranger, then the oldest."""
+        same = [visitor for visitor in self._visitors if visitor.address == new.address]
         if len(same) >= self._most_of_one_address:
-            return same[0]
+            return new if self._owes(new.address) else same[0]
         if len(self._visitors) < self._most:
             return None
         return next((one for one in self._visitors if not self._is_known(one.address)), self._visitors[0])

@@ -1,5 +1,6 @@
 """The DICOM listener of one process: it accepts connections, and serves each in a thread of its own."""
 
+import ipaddress
 import os
 import selectors
 import socket
@@ -17,10 +18,11 @@ from pacs_agent.archive import Archive
 from pacs_agent.config import DimseSettings, Settings
 from pacs_agent.db import Database
 from pacs_agent.ops import get_log
-from pacs_agent.ops.dicom_tls import server_context
-from pacs_agent.receive.audit_book import AuditBook
+from pacs_agent.ops.dicom_tls import RenewedContext
+from pacs_agent.receive.audit_book import REJECTED, AuditBook
 from pacs_agent.receive.commitment import commitment_services
 from pacs_agent.receive.doorway import Doorway, Visitor, registered_networks
+from pacs_agent.receive.hesitation import Hesitation
 from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.places import PlaceLimits, Places
 from pacs_agent.receive.policy import AssociationPolicy
@@ -34,6 +36,7 @@ HOUSEKEEPING_S = 5.0
 NO_ROOM_PAUSE_S = 0.1
 """Pause when the process can have no more files or threads."""
 STOP_WITHIN_S = 10.0
+PUSHING = "more connections at a time than an address may have, from one that called in vain again and again"
 
 log = get_log("receive")
 
@@ -61,9 +64,16 @@ def open_doors(settings: DimseSettings) -> list[Door]:
 
 def _door(host: str, port: int, *, encrypted: bool = False) -> Door:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.create_server((host, port), family=family, backlog=BACKLOG)
+    both = host == "::" and socket.has_dualstack_ipv6()  # all addresses of the machine, those of IPv4 too
+    bound = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
     bound.setblocking(False)  # several processes may wait at it: one of them gets each connection
     return Door(bound, encrypted)
+
+
+def _shown(address: str) -> str:
+    """The address of a peer; one that comes by IPv4 to a door of IPv6 has its IPv4 address."""
+    ip = ipaddress.ip_address(address)
+    return str(getattr(ip, "ipv4_mapped", None) or ip)
 
 
 class Listener:
@@ -75,7 +85,7 @@ class Listener:
         self._book = AuditBook(database, settings.dimse.ae_title)
         self._intake = Intake(database, archive, self._book)
         self._doors = list(doors)
-        self._tls = server_context(settings.dimse.tls) if settings.dimse.tls is not None else None
+        self._tls = RenewedContext(settings.dimse.tls) if settings.dimse.tls is not None else None
         self._stopping = threading.Event()
         self._callers: dict[Caller, threading.Thread] = {}
         self._lock = threading.Lock()
@@ -135,7 +145,7 @@ class Listener:
         self._doors, self._house = [], None
 
     def _furnished(self) -> House:
-        dimse = self._settings.dimse
+        dimse, hesitation = self._settings.dimse, Hesitation()
         return House(
             settings=dimse,
             database=self._database,
@@ -145,7 +155,8 @@ class Listener:
             places=Places(
                 self._settings.data_dir, PlaceLimits(dimse.max_associations, dimse.max_associations_per_peer)
             ),
-            doorway=Doorway(dimse.max_waiting, dimse.max_waiting_per_address),
+            doorway=Doorway(dimse.max_waiting, dimse.max_waiting_per_address, owes=hesitation.makes_wait),
+            hesitation=hesitation,
             book=self._book,
             stopping=self._stopping.is_set,
         )
@@ -169,10 +180,13 @@ class Listener:
             log.error("a connection cannot be accepted", error=error.strerror)
             self._stopping.wait(NO_ROOM_PAUSE_S)
             return
-        caller = Caller(connection, str(address[0]))
+        caller = Caller(connection, _shown(address[0]))
         visitor = Visitor(caller.address, caller.hang_up)
-        house.doorway.enter(visitor)
-        tls = self._tls if door.encrypted else None
+        if not house.doorway.enter(visitor):
+            house.book.count(caller.address, REJECTED, PUSHING)
+            connection.close()
+            return
+        tls = self._tls.current() if self._tls is not None and door.encrypted else None
         thread = threading.Thread(
             target=self._serve, args=(house, caller, visitor, tls), name="association", daemon=True
         )

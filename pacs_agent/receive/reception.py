@@ -2,7 +2,6 @@
 
 import socket
 import ssl
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from pacs_agent.receive.attendance import Attendance, Offer
 from pacs_agent.receive.audit_book import AuditBook
 from pacs_agent.receive.contexts import supported_contexts
 from pacs_agent.receive.doorway import Doorway, Visitor
-from pacs_agent.receive.hesitation import Hesitation
+from pacs_agent.receive.hesitation import EMPTY_S, IN_VAIN_S, Hesitation
 from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.peers import note_refused, note_seen
 from pacs_agent.receive.places import Places
@@ -92,17 +91,17 @@ class Reception:
         self._house = house
         self._caller = caller
         self._visitor = visitor
-        self._in_vain = True
-        """Whether the connection brought nothing."""
+        self._cost_s = IN_VAIN_S
+        """What the connection costs its address."""
 
     def serve(self, tls: ssl.SSLContext | None) -> None:
         """Returns when the connection is over. An address that calls in vain again and again is not heard at once."""
-        time.sleep(self._house.hesitation.wait_s(self._caller.address))
+        self._visitor.wait(self._house.hesitation.wait_s(self._caller.address))
         try:
             self._serve(tls)
         finally:
-            if self._in_vain:
-                self._house.hesitation.note_vain(self._caller.address)
+            if self._cost_s:
+                self._house.hesitation.note(self._caller.address, self._cost_s)
 
     def _serve(self, tls: ssl.SSLContext | None) -> None:
         try:
@@ -131,9 +130,13 @@ class Reception:
         try:
             titles = association.requested()
         except Breach as breach:
-            if not isinstance(breach, ProbeOnly):
+            if isinstance(breach, ProbeOnly):
+                self._cost_s = EMPTY_S
+            else:
                 self._told_before_request(str(breach))
-            return not isinstance(breach, TimeSpent) and self._aborted(association, breach)  # PS3.8 9.2.3: AA-2, AA-1
+            if not isinstance(breach, TimeSpent):  # PS3.8 9.2.3: AA-2, AA-1
+                self._aborted(association, breach)
+            return False  # what more it sends is not read, but reset: it may be 4 GiB
         except PeerGone as gone:
             if association.has_heard or self._visitor.sent_away:
                 self._told_before_request(str(gone))
@@ -238,7 +241,8 @@ class Reception:
 
     def _ended(self, tally: Tally, *, end: str, reason: str = "") -> None:
         """The association's one audit line; of those that brought nothing only some a minute are written."""
-        self._in_vain = end != RELEASED and not tally.taken
+        if end == RELEASED or tally.taken:
+            self._cost_s = 0.0 if tally.taken else EMPTY_S
         if not tally.taken and not self._house.book.has_room(self._caller.address, ASSOCIATION, end):
             return
         try:

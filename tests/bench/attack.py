@@ -259,6 +259,13 @@ def _endless(attacker: Attacker) -> None:
             time.sleep(FRAGMENT_S)
 
 
-if __name__ == "__main__":
+def _give_way() -> None:
+    """The lowest priority: of the process, and of its session, by which Linux shares cores where it groups them so."""
     os.nice(LOWEST_PRIORITY)
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(LOWEST_PRIORITY), encoding="ascii")
+
+
+if __name__ == "__main__":
+    _give_way()
     ATTACKS[sys.argv[1]](Attacker(sys.argv[3], int(sys.argv[2]), HOSTILE))

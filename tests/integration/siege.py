@@ -55,7 +55,7 @@ class Siege:
             for _ in range(3):
                 self.serves()
             self._eventually(self._nothing_open, "the first associations to end")
-            self._threads = self._threads_now() + LATE_THREADS * len(self._processes())
+            self._threads = self.threads() + LATE_THREADS * len(self._processes())
             yield self
 
     @contextmanager
@@ -122,15 +122,21 @@ class Siege:
         """Resident memory of all processes of the receiver."""
         return sum(process.memory_info().rss for process in self._processes())
 
+    @property
+    def receivers(self) -> int:
+        """How many processes receive."""
+        return max(1, len(self._processes()) - 1)
+
+    def threads(self) -> int:
+        """Threads of all processes of the receiver."""
+        return sum(process.num_threads() for process in self._processes())
+
     def _processes(self) -> list[psutil.Process]:
         top = psutil.Process(self.agent.process.pid)
         return [top, *top.children(recursive=True)]
 
-    def _threads_now(self) -> int:
-        return sum(process.num_threads() for process in self._processes())
-
     def _no_more_threads(self) -> bool:
-        return self._threads_now() <= self._threads
+        return self.threads() <= self._threads
 
     def _nothing_open(self) -> bool:
         """No association is counted, and no connection is held by the receiver."""

@@ -31,6 +31,7 @@ class Certificates:
     other: Pair
     expired: Pair
     stranger: Pair
+    revoked: Pair
 
     def context(self, pair: Pair | None) -> ssl.SSLContext:
         """A client that trusts the receiver and shows a certificate."""
@@ -51,6 +52,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
         other=hospital.issue("other.example"),
         expired=hospital.issue("expired.example", ends=timedelta(days=-1)),
         stranger=nobody.issue("hostile.example"),
+        revoked=hospital.issue("revoked.example"),
     )
 
 
@@ -58,6 +60,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def siege(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates) -> Iterator[Siege]:
     own, tls_port = certificates.hospital.issue("127.0.0.1"), free_port()
     files = {"certificate": own.certificate, "key": own.key, "ca_file": certificates.hospital.file}
+    files["crl_file"] = certificates.hospital.revoke()
     tls = {name: str(path) for name, path in files.items()} | {"port": tls_port}
     siege = Siege(tmp_path_factory.mktemp("siege"), tls=tls)
     siege.doors.append((tls_port, certificates.context(certificates.other)))
@@ -174,6 +177,22 @@ def test_12_the_bound_certificate_is_let_in_and_a_broken_stream_leaves_nothing(
         connection.send(pdus.message(3, pdus.store_rq("1.2.3")), *pdus.fragments(3, bytes(1 << 20), last=False))
         connection.reset()  # without close_notify
         assert siege.audited(attacker, "association").detail["end"] == "aborted"
+
+
+def test_12_renewed_files_hold_for_the_next_connection(siege: Siege, certificates: Certificates, tls_port: int) -> None:
+    hospital, context = certificates.hospital, certificates.context(certificates.revoked)
+    with siege.attack(port=tls_port) as attacker:
+        open_before = attacker.secure(context)
+        shown = open_before.socket.getpeercert(binary_form=True)
+        hospital.issue("127.0.0.1")
+        hospital.revoke(certificates.revoked)
+        with pytest.raises(ssl.SSLError, match=r"(?i)revoked"):
+            attacker.secure(context).socket.recv(1)
+        assert "revoked" in reason(siege, attacker)
+        other = attacker.secure(certificates.context(certificates.other))
+        assert other.socket.getpeercert(binary_form=True) != shown
+        open_before.send(pdus.associate_rq())
+        assert open_before.answer() is not None, "a connection that is open keeps what it began with"
 
 
 def test_12_silence_after_the_handshake_is_hung_up_on(siege: Siege, certificates: Certificates, tls_port: int) -> None:

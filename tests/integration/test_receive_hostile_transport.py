@@ -9,6 +9,8 @@ from struct import pack
 import pytest
 from pydicom.uid import generate_uid
 
+from pacs_agent.receive.hesitation import EMPTY_S
+from pacs_agent.receive.wire.transport import LINGER_S
 from tests.integration.siege import ROAMING, Siege
 from tests.peers import pdus
 from tests.peers.attacker import Attacker, Connection
@@ -21,9 +23,12 @@ LIMITS = {
     "pdu_timeout_s": 3,
     "message_timeout_s": 5,
     "max_object_mb": 16,
+    "max_waiting_per_address": 32,
     "max_associations": 12,
     "max_associations_per_peer": 4,
 }
+FREE_ECHOES = 300
+"""So many that each receiving process has had its hundred, which cost nothing."""
 PATIENT_S = 9
 """By then every time limit is over, on a machine that has other things to do as well."""
 TOO_MANY = (2, 3, 2)
@@ -189,6 +194,17 @@ def test_c_four_gibibytes_of_a_request_are_not_kept(siege: Siege) -> None:
         assert siege.rss_bytes() - before < 50 << 20
         assert sent < 64 << 20, "what nobody wants is not read for long either"
         siege.serves()
+
+
+def test_c_what_follows_a_wrong_head_is_reset_unread(siege: Siege) -> None:
+    with siege.attack() as attacker:
+        connection = attacker.connect()
+        connection.send(pdus.associate_rq(length=0xFFFFFFF0))
+        started_s = time.monotonic()
+        assert connection.flood(repeat(bytes(1 << 16), 1000)) < 16 << 20, "what the kernels of both ends hold"
+        assert time.monotonic() - started_s < LINGER_S, "nobody waits for the rest"
+        answer = connection.answer()
+        assert answer is None or answer.abort == (0, 0)
 
 
 def test_5_wrong_lengths_within_an_association_are_aborted(siege: Siege) -> None:
@@ -419,6 +435,35 @@ def test_11_associations_that_are_aborted_at_once_leave_nothing(siege: Siege) ->
             connection = attacker.connect()
             connection.send(pdus.associate_rq(), pdus.abort())
             connection.close() if number % 2 else connection.reset()
+        siege.serves()
+
+
+def test_11_a_loop_of_echoes_is_slowed_and_others_are_not(siege: Siege) -> None:
+    def echoes(attacker: Attacker, times: int) -> float:
+        started_s = time.monotonic()
+        for _ in range(times):
+            association = attacker.associate()
+            association.send(pdus.message(1, pdus.echo_rq()))
+            assert association.status() == 0
+            association.release()
+        return time.monotonic() - started_s
+
+    with siege.attack(told=False) as attacker:
+        echoes(attacker, FREE_ECHOES)
+        assert echoes(attacker, 30) > 30 * EMPTY_S / siege.receivers / 2
+        started_s = time.monotonic()
+        siege.serves()
+        assert time.monotonic() - started_s < 2
+
+
+def test_11_the_crowd_of_one_address_is_closed_unheard(siege: Siege) -> None:
+    with siege.attack() as attacker:
+        for _ in range(200):
+            attacker.connect().send(b"GET / HTTP/1.1\r\n\r\n")
+        before = siege.threads()
+        for _ in range(600):
+            attacker.connect()
+        assert siege.threads() - before < siege.receivers * LIMITS["max_waiting_per_address"]
         siege.serves()
 
 

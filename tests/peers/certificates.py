@@ -52,6 +52,19 @@ class Authority:
         )
         return pair
 
+    def revoke(self, *pairs: Pair) -> Path:
+        """The list of revoked certificates, in force for a day."""
+        now = datetime.now(UTC)
+        revoked = x509.CertificateRevocationListBuilder().issuer_name(self._name)
+        revoked = revoked.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=1))
+        for pair in pairs:
+            number = x509.load_pem_x509_certificate(pair.certificate.read_bytes()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now)
+            revoked = revoked.add_revoked_certificate(entry.build())
+        file = self.folder / "revoked.pem"
+        file.write_bytes(revoked.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return file
+
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: rsa.RSAPrivateKey, ends: timedelta) -> x509.CertificateBuilder:
     now = datetime.now(UTC)

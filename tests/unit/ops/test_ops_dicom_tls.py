@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pacs_agent.db import Database, utc_now
 from pacs_agent.ops.conditions import conditions_now
 from pacs_agent.ops.dicom_tls import (
     CIPHER_SUITES,
+    RenewedContext,
     WrongTls,
     client_context,
     fault_found,
@@ -117,6 +119,48 @@ def test_certificates_of_others_and_expired_ones_are_refused(authority: Authorit
     expired = authority.issue("expired.example", ends=-timedelta(days=1))
     for other, said in ((stranger, "unable to get"), (expired, "expired")):
         assert said in shaken(server_context(tls_of(pair, authority)), client_context(tls_of(other, authority)))[2]
+
+
+def test_revoked_certificates_are_refused(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own, kept, lost = (authority.issue(name) for name in ("localhost", "kept.example", "lost.example"))
+    tls = tls_of(own, authority, crl_file=authority.revoke(lost))
+    assert shaken(server_context(tls), client_context(tls_of(kept, authority)))[1:] == ({"kept.example"}, "")
+    assert "revoked" in shaken(server_context(tls), client_context(tls_of(lost, authority)))[2]
+    authority.revoke(own)
+    with pytest.raises(ssl.SSLError, match="revoked"), socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=lambda: _shake_once(server_context(tls_of(own, authority)), listening)).start()
+        client_context(tls).wrap_socket(
+            socket.create_connection(listening.getsockname()), server_hostname="localhost"
+        ).close()
+
+
+def _shake_once(server: ssl.SSLContext, listening: socket.socket) -> None:
+    connection, _ = listening.accept()
+    with connection, suppress(OSError):
+        server.wrap_socket(connection, server_side=True).close()
+
+
+def test_a_file_that_is_no_list_of_revoked_certificates_is_named(authority: Authority, pair: Pair) -> None:
+    with pytest.raises(WrongTls, match="crl_file"):
+        server_context(tls_of(pair, authority, crl_file=pair.certificate))
+
+
+def test_the_context_follows_its_files(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("localhost")
+    renewed = RenewedContext(tls_of(pair, authority))
+    first = renewed.current()
+    assert renewed.current() is first
+    authority.issue("localhost")
+    second = renewed.current()
+    assert second is not first
+    pair.key.write_text("half a key", encoding="ascii")
+    assert renewed.current() is second, "the former one serves on"
+    pair.key.unlink()
+    assert renewed.current() is second
+    authority.issue("localhost")
+    assert renewed.current() is not second
 
 
 def fault_when_called(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> str:

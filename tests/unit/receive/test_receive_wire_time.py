@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,33 @@ def test_the_oldest_of_an_address_then_the_oldest_stranger_gives_way(database: D
     assert gone == ["stranger 1", "stranger 2", "stranger 3", "known"]
 
 
+def test_the_crowd_of_an_address_that_owes_is_not_let_in_nor_waits_in_threads() -> None:
+    gone: list[int] = []
+    owing = {"192.0.2.1"}
+    doorway = Doorway(most=9, most_of_one_address=2, owes=owing.__contains__)
+    first, second, third = (Visitor("192.0.2.1", partial(gone.append, number)) for number in range(3))
+    assert [doorway.enter(one) for one in (first, second, third)] == [True, True, False]
+    assert gone == [] and doorway.all() == [first, second]
+    owing.clear()
+    waiting = threading.Thread(target=first.wait, args=(60,))
+    waiting.start()
+    assert doorway.enter(third)
+    waiting.join(10)
+    assert not waiting.is_alive(), "it waits no longer when it has to give way"
+    assert gone == [0] and first.sent_away and not second.sent_away
+
+
 # audit
+
+
+def test_what_is_only_counted_is_in_the_sum(database: Database) -> None:
+    book = AuditBook(database, "PACSAGENT", Clock())
+    for _ in range(5):
+        book.count("192.0.2.1", "association.rejected", "pushing")
+    assert lines(database) == []
+    book.sum_up(all_minutes=True)
+    (line,) = lines(database)
+    assert (line.actor, line.detail["count"]) == ("@192.0.2.1", 5)
 
 
 def test_a_flood_is_summed_up(database: Database) -> None:
