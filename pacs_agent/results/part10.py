@@ -1,5 +1,8 @@
 """The bytes of a document as a DICOM file. PS3.10 7.1."""
 
+from io import BytesIO
+
+from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
@@ -14,7 +17,14 @@ def write_bytes(document: Dataset) -> bytes:
     head = DicomBytesIO()
     head.write(bytes(128) + b"DICM")
     write_file_meta_info(head, _file_meta(document))
-    return head.getvalue() + encode_data_set(document)
+    return head.getvalue() + (_encoded_by_pydicom(document) if "PixelData" in document else encode_data_set(document))
+
+
+def _encoded_by_pydicom(image: Dataset) -> bytes:
+    """Pixel data and what describes them may be of two value representations, which pydicom settles. PS3.5 8."""
+    buffer = BytesIO()
+    dcmwrite(buffer, image, implicit_vr=False, little_endian=True)
+    return buffer.getvalue()
 
 
 def _file_meta(document: Dataset) -> FileMetaDataset:
