@@ -1,4 +1,4 @@
-"""The training loop of the slice encoder's stages: seeded, resumable, the same in every process."""
+"""The training loop of the slice and volume encoders' stages: seeded, resumable, the same in every process."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -36,6 +36,10 @@ class Stage(Generic[Batch]):
     after_step: Callable[[int], None] = lambda step: None
     """May change buffers after a step, for example a teacher's weights."""
     weight_decay: float = 0.02
+    speed: str = "slices_per_s"
+    """What the bar calls the speed: items of a batch in a second."""
+    more: Callable[[], dict[str, float]] = dict
+    """Further values of the last step, for the bar and the curves."""
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float, step: int, steps: int) -> float:
@@ -74,7 +78,7 @@ class _Trainer(Generic[Batch]):
             torch.nn.utils.clip_grad_norm_(self.parameters, CLIP)
         self.optimiser.step()
         self.stage.after_step(step)
-        return {"loss": loss.item(), "rate": rate}
+        return {"loss": loss.item(), **self.stage.more(), "rate": rate}
 
     def save(self, done: int, path: Path) -> None:
         """Writes what is needed to go on after `done` steps; first to a temporary name."""
@@ -104,7 +108,7 @@ def run_stage(stage: Stage[Batch], folder: Path, checkpoint_every: int) -> None:
         for step, batch in enumerate(stage.batches(range(first, steps)), first):
             facts = trainer.step(batch, step)
             per_s = (step + 1 - first) * stage.settings.batch / (monotonic() - began_s)
-            progress.advance(**facts, slices_per_s=per_s)
+            progress.advance(**facts, **{stage.speed: per_s})
             if isinstance(curves, Curves):
                 curves.add(step, **facts)
             if leads and (step + 1) % checkpoint_every == 0:
