@@ -1,5 +1,6 @@
 """Watches the studies that receive, and completes those that are complete. One to a worker; call it again and again."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -66,6 +67,11 @@ class Assembler:
         self._known: dict[str, _Known] = {}
         self._uncounted: set[int] = set()
         self._newest_instance: int | None = None
+        self._next_quiet_s = math.inf
+
+    def next_quiet_in_s(self) -> float:
+        """Seconds until the next study will have been quiet for long enough; infinite where none is to be."""
+        return max(0.0, self._next_quiet_s - self._monotonic())
 
     def complete(self) -> list[Completion]:
         """Completes every study that is complete. One that an image joins meanwhile is left for the next time.
@@ -75,6 +81,8 @@ class Assembler:
         with self.database.reading() as session:
             receiving = self._look(session)
         quiet = self._watch.quiet_for_s({one.study_instance_uid: one.last_received_at for one in receiving})
+        left_s = [self.limits.quiet_s - quiet_for_s for quiet_for_s in quiet.values()]
+        self._next_quiet_s = self._monotonic() + min((one for one in left_s if one > 0), default=math.inf)
         self._ask_sources()
         known = [self._known[one.study_instance_uid] for one in receiving if one.study_instance_uid in self._known]
         facts = [(one, self._facts(one, quiet[one.seen.study_instance_uid])) for one in known]

@@ -19,6 +19,7 @@ from pacs_agent.deliver import Outbox, SourceQuery, Vouching
 from pacs_agent.ops import get_log
 from pacs_agent.ops.audit_chain import SEAL_EVERY_S, seal_waiting
 from pacs_agent.ops.notify import watch
+from pacs_agent.pipeline.bell import Bell
 from pacs_agent.pipeline.delivery import Deliveries
 from pacs_agent.pipeline.dispatch import Dispatcher
 from pacs_agent.pipeline.msvlm import MsVlm
@@ -69,7 +70,7 @@ class WorkerProcess:
         self._every(UPKEEP_S, lambda: keep_archive(self.archive), "retention")
         self._every(NOTICES_S, lambda: watch(self.settings, self.database), "notices")
         self._every(SEAL_EVERY_S, lambda: seal_waiting(self.database), "sealer")
-        self._every(poll_s, self._assemble, "assemble")
+        self._every(lambda: min(poll_s, self._assembler.next_quiet_in_s()), self._assemble, "assemble")
         self._every(poll_s, self._dispatcher.dispatch, "dispatch")
         if self._ahead is not None:
             self._every(self.settings.ahead.poll_s, self._ahead.look, "ahead")
@@ -108,7 +109,10 @@ class WorkerProcess:
         steps = Steps(
             self.database, self.archive, stages, self.settings.results.organization, self.heartbeat.executor_id
         )
-        story = Story(steps, Deliveries(self.database, outbox, self.settings.deliver, self.heartbeat.executor_id))
+        deliveries = Deliveries(self.database, outbox, self.settings.deliver, self.heartbeat.executor_id)
+        bell = Bell()
+        bell.hang()
+        story = Story(steps, deliveries, bell)
         self._dispatcher = Dispatcher(self.database, story)
         watch = DeathWatch(self.heartbeat.executor_id, self.settings.work.takeover_s)
         self._reaper = Reaper(self.database, watch)
@@ -122,19 +126,20 @@ class WorkerProcess:
         executor_id = self.heartbeat.executor_id
         return ReadAhead(self.archive, self.settings.ahead, stages.read_ahead, executor_id, READS_AHEAD)
 
-    def _every(self, period_s: float, act: Callable[[], object], name: str) -> None:
+    def _every(self, period_s: float | Callable[[], float], act: Callable[[], object], name: str) -> None:
+        """Acts again and again in a thread of its own, each time after the period, which may be another each time."""
         thread = threading.Thread(target=self._loop, args=(period_s, act, name), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _loop(self, period_s: float, act: Callable[[], object], name: str) -> None:
+    def _loop(self, period_s: float | Callable[[], float], act: Callable[[], object], name: str) -> None:
         """A process's outermost loop: whatever goes wrong is logged, and tried again after a while."""
         while not self._stopping.is_set():
             try:
                 act()
             except Exception as error:  # noqa: BLE001
                 log.error("failed, is tried again", loop=name, error=f"{type(error).__name__}: {error}")
-            self._stopping.wait(period_s)
+            self._stopping.wait(period_s() if callable(period_s) else period_s)
 
     def _beat(self) -> None:
         if not self.heartbeat.beat():

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from pacs_agent.archive import StorageFailure
 from pacs_agent.db import REVIEW_PIPELINE, Job
 from pacs_agent.ops import get_log
+from pacs_agent.pipeline.bell import Bell
 from pacs_agent.pipeline.delivery import Act, Attempted, Deliveries, backoff_s
 from pacs_agent.pipeline.errors import JobStopped, NothingToSay
 from pacs_agent.pipeline.progress import describe
@@ -25,6 +26,7 @@ READING_QUEUE = "reading"
 REVIEW_QUEUE = "review"
 DELIVERY_QUEUE = "delivery"
 POLL_S = 0.2
+"""How often a queue is looked into while it is in use; see `bell`."""
 PLACES_OF_A_DESTINATION = 2
 REVIEWS_AT_A_TIME = 2
 _TRANSIENT = (OperationalError, StorageFailure, ConnectionError, TimeoutError)
@@ -39,9 +41,10 @@ class Story:
     `study` and `review` take (job id, run), `attempt` (job id, run, act, destination, number).
     """
 
-    def __init__(self, steps: Steps, deliveries: Deliveries) -> None:
+    def __init__(self, steps: Steps, deliveries: Deliveries, bell: Bell | None = None) -> None:
         self.steps = steps
         self.deliveries = deliveries
+        self.bell = bell or Bell()
         self.study = _registered("study", self._study)
         self.review = _registered("review", self._review)
         self.attempt = _registered("attempt", self._attempt)
@@ -111,6 +114,8 @@ class Story:
         options = SetEnqueueOptions(queue_partition_key=destination, delay_seconds=delay_s or None)
         with SetWorkflowID(workflow_id), options:
             DBOS.enqueue_workflow(DELIVERY_QUEUE, self.attempt, job_id, run, str(act), destination, number)
+        if not delay_s:
+            self.bell.ring(DELIVERY_QUEUE)
 
 
 def _registered(name: str, function: Callable[..., None]) -> Callable[..., None]:
@@ -133,6 +138,7 @@ def queue_study(story: Story, job: Job) -> None:
     queue, workflow = (REVIEW_QUEUE, story.review) if is_review else (READING_QUEUE, story.study)
     with SetWorkflowID(study_workflow_id(job.id, job.run)), SetEnqueueOptions(priority=max(1, job.priority)):
         DBOS.enqueue_workflow(queue, workflow, job.id, job.run)
+    story.bell.ring(queue)
 
 
 def register_queues(concurrency: int) -> None:
