@@ -24,7 +24,9 @@ from pacs_agent.results.facts import DocumentFacts, ObjectKind, UnusableEvidence
 from pacs_agent.results.image_library import image_library
 from pacs_agent.results.measurement_group import measurement_group
 from pacs_agent.results.narrative import finding_texts, impression_texts
+from pacs_agent.results.segmentation import segmentation_reference
 from pacs_agent.results.sources import InstanceReference, references_of
+from pacs_agent.results.structure_group import structure_groups
 from pacs_agent.results.uids import DocumentUids, document_uids
 
 NOT_SAID: dict[str, Any] = {
@@ -49,11 +51,11 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
         sop_class_uid=Comprehensive3DSRStorage,
         uids=reading_uids(ObjectKind.AI_RESULT, reading, facts),
         header=evidence[0] if evidence else Dataset(),
-        evidence=references_of(reading.series, evidence),
+        evidence=[*references_of(reading.series, evidence), *_segmentations(reading, facts)],
         author=author,
         facts=facts,
     )
-    return document(envelope, _content(reading, author))
+    return document(envelope, _content(reading, author, facts))
 
 
 def reading_uids(kind: ObjectKind, reading: StudyReading, facts: DocumentFacts) -> DocumentUids:
@@ -70,9 +72,30 @@ def ai_result_reference(reading: StudyReading, facts: DocumentFacts) -> Instance
     return InstanceReference(study_uid, uids.series_instance_uid, Comprehensive3DSRStorage, uids.sop_instance_uid)
 
 
-def _content(reading: StudyReading, author: Author) -> ContainerContentItem:
+def _segmentations(reading: StudyReading, facts: DocumentFacts) -> list[InstanceReference]:
+    """The segmentation object that the measurements refer to; none where nothing was segmented."""
+    measurements = reading.measurements
+    if measurements is None or not measurements.regions:
+        return []
+    return [segmentation_reference(measurements, reading.series, facts)]
+
+
+def _structure_groups(reading: StudyReading, facts: DocumentFacts) -> list[ContainerContentItem]:
+    measurements = reading.measurements
+    if measurements is None:
+        return []
+    segmenter = author_of(measurements.model, facts)
+    return [
+        group
+        for segmentation in _segmentations(reading, facts)
+        for group in structure_groups(reading, measurements, segmentation, segmenter)
+    ]
+
+
+def _content(reading: StudyReading, author: Author, facts: DocumentFacts) -> ContainerContentItem:
     series, method = reading.series, reading.evidence_method
     groups = [measurement_group(each, series, author, method) for each in reading.findings]
+    groups += _structure_groups(reading, facts)
     items = [
         *opening(author, procedure(series.modality)),
         text(COMMENT, author.warning),

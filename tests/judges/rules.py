@@ -134,18 +134,49 @@ def _groups(root: Node) -> list[Node]:
     return [group for measurements in named(root, "126010") for group in measurements.children]
 
 
+def _is_of_segment(group: Node) -> bool:
+    """Whether a group is of an outlined region (TID 1411) and not of a finding (TID 1501)."""
+    return any(named(group, "121191", deep=False))
+
+
+def _finding_groups(root: Node) -> list[Node]:
+    return [group for group in _groups(root) if not _is_of_segment(group)]
+
+
+def _segment_groups(root: Node) -> list[Node]:
+    return [group for group in _groups(root) if _is_of_segment(group)]
+
+
 def _measurement_groups(document: Dataset, root: Node) -> Iterator[str]:
     groups = _groups(root)
-    if not groups:
+    if not _finding_groups(root):
         yield "no measurement group (OHIF stops)"
     tracked = [node.item.UID for group in groups for node in named(group, "112040", deep=False)]
     if len(set(tracked)) != len(groups):
         yield f"{len(groups)} groups have {len(set(tracked))} tracking UIDs"
     for number, group in enumerate(groups, start=1):
-        for concept in ("112039", "112040", "276214006", "121071", "122157", "121052", "111001", "111003"):
+        of_finding = () if _is_of_segment(group) else ("122157", "121052")
+        for concept in ("112039", "112040", "276214006", "121071", *of_finding, "111001", "111003"):
             if len(list(named(group, concept, deep=False))) != 1:
                 yield f"group {number} has not one {concept}"
         yield from _sites(group, number)
+
+
+def _segments(document: Dataset, root: Node) -> Iterator[str]:
+    """Each outlined region has its own segment, a source series, a volume, and diameters inferred from one image."""
+    segments = [next(named(group, "121191", deep=False)).item for group in _segment_groups(root)]
+    numbers = [each.ReferencedSOPSequence[0].ReferencedSegmentNumber for each in segments]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"the groups refer to the segments {numbers}"
+    for group in _segment_groups(root):
+        for concept in ("121232", "118565006", "103339001", "103340004"):
+            if len(list(named(group, concept, deep=False))) != 1:
+                yield f"{group.name}: not one {concept}"
+        for concept in ("103339001", "103340004"):
+            for node in named(group, concept, deep=False):
+                images = [each.relationship for each in node.children if each.value_type == "IMAGE"]
+                if images != ["INFERRED FROM"]:
+                    yield f"{node.name}: not inferred from one image"
 
 
 def _sites(group: Node, number: int) -> Iterator[str]:
@@ -168,17 +199,20 @@ def _for_ohif(document: Dataset, root: Node) -> Iterator[str]:
 
 
 def _numbers(document: Dataset, root: Node) -> Iterator[str]:
+    """Shares in percent; of outlined regions volumes in mL, lengths in mm and CT numbers in HU."""
+    measured_units = {"118565006": "mL", "103339001": "mm", "103340004": "mm", "112031": "[hnsf'U]"}
     for node in root.walk():
         if node.value_type != "NUM":
             continue
         measured = node.item.MeasuredValueSequence[0]
         unit = measured.MeasurementUnitsCodeSequence[0].CodeValue
-        if unit != "%" or not 0 <= measured.NumericValue <= 100:
-            yield f"{node.name} is {measured.NumericValue} {unit}"
+        value, expected = measured.NumericValue, measured_units.get(node.code[0], "%")
+        if unit != expected or (unit == "%" and not 0 <= value <= 100) or (unit in ("mL", "mm") and value <= 0):
+            yield f"{node.name} is {value} {unit}"
 
 
 def _slices(document: Dataset, root: Node) -> Iterator[str]:
-    for group in _groups(root):
+    for group in _finding_groups(root):
         presence = next(named(group, "121052", deep=False)).item.ConceptCodeSequence[0].CodeValue
         weights = list(named(group, "SLICE_EVIDENCE", deep=False))
         if (presence == "272519000") == bool(weights):
@@ -191,7 +225,7 @@ def _slices(document: Dataset, root: Node) -> Iterator[str]:
 def _points(document: Dataset, root: Node) -> Iterator[str]:
     """Points lie in the frame of reference of the images, one for each slice weight or none at all."""
     frames = {node.item.UID for node in named(root, "112227")}
-    for group in _groups(root):
+    for group in _finding_groups(root):
         peaks = list(named(group, "PEAK_HEAT", deep=False))
         if len(peaks) not in (0, len(list(named(group, "SLICE_EVIDENCE", deep=False)))):
             yield f"{len(peaks)} points for another number of slices"
@@ -236,7 +270,7 @@ def _text_class(document: Dataset, root: Node) -> Iterator[str]:
 
 FOR_ALL: list[Rule] = [_complete, _often_forgotten, _uids, _evidence, _coding_schemes, _statements]
 BY_MACHINE: list[Rule] = [_unverified, _equipment, _says_who_wrote_it]
-FOR_AI_RESULT: list[Rule] = [_image_library, _measurement_groups, _for_ohif, _numbers, _slices, _points]
+FOR_AI_RESULT: list[Rule] = [_image_library, _measurement_groups, _segments, _for_ohif, _numbers, _slices, _points]
 FOR_TEXT: list[Rule] = [_text_class, _sections]
 OF_KIND: dict[int, list[Rule]] = {
     9001: [*BY_MACHINE, *FOR_AI_RESULT],
