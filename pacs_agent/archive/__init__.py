@@ -24,6 +24,7 @@ from pacs_agent.archive.part10 import (
     part10_head,
     split_part10,
 )
+from pacs_agent.archive.parts import Part
 from pacs_agent.archive.receipt import Receipt, Taken
 from pacs_agent.archive.recovery import Recovered, recover, relying_on_files
 from pacs_agent.archive.removal import Removed, StudyInUse, remove_study, sweep_removed
@@ -49,6 +50,7 @@ __all__ = [
     "Leaving",
     "NotArchived",
     "NotPart10",
+    "Part",
     "Receipt",
     "Recovered",
     "Removed",

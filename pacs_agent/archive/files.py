@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pacs_agent.archive.errors import StorageFailure
+from pacs_agent.archive.parts import Part, not_taken, rename_new, write_all
 
 STALE_AFTER_S = 3600.0
 """No write takes this long: an older temporary file belongs to a process that died."""
@@ -56,13 +56,13 @@ class DigestFiles:
         except FileExistsError:
             return False
         except OSError as error:
-            raise _not_taken(error) from error
+            raise not_taken(error) from error
         try:
             _write_synced(descriptor, pieces)
             self._sync_name(target)
         except OSError as error:
             self._undo(target, descriptor)
-            raise _not_taken(error) from error
+            raise not_taken(error) from error
         finally:
             os.close(descriptor)
         return True
@@ -76,24 +76,46 @@ class DigestFiles:
         try:
             descriptor = os.open(temporary, _NEW, 0o666)
         except OSError as error:
-            raise _not_taken(error) from error
+            raise not_taken(error) from error
         try:
             _write_synced(descriptor, pieces)
             self._give_place(temporary, self.path(digest))
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-            raise _not_taken(error) from error
+            raise not_taken(error) from error
         finally:
             os.close(descriptor)
 
-    def adopt(self, digest: str, written: Path, descriptor: int) -> None:
-        """Gives a file in `incoming`, open under `descriptor`, its place, as `replace` does."""
+    def place(self, digest: str, part: Part) -> bool:
+        """Gives a part that is written whole its place, as `create` does: or tells that there is a file already.
+
+        It gets its name first and is synced then, so that one sync makes both durable. It takes no other file's name:
+        that one may be relied on already. Raises StorageFailure.
+        """
+        target, renamed = self.path(digest), None
         try:
-            os.fsync(descriptor)
-            self._give_place(written, self.path(digest))
+            if self._name_goes_along and part.path is not None:
+                renamed = rename_new(part.path, target)
         except OSError as error:
-            raise _not_taken(error) from error
+            raise not_taken(error) from error
+        if renamed is None:
+            return self._place_synced(digest, part)
+        if renamed:
+            part.path = None
+            self._sync_placed(target, part.descriptor)
+        return renamed
+
+    def adopt(self, digest: str, part: Part) -> None:
+        """Gives a part that is written whole its place, as `replace` does. Raises StorageFailure."""
+        if part.path is None:
+            raise ValueError("a part has its place already")
+        try:
+            os.fsync(part.descriptor)
+            self._give_place(part.path, self.path(digest))
+        except OSError as error:
+            raise not_taken(error) from error
+        part.path = None
 
     def confirm(self, digest: str) -> None:
         """Makes a file durable that is there already. Raises StorageFailure."""
@@ -106,15 +128,19 @@ class DigestFiles:
                 os.close(descriptor)
             _sync_folder(path.parent)
         except OSError as error:
-            raise _not_taken(error) from error
+            raise not_taken(error) from error
 
     def sync_incoming(self) -> None:
         """Makes the names of what was made in `incoming` durable."""
         _sync_folder(self.incoming)
 
+    def begin(self) -> Part:
+        """A file that goes to the disk while more of it comes. Raises StorageFailure."""
+        return Part(self.new_part())
+
     def new_part(self) -> Path:
         """Where a temporary file may be made; `sweep` takes away what died processes left there."""
-        return self.incoming / f"{uuid.uuid4().hex}.part"
+        return self.incoming / f"{os.urandom(16).hex()}.part"
 
     def remove(self, digest: str) -> None:
         """Takes away a file that was never indexed."""
@@ -172,6 +198,20 @@ class DigestFiles:
         written.rename(target)
         _sync_folder(target.parent)
 
+    def _place_synced(self, digest: str, part: Part) -> bool:
+        """Where one sync is not enough: a part is whole on disk before it may take another's name."""
+        if self.path(digest).exists():
+            return False
+        self.adopt(digest, part)
+        return True
+
+    def _sync_placed(self, target: Path, descriptor: int) -> None:
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            self._undo(target, descriptor)
+            raise not_taken(error) from error
+
     def _undo(self, target: Path, descriptor: int) -> None:
         """Takes away a file that was begun here, unless another association has put its own in its place."""
         aside = self._new_aside(target.stem)
@@ -204,23 +244,8 @@ def filesystem(folder: Path) -> str:
 
 
 def _write_synced(descriptor: int, pieces: Sequence[bytes | memoryview]) -> None:
-    rest = [memoryview(piece) for piece in pieces]
-    while rest:
-        rest = _behind(rest, os.writev(descriptor, rest))
+    write_all(descriptor, pieces)
     os.fsync(descriptor)
-
-
-def _behind(pieces: list[memoryview], written: int) -> list[memoryview]:
-    """What is left when so many bytes are written; one write takes 2 GiB at most on Linux."""
-    for number, piece in enumerate(pieces):
-        if written < len(piece):
-            return [piece[written:], *pieces[number + 1 :]]
-        written -= len(piece)
-    return []
-
-
-def _not_taken(error: OSError) -> StorageFailure:
-    return StorageFailure(f"the archive's disk did not take an instance: {error.strerror or error}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""One instance on its way in: its bytes lie in memory up to a limit, then in a temporary file beside the archive.
+"""One instance on its way in: its bytes lie in memory up to a limit, and go to a temporary file beside the archive.
 
 Memory is shared out by `Arrivals`, one of a process: buffers are used again, so that an image costs no fresh pages, and
 instances beyond the budget go to files at once. The digest goes along with the bytes.
@@ -6,14 +6,12 @@ instances beyond the budget go to files at once. The digest goes along with the 
 
 import hashlib
 import mmap
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-from pacs_agent.archive import DigestFiles, came, part10_head
+from pacs_agent.archive import DigestFiles, Part, StorageFailure, came, part10_head
 from pacs_agent.db import Origin
 from pacs_agent.receive.refusal import OutOfResources
 
@@ -25,6 +23,8 @@ WINDOW_BYTES = 256 << 10
 """Memory of an instance beyond the budget: its bytes pass through to the file."""
 HASHED_AT_ONCE_BYTES = 128 << 10
 """Large updates let other threads run meanwhile, and small ones would cost a call each."""
+WRITTEN_AT_ONCE_BYTES = 256 << 10
+"""The disk begins with so much while the rest is on the wire. What is smaller as a whole is written at its end."""
 KEPT_WARM_BYTES = 1 << 20
 """Pages of a buffer that is not in use which stay with the process."""
 
@@ -72,13 +72,16 @@ class Arrivals:
         with self._lock:
             self._idle.append(buffer)
 
-    def new_file(self) -> Path:
-        """Where a new temporary file may be; the archive's sweep removes what died processes leave there."""
-        return self._files.new_part()
+    def new_part(self) -> Part:
+        """A new temporary file; the archive's sweep removes what died processes leave there. Raises StorageFailure."""
+        return self._files.begin()
 
 
 class Incoming:
-    """One instance on its way in: memory up to SPOOL_BYTES, then a temporary file. One thread at a time."""
+    """One instance on its way in. One thread at a time.
+
+    It lies in memory up to SPOOL_BYTES and goes to a file meanwhile, piece by piece, unless it is small.
+    """
 
     def __init__(self, announced: Announced, arrivals: Arrivals) -> None:
         self.announced = announced
@@ -86,7 +89,7 @@ class Incoming:
         self._arrivals = arrivals
         self._buffer: mmap.mmap | None = arrivals.take()
         self._view = memoryview(self._buffer)
-        self._filled = self._hashed = self._touched_bytes = 0
+        self._filled = self._hashed = self._written = self._touched_bytes = 0
         self._sha256 = hashlib.sha256()
         self._head = part10_head(
             announced.sop_class_uid,
@@ -94,16 +97,17 @@ class Incoming:
             announced.transfer_syntax_uid,
             came(Origin.RECEIVED, announced.source),
         )
-        self._path: Path | None = None
-        self._descriptor = -1
+        self._part: Part | None = None
 
     def room(self, count: int) -> memoryview:
         """Where the next `count` bytes go; perhaps fewer than asked for, never none.
 
         Raises OutOfResources when the disk does not take what came before.
         """
+        if self._filled - self._written >= WRITTEN_AT_ONCE_BYTES:
+            self._write()
         if self._filled == len(self._view):
-            self._spool()
+            self._begin_again()
         return self._view[self._filled : self._filled + max(count, 1)]
 
     def advance(self, count: int) -> None:
@@ -112,6 +116,11 @@ class Incoming:
         self.size_bytes += count
         if self._filled - self._hashed >= HASHED_AT_ONCE_BYTES:
             self._hash()
+
+    def complete(self) -> None:
+        """The last byte came: the disk begins with the rest. Raises OutOfResources."""
+        if self._part is not None:
+            self._write()
 
     @property
     def digest(self) -> str:
@@ -122,12 +131,12 @@ class Incoming:
     @contextmanager
     def content(self) -> Iterator[memoryview]:
         """All bytes so far, not to be kept. Raises OutOfResources when the disk does not take them."""
-        if self._path is None:
+        if self._filled == self.size_bytes or self._part is None:
             yield self._view[: self._filled]
             return
-        self._spool()
+        self._write()
         with (
-            mmap.mmap(self._descriptor, len(self._head) + self.size_bytes, prot=mmap.PROT_READ) as mapped,
+            mmap.mmap(self._part.descriptor, len(self._head) + self.size_bytes, prot=mmap.PROT_READ) as mapped,
             memoryview(mapped) as view,
             view[len(self._head) :] as data_set,
         ):
@@ -135,28 +144,21 @@ class Incoming:
 
     def create_in(self, files: DigestFiles) -> bool:
         """Makes the archive's file of it, or tells that there is one already. Raises StorageFailure."""
-        if self._path is None:
+        if self._part is None:
             return files.create(self.digest, (self._head, self._view[: self._filled]))
-        if files.path(self.digest).exists():
-            return False
-        self.replace_in(files)
-        return True
+        return files.place(self.digest, self._part)
 
     def replace_in(self, files: DigestFiles) -> None:
         """Makes the archive's file of it, whether there is one or not. Raises StorageFailure."""
-        if self._path is None:
+        if self._part is None:
             files.replace(self.digest, (self._head, self._view[: self._filled]))
-            return
-        files.adopt(self.digest, self._path, self._descriptor)
-        self._path = None
+        else:
+            files.adopt(self.digest, self._part)
 
     def discard(self) -> None:
         """Gives back memory and file; nothing is left. Does no harm when called again, or after `finish`."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        if self._part is not None:
+            self._part.close()
         if self._buffer is not None:
             buffer, self._buffer = self._buffer, None
             self._view = memoryview(b"")
@@ -166,22 +168,23 @@ class Incoming:
         self._sha256.update(self._view[self._hashed : self._filled])
         self._hashed = self._filled
 
-    def _spool(self) -> None:
-        """Puts what is in memory behind what is in the file."""
+    def _begin_again(self) -> None:
+        """The buffer is full: what is in it is hashed and written, and makes room."""
         self._hash()
+        self._write()
         self._touched_bytes = max(self._touched_bytes, self._filled)
+        self._filled = self._hashed = self._written = 0
+
+    def _write(self) -> None:
+        """Puts what is in memory alone behind what is in the file."""
+        pieces: list[bytes | memoryview] = [self._view[self._written : self._filled]]
         try:
-            if self._path is None:
-                self._path = self._arrivals.new_file()
-                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-                os.write(self._descriptor, self._head)
-            rest = self._view[: self._filled]
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-        except OSError as error:
+            if self._part is None:
+                self._part = self._arrivals.new_part()
+                pieces.insert(0, self._head)
+            self._part.write(pieces)
+        except StorageFailure as error:
             with suppress(OSError):
                 self.discard()
-            raise OutOfResources(
-                f"the archive's disk did not take an instance: {error.strerror or error}; make room there"
-            ) from error
-        self._filled = self._hashed = 0
+            raise OutOfResources(str(error)) from error
+        self._written = self._filled

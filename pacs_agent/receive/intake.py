@@ -70,6 +70,7 @@ class Intake:
         """
         announced = incoming.announced
         try:
+            incoming.complete()
             with incoming.content() as data_set:
                 header = checked_header(data_set, announced)
             self._check_room(incoming.size_bytes)

@@ -19,8 +19,8 @@ from pacs_agent.archive import (
     NotArchived,
     StorageFailure,
     Taken,
-    files,
     part10_head,
+    parts,
 )
 from pacs_agent.db import (
     AuditEvent,
@@ -278,7 +278,52 @@ def test_failed_write_leaves_the_file_that_another_association_put_there(
 
 @pytest.mark.parametrize(("written", "expected"), [(0, [b"ab", b"cde"]), (2, [b"cde"]), (3, [b"de"]), (5, [])])
 def test_what_one_write_left_is_written_by_the_next(written: int, expected: list[bytes]) -> None:
-    assert files._behind([memoryview(b"ab"), memoryview(b"cde")], written) == expected
+    assert parts._behind([memoryview(b"ab"), memoryview(b"cde")], written) == expected
+
+
+def part_of(archive: Archive, content: bytes) -> parts.Part:
+    part = archive.files.begin()
+    part.write([content[:5], content[5:]])
+    return part
+
+
+@pytest.mark.parametrize("can_rename", [True, False])
+@pytest.mark.parametrize("name_goes_along", [True, False])
+def test_a_part_gets_its_place_once_and_is_synced_there(
+    archive: Archive, steps: list[str], monkeypatch: pytest.MonkeyPatch, can_rename: bool, name_goes_along: bool
+) -> None:
+    monkeypatch.setattr(archive.files, "_name_goes_along", name_goes_along)
+    if not can_rename:
+        monkeypatch.setattr(parts, "_renameat2", None)
+    digest, content = "ab" * 32, b"the whole story"
+    first, second = part_of(archive, content), part_of(archive, content)
+    assert archive.files.place(digest, first)
+    assert steps == (["sync file"] if can_rename and name_goes_along else ["sync file", "rename", "sync folder"])
+    assert not archive.files.place(digest, second)
+    first.close()
+    second.close()
+    second.close()
+    assert archive.path(digest).read_bytes() == content
+    assert not temporary_files(archive)
+
+
+def test_a_part_that_cannot_be_synced_leaves_nothing(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_descriptor: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    part = part_of(archive, b"the whole story")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        with pytest.raises(StorageFailure, match="Input/output"):
+            archive.files.place("ab" * 32, part)
+    part.close()
+    assert not files_of(archive)
+    assert not temporary_files(archive)
+
+
+def test_what_the_system_refuses_of_a_rename_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No such file"):
+        parts.rename_new(tmp_path / "missing", tmp_path / "new")
 
 
 def test_database_that_is_gone_is_a_storage_failure(archive: Archive, database: Database) -> None:

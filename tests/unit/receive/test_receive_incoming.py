@@ -156,7 +156,7 @@ def test_full_disk_while_an_instance_comes_is_told_so(
     sent = encoded(ct_slice())
     incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, sent.transfer_syntax_uid, "A@1"))
     with monkeypatch.context() as patch:
-        patch.setattr(os, "write", full)
+        patch.setattr(os, "writev", full)
         with pytest.raises(OutOfResources, match="No space left"):
             receive(incoming, sent.data_set)
     incoming.discard()
