@@ -57,7 +57,7 @@ def fit(network: Segmenter, examples: Sequence[Example], settings: FitSettings, 
     def loss_of(batch: tuple[Tensor, Tensor], step: int) -> Tensor:
         return loss_at(network, batch, step)
 
-    stage = Stage(STAGE, settings, network, batches, loss_of, weight_decay=settings.weight_decay)
+    stage = Stage(STAGE, settings, network, batches, loss_of, weight_decay=settings.weight_decay, speed="crops_per_s")
     run_stage(stage, folder, settings.checkpoint_every)
     return network.eval()
 
@@ -70,5 +70,5 @@ def loss_at(network: Segmenter, batch: tuple[Tensor, Tensor], step: int) -> Tens
     measure = affinity_loss if network.output == "affinities" else class_loss
     loss = measure(logits.float(), target)
     if not torch.isfinite(loss):
-        raise LossNotFinite(f"the loss of step {step} is {float(loss)}: lower the rate and go on from the checkpoint")
+        raise LossNotFinite(f"the loss of step {step} is {loss.item()}: lower the rate and go on from the checkpoint")
     return loss
