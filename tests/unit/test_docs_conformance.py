@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask import Flask
 from pydicom.dataset import Dataset
@@ -29,6 +30,7 @@ from pacs_agent.deliver.answer import Verdict, verdict_of
 from pacs_agent.deliver.commitment import SAME_ASSOCIATION_S
 from pacs_agent.deliver.kinds import KINDS
 from pacs_agent.deliver.vouching import CLASS_INSTANCE_CONFLICT
+from pacs_agent.imaging.measure import Measured
 from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
 from pacs_agent.inference.reading import (
     BundleIdentity,
@@ -40,6 +42,7 @@ from pacs_agent.inference.reading import (
     StudyReading,
 )
 from pacs_agent.inference.reading import Code as ReadingCode
+from pacs_agent.inference.segmented import Segmentation, SegmentedRegion, Structure
 from pacs_agent.ops.dicom_tls import CIPHER_SUITES, HANDSHAKE_TIMEOUT_S
 from pacs_agent.receive import Intake, commitment
 from pacs_agent.receive import refusal as refusals
@@ -64,6 +67,7 @@ from pacs_agent.results import (
     compose_assessment,
     compose_draft_report,
     compose_no_result,
+    compose_segmentation,
     compose_verified_report,
 )
 from pacs_agent.results.document import SERIES_NUMBERS
@@ -192,7 +196,39 @@ def _documents() -> dict[ObjectKind, Dataset]:
         ObjectKind.NO_RESULT: compose_no_result(Refusal("localizer", "only localizers"), [header], facts),
         ObjectKind.ASSESSMENT: compose_assessment(_reviewed(reading, header), facts),
         ObjectKind.VERIFIED_REPORT: compose_verified_report(_reviewed(reading, header), facts),
+        ObjectKind.SEGMENTATION: compose_segmentation(_segmentation(reading), [_with_geometry(header)], facts),
     }
+
+
+def _segmentation(reading: StudyReading) -> Segmentation:
+    lung = ReadingCode(value="39607008", scheme="SCT", meaning="Lung")
+    measured = Measured(
+        volume_ml=1,
+        longest_diameter_mm=1,
+        diameter_slice=0,
+        diameter_ends_mm=((0, 0, 0), (1, 0, 0)),
+        short_diameter_mm=1,
+        mean_hu=0,
+        sd_hu=0,
+    )
+    region = SegmentedRegion(
+        structure=Structure("lung", "Lung", lung, lung, (1, 2, 3), "organ"),
+        number=1,
+        side="left",
+        box=(slice(0, 1), slice(0, 1), slice(0, 1)),
+        crop=np.ones((1, 1, 1), np.bool_),
+        measured=measured,
+    )
+    return Segmentation(reading.bundle, reading.series, (region,))
+
+
+def _with_geometry(header: Dataset) -> Dataset:
+    header.Rows = header.Columns = 1
+    header.ImagePositionPatient, header.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
+    header.PixelSpacing, header.RescaleSlope, header.RescaleIntercept, header.Modality = [1, 1], 1, 0, "CT"
+    header.LossyImageCompression, header.LossyImageCompressionRatio = "01", 10
+    header.LossyImageCompressionMethod = "ISO_10918_1"
+    return header
 
 
 def _reviewed(reading: StudyReading, header: Dataset) -> ReviewedReading:
@@ -279,10 +315,15 @@ def _reading() -> StudyReading:
 def test_created_documents() -> None:
     expected = [
         f"| {kind.value} | {UID(document.SOPClassUID).name} | {document.SOPClassUID} "
-        f"| TID {document.ContentTemplateSequence[0].TemplateIdentifier} | {SERIES_NUMBERS[kind]} |"
+        f"| {_template(document)} | {SERIES_NUMBERS[kind]} |"
         for kind, document in _documents().items()
     ]
     assert rows("8.1 Created documents") == expected
+
+
+def _template(document: Dataset) -> str:
+    templates = document.get("ContentTemplateSequence")
+    return f"TID {templates[0].TemplateIdentifier}" if templates else "–"
 
 
 def test_storage_commitment() -> None:
@@ -327,7 +368,7 @@ def test_headings_of_text_documents() -> None:
     headings = {
         item.ConceptNameCodeSequence[0].CodeMeaning
         for kind, document in _documents().items()
-        if kind not in (ObjectKind.AI_RESULT, ObjectKind.ASSESSMENT)
+        if kind not in (ObjectKind.AI_RESULT, ObjectKind.ASSESSMENT, ObjectKind.SEGMENTATION)
         for item in document.ContentSequence
         if item.ValueType == "CONTAINER"
     }
