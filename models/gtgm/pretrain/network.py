@@ -32,8 +32,8 @@ class GtgmNetwork(nn.Module):
         self.preset = preset
         self.encoder = new_encoder(preset.encoder)
         self.text = _text_tower(preset)
-        self.volume_head = _head(embedding_width(preset.encoder), preset.embedding_width)
-        self.text_head = _head(self.text.width, preset.embedding_width)
+        self.volume_head = new_head(embedding_width(preset.encoder), preset.embedding_width)
+        self.text_head = new_head(self.text.width, preset.embedding_width)
         self.queue = EmbeddingQueue(preset.queue.size, preset.embedding_width, preset.queue.warm_up_steps)
         self.parts: dict[str, float] = {}
         """Terms of the last loss, and the share of texts that found their volume in the batch."""
@@ -84,8 +84,8 @@ class GtgmNetwork(nn.Module):
         return loss
 
 
-def _head(width_in: int, width_out: int) -> nn.Sequential:
-    """Two layers; normalised first, since encoders give features of very different size."""
+def new_head(width_in: int, width_out: int) -> nn.Sequential:
+    """A head into the common space: two layers, normalised first, as encoders give features of very different size."""
     return nn.Sequential(
         nn.LayerNorm(width_in), nn.Linear(width_in, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, width_out)
     )
