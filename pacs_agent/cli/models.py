@@ -26,32 +26,34 @@ def model() -> None:
 @json_option
 @pass_agent
 def model_list(agent: Agent, as_json: bool) -> None:
-    """List the bundles installed, which of them read studies, and which are refused, with the reason."""
+    """List the bundles installed, which of them are in use, and which are refused, with the reason."""
     folder = agent.settings.inference.bundles_dir
     with agent.database.reading() as session:
         activated = inference.activated_digests(session)
     print_rows(
         [_bundle_row(agent, path, activated) for path in inference.bundle_folders(folder)],
         as_json=as_json,
-        columns=("name", "version", "state", "signed_by", "modalities", "findings", "demo"),
+        columns=("name", "version", "task", "state", "signed_by", "modalities", "findings", "structures", "demo"),
         empty=f"No bundle in {folder}. Copy a signed one there, or train and sign one (docs/models.md)",
     )
 
 
 def _bundle_row(agent: Agent, folder: Path, activated: Iterable[str]) -> dict[str, Any]:
     try:
-        bundle = inference.load_bundle(folder, agent.settings.inference.trusted_keys)
+        bundle = inference.load_any(folder, agent.settings.inference.trusted_keys)
     except inference.BundleRefused as refusal:
-        unknown = dict.fromkeys(("version", "signed_by", "modalities", "findings", "demo"))
+        unknown = dict.fromkeys(("version", "task", "signed_by", "modalities", "findings", "structures", "demo"))
         return {"name": folder.name, "state": f"refused: {refusal}", "folder": folder, **unknown}
     manifest = bundle.manifest
     return {
         "name": manifest.name,
         "version": manifest.version,
+        "task": manifest.task,
         "state": "activated" if bundle.digest in activated else "ready",
         "signed_by": bundle.signer.name,
         "modalities": manifest.accepts.modalities,
-        "findings": len(manifest.findings),
+        "findings": len(manifest.findings) if isinstance(manifest, inference.Manifest) else None,
+        "structures": None if isinstance(manifest, inference.Manifest) else len(manifest.structures),
         "demo": manifest.demo,
         "folder": folder,
     }
@@ -64,7 +66,7 @@ def _bundle_row(agent: Agent, folder: Path, activated: Iterable[str]) -> dict[st
 def model_show(agent: Agent, name: str, as_json: bool) -> None:
     """Show a bundle's manifest, its self-test now, and its card."""
     bundle = _bundle(agent, name)
-    report = inference.self_test(bundle, agent.settings.inference)
+    report = inference.self_test_of(bundle, agent.settings.inference)
     if as_json:
         print_json(
             {
@@ -116,7 +118,7 @@ def _print_verifications(found: Iterable[inference.Verification]) -> None:
 @click.argument("name_or_folder")
 @pass_agent
 def model_activate(agent: Agent, name_or_folder: str) -> None:
-    """Verify an installed bundle and let it read studies in the place of other versions of its name."""
+    """Verify an installed bundle and let it read or segment studies in the place of other versions of its name."""
     folder = _folder(agent, name_or_folder)
     bundles_dir = agent.settings.inference.bundles_dir
     if folder.resolve().parent != bundles_dir.resolve():
@@ -125,7 +127,9 @@ def model_activate(agent: Agent, name_or_folder: str) -> None:
         bundle = inference.activate(folder, agent.settings, agent.database, actor=ACTOR)
     except inference.BundleRefused as refusal:
         raise click.ClickException(f"not activated. {refusal}") from refusal
-    console().print(f"{bundle.manifest.name} {bundle.manifest.version} reads from the next study on")
+    console().print(
+        f"{bundle.manifest.name} {bundle.manifest.version} {inference.verb_of(bundle)} from the next study on"
+    )
 
 
 @model.command("rollback")
@@ -137,7 +141,9 @@ def model_rollback(agent: Agent, name: str) -> None:
         bundle = inference.roll_back(name, agent.settings, agent.database, actor=ACTOR)
     except (inference.BundleRefused, inference.NothingToRollBack) as error:
         raise click.ClickException(f"not rolled back. {error}") from error
-    console().print(f"{bundle.manifest.name} {bundle.manifest.version} reads from the next study on")
+    console().print(
+        f"{bundle.manifest.name} {bundle.manifest.version} {inference.verb_of(bundle)} from the next study on"
+    )
 
 
 @model.command("install")
@@ -230,10 +236,10 @@ def model_lift_recall(agent: Agent, name: str, version: str) -> None:
     console().print(f"the recall of {name} {version} is lifted")
 
 
-def _bundle(agent: Agent, name: str) -> inference.Bundle:
+def _bundle(agent: Agent, name: str) -> inference.AnyBundle:
     folder = _folder(agent, name)
     try:
-        return inference.load_bundle(folder, agent.settings.inference.trusted_keys)
+        return inference.load_any(folder, agent.settings.inference.trusted_keys)
     except inference.BundleRefused as refusal:
         raise click.ClickException(f"{folder.name} is refused: {refusal}") from refusal
 

@@ -23,7 +23,7 @@ class Changing:
     """From which configuration to which, and the bundles installed here by digest."""
 
     settings: Settings
-    bundles: Mapping[str, inference.Bundle]
+    bundles: Mapping[str, inference.AnyBundle]
     before: Configuration
     after: Configuration
 

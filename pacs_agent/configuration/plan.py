@@ -98,9 +98,9 @@ def apply_plan(settings: Settings, database: Database, wanted: Configuration, di
     return plan
 
 
-def _bundles(settings: Settings) -> dict[str, inference.Bundle]:
+def _bundles(settings: Settings) -> dict[str, inference.AnyBundle]:
     """The bundles installed here, by digest."""
-    return {bundle.digest: bundle for bundle in inference.installed_bundles(settings.inference).bundles}
+    return {bundle.digest: bundle for bundle in inference.installed_bundles(settings.inference).all}
 
 
 def _after(before: Configuration, wanted: Configuration) -> Configuration:

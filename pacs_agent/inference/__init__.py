@@ -17,11 +17,14 @@ from pacs_agent.inference.activation import (
 )
 from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.bundle import (
+    AnyBundle,
     Bundle,
     InstalledBundles,
+    SegmenterBundle,
     bundle_folders,
     installed_bundles,
     installed_stamp,
+    load_any,
     load_bundle,
 )
 from pacs_agent.inference.checking import CheckRuns, Checks
@@ -57,16 +60,18 @@ from pacs_agent.inference.shadow import (
     running_shadow,
     shadow_bundle,
     start_shadow,
+    verb_of,
 )
 from pacs_agent.inference.shown_heat import HeatGone, heat_of_reading
 from pacs_agent.inference.signature import Signer, trusted_keys
 from pacs_agent.inference.statistics import count_reading, week_of
 from pacs_agent.inference.tokens import token_key
 from pacs_agent.inference.turns import Turns
-from pacs_agent.inference.verification import BundleCheck, Verification, verify
+from pacs_agent.inference.verification import BundleCheck, Verification, self_test_of, verify
 
 __all__ = [
     "AcceptedInput",
+    "AnyBundle",
     "Attributes",
     "Bundle",
     "BundleCheck",
@@ -101,6 +106,7 @@ __all__ = [
     "RawReading",
     "Reader",
     "RecallRefused",
+    "SegmenterBundle",
     "SelfTestReport",
     "Sentence",
     "ShadowRefused",
@@ -127,6 +133,7 @@ __all__ = [
     "installed_bundles",
     "installed_stamp",
     "lift_recall",
+    "load_any",
     "load_bundle",
     "name_of",
     "newest_shadow",
@@ -138,11 +145,13 @@ __all__ = [
     "roll_back",
     "running_shadow",
     "self_test",
+    "self_test_of",
     "shadow_bundle",
     "start_shadow",
     "token_key",
     "trusted_keys",
     "uses_stamp",
+    "verb_of",
     "verify",
     "version_key",
     "versions_read",

@@ -1,4 +1,4 @@
-"""Which bundles read studies: of each model's name one version, and only one that is verified here.
+"""Which bundles read and segment studies: of each model's name one version, and only one that is verified here.
 
 The version in use is the one activated last. Until one was activated it is the newest that was put into the folder of
 bundles by hand; one that came in through the agent waits for its activation. A version that is recalled reads nothing.
@@ -14,7 +14,16 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, ModelActivation, ModelRecall, ModelUpload
-from pacs_agent.inference.bundle import Bundle, installed_bundles, installed_stamp, load_bundle
+from pacs_agent.inference.bundle import (
+    AnyBundle,
+    Bundle,
+    SegmenterBundle,
+    installed_bundles,
+    installed_stamp,
+    load_any,
+    readers_of,
+    segmenters_of,
+)
 from pacs_agent.inference.recall import recall_of, recalls, recalls_changed
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.inference.verification import ensure_verified
@@ -26,11 +35,13 @@ MEMORY = "verified"
 
 @dataclass(frozen=True)
 class BundlesInUse:
-    """The bundles that read, those that are installed beside them, and why others do not read."""
+    """The bundles that read and those that segment, what is installed beside them, and why others are not used."""
 
     bundles: tuple[Bundle, ...] = ()
     beside: tuple[Bundle, ...] = ()
     refused: tuple[BundleRefused, ...] = ()
+    segmenters: tuple[SegmenterBundle, ...] = ()
+    segmenters_beside: tuple[SegmenterBundle, ...] = ()
 
 
 class NothingToRollBack(Exception):
@@ -45,12 +56,12 @@ class NothingToRollBack(Exception):
 
 
 def bundles_in_use(settings: Settings, database: Database) -> BundlesInUse:
-    """The bundles that read studies here, each verified; a refusal leaves an audit line."""
+    """The bundles that read and segment studies here, each verified; a refusal leaves an audit line."""
     installed = installed_bundles(settings.inference)
     with database.reading() as session:
-        chosen, missing = _chosen(session, installed.bundles)
+        chosen, missing = _chosen(session, installed.all)
         recalled = recalls(session)
-    ready, refused = [], [*installed.refused, *missing]
+    ready, refused = list[AnyBundle](), [*installed.refused, *missing]
     for bundle in chosen:
         try:
             _refuse_recalled(bundle, recalled.get((bundle.manifest.name, bundle.manifest.version)))
@@ -60,28 +71,30 @@ def bundles_in_use(settings: Settings, database: Database) -> BundlesInUse:
             refused.append(refusal)
     if refused:
         note_refusals(database, refused)
-    beside = tuple(bundle for bundle in installed.bundles if bundle not in chosen)
-    return BundlesInUse(tuple(ready), beside, tuple(refused))
+    beside = [bundle for bundle in installed.all if bundle not in chosen]
+    return BundlesInUse(
+        readers_of(ready), readers_of(beside), tuple(refused), segmenters_of(ready), segmenters_of(beside)
+    )
 
 
-def chosen_bundles(session: Session, installed: Iterable[Bundle]) -> list[Bundle]:
-    """Those of the installed bundles that are to read; whether they may run here is not asked."""
+def chosen_bundles(session: Session, installed: Iterable[AnyBundle]) -> list[AnyBundle]:
+    """Those of the installed bundles that are to be used; whether they may run here is not asked."""
     return _chosen(session, installed)[0]
 
 
-def _chosen(session: Session, installed: Iterable[Bundle]) -> tuple[list[Bundle], list[BundleRefused]]:
+def _chosen(session: Session, installed: Iterable[AnyBundle]) -> tuple[list[AnyBundle], list[BundleRefused]]:
     waiting = set(session.scalars(select(ModelUpload.digest)))
     return choose(installed, _activated(session), waiting)
 
 
 def choose(
-    installed: Iterable[Bundle], activated: dict[str, ModelActivation], waiting: Collection[str] = ()
-) -> tuple[list[Bundle], list[BundleRefused]]:
+    installed: Iterable[AnyBundle], activated: dict[str, ModelActivation], waiting: Collection[str] = ()
+) -> tuple[list[AnyBundle], list[BundleRefused]]:
     """Of each name the version activated or else the newest, and what was activated but is not installed.
 
     `waiting` are the digests of those that must be activated to be used.
     """
-    of_name: dict[str, list[Bundle]] = {name: [] for name in activated}
+    of_name: dict[str, list[AnyBundle]] = {name: [] for name in activated}
     for bundle in installed:
         of_name.setdefault(bundle.manifest.name, []).append(bundle)
     chosen, missing = [], []
@@ -113,13 +126,14 @@ def activated_digests(session: Session) -> frozenset[str]:
     return frozenset(row.digest for row in _activated(session).values())
 
 
-def activate(folder: Path, settings: Settings, database: Database, *, actor: str) -> Bundle:
+def activate(folder: Path, settings: Settings, database: Database, *, actor: str) -> AnyBundle:
     """Puts an installed bundle in use from each worker's next study on, with an audit line either way.
 
     Raises BundleRefused, with what failed, when its verification fails; nothing changes then.
     """
     try:
-        bundle = load_bundle(folder, settings.inference.trusted_keys)
+        bundle = load_any(folder, settings.inference.trusted_keys)
+        _refuse_shared_name(bundle, installed_bundles(settings.inference).all)
         ensure_usable(bundle, settings, database)
     except BundleRefused as refusal:
         note_refusals(database, [refusal], actor)
@@ -133,21 +147,28 @@ def activate(folder: Path, settings: Settings, database: Database, *, actor: str
     return bundle
 
 
-def _read_until_now(name: str, settings: Settings, database: Database) -> Bundle | None:
+def _refuse_shared_name(bundle: AnyBundle, installed: Iterable[AnyBundle]) -> None:
+    """A name stands for one version in use: a segmenter must not take the place of a model that reads."""
+    if any(one.manifest.name == bundle.manifest.name and type(one) is not type(bundle) for one in installed):
+        fault = "has the name of an installed model of another task"
+        raise BundleRefused(bundle.folder.name, fault, "export it under a name of its own")
+
+
+def _read_until_now(name: str, settings: Settings, database: Database) -> AnyBundle | None:
     """The version that reads because none of its name was ever activated: people can roll back to it, too."""
     with database.reading() as session:
         if name in _activated(session):
             return None
-        chosen = chosen_bundles(session, installed_bundles(settings.inference).bundles)
+        chosen = chosen_bundles(session, installed_bundles(settings.inference).all)
     return next((one for one in chosen if one.manifest.name == name), None)
 
 
-def _activation(bundle: Bundle, by: str) -> ModelActivation:
+def _activation(bundle: AnyBundle, by: str) -> ModelActivation:
     manifest = bundle.manifest
     return ModelActivation(name=manifest.name, version=manifest.version, digest=bundle.digest, activated_by=by)
 
 
-def roll_back(name: str, settings: Settings, database: Database, *, actor: str) -> Bundle:
+def roll_back(name: str, settings: Settings, database: Database, *, actor: str) -> AnyBundle:
     """Puts the version in use that was in use before the present one.
 
     Raises NothingToRollBack, and BundleRefused when that version is not installed or fails its verification.
@@ -156,7 +177,7 @@ def roll_back(name: str, settings: Settings, database: Database, *, actor: str) 
         earlier = _earlier(session, name)
     if earlier is None:
         raise NothingToRollBack(name)
-    chosen, missing = choose(installed_bundles(settings.inference).bundles, {name: earlier})
+    chosen, missing = choose(installed_bundles(settings.inference).all, {name: earlier})
     if missing:
         raise missing[0]
     bundle = next(one for one in chosen if one.digest == earlier.digest)
@@ -166,14 +187,14 @@ def roll_back(name: str, settings: Settings, database: Database, *, actor: str) 
     return bundle
 
 
-def ensure_usable(bundle: Bundle, settings: Settings, database: Database) -> None:
+def ensure_usable(bundle: AnyBundle, settings: Settings, database: Database) -> None:
     """Raises BundleRefused when a bundle is recalled, or fails its verification here."""
     with database.reading() as session:
         _refuse_recalled(bundle, recall_of(session, bundle.manifest.name, bundle.manifest.version))
     ensure_verified(bundle, settings.inference, settings.data_dir / MEMORY)
 
 
-def _refuse_recalled(bundle: Bundle, recall: ModelRecall | None) -> None:
+def _refuse_recalled(bundle: AnyBundle, recall: ModelRecall | None) -> None:
     if recall is not None:
         fault = f"version {bundle.manifest.version} is recalled: {recall.reason}"
         raise BundleRefused(bundle.manifest.name, fault, "activate another version, or lift the recall")
@@ -191,7 +212,7 @@ def _earlier(session: Session, name: str) -> ModelActivation | None:
     return next((row for row in rows if row.digest != rows[0].digest), None)
 
 
-def _activate(session: Session, bundle: Bundle, actor: str, action: str) -> None:
+def _activate(session: Session, bundle: AnyBundle, actor: str, action: str) -> None:
     manifest = bundle.manifest
     before = _activated(session).get(manifest.name)
     session.add(_activation(bundle, actor))

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from pydantic import ValidationError
 
@@ -14,6 +15,7 @@ from pacs_agent.inference.external_data import MalformedGraph, has_external_data
 from pacs_agent.inference.manifest import DocumentFile, GraphFile, Manifest, Precision
 from pacs_agent.inference.reading import BundleIdentity, FindingLabel
 from pacs_agent.inference.refusal import BundleRefused
+from pacs_agent.inference.segmenter_manifest import SegmenterManifest
 from pacs_agent.inference.signature import SIGNATURE, Signer, check_signature, trusted_keys
 from pacs_agent.inference.tokenizer import Tokenizer
 
@@ -23,18 +25,47 @@ MAX_MANIFEST_BYTES = 1 << 20
 MAX_SIGNATURE_BYTES = 1 << 12
 MAX_FILE_BYTES = 2 << 30
 
+AnyManifest: TypeAlias = Manifest | SegmenterManifest
+
 _COPY_AGAIN = "copy the whole bundle again from where it was released"
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """A bundle whose files have been checked. `digest` is over the manifest, which names the digest of every file."""
+@dataclass(frozen=True, kw_only=True)
+class _Folder:
+    """A folder whose files have been checked. `digest` is over the manifest, which names the digest of every file."""
 
     folder: Path
-    manifest: Manifest
     digest: str
-    tokenizer: Tokenizer
     signer: Signer
+
+    def read(self, file: GraphFile | DocumentFile) -> bytes:
+        """The bytes of a file, checked again: what runs is what was checked. Raises BundleRefused."""
+        return _checked_bytes(self.folder, file)
+
+    def _unnamed(self, manifest: AnyManifest) -> list[str]:
+        named = {MANIFEST, SIGNATURE, *named_files(manifest)}
+        found = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir())
+        return sorted(set(found) - named)
+
+    def _identity(self, manifest: AnyManifest) -> BundleIdentity:
+        return BundleIdentity(
+            name=manifest.name,
+            version=manifest.version,
+            digest=self.digest,
+            device_uid=manifest.device_uid,
+            manufacturer=manifest.manufacturer,
+            intended_use=manifest.intended_use,
+            training_data=manifest.training_data,
+            demo=manifest.demo,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle(_Folder):
+    """A bundle of task "report": it reads studies."""
+
+    manifest: Manifest
+    tokenizer: Tokenizer
 
     @property
     def accepts(self) -> AcceptedInput:
@@ -49,17 +80,11 @@ class Bundle:
 
     def identity(self) -> BundleIdentity:
         """Which model this is, for every object it makes."""
-        manifest = self.manifest
-        return BundleIdentity(
-            name=manifest.name,
-            version=manifest.version,
-            digest=self.digest,
-            device_uid=manifest.device_uid,
-            manufacturer=manifest.manufacturer,
-            intended_use=manifest.intended_use,
-            training_data=manifest.training_data,
-            demo=manifest.demo,
-        )
+        return self._identity(self.manifest)
+
+    def unnamed_files(self) -> list[str]:
+        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
+        return self._unnamed(self.manifest)
 
     def slice_encoder(self, precision: Precision) -> GraphFile:
         """The slice encoder in a precision. Raises BundleRefused when the bundle does not have it."""
@@ -69,16 +94,6 @@ class Bundle:
             fault = f"names no slice encoder in {precision}"
             raise BundleRefused(_shown(self.folder / MANIFEST), fault, "set inference.precision to auto or fp32")
         return self.manifest.variants[precision]
-
-    def read(self, file: GraphFile | DocumentFile) -> bytes:
-        """The bytes of a file, checked again: what runs is what was checked. Raises BundleRefused."""
-        return _checked_bytes(self.folder, file)
-
-    def unnamed_files(self) -> list[str]:
-        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
-        named = {MANIFEST, SIGNATURE, *named_files(self.manifest)}
-        found = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir())
-        return sorted(set(found) - named)
 
     def self_test(self) -> bytes:
         """The bytes of the self-test, checked. Raises BundleRefused."""
@@ -92,16 +107,58 @@ class Bundle:
         return _checked_bytes(self.folder, self.manifest.grounding, SELF_TEST_FOLDER)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SegmenterBundle(_Folder):
+    """A bundle of task "segment": it outlines structures in the series that was read."""
+
+    manifest: SegmenterManifest
+
+    @property
+    def accepts(self) -> AcceptedInput:
+        """Which series the model segments."""
+        return self.manifest.accepts
+
+    def identity(self) -> BundleIdentity:
+        """Which model this is, for every object it makes."""
+        return self._identity(self.manifest)
+
+    def unnamed_files(self) -> list[str]:
+        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
+        return self._unnamed(self.manifest)
+
+    def self_test(self) -> bytes:
+        """The bytes of the self-test, checked. Raises BundleRefused."""
+        return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
+
+
+AnyBundle: TypeAlias = Bundle | SegmenterBundle
+
+
 @dataclass(frozen=True)
 class InstalledBundles:
-    """The bundles of a folder: those that load, and why the others do not."""
+    """The bundles of a folder: those that load, by task, and why others do not."""
 
     bundles: tuple[Bundle, ...]
     refused: tuple[BundleRefused, ...]
+    segmenters: tuple[SegmenterBundle, ...] = ()
+
+    @property
+    def all(self) -> tuple[AnyBundle, ...]:
+        """Those of every task."""
+        return (*self.bundles, *self.segmenters)
 
 
 def load_bundle(folder: Path, keys: Path = PACKAGED_KEYS) -> Bundle:
-    """The bundle in a folder, its signature and every file of its manifest checked.
+    """The bundle of task "report" in a folder, as `load_any` gives it. Raises BundleRefused, also for another task."""
+    bundle = load_any(folder, keys)
+    if isinstance(bundle, SegmenterBundle):
+        fault = "is of a model that segments, where one that reads is needed"
+        raise BundleRefused(_shown(folder / MANIFEST), fault, "name a bundle of task report")
+    return bundle
+
+
+def load_any(folder: Path, keys: Path = PACKAGED_KEYS) -> AnyBundle:
+    """The bundle in a folder, of either task, its signature and every file of its manifest checked.
 
     `keys` is the folder of the trusted keys; nothing of the manifest is looked at before its signature is good.
     Raises BundleRefused when the signature, the manifest or a file is missing, altered, of somebody unknown, lies
@@ -112,13 +169,22 @@ def load_bundle(folder: Path, keys: Path = PACKAGED_KEYS) -> Bundle:
     manifest = _manifest(folder, content)
     for graph in _graphs(manifest):
         _check_graph(folder, graph)
-    for tests in (manifest.self_test, manifest.grounding):
-        if tests:
-            _checked_bytes(folder, tests, SELF_TEST_FOLDER)
+    for tests in _tests(manifest):
+        _checked_bytes(folder, tests, SELF_TEST_FOLDER)
     for document in manifest.documents:
         _checked_bytes(folder, document)
+    digest = hashlib.sha256(content).hexdigest()
+    if isinstance(manifest, SegmenterManifest):
+        return SegmenterBundle(folder=folder, digest=digest, signer=signer, manifest=manifest)
     tokenizer = _read_tokenizer(folder, manifest)
-    return Bundle(folder, manifest, hashlib.sha256(content).hexdigest(), tokenizer, signer)
+    return Bundle(folder=folder, digest=digest, signer=signer, manifest=manifest, tokenizer=tokenizer)
+
+
+def manifest_of(content: bytes) -> AnyManifest:
+    """The manifest in the bytes of `manifest.json`, by its task. Raises ValueError, RecursionError."""
+    given = json.loads(content)
+    task = given.get("task") if isinstance(given, dict) else None
+    return (SegmenterManifest if task == "segment" else Manifest).model_validate(given)
 
 
 def bundle_folders(bundles_dir: Path) -> list[Path]:
@@ -140,26 +206,46 @@ def installed_stamp(settings: InferenceSettings) -> str:
 
 def installed_bundles(settings: InferenceSettings) -> InstalledBundles:
     """All bundles of `bundles_dir`, by name; none when the folder does not exist."""
-    loaded, refused = [], []
+    loaded, refused = list[AnyBundle](), []
     for folder in bundle_folders(settings.bundles_dir):
         try:
-            loaded.append(load_bundle(folder, settings.trusted_keys))
+            loaded.append(load_any(folder, settings.trusted_keys))
         except BundleRefused as error:
             refused.append(error)
-    return InstalledBundles(tuple(loaded), tuple(refused))
+    return InstalledBundles(readers_of(loaded), tuple(refused), segmenters_of(loaded))
 
 
-def named_files(manifest: Manifest) -> dict[str, str]:
+def readers_of(bundles: Iterable[AnyBundle]) -> tuple[Bundle, ...]:
+    """Those that read studies."""
+    return tuple(one for one in bundles if isinstance(one, Bundle))
+
+
+def segmenters_of(bundles: Iterable[AnyBundle]) -> tuple[SegmenterBundle, ...]:
+    """Those that segment."""
+    return tuple(one for one in bundles if isinstance(one, SegmenterBundle))
+
+
+def named_files(manifest: AnyManifest) -> dict[str, str]:
     """The SHA-256 of every file that a manifest names, by its path in the bundle."""
-    files: tuple[GraphFile | DocumentFile, ...] = (manifest.tokenizer, *_graphs(manifest), *manifest.documents)
-    tests = [test for test in (manifest.self_test, manifest.grounding) if test]
-    of_tests = {f"{SELF_TEST_FOLDER}/{test.file}": test.sha256 for test in tests}
+    files: list[GraphFile | DocumentFile] = [*_graphs(manifest), *manifest.documents]
+    if isinstance(manifest, Manifest):
+        files.append(manifest.tokenizer)
+    of_tests = {f"{SELF_TEST_FOLDER}/{test.file}": test.sha256 for test in _tests(manifest)}
     return {**{one.file: one.sha256 for one in files}, **of_tests}
 
 
-def _graphs(manifest: Manifest) -> Iterator[GraphFile]:
+def _graphs(manifest: AnyManifest) -> Iterator[GraphFile]:
+    if isinstance(manifest, SegmenterManifest):
+        yield manifest.graphs.segmenter
+        return
     graphs = manifest.graphs
     yield from (graphs.slice_encoder, graphs.study_reader, graphs.report_decoder, *manifest.variants.values())
+
+
+def _tests(manifest: AnyManifest) -> Iterator[GraphFile]:
+    yield manifest.self_test
+    if isinstance(manifest, Manifest) and manifest.grounding is not None:
+        yield manifest.grounding
 
 
 def _signer(folder: Path, manifest: bytes, keys: Path) -> Signer:
@@ -171,9 +257,9 @@ def _signer(folder: Path, manifest: bytes, keys: Path) -> Signer:
     return check_signature(_shown(path), manifest, _bytes_inside(folder, path, MAX_SIGNATURE_BYTES), trusted_keys(keys))
 
 
-def _manifest(folder: Path, content: bytes) -> Manifest:
+def _manifest(folder: Path, content: bytes) -> AnyManifest:
     try:
-        return Manifest.model_validate(json.loads(content))
+        return manifest_of(content)
     except (ValidationError, ValueError, RecursionError) as error:
         raise BundleRefused(_shown(folder / MANIFEST), f"is no manifest: {_first_fault(error)}", _COPY_AGAIN) from error
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, ModelCheck, utc_now
 from pacs_agent.inference.activation import MEMORY
-from pacs_agent.inference.bundle import load_bundle
+from pacs_agent.inference.bundle import load_any
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.inference.verification import BundleCheck, Verification, check_count, checks_of, remember
 from pacs_agent.ops import Outcome, audit, get_log
@@ -73,7 +73,7 @@ class Checks:
     def _verified(self, folder: Path, check: int) -> Verification:
         inference = self.settings.inference
         try:
-            bundle = load_bundle(folder, inference.trusted_keys)
+            bundle = load_any(folder, inference.trusted_keys)
         except BundleRefused:
             bundle = None
         expected = check_count(bundle, inference) if bundle else 1

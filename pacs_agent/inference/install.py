@@ -6,7 +6,6 @@ lead out of the bundle's folder. The folder appears under its own name by one re
 
 import gzip
 import hashlib
-import json
 import re
 import shutil
 import tarfile
@@ -28,11 +27,12 @@ from pacs_agent.inference.bundle import (
     MAX_FILE_BYTES,
     MAX_MANIFEST_BYTES,
     MAX_SIGNATURE_BYTES,
-    Bundle,
-    load_bundle,
+    AnyBundle,
+    AnyManifest,
+    load_any,
+    manifest_of,
     named_files,
 )
-from pacs_agent.inference.manifest import Manifest
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.inference.signature import SIGNATURE, check_signature, trusted_keys
 from pacs_agent.ops import Outcome, audit
@@ -67,7 +67,7 @@ class Packed(Protocol):
         ...
 
 
-def install(packed: IO[bytes], settings: Settings, database: Database, *, actor: str) -> Bundle:
+def install(packed: IO[bytes], settings: Settings, database: Database, *, actor: str) -> AnyBundle:
     """Unpacks a bundle into the folder of bundles, with an audit line either way. It waits there for its activation.
 
     `packed` is a ZIP, tar or tar.gz, positioned at its begin. Raises BundleRefused; nothing is installed then.
@@ -90,7 +90,7 @@ def install(packed: IO[bytes], settings: Settings, database: Database, *, actor:
     return bundle
 
 
-def _install(packed: IO[bytes], settings: Settings, database: Database, actor: str) -> Bundle:
+def _install(packed: IO[bytes], settings: Settings, database: Database, actor: str) -> AnyBundle:
     bundles_dir, keys = settings.inference.bundles_dir, settings.inference.trusted_keys
     incoming = bundles_dir / f"{_INCOMING}{uuid.uuid4().hex}"
     try:
@@ -102,7 +102,7 @@ def _install(packed: IO[bytes], settings: Settings, database: Database, actor: s
             remedy = "raise its version, or remove the folder first if nothing uses it"
             raise BundleRefused(target.name, "is installed already", remedy)
         _unpack(archive, root, manifest, incoming)
-        _note(database, load_bundle(incoming, keys), actor)
+        _note(database, load_any(incoming, keys), actor)
         incoming.rename(target)
     except BundleRefused:
         raise
@@ -113,10 +113,10 @@ def _install(packed: IO[bytes], settings: Settings, database: Database, actor: s
         raise BundleRefused("the bundle", f"cannot be written: {error}", remedy) from error
     finally:
         _sweep(bundles_dir, incoming)
-    return load_bundle(target, keys)
+    return load_any(target, keys)
 
 
-def _note(database: Database, bundle: Bundle, actor: str) -> None:
+def _note(database: Database, bundle: AnyBundle, actor: str) -> None:
     """That a bundle waits for its activation is known before it can be seen: no worker may take it up meanwhile."""
     manifest = bundle.manifest
     with database.writing() as session:
@@ -151,7 +151,7 @@ def _root(archive: Packed) -> str:
     return manifests[0].removesuffix(MANIFEST)
 
 
-def _signed_manifest(archive: Packed, root: str, settings: Settings) -> Manifest:
+def _signed_manifest(archive: Packed, root: str, settings: Settings) -> AnyManifest:
     """The manifest, of which nothing is believed before its signature is good."""
     content = _content(archive, root + MANIFEST, MAX_MANIFEST_BYTES)
     if root + SIGNATURE not in archive.sizes:
@@ -160,7 +160,7 @@ def _signed_manifest(archive: Packed, root: str, settings: Settings) -> Manifest
     signature = _content(archive, root + SIGNATURE, MAX_SIGNATURE_BYTES)
     check_signature(SIGNATURE, content, signature, trusted_keys(settings.inference.trusted_keys))
     try:
-        manifest = Manifest.model_validate(json.loads(content))
+        manifest = manifest_of(content)
     except (ValidationError, ValueError, RecursionError) as error:
         raise BundleRefused(MANIFEST, "is no manifest of this version of the agent", _PACK_AGAIN) from error
     for part in (manifest.name, manifest.version):
@@ -171,7 +171,7 @@ def _signed_manifest(archive: Packed, root: str, settings: Settings) -> Manifest
     return manifest
 
 
-def _unpack(archive: Packed, root: str, manifest: Manifest, folder: Path) -> None:
+def _unpack(archive: Packed, root: str, manifest: AnyManifest, folder: Path) -> None:
     """Writes the files that the manifest names, each checked against its digest while it is written."""
     digests = named_files(manifest)
     known = {root + name for name in (*digests, MANIFEST, SIGNATURE)}

@@ -1,10 +1,11 @@
 """The graphs of a bundle in onnxruntime, on the GPU where there is one, and said so."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -13,12 +14,13 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime_state
 
 from pacs_agent.config import InferenceSettings
 from pacs_agent.inference.binding import Bound, can_be_bound
-from pacs_agent.inference.bundle import Bundle
+from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle
 from pacs_agent.inference.manifest import GraphFile, Manifest, Precision, ReducedPrecision
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.running import Lanes, Runner, Whole, cores
 
 Provider = Literal["cuda", "cpu"]
+T = TypeVar("T")
 
 _NAMES: dict[Provider, str] = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
 _OPTIONS: dict[Provider, dict[str, str]] = {"cuda": {"use_tf32": "0"}, "cpu": {}}
@@ -51,11 +53,13 @@ _INPUTS = {
     "slice_encoder": ("stored", "slope", "intercept", "spacing_mm"),
     "study_reader": ("tokens", "z_mm", "plane", "sequence", "phase", "mask"),
     "report_decoder": ("word", "visual_tokens", "past_keys", "past_values"),
+    "segmenter": ("patch",),
 }
 _OUTPUTS = {
     "slice_encoder": ("token", "patch_grid", "field_centre_px"),
     "study_reader": ("finding_logits", "slice_weights", "slice_attention", "attribute_logits", "visual_tokens"),
     "report_decoder": ("logits", "keys", "values"),
+    "segmenter": ("probabilities",),
 }
 
 
@@ -109,20 +113,54 @@ class Sessions:
     """SHA-256 of the slice encoder that runs: tokens of one are not those of another."""
 
 
+@dataclass(frozen=True)
+class OpenSegmenter:
+    """The graph of a segmenter. `fallback` says why the GPU is not used although it was looked for."""
+
+    graph: Graph
+    provider: Provider
+    fallback: str
+
+
 def open_sessions(bundle: Bundle, settings: InferenceSettings) -> Sessions:
-    """The graphs of a bundle on the provider that the settings ask for.
+    """The graphs of a bundle that reads, on the provider that the settings ask for.
 
     `auto` takes CUDA where it works and otherwise the CPU, saying why in `fallback`; so does the precision, see
     `precision_for`.
     Raises ProviderUnavailable when `cuda` is demanded and cannot be had, BundleRefused when a graph does not load.
     """
+    return _on_provider(settings, partial(_open_cuda, bundle, settings), partial(_open, bundle, settings, "cpu"))
+
+
+def open_segmenter(bundle: SegmenterBundle, settings: InferenceSettings) -> OpenSegmenter:
+    """The graph of a bundle that segments, on the provider that the settings ask for, in fp32.
+
+    Raises as `open_sessions` does, and BundleRefused when the graph is not for the patch of its manifest.
+    """
+
+    def opened(provider: Provider, fallback: str) -> OpenSegmenter:
+        graph = _graph(bundle, "segmenter", bundle.manifest.graphs.segmenter, settings, provider)
+        _check_patch(bundle, graph)
+        return OpenSegmenter(graph, provider, fallback)
+
+    def on_cuda() -> OpenSegmenter:
+        _ensure_cuda()
+        found = opened("cuda", "")
+        _refuse_cpu([found.graph])
+        return found
+
+    return _on_provider(settings, on_cuda, partial(opened, "cpu"))
+
+
+def _on_provider(settings: InferenceSettings, on_cuda: Callable[[], T], on_cpu: Callable[[str], T]) -> T:
+    """What one of two gives, by the settings; the CPU is told why it stands in for the GPU."""
     if settings.provider == "cpu":
-        return _open(bundle, settings, "cpu", "")
+        return on_cpu("")
     try:
-        return _open_cuda(bundle, settings)
+        return on_cuda()
     except ProviderUnavailable as missing:
         if settings.provider == "auto":
-            return _open(bundle, settings, "cpu", str(missing))
+            return on_cpu(str(missing))
         remedy = "install the extra `gpu` and the NVIDIA driver, or set inference.provider to auto or cpu"
         raise ProviderUnavailable(f"inference.provider is cuda, but {missing}; {remedy}") from missing
 
@@ -152,15 +190,30 @@ def cuda_in_onnxruntime() -> bool:
 
 def _open_cuda(bundle: Bundle, settings: InferenceSettings) -> Sessions:
     """The graphs on the GPU. Raises ProviderUnavailable, also where onnxruntime fell back without an error."""
+    _ensure_cuda()
+    sessions = _open(bundle, settings, "cuda", "")
+    _refuse_cpu((sessions.slice_encoder, sessions.study_reader, sessions.report_decoder))
+    return sessions
+
+
+def _ensure_cuda() -> None:
+    """Raises ProviderUnavailable where this onnxruntime has no CUDA."""
     if not cuda_in_onnxruntime():
         raise ProviderUnavailable(f"this onnxruntime ({onnxruntime.__version__}) has no {_NAMES['cuda']}")
     if hasattr(onnxruntime, "preload_dlls"):
         onnxruntime.preload_dlls()  # finds the CUDA libraries that come as Python wheels
-    sessions = _open(bundle, settings, "cuda", "")
-    graphs = (sessions.slice_encoder, sessions.study_reader, sessions.report_decoder)
+
+
+def _refuse_cpu(graphs: Iterable[Graph]) -> None:
     if on_cpu := [graph.name for graph in graphs if graph.provider == _NAMES["cpu"]]:
         raise ProviderUnavailable(f"CUDA could not be started for {', '.join(on_cpu)} (driver or libraries missing)")
-    return sessions
+
+
+def _check_patch(bundle: SegmenterBundle, graph: Graph) -> None:
+    wanted, found = bundle.manifest.grid.patch, tuple(graph.input_shape("patch")[1:])
+    if found != (1, *wanted):
+        fault = f"takes patches of {found}, its manifest says {(1, *wanted)}"
+        raise BundleRefused(bundle.manifest.graphs.segmenter.file, fault, "export the model again")
 
 
 def _open(bundle: Bundle, settings: InferenceSettings, provider: Provider, fallback: str) -> Sessions:
@@ -183,7 +236,7 @@ def _open(bundle: Bundle, settings: InferenceSettings, provider: Provider, fallb
     )
 
 
-def _graph(bundle: Bundle, name: str, file: GraphFile, settings: InferenceSettings, provider: Provider) -> Graph:
+def _graph(bundle: AnyBundle, name: str, file: GraphFile, settings: InferenceSettings, provider: Provider) -> Graph:
     providers = [(_NAMES[one], _OPTIONS[one]) for one in dict.fromkeys((provider, "cpu"))]
     return Graph(name, _session(bundle, name, file, settings.threads or cores(), providers))
 
@@ -240,7 +293,7 @@ def _bound(session: onnxruntime.InferenceSession, settings: InferenceSettings, *
 
 
 def _session(
-    bundle: Bundle,
+    bundle: AnyBundle,
     name: str,
     file: GraphFile,
     threads: int,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, ModelShadow, utc_now
 from pacs_agent.inference.activation import bundles_in_use, ensure_usable
-from pacs_agent.inference.bundle import Bundle, load_bundle
+from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, load_bundle
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.ops import Outcome, audit
 
@@ -21,7 +21,8 @@ class ShadowRefused(ValueError):
 def start_shadow(folder: Path, settings: Settings, database: Database, *, actor: str) -> Bundle:
     """Lets an installed bundle read every study after the one in use, with an audit line.
 
-    Raises BundleRefused when its verification fails, ShadowRefused when it reads already.
+    Raises BundleRefused when its verification fails, also for a bundle that segments: its measurements would be
+    compared with nothing. ShadowRefused when it reads already.
     """
     bundle = load_bundle(folder, settings.inference.trusted_keys)
     ensure_usable(bundle, settings, database)
@@ -69,9 +70,14 @@ def shadow_bundle(digest: str, settings: Settings, database: Database, known: tu
     return bundle
 
 
-def name_of(bundle: Bundle) -> str:
+def name_of(bundle: AnyBundle) -> str:
     """Name and version, as jobs call a bundle."""
     return f"{bundle.manifest.name} {bundle.manifest.version}"
+
+
+def verb_of(bundle: AnyBundle) -> str:
+    """What a bundle does with studies, for sentences about it."""
+    return "segments" if isinstance(bundle, SegmenterBundle) else "reads"
 
 
 def _running() -> Select[Any]:

@@ -12,17 +12,21 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from itertools import product
 from pathlib import Path
+from typing import TypeVar
 
 import onnxruntime
 
 from pacs_agent import __version__
 from pacs_agent.config import InferenceSettings
-from pacs_agent.inference.bundle import Bundle, load_bundle
+from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, load_any
 from pacs_agent.inference.grounding import EVALUATION, GroundingReport, evaluated_grounding, grounding_test
 from pacs_agent.inference.manifest import Precision
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
+from pacs_agent.inference.segmenter_self_test import segmenter_self_test
 from pacs_agent.inference.self_test import SelfTestReport, self_test
 from pacs_agent.inference.sessions import Provider, cuda_in_onnxruntime, precision_for
+
+B = TypeVar("B", Bundle, SegmenterBundle)
 
 
 class Outcome(StrEnum):
@@ -68,22 +72,34 @@ def verify(folder: Path, settings: InferenceSettings) -> Verification:
 def checks_of(folder: Path, settings: InferenceSettings) -> Iterator[BundleCheck]:
     """The checks of a bundle, each as soon as it is done; those of the graphs take seconds to minutes."""
     try:
-        bundle = load_bundle(folder, settings.trusted_keys)
+        bundle = load_any(folder, settings.trusted_keys)
     except BundleRefused as refusal:
         yield BundleCheck("signature and files", Outcome.FAILED, str(refusal))
         return
     yield from _files(bundle)
+    if isinstance(bundle, SegmenterBundle):
+        yield from _segmenter_self_tests(bundle, settings)
+        return
     yield _evaluation(bundle)
     yield from _self_tests(bundle, settings)
     yield from _groundings(bundle, settings)
 
 
-def check_count(bundle: Bundle, settings: InferenceSettings) -> int:
+def self_test_of(bundle: AnyBundle, settings: InferenceSettings) -> SelfTestReport:
+    """The bundle's own test, by its task. Raises as the test does."""
+    if isinstance(bundle, SegmenterBundle):
+        return segmenter_self_test(bundle, settings)
+    return self_test(bundle, settings)
+
+
+def check_count(bundle: AnyBundle, settings: InferenceSettings) -> int:
     """About how many checks there will be, for people who wait."""
+    if isinstance(bundle, SegmenterBundle):
+        return 2 + len(_providers(settings))
     return 3 + len(_providers(settings)) * (3 + len(bundle.manifest.variants))
 
 
-def ensure_verified(bundle: Bundle, settings: InferenceSettings, memory: Path) -> None:
+def ensure_verified(bundle: AnyBundle, settings: InferenceSettings, memory: Path) -> None:
     """Verifies a bundle unless it passed here before; `memory` is the folder in which that is remembered.
 
     Raises BundleRefused with what failed.
@@ -98,7 +114,7 @@ def ensure_verified(bundle: Bundle, settings: InferenceSettings, memory: Path) -
     remember(bundle, settings, memory, verification)
 
 
-def remember(bundle: Bundle, settings: InferenceSettings, memory: Path, verification: Verification) -> None:
+def remember(bundle: AnyBundle, settings: InferenceSettings, memory: Path, verification: Verification) -> None:
     """Keeps that a bundle passed here; what failed is not kept."""
     if verification.passed:
         memory.mkdir(parents=True, exist_ok=True)
@@ -106,7 +122,7 @@ def remember(bundle: Bundle, settings: InferenceSettings, memory: Path, verifica
         path.write_text(json.dumps(asdict(verification), indent=1), encoding="utf-8")
 
 
-def _circumstances(bundle: Bundle, settings: InferenceSettings) -> str:
+def _circumstances(bundle: AnyBundle, settings: InferenceSettings) -> str:
     """A digest of everything on which the outcome of the graphs' tests depends."""
     providers = ",".join(onnxruntime.get_available_providers())
     wanted = settings.provider, settings.precision, str(settings.tensorrt_dir)
@@ -114,7 +130,7 @@ def _circumstances(bundle: Bundle, settings: InferenceSettings) -> str:
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
-def _files(bundle: Bundle) -> Iterator[BundleCheck]:
+def _files(bundle: AnyBundle) -> Iterator[BundleCheck]:
     signer = bundle.signer
     yield BundleCheck("signature", Outcome.PASSED, f"by {signer.name}, key {signer.key_id[:16]}")
     sizes = [path.stat().st_size for path in bundle.folder.rglob("*") if path.is_file()]
@@ -148,9 +164,15 @@ def _self_tests(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleC
         yield BundleCheck("self-test on cuda", Outcome.SKIPPED, "this onnxruntime has no CUDA")
 
 
+def _segmenter_self_tests(bundle: SegmenterBundle, settings: InferenceSettings) -> Iterator[BundleCheck]:
+    for provider in _providers(settings):
+        here = settings.model_copy(update={"provider": provider})
+        yield _check(segmenter_self_test, bundle, here, f"self-test fp32 on {provider}")
+
+
 def _check(
-    test: Callable[[Bundle, InferenceSettings], SelfTestReport | GroundingReport],
-    bundle: Bundle,
+    test: Callable[[B, InferenceSettings], SelfTestReport | GroundingReport],
+    bundle: B,
     settings: InferenceSettings,
     name: str,
 ) -> BundleCheck:

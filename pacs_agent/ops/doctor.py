@@ -180,7 +180,8 @@ def _no_bundle(settings: Settings) -> Check:
 
 def _model(folder: Path, settings: Settings) -> Check:
     try:
-        report = inference.self_test(inference.load_bundle(folder, settings.inference.trusted_keys), settings.inference)
+        bundle = inference.load_any(folder, settings.inference.trusted_keys)
+        report = inference.self_test_of(bundle, settings.inference)
     except (inference.BundleRefused, inference.ProviderUnavailable) as refusal:
         return Check(name="model", grade=Grade.BAD, found=f"{folder.name}: {refusal}", advice="install it again")
     if not report.passed:

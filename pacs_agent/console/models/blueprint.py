@@ -164,7 +164,10 @@ def _add_bundle_acts(
             found = inference.activate(folder, settings, database, actor=acting())
         except inference.BundleRefused as refusal:
             raise Refusal(f"not activated. {refusal}") from refusal
-        return Done(message=f"{inference.name_of(found)} reads from the next study on.", location="/console/models")
+        return Done(
+            message=f"{inference.name_of(found)} {inference.verb_of(found)} from the next study on.",
+            location="/console/models",
+        )
 
     @room.act(
         "/models/roll-back",
@@ -177,7 +180,10 @@ def _add_bundle_acts(
             found = inference.roll_back(body.name, settings, database, actor=acting())
         except (inference.BundleRefused, inference.NothingToRollBack) as error:
             raise Refusal(f"not rolled back. {error}", 409) from error
-        return Done(message=f"{inference.name_of(found)} reads from the next study on.", location="/console/models")
+        return Done(
+            message=f"{inference.name_of(found)} {inference.verb_of(found)} from the next study on.",
+            location="/console/models",
+        )
 
 
 def _add_shadow(room: Room, settings: Settings, database: Database, shelf: Shelf) -> None:

@@ -8,14 +8,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from pacs_agent.inference import Bundle, BundleRefused
+from pacs_agent.inference import AnyBundle, BundleRefused
 
 CARD = "MODEL_CARD.md"
 PICTURES = (".png",)
 MAX_CHARACTERS = 500_000
 
 
-def card_of(bundle: Bundle) -> str:
+def card_of(bundle: AnyBundle) -> str:
     """The Markdown of a bundle's card; empty without one."""
     document = next((one for one in bundle.manifest.documents if one.file == CARD), None)
     try:
@@ -25,7 +25,7 @@ def card_of(bundle: Bundle) -> str:
     return content.decode("utf-8", errors="replace")[:MAX_CHARACTERS]
 
 
-def pictures(bundle: Bundle) -> frozenset[str]:
+def pictures(bundle: AnyBundle) -> frozenset[str]:
     """The pictures that the manifest names."""
     return frozenset(one.file for one in bundle.manifest.documents if one.file.endswith(PICTURES))
 

@@ -60,7 +60,12 @@ class BundleShown(_Told):
     """Why it is refused or recalled; else empty."""
     signed_by: str
     demo: bool
+    task: str
+    """report, segment; empty when it is refused"""
     findings: int
+    """How many findings it reports."""
+    structures: int
+    """How many structures it outlines."""
     check: CheckNow | None
 
 
@@ -93,6 +98,20 @@ class Activated(_Told):
     activated_by: str
 
 
+class StructureShown(_Told):
+    """A structure that a segmenter outlines."""
+
+    name: str
+    kind: str
+    """organ or lesion"""
+    colour: tuple[int, int, int]
+    """Red, green, blue, 0 to 255."""
+    smallest_ml: float
+    """Smaller parts are left out."""
+    finding: str | None
+    """Key of the finding that it measures."""
+
+
 class BundlePage(_Told):
     """One bundle."""
 
@@ -104,6 +123,8 @@ class BundlePage(_Told):
     manufacturer: str
     accepts: dict[str, str]
     """Which series it reads, in words."""
+    structures: tuple[StructureShown, ...]
+    """What it outlines; none for a bundle of task report."""
     evaluation: Evaluated | None
     card: str
     """The card, Markdown; empty without one."""

@@ -5,7 +5,7 @@ import threading
 from werkzeug.exceptions import NotFound
 
 from pacs_agent.config import InferenceSettings
-from pacs_agent.inference import Bundle, BundleRefused, bundle_folders, installed_stamp, load_bundle
+from pacs_agent.inference import AnyBundle, BundleRefused, bundle_folders, installed_stamp, load_any
 
 
 class Shelf:
@@ -14,10 +14,10 @@ class Shelf:
     def __init__(self, settings: InferenceSettings) -> None:
         self.settings = settings
         self._stamp = ""
-        self._known: dict[str, Bundle | BundleRefused] = {}
+        self._known: dict[str, AnyBundle | BundleRefused] = {}
         self._lock = threading.Lock()
 
-    def all(self) -> dict[str, Bundle | BundleRefused]:
+    def all(self) -> dict[str, AnyBundle | BundleRefused]:
         """All that the folder of bundles holds, by name."""
         stamp = installed_stamp(self.settings)
         with self._lock:
@@ -27,7 +27,7 @@ class Shelf:
                 self._stamp = stamp
             return self._known
 
-    def bundle(self, folder: str) -> Bundle:
+    def bundle(self, folder: str) -> AnyBundle:
         """One that is not refused. Raises NotFound with what to do."""
         found = self.all().get(folder)
         if found is None:
@@ -36,8 +36,8 @@ class Shelf:
             raise NotFound(f"this bundle is refused: {found}")
         return found
 
-    def _loaded(self, folder: str) -> Bundle | BundleRefused:
+    def _loaded(self, folder: str) -> AnyBundle | BundleRefused:
         try:
-            return load_bundle(self.settings.bundles_dir / folder, self.settings.trusted_keys)
+            return load_any(self.settings.bundles_dir / folder, self.settings.trusted_keys)
         except BundleRefused as refusal:
             return refusal

@@ -16,10 +16,11 @@ from pacs_agent.console.models.models import (
     ModelsPage,
     RecallNow,
     ShadowShown,
+    StructureShown,
 )
 from pacs_agent.console.models.shelf import Shelf
 from pacs_agent.db import Job, ModelActivation, ModelCheck, ModelRecall, ModelShadow, ModelUpload
-from pacs_agent.inference import Bundle, BundleRefused, Checks
+from pacs_agent.inference import AnyBundle, Bundle, BundleRefused, Checks, SegmenterBundle
 
 SHADOWS_SHOWN = 20
 ACTIVATIONS_SHOWN = 20
@@ -53,7 +54,8 @@ def bundle_page(session: Session, shelf: Shelf, checks: Checks, folder: str) -> 
         training_data=manifest.training_data,
         manufacturer=manifest.manufacturer,
         accepts=_accepts(bundle),
-        evaluation=inference.evaluation_of(bundle),
+        structures=_structures(bundle),
+        evaluation=inference.evaluation_of(bundle) if isinstance(bundle, Bundle) else None,
         card=card_of(bundle),
         pictures=tuple(sorted(pictures(bundle))),
         activations=tuple(
@@ -94,9 +96,9 @@ def shadow_shown(row: ModelShadow) -> ShadowShown:
     )
 
 
-def _uses(session: Session, known: Mapping[str, Bundle | BundleRefused]) -> dict[str, tuple[str, str]]:
+def _uses(session: Session, known: Mapping[str, AnyBundle | BundleRefused]) -> dict[str, tuple[str, str]]:
     """What each bundle is for, by its digest, and why where it is recalled. Nothing is verified for it."""
-    bundles = [one for one in known.values() if isinstance(one, Bundle)]
+    bundles = [one for one in known.values() if not isinstance(one, BundleRefused)]
     chosen = inference.chosen_bundles(session, bundles)
     shadow, recalled = inference.running_shadow(session), inference.recalls(session)
     waiting = set(session.scalars(select(ModelUpload.digest)))
@@ -115,7 +117,7 @@ def _uses(session: Session, known: Mapping[str, Bundle | BundleRefused]) -> dict
 
 
 def _bundle(
-    session: Session, folder: str, one: Bundle | BundleRefused, uses: Mapping[str, tuple[str, str]], checks: Checks
+    session: Session, folder: str, one: AnyBundle | BundleRefused, uses: Mapping[str, tuple[str, str]], checks: Checks
 ) -> BundleShown:
     row = checks.newest(session, folder)
     check = check_now(row) if row else None
@@ -128,7 +130,9 @@ def _bundle(
             why=str(one),
             signed_by="",
             demo=False,
+            task="",
             findings=0,
+            structures=0,
             check=check,
         )
     use, why = uses[one.digest]
@@ -140,12 +144,21 @@ def _bundle(
         why=why,
         signed_by=one.signer.name,
         demo=one.manifest.demo,
-        findings=len(one.manifest.findings),
+        task=one.manifest.task,
+        findings=len(one.manifest.findings) if isinstance(one, Bundle) else 0,
+        structures=len(one.manifest.structures) if isinstance(one, SegmenterBundle) else 0,
         check=check,
     )
 
 
-def _accepts(bundle: Bundle) -> dict[str, str]:
+def _structures(bundle: AnyBundle) -> tuple[StructureShown, ...]:
+    if isinstance(bundle, Bundle):
+        return ()
+    shown = bundle.manifest.structures
+    return tuple(StructureShown.model_validate(one, from_attributes=True) for one in shown)
+
+
+def _accepts(bundle: AnyBundle) -> dict[str, str]:
     accepts = bundle.accepts
     return {
         "Modality": ", ".join(accepts.modalities),
