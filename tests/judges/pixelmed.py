@@ -1,9 +1,11 @@
 """PixelMed's DicomSRValidator: checks content trees against the templates of PS3.16. It always exits 0: read its lines.
 
 The Debian version is of June 2022: it knows CID 7001 by its older DCM codes and TID 1501 without finding category and
-presence, so "not in template" is a warning.
+presence, so "not in template" is a warning. As soon as one measurement group is volumetric (TID 1411) it judges all of
+them by that template and misses a region in the groups of findings (TID 1501); our own rules tell the two apart.
 """
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -24,6 +26,9 @@ _JVM = (
 )
 _MANY = Path(__file__).with_name("ValidateMany.java")
 _END = "IOD validation complete"
+_NO_REGION = re.compile(
+    r"Template 1411 .*(Image Region|Referenced Segment|Volume Surface).*Missing conditional content item"
+)
 
 
 def is_available() -> bool:
@@ -61,7 +66,7 @@ def _verdicts(report: str) -> list[Verdict]:
 
 
 def _verdict(line: str) -> Verdict | None:
-    if line.startswith("Warning"):
+    if line.startswith("Warning") or _NO_REGION.search(line):
         return Verdict("pixelmed", Severity.WARNING, line)
     if line.startswith("Error") or "illegal" in line:
         return Verdict("pixelmed", Severity.ERROR, line)
