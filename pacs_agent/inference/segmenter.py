@@ -1,0 +1,144 @@
+"""A segmenter that runs: a series onto its grid, the network over it, regions back on the slices, measured."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from pacs_agent.config import InferenceSettings
+from pacs_agent.imaging import DecodingPool, OrderedSeries, decoded, hounsfield_units
+from pacs_agent.imaging.measure import Measured, measure
+from pacs_agent.imaging.regrid import grid_over, lattice_of, onto_grid
+from pacs_agent.inference.bundle import SegmenterBundle
+from pacs_agent.inference.refusal import ModelFailed
+from pacs_agent.inference.segment import Floats, Progress, Windows, body_of, probabilities_of
+from pacs_agent.inference.segmented import Box, Segmentation, SegmentedRegion
+from pacs_agent.inference.segmented_regions import midline_of, regions_of
+from pacs_agent.inference.segmented_store import SegmentedStore
+from pacs_agent.inference.sessions import open_segmenter
+from pacs_agent.inference.turns import Turns
+
+_GRIDDED, _COMPUTED = 20, 80
+"""How far it is, in hundredths, when the grid is filled, and when the network has answered for all of it."""
+
+
+class Segmented(BaseModel):
+    """Which segmenter outlined a series, and where its regions are kept: what the workflow keeps of the step."""
+
+    model_config = ConfigDict(frozen=True)
+
+    segmenter: str
+    """Digest of its bundle."""
+    regions: str
+    """Digest under which they are kept."""
+
+
+class Segmenter:
+    """A bundle that runs. Holds the onnxruntime session; one instance serves many studies and threads."""
+
+    def __init__(
+        self,
+        bundle: SegmenterBundle,
+        settings: InferenceSettings,
+        folder: Path,
+        decoding: DecodingPool | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        """`folder` holds regions between steps; `decoding` None: codecs run in this process; `turns` as of readers."""
+        self.bundle = bundle
+        self.opened = open_segmenter(bundle, settings)
+        self.turns = turns or Turns()
+        self._store = SegmentedStore(folder)
+        self._decoding = decoding
+
+    def segment(self, series: OrderedSeries, progress: Progress | None = None) -> Segmented:
+        """Outlines and measures a series, and keeps the regions.
+
+        Raises UnusableSlice for a slice that cannot be decoded, ModelFailed when the network stops, and whatever
+        `progress` raises.
+        """
+        with self.turns.job():
+            regions = self._regions(series, progress or _ignore)
+        return Segmented(segmenter=self.bundle.digest, regions=self._store.keep(regions))
+
+    def segmentation(self, series: OrderedSeries, done: Segmented) -> Segmentation:
+        """What was outlined; outlined again where it is not kept any more. Raises as `segment` does."""
+        structures = {entry.key: entry.structure() for entry in self.bundle.manifest.structures}
+        regions = self._store.load(done.regions, structures)
+        if regions is None:
+            with self.turns.job():
+                regions = self._regions(series, _ignore)
+        return Segmentation(self.bundle.identity(), series, regions)
+
+    def _regions(self, series: OrderedSeries, progress: Progress) -> tuple[SegmentedRegion, ...]:
+        manifest = self.bundle.manifest
+        source = lattice_of(series)
+        grid = grid_over(source, manifest.grid.spacing_mm)
+        with _Pixels(series, self._store.folder) as pixels:
+            slices = pixels.taken(self._read(series), progress)
+            values = onto_grid(slices, source, grid)
+            body = body_of(values) if series.modality == "CT" else np.ones(values.shape, np.bool_)
+            probabilities = self._probabilities(values, body, progress)
+            regions = regions_of(probabilities, source, grid, manifest.structures, midline_of(series, body))
+            return tuple(replace(one, measured=pixels.measured(one)) for one in regions)
+
+    def _probabilities(self, values: Floats, body: NDArray[np.bool_], progress: Progress) -> NDArray[np.float16]:
+        grid, classes = self.bundle.manifest.grid, 1 + len(self.bundle.manifest.structures)
+
+        def network(patches: Floats) -> Floats:
+            answers = self.opened.graph.run({"patch": patches})["probabilities"]
+            wanted = (len(patches), classes, *grid.patch)
+            if answers.shape != wanted:
+                raise ModelFailed("segmenter", f"probabilities of shape {answers.shape}, not {wanted}")
+            return answers
+
+        def told(done: int, total: int) -> None:
+            progress(_GRIDDED + (_COMPUTED - _GRIDDED) * done // total, 100)
+
+        return probabilities_of(values, network, classes, Windows(grid.patch, grid.overlap), body, told)
+
+    def _read(self, series: OrderedSeries) -> Iterator[NDArray[np.int16]]:
+        return self._decoding.read(series.slices) if self._decoding else decoded(series.slices)
+
+
+class _Pixels:
+    """The stored values of a series on disk while it is segmented, so that it is decoded once; in a nameless file."""
+
+    def __init__(self, series: OrderedSeries, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        first = series.slices[0]
+        self._series = series
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by __exit__)
+        shape = (len(series.slices), first.rows, first.columns)
+        self._file.truncate(int(np.prod(shape)) * 2)
+        self._stored = np.memmap(self._file, np.int16, "r+", shape=shape)
+
+    def __enter__(self) -> "_Pixels":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def taken(self, pixels: Iterator[NDArray[np.int16]], progress: Progress) -> Iterator[Floats]:
+        """Keeps stored values as they come, and gives them on as HU or intensities."""
+        count = len(self._series.slices)
+        for index, (one, stored) in enumerate(zip(self._series.slices, pixels, strict=True)):
+            self._stored[index] = stored
+            yield hounsfield_units(stored, one.slope, one.intercept)
+            progress(_GRIDDED * (index + 1) // count, 100)
+
+    def measured(self, region: SegmentedRegion) -> Measured:
+        """The measurements of a region."""
+        return measure(region.crop, region.box, self._hu(region.box), self._series)
+
+    def _hu(self, box: Box) -> Floats:
+        planes = zip(self._stored[box], self._series.slices[box[0]], strict=True)
+        return np.stack([hounsfield_units(stored, one.slope, one.intercept) for stored, one in planes])
+
+
+def _ignore(done: int, total: int) -> None:
+    """Nobody asked for the progress."""
