@@ -69,7 +69,7 @@ def test_all_judges_pass_documents_with_measurements(tmp_path: Path) -> None:
 def test_a_group_without_its_segment_is_caught(tmp_path: Path) -> None:
     read, stored = _measured()
     document = compose_ai_result(read, stored, FACTS)
-    group = _groups(document)[0].item
+    group = _groups(document)[2].item
     group.ContentSequence = [
         item for item in group.ContentSequence if item.ConceptNameCodeSequence[0].CodeValue != "121191"
     ]
