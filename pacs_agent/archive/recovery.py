@@ -2,7 +2,8 @@
 
 A receiver does not wait for its rows to be synced, only for its files (decision 14). As long as it lives it holds a
 lock on a mark beside them. A mark that nobody holds was left by a process that could not end in order, perhaps with
-the power: whoever begins next looks for files without a row, before it takes anything.
+the power: whoever begins next looks for files without a row, before it takes anything. A restored backup leaves one
+too: files that came after it may have been put back beside it.
 """
 
 import fcntl
@@ -30,6 +31,7 @@ from pacs_agent.db import Database, Instance, Origin, QuarantinedInstance, Remov
 from pacs_agent.ops import Outcome, audit, get_log
 
 FOLDERS = 256
+LOCK = "recovery.lock"
 SAID_AT_ONCE = 500
 """Paths of one query; a statement takes only so many values."""
 
@@ -52,9 +54,12 @@ class Recovered:
 def relying_on_files(archive: Archive) -> Iterator[None]:
     """Within, commits of the index need not be synced. First what an earlier process may have lost is indexed again.
 
-    Any number of processes may be within at once. On Postgres commits stay synced: its server can fail alone.
+    Any number of processes may be within at once. On Postgres commits stay synced: its server can fail alone. There
+    only a restored backup has left a mark.
     """
     if archive.database.engine.dialect.name != "sqlite":
+        with _alone(archive.files.incoming / LOCK):
+            _recover_what_was_left(archive)
         yield
         return
     mark, descriptor = _recovered_and_marked(archive)
@@ -85,12 +90,16 @@ def recover(archive: Archive) -> Recovered:
 
 def _recovered_and_marked(archive: Archive) -> tuple[Path, int]:
     """A new mark, held; marks of dead processes are gone, and what they may have lost is indexed."""
-    with _alone(archive.files.incoming / "recovery.lock"):
-        left_behind = _left_behind(archive.files.incoming)
-        if left_behind and recover(archive).left == 0:
-            for mark in left_behind:
-                mark.unlink(missing_ok=True)
+    with _alone(archive.files.incoming / LOCK):
+        _recover_what_was_left(archive)
         return _new_mark(archive.files)
+
+
+def _recover_what_was_left(archive: Archive) -> None:
+    left_behind = _left_behind(archive.files.incoming)
+    if left_behind and recover(archive).left == 0:
+        for mark in left_behind:
+            mark.unlink(missing_ok=True)
 
 
 @contextmanager

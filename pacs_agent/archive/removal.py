@@ -15,12 +15,12 @@ from sqlalchemy import ColumnElement, Table, delete, exists, func, select, updat
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive.archive import Archive
+from pacs_agent.archive.arrived import has_arrived
 from pacs_agent.archive.errors import ArchiveError, NotArchived
 from pacs_agent.archive.index import is_quarantined
 from pacs_agent.db import (
     Base,
     Delivery,
-    DeliveryState,
     Instance,
     Job,
     JobState,
@@ -39,7 +39,6 @@ from pacs_agent.db import (
 from pacs_agent.ops import Outcome, audit, get_log
 
 UNFINISHED = (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING)
-ARRIVED = (DeliveryState.STORED, DeliveryState.CONFIRMED)
 IMAGES_REMOVED = "its images were removed from the archive; send them again to look at them or to read them"
 FILES = "archive"
 TOKENS = "tokens"
@@ -146,7 +145,7 @@ def _has_running_step(session: Session, job_ids: Sequence[str]) -> bool:
 
 def _has_undelivered(session: Session, study: Study) -> bool:
     query = select(Delivery.id).join(Delivery.result_object).join(ResultObject.job)
-    query = query.where(Job.study_pk == study.id, Delivery.state.not_in(ARRIVED)).limit(1)
+    query = query.where(Job.study_pk == study.id, ~has_arrived(session)).limit(1)
     return session.scalar(query) is not None
 
 

@@ -1,7 +1,7 @@
 """Retention: which studies go by age and by space, and letting them go one after the other.
 
 A study goes only when all is said and done: it receives no more, none of its jobs is unfinished or a dead letter, and
-every destination has its results. The oldest go first.
+every destination has its results, confirmed where it is asked. The oldest go first.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive.archive import Archive
+from pacs_agent.archive.arrived import has_arrived
 from pacs_agent.archive.errors import NotArchived
-from pacs_agent.archive.removal import ARRIVED, IMAGES_REMOVED, UNFINISHED, StudyInUse, remove_study, sweep_removed
+from pacs_agent.archive.removal import IMAGES_REMOVED, UNFINISHED, StudyInUse, remove_study, sweep_removed
 from pacs_agent.db import (
     Delivery,
     Instance,
@@ -122,7 +123,7 @@ def _expired(session: Session, rules: Retention, now: datetime) -> Iterator[Leav
     """Studies whose results' time is over: they go whole."""
     if rules.results_days is None:
         return
-    query = _settled(now - timedelta(days=rules.results_days))
+    query = _settled(session, now - timedelta(days=rules.results_days))
     for study, size_bytes in _with_sizes(session, query, only_received=False):
         rule = f"results_days: {rules.results_days}"
         yield Leaving(study.study_instance_uid, False, rule, size_bytes, study.last_received_at)
@@ -132,7 +133,7 @@ def _older_than(session: Session, images_days: int | None, now: datetime) -> Ite
     """Studies whose images' time is over: their results stay."""
     if images_days is None:
         return
-    query = _settled(now - timedelta(days=images_days)).where(_has_images())
+    query = _settled(session, now - timedelta(days=images_days)).where(_has_images())
     for study, size_bytes in _with_sizes(session, query, only_received=True):
         rule = f"images_days: {images_days}"
         yield Leaving(study.study_instance_uid, True, rule, size_bytes, study.last_received_at)
@@ -142,7 +143,7 @@ def _over_limit(session: Session, over_bytes: float, now: datetime, known: set[s
     """The oldest studies, until what is over the limit is free."""
     if over_bytes <= 0:
         return
-    query = _settled(now - timedelta(seconds=AT_REST_S)).where(_has_images())
+    query = _settled(session, now - timedelta(seconds=AT_REST_S)).where(_has_images())
     for study, size_bytes in _with_sizes(session, query, only_received=True):
         if over_bytes <= 0:
             return
@@ -151,12 +152,12 @@ def _over_limit(session: Session, over_bytes: float, now: datetime, known: set[s
             yield Leaving(study.study_instance_uid, True, "archive_gb", size_bytes, study.last_received_at)
 
 
-def _settled(before: datetime) -> Select[Any]:
+def _settled(session: Session, before: datetime) -> Select[Any]:
     """Studies of which everything ended before a time, oldest first."""
     return (
         select(Study)
         .where(Study.state != StudyState.RECEIVING, Study.last_received_at < before)
-        .where(~_has_job(_is_open(before)), ~_has_delivery(before))
+        .where(~_has_job(_is_open(before)), ~_has_delivery(has_arrived(session), before))
         .order_by(Study.last_received_at, Study.id)
     )
 
@@ -170,9 +171,9 @@ def _has_job(which: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists().where(Job.study_pk == Study.id, which)
 
 
-def _has_delivery(before: datetime) -> ColumnElement[bool]:
+def _has_delivery(arrived: ColumnElement[bool], before: datetime) -> ColumnElement[bool]:
     """Deliveries that have not arrived, or arrived too recently."""
-    waits = or_(Delivery.state.not_in(ARRIVED), Delivery.changed_at >= before)
+    waits = or_(~arrived, Delivery.changed_at >= before)
     of_study = and_(Job.study_pk == Study.id, ResultObject.job_id == Job.id)
     return exists().where(of_study, Delivery.result_object_pk == ResultObject.id, waits)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pacs_agent.cli.context import Agent, console, pass_agent
+from pacs_agent.config import DimseSettings, DimseTlsSettings
 from pacs_agent.deliver import (
     Answer,
     DeliveryError,
@@ -31,19 +33,16 @@ SHOWN_REFUSALS = 5
 @click.option("--port", type=click.IntRange(1, 65535), help="Its port.")
 @click.option("--called-ae", help="Its AE title.")
 @click.option("--calling-ae", default="SEND", show_default=True, help="The AE title we call ourselves.")
+@click.option("--tls/--plain", default=None, help="Over TLS? Our own listener with TLS alone is asked so.")
+@click.option("--certificate-name", default="", help="Name its certificate bears, where it is not the host.")
 @pass_agent
-def send(
-    agent: Agent, paths: tuple[Path, ...], host: str | None, port: int | None, called_ae: str | None, calling_ae: str
-) -> None:
+def send(agent: Agent, /, paths: tuple[Path, ...], calling_ae: str, **where: Any) -> None:
     """Send DICOM files, or all those in folders, by C-STORE. Exit code 1 when one was not stored."""
-    own = agent.settings.dimse
-    address = ScuAddress(
-        host=host or own.host, port=port or own.port, called_ae=called_ae or own.ae_title, calling_ae=calling_ae
-    )
+    address = _address(agent.settings.dimse, calling_ae, **where)
     out = console()
     files = sorted(file for path in paths for file in _files(path))
     try:
-        refused = send_files(out, address, files)
+        refused = send_files(out, address, files, tls=agent.settings.dimse.tls)
     except DeliveryError as error:
         raise click.ClickException(f"{error}. Is {calling_ae} known there? `pacs-agent peer list`") from error
     out.print(f"{len(files) - len(refused)} of {len(files)} stored at {address}")
@@ -52,8 +51,38 @@ def send(
     raise SystemExit(bool(refused))
 
 
-def send_files(out: Console, address: ScuAddress, files: Sequence[Path]) -> list[str]:
-    """Sends files over one association, showing how far it is; what was not stored and why.
+def _address(
+    own: DimseSettings,
+    calling_ae: str,
+    *,
+    host: str | None,
+    port: int | None,
+    called_ae: str | None,
+    tls: bool | None,
+    certificate_name: str,
+) -> ScuAddress:
+    """Where to send. What is not said is that of our own listener, which may listen over TLS alone."""
+    if own.tls is None:
+        if tls:
+            raise click.UsageError("--tls needs the certificate of dimse.tls; docs/operations.md says how to set it")
+        own_port = own.port
+    else:
+        tls = (host is None and own.tls.only) if tls is None else tls
+        own_port = own.tls.port if tls else own.port
+    return ScuAddress(
+        host=host or own.host,
+        port=port or own_port,
+        called_ae=called_ae or own.ae_title,
+        calling_ae=calling_ae,
+        tls=bool(tls),
+        certificate_name=certificate_name,
+    )
+
+
+def send_files(
+    out: Console, address: ScuAddress, files: Sequence[Path], *, tls: DimseTlsSettings | None = None
+) -> list[str]:
+    """Sends files over one association, showing how far it is; what was not stored and why. `tls`: our certificate.
 
     Raises Refused or Unreachable when no association comes about.
     """
@@ -63,7 +92,9 @@ def send_files(out: Console, address: ScuAddress, files: Sequence[Path]) -> list
         return refused
     columns = (TextColumn("   sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=out, transient=True) as progress:
-        for answer in progress.track(DimseDestination(address, Means(TIMEOUT_S)).send(objects), total=len(objects)):
+        for answer in progress.track(
+            DimseDestination(address, Means(TIMEOUT_S, tls=tls)).send(objects), total=len(objects)
+        ):
             refused += _complaint(answer)
     return refused
 

@@ -27,6 +27,8 @@ MANIFEST = "backup.json"
 ARCHIVE = "archive"
 SETTINGS = "agent.yaml"
 SIGNING_KEY = "web-signing-key"
+MARK = f"{ARCHIVE}/incoming/restored.mark"
+"""Nobody holds it: whoever receives next looks for files that came after the backup, and indexes them again."""
 
 
 class BackupFailed(Exception):
@@ -111,6 +113,9 @@ def restore_backup(settings: Settings, folder: Path) -> Backup:
     missing = sum(not (settings.data_dir / ARCHIVE / _file_of(digest)).is_file() for digest in restored.digests)
     if missing > backup.gone:
         raise BackupFailed(f"{missing} files that the database names are missing: use another backup")
+    mark = settings.data_dir / MARK
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    _write_synced(mark, b"")
     return backup
 
 

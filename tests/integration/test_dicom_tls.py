@@ -1,5 +1,6 @@
 """DICOM over TLS with real peers: dcmtk sends to us and receives from us; who does not belong is turned away."""
 
+import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
@@ -8,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from sqlalchemy import func, select
 
 from pacs_agent.archive import Archive
+from pacs_agent.cli import main
 from pacs_agent.config import Settings
 from pacs_agent.db import AuditEvent, Database, Destination, Instance, Peer
 from pacs_agent.deliver import (
@@ -209,6 +212,28 @@ def test_we_deliver_to_storescp_over_tls(
         destination(named, settings).probe()
     with pytest.raises(DeliveryError, match="did not accept"):
         destination(there, settings, tls=False).probe()
+
+
+def test_the_command_line_sends_over_tls(
+    listener: Listener, database: Database, image: Path, settings: Settings, tmp_path: Path
+) -> None:
+    tls = settings.dimse.tls
+    assert tls is not None
+    files = {name: str(getattr(tls, name)) for name in ("certificate", "key", "ca_file")}
+
+    def send(*options: str, **changed: object) -> Result:
+        config = tmp_path / "agent.yaml"
+        section = {"port": listener.port, "tls": {**files, "port": listener.tls_port, **changed}}
+        config.write_text(json.dumps({"data_dir": str(tmp_path / "other"), "dimse": section}), encoding="utf-8")
+        return CliRunner().invoke(main, ["--config", str(config), "send", str(image), "--calling-ae", *options])
+
+    assert send("TLSONLY").exit_code == 1, "without TLS it is turned away"
+    for sent_by in (send("TLSONLY", "--tls"), send("TLSONLY", only=True), send("OPEN", "--plain", only=True)):
+        assert "1 of 1 stored" in sent_by.output, sent_by.output
+    plain = tmp_path / "plain.yaml"
+    plain.write_text(f"data_dir: {tmp_path / 'other'}", encoding="utf-8")
+    refused = CliRunner().invoke(main, ["--config", str(plain), "send", str(image), "--tls"])
+    assert refused.exit_code == 2 and "dimse.tls" in refused.output
 
 
 def test_what_is_wrong_with_the_other_end_is_told(

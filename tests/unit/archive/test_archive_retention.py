@@ -9,12 +9,14 @@ from made_instances import ct_slice, encoded
 from sqlalchemy import select, update
 
 from pacs_agent.archive import Archive, keep_archive
+from pacs_agent.archive.removal import StudyInUse, remove_study
 from pacs_agent.archive.retention import apply_retention, plan_retention
 from pacs_agent.db import (
     AuditEvent,
     Database,
     Delivery,
     DeliveryState,
+    Destination,
     Instance,
     Job,
     JobState,
@@ -93,6 +95,35 @@ def test_what_somebody_waits_for_stays(
 ) -> None:
     add_job(database, studies[0], state, days_ago(39), delivery)
     assert studies[0] not in [uid for uid, _ in leaving(database, Retention(images_days=1, archive_gb=1e-9))]
+
+
+CONFIRMING: dict[str, tuple[dict[str, object] | None, bool]] = {
+    "by storage commitment": ({"confirm": "commitment"}, True),
+    "by query": ({"confirm": "query"}, True),
+    "by query, as it was written once": ({"query": True}, True),
+    "not": ({"confirm": "none"}, False),
+    "as it was set up at first": ({}, False),
+    "no destination any more": (None, False),
+}
+
+
+@pytest.mark.parametrize("how", CONFIRMING)
+def test_what_is_taken_but_not_confirmed_has_not_arrived(
+    database: Database, archive: Archive, studies: list[str], how: str
+) -> None:
+    settings, stays = CONFIRMING[how]
+    add_job(database, studies[0], JobState.DONE, days_ago(39), DeliveryState.STORED)
+    with database.writing() as session:
+        if settings is not None:
+            session.add(Destination(name="pacs", kind="dimse", settings=settings))
+    rules = Retention(images_days=15, results_days=35)
+    assert (studies[0] not in [uid for uid, _ in leaving(database, rules)]) == stays
+    if stays:
+        with pytest.raises(StudyInUse, match="does not have all"):
+            remove_study(archive, studies[0], actor="ada", reason="")
+        with database.writing() as session:
+            session.execute(update(Delivery).values(state=DeliveryState.CONFIRMED))
+        assert (studies[0], False) in leaving(database, rules)
 
 
 def test_results_go_later_than_images(database: Database, studies: list[str]) -> None:

@@ -1,6 +1,7 @@
 """A backup of a running agent holds all of one moment, and comes back whole or is refused."""
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -8,9 +9,9 @@ import pgserver
 import pytest
 from backup_instances import ct_slice
 from click.testing import CliRunner
-from sqlalchemy import select
+from sqlalchemy import func, select
 
-from pacs_agent.archive import Archive
+from pacs_agent.archive import Archive, relying_on_files
 from pacs_agent.cli import main
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, Instance, Peer, RuntimeSecret, Study, upgrade
@@ -74,6 +75,23 @@ def test_what_is_received_while_it_is_made_does_not_hurt(
     assert b"swordfish" not in (tmp_path / "backup" / "database.sqlite").read_bytes()
 
 
+def test_what_came_after_the_backup_is_indexed_again_when_its_files_are_put_back(
+    settings: Settings, database: Database, archive: Archive, tmp_path: Path
+) -> None:
+    receive(archive, range(2))
+    make_backup(settings, database, tmp_path / "backup")
+    receive(archive, range(2, 5))
+    restored = elsewhere(tmp_path)
+    restore_backup(restored, tmp_path / "backup")
+    shutil.copytree(settings.data_dir / "archive", restored.data_dir / "archive", dirs_exist_ok=True)
+    there = Archive(Database(restored.sqlalchemy_url), restored.data_dir / "archive")
+    for _ in range(2):
+        with relying_on_files(there), there.database.reading() as session:
+            assert session.scalar(select(func.count()).select_from(Instance)) == 5
+    assert list(there.files.incoming.glob("*.mark")) == []
+    there.database.close()
+
+
 def test_settings_go_without_their_secrets_unless_asked(settings: Settings, database: Database, tmp_path: Path) -> None:
     file = tmp_path / "agent.yaml"
     file.write_text("database_url: postgresql://u:hidden@h/d\nweb: {token: hidden, port: 8081}\n")
@@ -134,6 +152,10 @@ def test_postgres_comes_back_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         with restored.reading() as session:
             assert len(session.scalars(select(Instance)).all()) == made.rows["instances"] == 3
             assert session.scalars(select(RuntimeSecret)).all() == []
+        receive(Archive(database, here.data_dir / "archive"), range(3, 4))
+        shutil.copytree(here.data_dir / "archive", there.data_dir / "archive", dirs_exist_ok=True)
+        with relying_on_files(Archive(restored, there.data_dir / "archive")), restored.reading() as session:
+            assert session.scalar(select(func.count()).select_from(Instance)) == 4
         for one in (database, restored):
             one.close()
     finally:
