@@ -15,6 +15,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.orm import Session, sessionmaker
 
+from pacs_agent.db import express
+from pacs_agent.db.express import Express
+
 
 class DatabaseTooNew(RuntimeError):
     """The database was made by a later version of this code."""
@@ -22,8 +25,6 @@ class DatabaseTooNew(RuntimeError):
 
 _UPGRADE_LOCK = 0x50414353
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_WAIT_S = 30
-"""How long whoever writes waits for SQLite's one write lock; then the sender of an image is told to try again."""
 
 
 class Database:
@@ -32,6 +33,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _engine(url)
+        self._express = Express(self.engine)
         self._writing = sessionmaker(self.engine, expire_on_commit=False)
         self._reading = sessionmaker(self.engine.execution_options(reading=True), expire_on_commit=False)
 
@@ -55,13 +57,13 @@ class Database:
         archive's, so that both end together, and what is lost is indexed again from the files (decision 14). A commit
         that is synced makes those before it durable too. Raises the driver's own errors.
         """
+        if self.engine.dialect.name == "sqlite":
+            with self._express.transaction(synced=synced) as cursor:
+                yield cursor
+            return
         connection = self.engine.raw_connection()
         try:
-            cursor = connection.cursor()
-            if self.engine.dialect.name == "sqlite":
-                for statement in _sqlite_begin(connection.info, synced=synced):
-                    cursor.execute(statement)
-            yield cursor
+            yield connection.cursor()
             connection.commit()
         finally:
             connection.close()  # rolls back what is not committed
@@ -81,6 +83,7 @@ class Database:
 
     def close(self) -> None:
         """Gives back all connections."""
+        self._express.close()
         self.engine.dispose()
 
 
@@ -96,7 +99,7 @@ def _engine(url: str) -> Engine:
         return create_engine(parsed, pool_pre_ping=True, pool_size=10, max_overflow=20, hide_parameters=True)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_WAIT_S}, hide_parameters=True)
+    engine = create_engine(parsed, connect_args={"timeout": express.BUSY_WAIT_S}, hide_parameters=True)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -104,7 +107,8 @@ def _engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we begin transactions ourselves, see _begin_sqlite
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_WAIT_S * 1000}"):
+    busy_wait = f"busy_timeout={express.BUSY_WAIT_S * 1000}"
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", busy_wait):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -113,17 +117,7 @@ def _begin_sqlite(connection: Connection) -> None:
     if connection.get_execution_options().get("reading"):
         connection.exec_driver_sql("BEGIN")
         return
-    for statement in _sqlite_begin(connection.info, synced=True):
-        connection.exec_driver_sql(statement)
-
-
-def _sqlite_begin(info: dict[Any, Any], *, synced: bool) -> list[str]:
-    """What begins a transaction that writes; `info` keeps how the connection syncs (FULL when it is new)."""
-    synchronous = "FULL" if synced else "NORMAL"
-    if info.get("synchronous", "FULL") == synchronous:
-        return ["BEGIN IMMEDIATE"]
-    info["synchronous"] = synchronous
-    return [f"PRAGMA synchronous={synchronous}", "BEGIN IMMEDIATE"]
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def upgrade(database: Database, revision: str = "head") -> None:

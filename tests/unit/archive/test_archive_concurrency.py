@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from pacs_agent.archive import Archive, Taken
-from pacs_agent.db import Database, Instance, Patient, Series, Study, engine, upgrade
+from pacs_agent.db import Database, Instance, Patient, Series, Study, express, upgrade
 from pacs_agent.receive import Intake, OutOfResources
 from tests.unit.archive.made_instances import ct_slice, encoded
 
@@ -124,7 +124,7 @@ def test_images_wait_while_another_process_writes(intake: Intake, database: Data
 def test_images_may_come_again_when_another_process_never_ends(
     tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "BUSY_WAIT_S", 0)
+    monkeypatch.setattr(express, "BUSY_WAIT_S", 0)
     impatient = Database(database.url)
     intake = Intake(impatient, Archive(impatient, tmp_path / "archive"))
     intake.accept(encoded(ct_slice(0)), source="A@1")
