@@ -1,5 +1,6 @@
 """What reading ahead shares with the jobs of its worker, so that a model is in memory once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacs_agent.imaging import RecentHeaders
@@ -12,3 +13,5 @@ class Kit:
 
     readers: tuple[Reader, ...]
     headers: RecentHeaders
+    rehearse: Callable[[int], None]
+    """Reads the study of a primary key as far as it came, for its job to find it read. Raises nothing."""

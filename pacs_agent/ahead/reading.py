@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.ahead.arrivals import Arrival, Arrivals
 from pacs_agent.ahead.counts import Counts
 from pacs_agent.ahead.kit import Kit
+from pacs_agent.ahead.pauses import Pauses
 from pacs_agent.ahead.share import living_workers, reads_ahead
 from pacs_agent.ahead.waiting import Waiting, WaitingSlice
 from pacs_agent.ahead.wanted import Wanted
@@ -40,6 +41,7 @@ class ReadAhead:
         self._kit = kit
         self._arrivals = Arrivals(self.database)
         self._wanted = Wanted(archive, pipeline)
+        self._pauses = Pauses()
         self._studies: dict[int, bool] = {}
         self._there_is_work = threading.Event()
         self._stopping = threading.Event()
@@ -50,13 +52,22 @@ class ReadAhead:
         self._stopping.set()
         self._there_is_work.set()
 
+    def load(self) -> None:
+        """Loads the models in use, which the first image would have to wait for."""
+        try:
+            self._kit()
+        except InferenceError as error:
+            log.warning("not loaded", reason=str(error))
+
     def look(self) -> None:
         """Finds new images and lets their slices wait. Meant to be called again and again."""
         arrivals = self._ours(self._arrivals.new())
         if arrivals:
             self._put(arrivals)
+        for study in {one.study_pk for one in arrivals}:
+            self._pauses.grew(study)
         self._ask_rules({one.study_pk: one.study_instance_uid for one in arrivals})
-        if self.waiting.studies():
+        if self.waiting.studies() or self._pauses.due():
             self._there_is_work.set()
         if time.monotonic() - self._written_s >= WRITE_EVERY_S:
             self._written_s = time.monotonic()
@@ -64,14 +75,20 @@ class ReadAhead:
             self.counts.settle()
 
     def encode_waiting(self) -> None:
-        """Encodes until nothing waits that may be encoded. Meant to be called again and again, by its own thread."""
+        """Encodes until nothing waits that may be encoded, and rehearses studies that pause.
+
+        Meant to be called again and again, by its own thread.
+        """
         self._there_is_work.wait()
         while not self._stopping.is_set():
             batch = self.waiting.take(lambda study: self._studies.get(study, False))
-            if not batch:
+            if batch:
+                self.encode(batch)
+            elif (study := self._pauses.take(self._is_encoded)) is not None:
+                self._kit().rehearse(study)
+            else:
                 self._there_is_work.clear()
                 return
-            self.encode(batch)
 
     def encode(self, batch: Sequence[WaitingSlice]) -> None:
         """Makes the tokens of slices of one model and shape, as far as there are none."""
@@ -86,6 +103,10 @@ class ReadAhead:
             else:
                 inputs.append((one, EncoderInput(decoded, one.slice, token_key(decoded, one.slice))))
         self._encode(reader, inputs)
+
+    def _is_encoded(self, study: int) -> bool:
+        """Whether a study may be rehearsed: the rules want it, and none of its slices waits."""
+        return self._studies.get(study, False) and study not in self.waiting.studies()
 
     def _encode(self, reader: Reader, inputs: Sequence[tuple[WaitingSlice, EncoderInput]]) -> None:
         if not inputs:
@@ -128,7 +149,7 @@ class ReadAhead:
 
     def _ask_rules(self, arrived: dict[int, str]) -> None:
         """Asks of which studies slices may be encoded; lets those go that are complete and that no rule takes."""
-        asked = {*arrived, *self.waiting.studies()}
+        asked = {*arrived, *self.waiting.studies(), *self._pauses.studies()}
         if not asked:
             self._studies = {}
             return
@@ -138,6 +159,8 @@ class ReadAhead:
         for study in asked:
             if study not in states or not (wanted[study] or states[study][1] == StudyState.RECEIVING):
                 self.waiting.drop(study)
+            if study not in states or states[study][1] != StudyState.RECEIVING:
+                self._pauses.drop(study)
         self._studies = wanted
 
 

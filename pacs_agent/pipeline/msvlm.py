@@ -8,7 +8,9 @@ from pydicom.dataset import Dataset
 
 from pacs_agent.ahead import Kit
 from pacs_agent.archive import Archive
+from pacs_agent.assemble import image_digests, input_digest
 from pacs_agent.config import Settings
+from pacs_agent.db import utc_now
 from pacs_agent.imaging import (
     DecodingPool,
     OrderedSeries,
@@ -32,7 +34,9 @@ from pacs_agent.inference import (
     name_of,
     uses_stamp,
 )
+from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay
+from pacs_agent.pipeline.rehearsed import Rehearsed
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
 from pacs_agent.results import (
     DocumentFacts,
@@ -45,6 +49,9 @@ from pacs_agent.results import (
 )
 
 _FAILED_CODE = "model_failed"
+_DESCRIBED = ("select_series", "encode_missing", "read_study", "weigh_evidence")
+
+_log = get_log("pipeline")
 
 
 class MsVlm:
@@ -52,17 +59,23 @@ class MsVlm:
 
     def __init__(self, settings: Settings, archive: Archive) -> None:
         self.settings = settings
+        self.archive = archive
         self.database = archive.database
         self._found = BundlesInUse()
         self._found_at = ""
         self._readers: dict[str, Reader] = {}
         self._headers = RecentHeaders()
+        self._rehearsed = Rehearsed()
         self._decoding = DecodingPool(settings.decoding)
         self._turns = Turns()
         self._loading = threading.Lock()
 
     def select_series(self, job: JobFacts) -> Choice:
         """The first installed model that accepts a series of the study reads it."""
+        bundles = tuple(bundle.digest for bundle in self._bundles())
+        return self._rehearsed.outcome("select_series", (*bundles, *map(str, job.images)), lambda: self._choose(job))
+
+    def _choose(self, job: JobFacts) -> Choice:
         choices = [(bundle, self._chosen(job, bundle)) for bundle in self._bundles()]
         if not choices:
             raise JobFailed(self._no_model())
@@ -80,6 +93,10 @@ class MsVlm:
 
     def read_study(self, job: JobFacts, earlier: Earlier) -> str:
         """The scores of all findings."""
+        given = earlier["select_series"], earlier["encode_missing"]
+        return self._rehearsed.outcome("read_study", given, lambda: self._read_study(earlier))
+
+    def _read_study(self, earlier: Earlier) -> str:
         bundle, series = self._selection(earlier)
         try:
             return self._reader(bundle).read(series, _encoding(earlier)).model_dump_json()
@@ -88,6 +105,10 @@ class MsVlm:
 
     def weigh_evidence(self, job: JobFacts, earlier: Earlier) -> str:
         """The weight of each slice for each finding."""
+        given = earlier["select_series"], earlier["encode_missing"]
+        return self._rehearsed.outcome("weigh_evidence", given, lambda: self._weigh_evidence(earlier))
+
+    def _weigh_evidence(self, earlier: Earlier) -> str:
         bundle, series = self._selection(earlier)
         try:
             return self._reader(bundle).weigh_evidence(series, _encoding(earlier)).model_dump_json()
@@ -117,7 +138,31 @@ class MsVlm:
 
     def read_ahead(self) -> Kit:
         """The models in use, loaded, and what reading ahead shares with the jobs."""
-        return Kit(tuple(self._reader(bundle) for bundle in self._bundles()), self._headers)
+        return Kit(tuple(self._reader(bundle) for bundle in self._bundles()), self._headers, self.rehearse)
+
+    def rehearse(self, study_pk: int) -> None:
+        """Reads a study that may not be complete as far as all its slices are encoded; a job finds what it asks for."""
+        with self.database.reading() as session:
+            digests = image_digests(session, study_pk)
+        images = tuple(self.archive.path(digest) for digest in digests)
+        job = JobFacts("", "", input_digest(digests), utc_now(), images, ())
+        try:
+            self._rehearse(job)
+        except (NothingToSay, JobFailed, OSError) as why:  # the job, if one comes, will meet it as well and say so
+            _log.debug("not rehearsed", reason=str(why))
+
+    def _rehearse(self, job: JobFacts) -> None:
+        selected = self.select_series(job).selected
+        if not selected:
+            return
+        earlier = {"select_series": selected}
+        bundle, series = self._selection(earlier)
+        if None in map(self._reader(bundle).encoder.key_with_token, series.slices):
+            return
+        earlier["encode_missing"] = self.encode_missing(job, earlier, lambda _done, _total: None)
+        earlier["read_study"] = self.read_study(job, earlier)
+        earlier["weigh_evidence"] = self.weigh_evidence(job, earlier)
+        self.described(earlier)
 
     def installed(self) -> tuple[Bundle, ...]:
         """All bundles that load, in use or not."""
@@ -129,6 +174,10 @@ class MsVlm:
 
     def described(self, earlier: Earlier) -> StudyReading:
         """The reading, from what the earlier steps gave."""
+        given = tuple(earlier[step] for step in _DESCRIBED)
+        return self._rehearsed.outcome("describe", given, lambda: self._describe(earlier))
+
+    def _describe(self, earlier: Earlier) -> StudyReading:
         bundle, series = self._selection(earlier)
         raw = RawReading.model_validate_json(earlier["read_study"])
         weights = EvidenceWeights.model_validate_json(earlier["weigh_evidence"])

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pydicom.uid import RLELossless
 from sqlalchemy import select, update
 
 from pacs_agent.ahead import Kit, ReadAhead, ahead_of_study
+from pacs_agent.ahead.pauses import FIRST_PAUSE_S, Pauses
 from pacs_agent.archive import Archive, instance_header, remove_study, split_part10
 from pacs_agent.config import AheadSettings, DecodingSettings
 from pacs_agent.db import (
@@ -47,9 +48,10 @@ class Site:
     reader: Reader
     settings: AheadSettings
     worker: str = "w1"
+    rehearsed: list[int] = field(default_factory=list)
 
     def ahead(self, **changes: int) -> ReadAhead:
-        kit = Kit((self.reader,), RecentHeaders())
+        kit = Kit((self.reader,), RecentHeaders(), self.rehearsed.append)
         settings = self.settings.model_copy(update=changes)
         return ReadAhead(self.archive, settings, lambda: kit, self.worker, "msvlm")
 
@@ -401,3 +403,32 @@ def test_a_crash_loses_nothing_but_time(site: Site) -> None:
     read_all(site.ahead())
     assert site.reader.encode_missing(site.series()).encoded == 0
     assert [row.encoded for row in site.rows()] == [4]
+
+
+def test_a_study_that_pauses_is_rehearsed_once_its_slices_are_encoded(site: Site) -> None:
+    clock_s = [0.0]
+    ahead = site.ahead()
+    ahead._pauses = Pauses(lambda: clock_s[0])
+    site.receive(stack(5))
+    read_all(ahead)
+    assert site.rehearsed == []
+    clock_s[0] = FIRST_PAUSE_S
+    read_all(ahead)
+    assert None not in map(site.reader.encoder.key_with_token, site.series().slices)
+    assert site.rehearsed == [1]
+    read_all(ahead)
+    assert site.rehearsed == [1]
+
+
+@pytest.mark.parametrize(("rules", "state"), [(MR, StudyState.RECEIVING), (CT, StudyState.COMPLETE)])
+def test_a_study_that_is_not_read_or_complete_is_not_rehearsed(site: Site, rules: str, state: StudyState) -> None:
+    clock_s = [0.0]
+    ahead = site.ahead()
+    ahead._pauses = Pauses(lambda: clock_s[0])
+    site.rules(rules)
+    site.receive(stack(5))
+    read_all(ahead)
+    site.set_state(state)
+    clock_s[0] = 10.0
+    read_all(ahead)
+    assert site.rehearsed == []
