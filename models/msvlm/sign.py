@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from models.gtgm.export import seal_segmenter
 from models.msvlm.export import digest_of, write_manifest
 from models.msvlm.runtime import read_manifest
 from pacs_agent.config import PACKAGED_KEYS, InferenceSettings
@@ -100,7 +101,8 @@ def release(folder: Path, key: Ed25519PrivateKey) -> None:
 
     Raises CannotSign when the bundle is too large or fails its verification; its signature is then taken away again.
     """
-    seal(folder)
+    task = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["task"]
+    (seal_segmenter if task == "segment" else seal)(folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > MAX_BUNDLE_BYTES:
         raise CannotSign(f"{folder} has {size / 2**20:.1f} MiB, at most {MAX_BUNDLE_BYTES >> 20} are released")

@@ -94,6 +94,14 @@ class Crops:
         return zip(centre, self.patch, strict=True)
 
 
+def crop_about(example: Example, centre: Sequence[int], patch: Shape) -> tuple[NDArray[np.float32], NDArray]:  # type: ignore[type-arg]
+    """Values and labels [d, h, w] about a voxel, moved so that the crop lies inside the volume where it can."""
+    pairs = zip(centre, patch, example.values.shape, strict=True)
+    first = [_within(at - size // 2, size, whole) for at, size, whole in pairs]
+    values = _cut(example.values, first, patch, OUTSIDE[example.modality]).astype(np.float32)
+    return values, _cut(example.labels, first, patch, 0)
+
+
 def _centre(example: Example, rng: np.random.Generator) -> tuple[int, ...]:
     shape = example.values.shape
     if rng.random() < ANYWHERE or not example.places:

@@ -11,24 +11,27 @@ from models.gtgm.finetune.examples import Example
 from models.gtgm.finetune.heads import Segmenter
 from models.gtgm.finetune.implanted import implanted_volume, training_cases
 from models.gtgm.finetune.kept import kept_example
-from models.gtgm.finetune.metrics import agreements
+from models.gtgm.finetune.metrics import Agreement, agreements
 from models.gtgm.finetune.phantoms import NAMES, phantom_volume
 from models.gtgm.finetune.predict import predicted
 from models.gtgm.finetune.preset import SegmenterPreset
 from pacs_agent.inference.segment import Windows
 
-FIRST_SEED = {"training": 1_000_000, "validation": 2_000_000, "test": 3_000_000}
+FIRST_SEED = {"training": 1_000_000, "validation": 2_000_000, "test": 3_000_000, "self_test": 4_000_000}
 """Pretraining draws its phantoms from 5,000,000 on."""
 Scores = dict[str, dict[str, float]]
 
 
 def phantom_examples(split: str, count: int, preset: SegmenterPreset, cache: Path) -> list[Example]:
     """The first phantoms of a split on the preset's grid."""
-    seeds = range(FIRST_SEED[split], FIRST_SEED[split] + count)
-    return [
-        kept_example(f"phantom-{seed}-{_grid_name(preset)}", partial(phantom_volume, seed, preset.spacing_mm), cache)
-        for seed in track(seeds, f"phantoms for {split}", disable=count < 2)
-    ]
+    numbers = track(range(count), f"phantoms for {split}", disable=count < 2)
+    return [phantom_example(split, number, preset, cache) for number in numbers]
+
+
+def phantom_example(split: str, number: int, preset: SegmenterPreset, cache: Path) -> Example:
+    """One phantom of a split."""
+    seed = FIRST_SEED[split] + number
+    return kept_example(f"phantom-{seed}-{_grid_name(preset)}", partial(phantom_volume, seed, preset.spacing_mm), cache)
 
 
 def implanted_examples(preset: SegmenterPreset, cache: Path) -> list[Example]:
@@ -57,12 +60,19 @@ def validation_examples(preset: SegmenterPreset, cache: Path) -> list[Example]:
 
 def structure_scores(network: Segmenter, examples: Sequence[Example], preset: SegmenterPreset) -> Scores:
     """Mean Dice and HD95 (mm) of each structure over the volumes that have it, and how many these are."""
+    rows = volume_agreements(network, examples, preset)
+    return {name: _means([row[number] for row in rows]) for number, name in enumerate(NAMES[1:])}
+
+
+def volume_agreements(
+    network: Segmenter, examples: Sequence[Example], preset: SegmenterPreset
+) -> list[tuple[Agreement, ...]]:
+    """Of every volume the agreement of each structure."""
     windows = Windows(preset.training.patch, preset.overlap)
-    rows = [
+    return [
         agreements(predicted(network, example, windows), example.labels, len(NAMES), preset.spacing_mm)  # type: ignore[arg-type]
         for example in examples
     ]
-    return {name: _means([row[number] for row in rows]) for number, name in enumerate(NAMES[1:])}
 
 
 def _means(values: Sequence[tuple[float, float]]) -> dict[str, float]:
