@@ -22,7 +22,7 @@ from pacs_agent.db import (
     Upkeep,
 )
 from pacs_agent.ops.audit_chain import verify
-from pacs_agent.ops.dicom_tls import certificate_ends_at
+from pacs_agent.ops.dicom_tls import certificate_ends_at, revocations_end_at
 from pacs_agent.ops.runtime import GIGABYTE, Notifications, Watermark, runtime_settings
 from pacs_agent.ops.upkeep import claim, remember
 from pacs_agent.ops.watermark import disk_state
@@ -163,6 +163,17 @@ def _certificates(looked: Looked) -> Iterator[Found]:
             )
 
 
+def _revocations(looked: Looked) -> Iterator[Found]:
+    """Lists of revoked certificates are renewed day by day: one is told when it has ended."""
+    tls = looked.settings.dimse.tls
+    if tls is None or tls.crl_file is None:
+        return
+    ended = revocations_end_at(tls.crl_file)
+    if ended is not None and ended < looked.now:
+        words = f"the list of revoked certificates ended on {ended:%Y-%m-%d %H:%M} UTC: nobody is let in over TLS"
+        yield Found("certificate-expires", "dimse.tls.crl_file", f"{words}; put a new one in its place")
+
+
 def _certificate_files(looked: Looked) -> Iterator[tuple[str, Path]]:
     """Certificates that the settings name: of DICOM over TLS, of the viewer's PACS, and of destinations."""
     if (tls := looked.settings.dimse.tls) is not None:
@@ -193,4 +204,5 @@ LOOKS: tuple[Callable[[Looked], Iterator[Found]], ...] = (
     _changed_auditors,
     _throttled_logins,
     _certificates,
+    _revocations,
 )

@@ -27,6 +27,7 @@ CIPHER_SUITES = (
 """Of TLS 1.2, in OpenSSL's names: those of PS3.15 B.10 and, for certificates with elliptic curves, of RFC 9325 4.2."""
 HANDSHAKE_TIMEOUT_S = 10.0
 _ALERT_S = 1.0
+_END_OF_LIST = b"-----END X509 CRL-----"
 _GROUP = Path(__file__).with_name("ffdhe3072.pem")
 """RFC 7919 A.2: a group of known good for DHE."""
 _REMEDIES = {
@@ -164,6 +165,19 @@ def certificate_ends_at(path: Path) -> datetime | None:
         return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc.astimezone(UTC)
     except (OSError, ValueError):
         return None
+
+
+def revocations_end_at(path: Path) -> datetime | None:
+    """When the first of the lists of revoked certificates in a PEM file ends; None for a file that holds none.
+
+    From then on nobody is let in whose authority has no other list (RFC 5280 5.1.2.5).
+    """
+    try:
+        blocks = path.read_bytes().split(_END_OF_LIST)[:-1]
+        lists = [x509.load_pem_x509_crl(block + _END_OF_LIST) for block in blocks]
+    except (OSError, ValueError):
+        return None
+    return min((one.next_update_utc.astimezone(UTC) for one in lists if one.next_update_utc), default=None)
 
 
 def _context(protocol: int, tls: DimseTlsSettings) -> ssl.SSLContext:

@@ -138,7 +138,7 @@ def _dicom_tls(settings: Settings, _database: Database) -> Iterator[Check]:
     left_days = (ends_at - utc_now()).total_seconds() / 86400
     found = f"{tls.certificate} {'ends' if left_days > 0 else 'ended'} on {ends_at:%Y-%m-%d}"
     grade = Grade.GOOD if left_days > CERTIFICATE_DAYS else Grade.WARNING if left_days > 0 else Grade.BAD
-    advice = "" if grade is Grade.GOOD else "renew it, then start the agent anew"
+    advice = "" if grade is Grade.GOOD else "put a new one and its key in their places; the agent reads them by itself"
     yield Check(name="DICOM TLS", grade=grade, found=found, advice=advice)
 
 

@@ -52,11 +52,11 @@ class Authority:
         )
         return pair
 
-    def revoke(self, *pairs: Pair) -> Path:
+    def revoke(self, *pairs: Pair, ends: timedelta = timedelta(days=1)) -> Path:
         """The list of revoked certificates, in force for a day."""
         now = datetime.now(UTC)
         revoked = x509.CertificateRevocationListBuilder().issuer_name(self._name)
-        revoked = revoked.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=1))
+        revoked = revoked.last_update(now - timedelta(days=9)).next_update(now + ends)
         for pair in pairs:
             number = x509.load_pem_x509_certificate(pair.certificate.read_bytes()).serial_number
             entry = x509.RevokedCertificateBuilder().serial_number(number).revocation_date(now)

@@ -227,6 +227,20 @@ def test_a_certificate_that_ends_is_told_before(
     assert found.count("dimse.tls") == conditions
 
 
+@pytest.mark.parametrize(("days", "told"), [(1, 0), (-1, 1)])
+def test_a_list_of_revoked_certificates_that_ended_is_told(
+    database: Database, tmp_path: Path, days: int, told: int
+) -> None:
+    authority, other = Authority(tmp_path / "one"), Authority(tmp_path / "other", "Other CA")
+    lists = authority.revoke(ends=timedelta(days=days)).read_bytes() + other.revoke().read_bytes()
+    (tmp_path / "lists.pem").write_bytes(lists)
+    tls = tls_of(authority.issue("good"), authority, crl_file=tmp_path / "lists.pem")
+    settings = Settings(data_dir=tmp_path, dimse={"tls": tls.model_dump()})  # type: ignore[arg-type]
+    with database.reading() as session:
+        found = [one.subject for one in conditions_now(session, settings, utc_now())]
+    assert found.count("dimse.tls.crl_file") == told
+
+
 def test_the_doctor_says_what_is_wrong_with_files(authority: Authority, database: Database, tmp_path: Path) -> None:
     tls = tls_of(authority.issue("good"), authority, key=authority.issue("other").key)
     settings = Settings(data_dir=tmp_path, dimse={"tls": tls.model_dump()})  # type: ignore[arg-type]
