@@ -15,7 +15,7 @@ from pacs_agent.results.part10 import write_bytes
 from pacs_agent.results.reviewed import ReviewedReading
 from pacs_agent.results.segmentation import compose_segmentation
 from pacs_agent.results.sources import InstanceReference
-from pacs_agent.results.stated import with_measurements
+from pacs_agent.results.stated import stated_regions, with_measurements
 from pacs_agent.results.verified_report import compose_verified_report
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "compose_no_result",
     "compose_segmentation",
     "compose_verified_report",
+    "stated_regions",
     "with_measurements",
     "write_bytes",
 ]

@@ -5,5 +5,7 @@ cheap polls, and a stream of events. What may fail: a request for what is not th
 """
 
 from pacs_agent.console.readings.blueprint import readings_blueprint
+from pacs_agent.console.readings.measured import newest_measurements
+from pacs_agent.console.readings.models import Measurements
 
-__all__ = ["readings_blueprint"]
+__all__ = ["Measurements", "newest_measurements", "readings_blueprint"]

@@ -154,6 +154,40 @@ class SentenceSaid(_Frozen):
     """Written by the agent, not by the model's decoder."""
 
 
+class RegionMeasured(_Frozen):
+    """A region that a segmenter outlined, and what was measured of it."""
+
+    structure: str
+    name: str
+    """Of the structure."""
+    kind: Literal["organ", "lesion"]
+    finding: str | None
+    """Key of the finding that it measures. Null: none."""
+    side: Literal["", "left", "right"]
+    number: int
+    """From 1 within the structure."""
+    segment_number: int
+    """Of the object of kind `segmentation`."""
+    stated: bool
+    """Whether the draft may say its numbers: only of a finding that is present, on a side where it is said to be."""
+    volume_ml: float
+    longest_diameter_mm: float
+    short_diameter_mm: float
+    """At right angles to the longest, in the same slice."""
+    diameter_index: int
+    """Of that slice in the series."""
+    diameter_ends_mm: tuple[Place, Place]
+    mean_hu: float | None
+    sd_hu: float | None
+
+
+class Measurements(_Frozen):
+    """What was outlined and measured in the series, and by which model."""
+
+    model: Model
+    regions: tuple[RegionMeasured, ...]
+
+
 class Result(_Frozen):
     """What a model says of a study, and where the objects that say it in DICOM are."""
 
@@ -167,6 +201,8 @@ class Result(_Frozen):
     sentences: tuple[SentenceSaid, ...]
     impression: tuple[SentenceSaid, ...]
     evidence_method: str | None
+    measurements: Measurements | None
+    """Null: no segmenter looked."""
     objects: tuple[DocumentNow, ...]
     recalled: str | None
     """Why this version of the model was recalled: its results are not to be relied on. Null: it was not."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from pacs_agent.console.readings.measured import measurements_shown
 from pacs_agent.console.readings.models import (
     Coded,
     Evidence,
@@ -47,6 +48,7 @@ def result_of(
         sentences=_sentences(reading.sentences),
         impression=_sentences(reading.impression),
         evidence_method=reading.evidence_method,
+        measurements=measurements_shown(reading),
         objects=tuple(objects),
         recalled=recalled,
     )

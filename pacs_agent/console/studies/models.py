@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.console.frame import Asked, Page
 from pacs_agent.console.queue import JobShown
+from pacs_agent.console.readings import Measurements
 from pacs_agent.db import JobState, StudyState
 
 
@@ -120,6 +121,8 @@ class StudyPage(_Model):
     jobs: list[JobShown]
     """The newest first."""
     has_more_jobs: bool
+    measurements: Measurements | None
+    """Of the newest reading; null where no segmenter looked."""
     viewer: str
     """Path of the study in the viewer."""
     is_busy: bool

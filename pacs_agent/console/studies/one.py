@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from pacs_agent.config import Settings
 from pacs_agent.console.queue import jobs_of_study
+from pacs_agent.console.readings import newest_measurements
 from pacs_agent.console.studies.listed import study_rows
 from pacs_agent.console.studies.models import SeriesShown, StudyPage
 from pacs_agent.console.studies.timeline import arrivals_of, timeline_of
@@ -36,6 +37,7 @@ def study_page(session: Session, settings: Settings, study_instance_uid: str) ->
         timeline=timeline_of(session, study, arrivals, shown),
         jobs=shown,
         has_more_jobs=len(jobs) > MOST_JOBS,
+        measurements=newest_measurements(session, study.id),
         viewer=study_path(settings.web, study_instance_uid),
         is_busy=any(one.job.state in _UNFINISHED for one in jobs),
     )

@@ -30,6 +30,8 @@ READING: dict[str, Any] = json.loads((Path(__file__).parent / "reading.json").re
 ANSWER = Path(__file__).resolve().parents[3] / "ohif-extension" / "src" / "api" / "fixtures" / "answer.json"
 """What the plugin's tests take for an answer."""
 BEGIN = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+MEASUREMENTS = ANSWER.with_name("measurements.json")
+"""What the plugin's tests take for measurements."""
 
 _numbers = itertools.count(1)
 
@@ -37,6 +39,52 @@ _numbers = itertools.count(1)
 def reading() -> StudyReading:
     """The reading of the fixture."""
     return StudyReading.model_validate(READING)
+
+
+def measured_content() -> dict[str, Any]:
+    """The reading with measurements: a lung, a nodule that is present, and an effusion that is absent."""
+    organ, lesion = ("91723000", "Anatomical Structure"), ("49755003", "Morphologically Abnormal Structure")
+    regions = (
+        _region("lung", "Lung", organ, None, "right", 1, (2140.5, 250.1, 160.2, -812.0)),
+        _region("nodule", "Lung nodule", lesion, "lung_nodule", "left", 2, (0.31, 8.4, 6.2, 21.5)),
+        _region(
+            "pericardial_effusion", "Pericardial effusion", lesion, "pericardial_effusion", "", 3, (12, 40, 9, 8.0)
+        ),
+    )
+    model = {**READING["bundle"], "name": "gtgm-thorax-demo", "version": "0.1.0"}
+    return {**READING, "measurements": {"model": model, "regions": regions, "mask_digest": "00" * 32}}
+
+
+def _region(
+    key: str,
+    name: str,
+    category: tuple[str, str],
+    finding: str | None,
+    side: str,
+    segment: int,
+    numbers: tuple[float, float, float, float],
+) -> dict[str, Any]:
+    volume_ml, longest_mm, short_mm, mean_hu = numbers
+    return {
+        "structure": key,
+        "name": name,
+        "category": {"value": category[0], "scheme": "SCT", "meaning": category[1]},
+        "type": {"value": "39607008", "scheme": "SCT", "meaning": "Lung"},
+        "kind": "lesion" if finding else "organ",
+        "finding": finding,
+        "side": side,
+        "number": 1,
+        "segment_number": segment,
+        "measured": {
+            "volume_ml": volume_ml,
+            "longest_diameter_mm": longest_mm,
+            "diameter_slice": 40 + segment,
+            "diameter_ends_mm": ((0, 0, 100), (longest_mm, 0, 100)),
+            "short_diameter_mm": short_mm,
+            "mean_hu": mean_hu,
+            "sd_hu": 12.5,
+        },
+    }
 
 
 def add_study(database: Database, state: StudyState = StudyState.COMPLETE, reason: str = "") -> str:

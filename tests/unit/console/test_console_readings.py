@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import add_person, app_of, log_in
 from pydicom import dcmread
-from studies_read import ANSWER, READING, add_job, add_step, add_study, answer
+from studies_read import ANSWER, MEASUREMENTS, READING, add_job, add_step, add_study, answer, measured_content
 
 from pacs_agent import route
 from pacs_agent.accounts import Role
@@ -134,6 +134,30 @@ def test_a_result_is_what_the_tests_of_the_plugin_take_it_for(client: FlaskClien
     assert set(told["result"]) == set(known["result"])
     assert told["result"]["created_at"].endswith("Z")
     StudyAnswer.model_validate(known)
+
+
+def test_measurements_are_what_the_tests_of_the_plugin_take_them_for(client: FlaskClient, database: Database) -> None:
+    """The third region is of a finding that is not present: outlined, not stated."""
+    study = add_study(database)
+    add_job(database, study, JobState.DONE, content=measured_content())
+    told = answer(client, study)["result"]["measurements"]
+    assert [(one["name"], one["side"], one["stated"]) for one in told["regions"]] == [
+        ("Lung", "right", True),
+        ("Lung nodule", "left", True),
+        ("Pericardial effusion", "", False),
+    ]
+    assert told == json.loads(MEASUREMENTS.read_text())
+    page = client.get(f"/console/studies/{study}").text
+    assert "Measurements" in page
+    assert "not stated" in page
+    assert "8.4 × 6.2" in page
+
+
+def test_a_study_without_a_segmenter_has_no_measurements(client: FlaskClient, database: Database) -> None:
+    study = add_study(database)
+    add_job(database, study, JobState.DONE, content=READING)
+    assert answer(client, study)["result"]["measurements"] is None
+    assert "<h2>Measurements</h2>" not in client.get(f"/console/studies/{study}").text
 
 
 def _series(told: dict[str, Any]) -> dict[str, Any]:
