@@ -24,7 +24,7 @@ from pacs_agent.archive.part10 import (
     part10_head,
     split_part10,
 )
-from pacs_agent.archive.parts import Part
+from pacs_agent.archive.parts import BLOCK_BYTES, Part
 from pacs_agent.archive.receipt import Receipt, Taken
 from pacs_agent.archive.recovery import Recovered, recover, relying_on_files
 from pacs_agent.archive.removal import Removed, StudyInUse, remove_study, sweep_removed
@@ -32,6 +32,7 @@ from pacs_agent.archive.retention import Leaving, RetentionPlan, keep_archive, p
 from pacs_agent.archive.sop_classes import IMAGE_SOP_CLASSES, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 
 __all__ = [
+    "BLOCK_BYTES",
     "IMAGE_SOP_CLASSES",
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION_NAME",

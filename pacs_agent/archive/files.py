@@ -37,20 +37,25 @@ class DigestFiles:
         for folder in (self.incoming, *(root / f"{byte:02x}" for byte in range(256))):
             folder.mkdir(parents=True, exist_ok=True)
         _sync_folder(root)
+        self._root, self._incoming = str(root), str(self.incoming)
         self._name_goes_along = filesystem(root) in SYNC_NAMES_WITH_FILES
 
     def path(self, digest: str) -> Path:
         """Where the file of a digest is, or would be. Raises ValueError for anything but 64 hexadecimal digits."""
+        return Path(self._where(digest))
+
+    def _where(self, digest: str) -> str:
+        """The same as text: making several Paths for each image is a part of its time that can be seen."""
         if _DIGEST.fullmatch(digest) is None:
             raise ValueError(f"{digest!r} is not a SHA-256 digest in hexadecimal")
-        return self.root / digest[:2] / f"{digest}.dcm"
+        return f"{self._root}/{digest[:2]}/{digest}.dcm"
 
     def create(self, digest: str, pieces: Sequence[bytes | memoryview]) -> bool:
         """Makes a file, or tells that there is one, perhaps one that is only begun. On return it is on disk, name too.
 
         Raises StorageFailure when the disk does not take it; nothing is left then.
         """
-        target = self.path(digest)
+        target = self._where(digest)
         try:
             descriptor = os.open(target, _NEW, 0o666)
         except FileExistsError:
@@ -59,9 +64,9 @@ class DigestFiles:
             raise not_taken(error) from error
         try:
             _write_synced(descriptor, pieces)
-            self._sync_name(target)
+            self._sync_name(digest)
         except OSError as error:
-            self._undo(target, descriptor)
+            self._undo(digest, descriptor)
             raise not_taken(error) from error
         finally:
             os.close(descriptor)
@@ -72,7 +77,7 @@ class DigestFiles:
 
         Raises StorageFailure when the disk does not take it; the file that was there is untouched then.
         """
-        temporary = self.new_part()
+        temporary = Path(self._new_part())
         try:
             descriptor = os.open(temporary, _NEW, 0o666)
         except OSError as error:
@@ -93,17 +98,18 @@ class DigestFiles:
         It gets its name first and is synced then, so that one sync makes both durable. It takes no other file's name:
         that one may be relied on already. Raises StorageFailure.
         """
-        target, renamed = self.path(digest), None
+        renamed = None
         try:
             if self._name_goes_along and part.path is not None:
-                renamed = rename_new(part.path, target)
+                part.complete()
+                renamed = rename_new(part.path, self._where(digest))
         except OSError as error:
             raise not_taken(error) from error
         if renamed is None:
             return self._place_synced(digest, part)
         if renamed:
             part.path = None
-            self._sync_placed(target, part.descriptor)
+            self._sync_placed(digest, part.descriptor)
         return renamed
 
     def adopt(self, digest: str, part: Part) -> None:
@@ -111,8 +117,9 @@ class DigestFiles:
         if part.path is None:
             raise ValueError("a part has its place already")
         try:
+            part.complete()
             os.fsync(part.descriptor)
-            self._give_place(part.path, self.path(digest))
+            self._give_place(Path(part.path), self.path(digest))
         except OSError as error:
             raise not_taken(error) from error
         part.path = None
@@ -134,13 +141,13 @@ class DigestFiles:
         """Makes the names of what was made in `incoming` durable."""
         _sync_folder(self.incoming)
 
-    def begin(self) -> Part:
+    def begin(self, expected_bytes: int = 0) -> Part:
         """A file that goes to the disk while more of it comes. Raises StorageFailure."""
-        return Part(self.new_part())
+        return Part(self._new_part(), expected_bytes)
 
-    def new_part(self) -> Path:
+    def _new_part(self) -> str:
         """Where a temporary file may be made; `sweep` takes away what died processes left there."""
-        return self.incoming / f"{os.urandom(16).hex()}.part"
+        return f"{self._incoming}/{os.urandom(16).hex()}.part"
 
     def remove(self, digest: str) -> None:
         """Takes away a file that was never indexed."""
@@ -186,7 +193,7 @@ class DigestFiles:
 
     def is_writable(self) -> bool:
         """Whether a file can be made here now."""
-        probe = self.new_part()
+        probe = Path(self._new_part())
         try:
             probe.touch()
             probe.unlink()
@@ -205,16 +212,16 @@ class DigestFiles:
         self.adopt(digest, part)
         return True
 
-    def _sync_placed(self, target: Path, descriptor: int) -> None:
+    def _sync_placed(self, digest: str, descriptor: int) -> None:
         try:
             os.fsync(descriptor)
         except OSError as error:
-            self._undo(target, descriptor)
+            self._undo(digest, descriptor)
             raise not_taken(error) from error
 
-    def _undo(self, target: Path, descriptor: int) -> None:
+    def _undo(self, digest: str, descriptor: int) -> None:
         """Takes away a file that was begun here, unless another association has put its own in its place."""
-        aside = self._new_aside(target.stem)
+        target, aside = self.path(digest), self._new_aside(digest)
         with suppress(OSError):
             target.rename(aside)
             if not os.path.samestat(aside.stat(), os.fstat(descriptor)):
@@ -226,9 +233,9 @@ class DigestFiles:
         """Where a file is put aside to be looked at; `sweep` puts it back when its process dies meanwhile."""
         return self.incoming / f"{digest}.{uuid.uuid4().hex}.gone"
 
-    def _sync_name(self, path: Path) -> None:
+    def _sync_name(self, digest: str) -> None:
         if not self._name_goes_along:
-            _sync_folder(path.parent)
+            _sync_folder(self.path(digest).parent)
 
 
 def filesystem(folder: Path) -> str:

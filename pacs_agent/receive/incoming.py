@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from pacs_agent.archive import DigestFiles, Part, StorageFailure, came, part10_head
+from pacs_agent.archive import BLOCK_BYTES, DigestFiles, Part, StorageFailure, came, part10_head
 from pacs_agent.db import Origin
 from pacs_agent.receive.refusal import OutOfResources
 
@@ -49,6 +49,7 @@ class Arrivals:
         self._free_slots = memory_bytes // spool_bytes
         self._idle: list[mmap.mmap] = []
         self._lock = threading.Lock()
+        self._usual_bytes = 0
 
     def begin(self, announced: Announced) -> "Incoming":
         """An empty instance."""
@@ -73,8 +74,15 @@ class Arrivals:
             self._idle.append(buffer)
 
     def new_part(self) -> Part:
-        """A new temporary file; the archive's sweep removes what died processes leave there. Raises StorageFailure."""
-        return self._files.begin()
+        """A new temporary file; the archive's sweep removes what died processes leave there. Raises StorageFailure.
+
+        It has room for what the last one came to: the images of a series are of one size, or nearly.
+        """
+        return self._files.begin(self._usual_bytes)
+
+    def note_size(self, size_bytes: int) -> None:
+        """A file came to this size."""
+        self._usual_bytes = size_bytes if size_bytes <= self._spool_bytes else 0
 
 
 class Incoming:
@@ -105,7 +113,7 @@ class Incoming:
         Raises OutOfResources when the disk does not take what came before.
         """
         if self._filled - self._written >= WRITTEN_AT_ONCE_BYTES:
-            self._write()
+            self._write(self._filled - (len(self._head) + self.size_bytes) % BLOCK_BYTES)
         if self._filled == len(self._view):
             self._begin_again()
         return self._view[self._filled : self._filled + max(count, 1)]
@@ -120,7 +128,8 @@ class Incoming:
     def complete(self) -> None:
         """The last byte came: the disk begins with the rest. Raises OutOfResources."""
         if self._part is not None:
-            self._write()
+            self._write(self._filled)
+            self._arrivals.note_size(self._part.size_bytes)
 
     @property
     def digest(self) -> str:
@@ -134,7 +143,7 @@ class Incoming:
         if self._filled == self.size_bytes or self._part is None:
             yield self._view[: self._filled]
             return
-        self._write()
+        self._write(self._filled)
         with (
             mmap.mmap(self._part.descriptor, len(self._head) + self.size_bytes, prot=mmap.PROT_READ) as mapped,
             memoryview(mapped) as view,
@@ -171,13 +180,13 @@ class Incoming:
     def _begin_again(self) -> None:
         """The buffer is full: what is in it is hashed and written, and makes room."""
         self._hash()
-        self._write()
+        self._write(self._filled)
         self._touched_bytes = max(self._touched_bytes, self._filled)
         self._filled = self._hashed = self._written = 0
 
-    def _write(self) -> None:
-        """Puts what is in memory alone behind what is in the file."""
-        pieces: list[bytes | memoryview] = [self._view[self._written : self._filled]]
+    def _write(self, end: int) -> None:
+        """Puts what is in memory alone, up to `end`, behind what is in the file."""
+        pieces: list[bytes | memoryview] = [self._view[self._written : end]]
         try:
             if self._part is None:
                 self._part = self._arrivals.new_part()
@@ -187,4 +196,4 @@ class Incoming:
             with suppress(OSError):
                 self.discard()
             raise OutOfResources(str(error)) from error
-        self._written = self._filled
+        self._written = end

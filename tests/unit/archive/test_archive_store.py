@@ -323,7 +323,7 @@ def test_a_part_that_cannot_be_synced_leaves_nothing(archive: Archive, monkeypat
 
 def test_what_the_system_refuses_of_a_rename_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
-        parts.rename_new(tmp_path / "missing", tmp_path / "new")
+        parts.rename_new(str(tmp_path / "missing"), str(tmp_path / "new"))
 
 
 def test_database_that_is_gone_is_a_storage_failure(archive: Archive, database: Database) -> None:
