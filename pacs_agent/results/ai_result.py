@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from highdicom.sr import ContainerContentItem
 from pydicom.dataset import Dataset
@@ -24,10 +24,13 @@ from pacs_agent.results.facts import DocumentFacts, ObjectKind, UnusableEvidence
 from pacs_agent.results.image_library import image_library
 from pacs_agent.results.measurement_group import measurement_group
 from pacs_agent.results.narrative import finding_texts, impression_texts
+from pacs_agent.results.once import once
 from pacs_agent.results.segmentation import segmentation_reference
 from pacs_agent.results.sources import InstanceReference, references_of
 from pacs_agent.results.structure_group import structure_groups
 from pacs_agent.results.uids import DocumentUids, document_uids
+
+_Containers: TypeAlias = tuple[ContainerContentItem, ...]
 
 NOT_SAID: dict[str, Any] = {
     "series": {"slices": {"__all__": {"path"}}},
@@ -60,9 +63,14 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
 
 def reading_uids(kind: ObjectKind, reading: StudyReading, facts: DocumentFacts) -> DocumentUids:
     """The UIDs of a document made of a reading. What only the panel needs is no part of what a reading says."""
+    study_uid, model_digest = reading.series.study_instance_uid, reading.bundle.digest
+    return document_uids(kind, study_uid, model_digest, _content_digest(reading), facts)
+
+
+@once
+def _content_digest(reading: StudyReading) -> str:
     said = reading.model_dump_json(exclude=NOT_SAID if reading.measurements else NOT_SAID | {"measurements": True})
-    content_digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
-    return document_uids(kind, reading.series.study_instance_uid, reading.bundle.digest, content_digest, facts)
+    return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
 
 
 def ai_result_reference(reading: StudyReading, facts: DocumentFacts) -> InstanceReference:
@@ -93,16 +101,25 @@ def _structure_groups(reading: StudyReading, facts: DocumentFacts) -> list[Conta
 
 
 def _content(reading: StudyReading, author: Author, facts: DocumentFacts) -> ContainerContentItem:
-    series, method = reading.series, reading.evidence_method
-    groups = [measurement_group(each, series, author, method) for each in reading.findings]
-    groups += _structure_groups(reading, facts)
+    library, groups, texts = _said(reading, author)
     items = [
-        *opening(author, procedure(series.modality)),
+        *opening(author, procedure(reading.series.modality)),
         text(COMMENT, author.warning),
-        image_library(series),
-        container(IMAGING_MEASUREMENTS, groups),
-        container(FINDINGS_CONTAINER, finding_texts(reading)),
-        container(IMPRESSIONS_CONTAINER, impression_texts(reading)),
+        library,
+        container(IMAGING_MEASUREMENTS, [*groups, *_structure_groups(reading, facts)]),
+        *texts,
         text(COMMENT, author.statement),
     ]
     return container(IMAGING_MEASUREMENT_REPORT, items, relationship=None, template="1500")
+
+
+@once
+def _said(reading: StudyReading, author: Author) -> tuple[ContainerContentItem, _Containers, _Containers]:
+    """What follows from the reading alone: the image library, the groups of its findings, and its sentences."""
+    series, method = reading.series, reading.evidence_method
+    texts = (
+        container(FINDINGS_CONTAINER, finding_texts(reading)),
+        container(IMPRESSIONS_CONTAINER, impression_texts(reading)),
+    )
+    groups = tuple(measurement_group(each, series, author, method) for each in reading.findings)
+    return image_library(series), groups, texts

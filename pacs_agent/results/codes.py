@@ -202,6 +202,10 @@ def code_item(code: Code) -> Dataset:
     return item
 
 
+_DESIGNATOR = 0x0008_0102
+"""Coding Scheme Designator."""
+
+
 def local_schemes(content: Dataset) -> list[str]:
     """Designators of all local coding schemes (99…) used in a content tree, sorted. PS3.16 8."""
     return sorted(set(_designators([content])))
@@ -209,8 +213,8 @@ def local_schemes(content: Dataset) -> list[str]:
 
 def _designators(items: Iterable[Dataset]) -> Iterable[str]:
     for item in items:
-        for element in item:
+        for tag, element in item.items():
             if element.VR == "SQ":
-                yield from _designators(element.value)
-            elif element.keyword == "CodingSchemeDesignator" and str(element.value).startswith("99"):
-                yield str(element.value)
+                yield from _designators(item[tag].value)
+            elif int(tag) == _DESIGNATOR and str(item[tag].value).startswith("99"):
+                yield str(item[tag].value)

@@ -5,10 +5,11 @@ made of (short text, UIDs, numbers in text, sequences) is written here; every ot
 """
 
 from collections.abc import Iterable, MutableSequence, Sequence
+from operator import itemgetter
 from struct import Struct
 
 from pydicom.charset import convert_encodings, default_encoding
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
@@ -19,6 +20,7 @@ _SHORT_HEAD = Struct("<HH2sH")
 _LONG_HEAD = Struct("<HH2sHI")
 _ITEM_HEAD = Struct("<HHI")
 _LONGEST_SHORT = 0xFFFF
+_CHARACTER_SET = 0x0008_0005
 _ANY_CHARACTER_SET = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI"})
 """Representations whose text is ASCII whatever the Specific Character Set. PS3.5 6.2."""
 _SHORT_TEXT = frozenset({"LO", "LT", "SH", "ST"})
@@ -83,13 +85,17 @@ class _Encoder:
 
 def _elements(dataset: Dataset) -> list[tuple[int, DataElement]]:
     """In the order of their tags, without the group lengths that pydicom leaves out too. PS3.5 7.2."""
-    tags = sorted(map(int, dataset.keys()))
-    return [(tag, dataset[tag]) for tag in tags if tag & 0xFFFF or tag >> 16 <= 6]
+    elements = sorted(((int(tag), element) for tag, element in dataset.items()), key=itemgetter(0))
+    return [
+        (tag, dataset[tag] if isinstance(element, RawDataElement) else element)
+        for tag, element in elements
+        if tag & 0xFFFF or tag >> 16 <= 6
+    ]
 
 
 def _is_ours(item: Dataset) -> bool:
     """Whether an item was made here: one that was read from a file is written as it was read."""
-    made_here = item.original_encoding == (None, None) and "SpecificCharacterSet" not in item
+    made_here = item.original_encoding == (None, None) and _CHARACTER_SET not in item.keys()  # noqa: SIM118 - by tag
     return made_here and not getattr(item, "is_undefined_length_sequence_item", False)
 
 

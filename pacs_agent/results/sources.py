@@ -2,13 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
+from operator import attrgetter
 
 from pydicom.dataset import Dataset
 
 from pacs_agent.imaging.series import OrderedSeries, Slice
 from pacs_agent.inference.reading import SliceEvidence
 from pacs_agent.results.facts import UnusableEvidence
+from pacs_agent.results.once import once
+
+_UIDS = attrgetter("study_instance_uid", "series_instance_uid", "sop_class_uid", "sop_instance_uid")
 
 
 @dataclass(frozen=True, order=True)
@@ -34,10 +39,11 @@ def references(evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
     studies = {str(header.get("StudyInstanceUID", "")) for header in evidence}
     if len(studies) != 1 or "" in studies:
         raise UnusableEvidence(f"the headers are of the studies {sorted(studies)}; give headers of one study")
-    found = dict.fromkeys(_reference(header) for header in evidence)
+    found = dict.fromkeys(map(_reference, evidence))
     return tuple(reference for reference in found if reference.is_complete)
 
 
+@once
 def references_of(series: OrderedSeries, evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
     """The instances behind headers, after a check that every slice of the series is among them.
 
@@ -75,10 +81,10 @@ def _reference(header: Dataset) -> InstanceReference:
 def hierarchical_references(instances: Iterable[InstanceReference]) -> list[Dataset]:
     """Items that name instances by study and series. PS3.3 Table C.17-3, Hierarchical SOP Instance Reference Macro."""
     study_items = []
-    for study_uid, of_study in groupby(sorted(instances), lambda each: each.study_instance_uid):
+    for study_uid, of_study in groupby(sorted(instances, key=_UIDS), lambda each: each.study_instance_uid):
         study_item = Dataset()
         study_item.ReferencedSeriesSequence = [
-            _series_item(series_uid, of_series)
+            _series_item(series_uid, tuple(of_series))
             for series_uid, of_series in groupby(of_study, lambda each: each.series_instance_uid)
         ]
         study_item.StudyInstanceUID = study_uid
@@ -86,7 +92,9 @@ def hierarchical_references(instances: Iterable[InstanceReference]) -> list[Data
     return study_items
 
 
-def _series_item(series_uid: str, instances: Iterable[InstanceReference]) -> Dataset:
+@lru_cache(maxsize=16)
+def _series_item(series_uid: str, instances: tuple[InstanceReference, ...]) -> Dataset:
+    """Made once for the documents of a job: a series may have thousands of instances."""
     item = Dataset()
     item.SeriesInstanceUID = series_uid
     item.ReferencedSOPSequence = [_instance_item(each) for each in instances]

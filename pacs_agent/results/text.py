@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from pydicom.charset import convert_encodings, custom_encoders
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 UNICODE = "ISO_IR 192"
@@ -66,7 +67,9 @@ def _encodes(text: str, encoding: str) -> bool:
 
 
 def _texts(dataset: Dataset) -> Iterable[str]:
-    for element in dataset:
+    for tag, element in dataset.items():
+        if isinstance(element, RawDataElement):
+            element = dataset[tag]
         if element.VR == "SQ":
             for item in element.value:
                 yield from _texts(item)
