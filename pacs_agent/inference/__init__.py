@@ -36,6 +36,7 @@ from pacs_agent.inference.heat import Heat
 from pacs_agent.inference.install import install
 from pacs_agent.inference.intervals import wilson
 from pacs_agent.inference.manifest import AcceptedInput, FindingEntry, Manifest
+from pacs_agent.inference.measured import measurements_of
 from pacs_agent.inference.reader import EvidenceWeights, RawReading, Reader
 from pacs_agent.inference.reading import (
     BundleIdentity,
@@ -51,6 +52,8 @@ from pacs_agent.inference.reading import (
 )
 from pacs_agent.inference.recall import RecallRefused, lift_recall, recall, recall_of, recalls, recalls_changed
 from pacs_agent.inference.refusal import BundleRefused, InferenceError, ModelFailed, ProviderUnavailable
+from pacs_agent.inference.segmented import Segmentation
+from pacs_agent.inference.segmenter import Segmented, Segmenter
 from pacs_agent.inference.self_test import SelfTestReport, self_test
 from pacs_agent.inference.shadow import (
     ShadowRefused,
@@ -106,6 +109,9 @@ __all__ = [
     "RawReading",
     "Reader",
     "RecallRefused",
+    "Segmentation",
+    "Segmented",
+    "Segmenter",
     "SegmenterBundle",
     "SelfTestReport",
     "Sentence",
@@ -135,6 +141,7 @@ __all__ = [
     "lift_recall",
     "load_any",
     "load_bundle",
+    "measurements_of",
     "name_of",
     "newest_shadow",
     "pair_of",

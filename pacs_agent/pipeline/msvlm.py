@@ -28,6 +28,8 @@ from pacs_agent.inference import (
     ModelFailed,
     RawReading,
     Reader,
+    Segmentation,
+    SegmenterBundle,
     StudyReading,
     Turns,
     bundles_in_use,
@@ -37,6 +39,7 @@ from pacs_agent.inference import (
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.rehearsed import Rehearsed
+from pacs_agent.pipeline.segmenting import Segmenting, measured, segmenter_for
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
 from pacs_agent.results import (
     DocumentFacts,
@@ -68,18 +71,27 @@ class MsVlm:
         self._rehearsed = Rehearsed()
         self._decoding = DecodingPool(settings.decoding)
         self._turns = Turns()
+        self._segmenting = Segmenting(settings, self._decoding, self._turns)
         self._loading = threading.Lock()
 
     def select_series(self, job: JobFacts) -> Choice:
         """The first installed model that accepts a series of the study reads it."""
-        bundles = tuple(bundle.digest for bundle in self._bundles())
+        bundles = tuple(bundle.digest for bundle in (*self._bundles(), *self._found.segmenters))
         return self._rehearsed.outcome("select_series", (*bundles, *map(str, job.images)), lambda: self._choose(job))
 
     def _choose(self, job: JobFacts) -> Choice:
         choices = [(bundle, self._chosen(job, bundle)) for bundle in self._bundles()]
         if not choices:
             raise JobFailed(self._no_model())
-        return _choice(*max(choices, key=lambda one: _how_far(one[1])))
+        bundle, choice = max(choices, key=lambda one: _how_far(one[1]))
+        return _choice(bundle, choice, self._segmenter_for(job, choice))
+
+    def _segmenter_for(self, job: JobFacts, choice: SeriesChoice) -> str:
+        """The digest of the segmenter that outlines the series read; empty where none does."""
+        if choice.chosen is None or not self._found.segmenters:
+            return ""
+        found = segmenter_for(self._found.segmenters, choice.chosen, self._headers.read(job.images))
+        return found.digest if found else ""
 
     def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
         """Makes the slice tokens that are not in the cache."""
@@ -115,16 +127,44 @@ class MsVlm:
         except ModelFailed as error:
             raise _failed(bundle, error) from error
 
+    def segment(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
+        """Where the regions are kept that the segmenter outlined and measured in the series read."""
+        _, series = self._selection(earlier)
+        return self._segmenting.segment(self._segmenter(earlier), series, progress)
+
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
-        """AI result and draft report."""
+        """AI result, draft report, and the segmentation where one was made."""
         reading = self.described(earlier)
         evidence = [header.dataset for header in self._headers.read(_source_files(job, reading.series))]
         facts = _facts(job)
+        reading, outlined = measured(reading, self._outlined(earlier, reading.series), evidence, facts)
         files = (
             Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(reading, evidence, facts))),
             Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(reading, evidence, facts))),
+            *outlined,
         )
         return Documents(files, reading.model_dump(mode="json"))
+
+    def _outlined(self, earlier: Earlier, series: OrderedSeries) -> Segmentation | None:
+        """What was segmented; None where nothing was, or where it is gone with its segmenter."""
+        done = earlier.get("segment")
+        if not done:
+            return None
+        try:
+            return self._segmenting.outlined(self._segmenter(earlier), series, done)
+        except JobFailed as gone:
+            _log.warning("segmentation lost", reason=str(gone))
+            return None
+
+    def _segmenter(self, earlier: Earlier) -> SegmenterBundle:
+        self._bundles()
+        known = (*self._found.segmenters, *self._found.segmenters_beside)
+        found = next((bundle for bundle in known if bundle.digest == earlier["segmenter"]), None)
+        if found is None:
+            raise JobFailed(
+                f"the segmenter {earlier['segmenter'][:12]} of this job is not installed any more; rerun it"
+            )
+        return found
 
     def compose_no_result(self, job: JobFacts, why: NothingToSay) -> Documents:
         """The reason as a document, about all images whose headers can be read."""
@@ -223,12 +263,12 @@ class MsVlm:
             return self._readers[bundle.digest]
 
 
-def _choice(bundle: Bundle, choice: SeriesChoice) -> Choice:
+def _choice(bundle: Bundle, choice: SeriesChoice, segmenter: str = "") -> Choice:
     content = choice.model_dump(mode="json")
     if choice.chosen is None:
         why = NothingToSay(str(choice.code), choice.reason, bundle.digest)
         return Choice(name_of(bundle), content, why=why)
-    return Choice(name_of(bundle), content, _selected(bundle, choice.chosen))
+    return Choice(name_of(bundle), content, _selected(bundle, choice.chosen), segmenter)
 
 
 def _how_far(choice: SeriesChoice) -> float:

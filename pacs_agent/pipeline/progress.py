@@ -10,11 +10,20 @@ from sqlalchemy.orm import Session
 from pacs_agent.db import Database, Job, JobState, JobStep, StepState, utc_now
 from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
 
-STEP_ENDS = {"select_series": 0.05, "encode_missing": 0.7, "read_study": 0.75, "weigh_evidence": 0.8, "compose": 0.9}
+STEP_ENDS = {
+    "select_series": 0.05,
+    "encode_missing": 0.6,
+    "read_study": 0.65,
+    "weigh_evidence": 0.7,
+    "segment": 0.85,
+    "compose": 0.9,
+}
 """Progress of the job at the end of each step of reading; delivery is the rest."""
 _STARTS = dict(zip(STEP_ENDS, (0.0, *STEP_ENDS.values()), strict=False))
 MAX_STARTS = 10
 """A step that began this often without ending has taken its worker with it each time, or nearly."""
+MAX_STARTS_OF = {"segment": 3}
+"""The same of a step without which the job can go on."""
 REPORT_EVERY_S = 0.5
 
 
@@ -73,10 +82,9 @@ def _begin_reading_step(database: Database, job_id: str, run: int, name: str, wo
         check_running(session, job_id, run)
         step = begin_step(session, job_id, name, worker)
         step.started_at = utc_now()
-        if step.attempts > MAX_STARTS:
-            raise JobFailed(
-                f"{name} began {MAX_STARTS} times and never ended; something in this study stops the worker"
-            )
+        most = MAX_STARTS_OF.get(name, MAX_STARTS)
+        if step.attempts > most:
+            raise JobFailed(f"{name} began {most} times and never ended; something in this study stops the worker")
 
 
 def _end_reading_step(database: Database, job_id: str, name: str, state: StepState, detail: str = "") -> None:

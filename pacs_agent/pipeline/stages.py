@@ -16,9 +16,12 @@ from pacs_agent.pipeline.errors import NothingToSay
 from pacs_agent.results import Predecessor
 
 Earlier: TypeAlias = Mapping[str, str]
-"""What the earlier steps of this job gave, by their names."""
+"""What the earlier steps of this job gave, by their names; `segmenter` has the digest of the one that was chosen."""
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how much is done and how much there is; raises JobStopped when the job is canceled."""
+
+_SEGMENTER = "\nsegmenter "
+"""Cannot be within what is selected: JSON escapes line breaks."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,20 @@ class Choice:
     bundle: str
     series_choice: dict[str, Any]
     selected: str = ""
+    segmenter: str = ""
+    """Digest of the bundle that outlines the series as well; empty where none does."""
     why: NothingToSay | None = None
+
+
+def kept(choice: Choice) -> str:
+    """What the workflow keeps of a choice."""
+    return f"{choice.selected}{_SEGMENTER}{choice.segmenter}" if choice.segmenter else choice.selected
+
+
+def parted(text: str) -> tuple[str, str]:
+    """From what was kept of a choice: what was selected, and the segmenter, empty where none is to run."""
+    selected, _, segmenter = text.partition(_SEGMENTER)
+    return selected, segmenter
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,13 @@ class Stages(Protocol):
 
     def weigh_evidence(self, job: JobFacts, earlier: Earlier) -> str:
         """What it rests on."""
+        ...
+
+    def segment(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
+        """What is outlined and measured, where the choice of the series names a segmenter.
+
+        Whatever it raises but JobStopped costs the measurements, not the reading.
+        """
         ...
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:

@@ -11,10 +11,10 @@ from pacs_agent.assemble import image_digests, input_digest
 from pacs_agent.db import REVIEW_PIPELINE, Database, Job, JobState, ResultObject, StepState, utc_now
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
-from pacs_agent.pipeline.progress import StepProgress, reading_step
+from pacs_agent.pipeline.progress import StepProgress, end_step, reading_step
 from pacs_agent.pipeline.queue import suspension
 from pacs_agent.pipeline.review import ReviewDocuments
-from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages
+from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages, kept
 from pacs_agent.pipeline.told import follow_up, header_of, reading_of
 from pacs_agent.results import ObjectKind, Predecessor
 
@@ -63,7 +63,7 @@ class Steps:
                 job.bundle, job.series_choice = choice.bundle, choice.series_choice
             if choice.why is not None:
                 raise choice.why
-            return choice.selected
+            return kept(choice)
 
     def encode_missing(self, job_id: str, run: int, earlier: Earlier) -> str:
         """Encodes the slices that are not encoded yet."""
@@ -80,6 +80,17 @@ class Steps:
         """Asks what the answer rests on."""
         with self._step(job_id, run, "weigh_evidence"):
             return self._stages(job_id).weigh_evidence(self._facts(job_id), earlier)
+
+    def segment(self, job_id: str, run: int, earlier: Earlier) -> str:
+        """Outlines and measures."""
+        with self._step(job_id, run, "segment"):
+            progress = StepProgress(self.database, job_id, run, "segment")
+            return self._stages(job_id).segment(self._facts(job_id), earlier, progress)
+
+    def not_segmented(self, job_id: str, reason: str) -> None:
+        """Lets the row of the step say that it failed, where the step itself could not."""
+        with self.database.writing() as session:
+            end_step(session, job_id, "segment", StepState.FAILED, reason)
 
     def compose(self, job_id: str, run: int, earlier: Earlier) -> None:
         """Makes the objects and archives them."""

@@ -20,6 +20,7 @@ from pacs_agent.pipeline.bell import Bell
 from pacs_agent.pipeline.delivery import Act, Attempted, Deliveries, backoff_s
 from pacs_agent.pipeline.errors import JobStopped, NothingToSay
 from pacs_agent.pipeline.progress import describe
+from pacs_agent.pipeline.stages import Earlier, parted
 from pacs_agent.pipeline.steps import Steps
 
 READING_QUEUE = "reading"
@@ -76,13 +77,29 @@ class Story:
         """From the images to archived objects: what the model says, or why nothing can be said."""
         steps, earlier = self.steps, dict[str, str]()
         try:
-            earlier["select_series"] = _step("select_series", steps.select_series, job_id, run)
+            chosen = _step("select_series", steps.select_series, job_id, run)
+            earlier["select_series"], segmenter = parted(chosen)
             earlier["encode_missing"] = _step("encode_missing", steps.encode_missing, job_id, run, earlier)
             earlier["read_study"] = _step("read_study", steps.read_study, job_id, run, earlier)
             earlier["weigh_evidence"] = _step("weigh_evidence", steps.weigh_evidence, job_id, run, earlier)
+            if segmenter:
+                earlier["segmenter"] = segmenter
+                earlier["segment"] = self._segment(job_id, run, earlier)
             _step("compose", steps.compose, job_id, run, earlier)
         except NothingToSay as why:
             _step("no_result", steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
+
+    def _segment(self, job_id: str, run: int, earlier: Earlier) -> str:
+        """What was outlined; nothing where that failed, which the step's row says."""
+        try:
+            return str(_step("segment", self.steps.segment, job_id, run, earlier))
+        except JobStopped:
+            raise
+        except Exception as error:  # outermost of segmenting: whatever it was, the reading must not be lost
+            reason = describe(_cause(error))
+            log.error("not segmented", job=job_id, reason=reason, exc_info=error)
+            _step("not_segmented", self.steps.not_segmented, job_id, reason)
+            return ""
 
     def _write_review(self, job_id: str, run: int) -> None:
         _step("compose", self.steps.compose_review, job_id, run)

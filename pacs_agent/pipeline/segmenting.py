@@ -1,0 +1,99 @@
+"""The segmenters of a worker: which one outlines the series that was read, and what it found for the documents."""
+
+import threading
+from collections.abc import Sequence
+
+from pydicom.dataset import Dataset
+
+from pacs_agent.config import Settings
+from pacs_agent.imaging import DecodingPool, HeaderFile, OrderedSeries, UnusableImages, choose_series
+from pacs_agent.inference import (
+    InferenceError,
+    Segmentation,
+    Segmented,
+    Segmenter,
+    SegmenterBundle,
+    StudyReading,
+    Turns,
+    measurements_of,
+)
+from pacs_agent.ops import get_log
+from pacs_agent.pipeline.errors import JobFailed
+from pacs_agent.pipeline.stages import Document, Progress
+from pacs_agent.results import DocumentFacts, ObjectKind, UnusableEvidence, compose_segmentation, write_bytes
+
+FOLDER = "segmented"
+"""Folder in `data_dir` for regions between two steps."""
+
+_log = get_log("pipeline")
+
+
+class Segmenting:
+    """Segmenters are loaded when a study first needs them and stay loaded."""
+
+    def __init__(self, settings: Settings, decoding: DecodingPool, turns: Turns) -> None:
+        self._settings = settings
+        self._decoding = decoding
+        self._turns = turns
+        self._segmenters: dict[str, Segmenter] = {}
+        self._loading = threading.Lock()
+
+    def segment(self, bundle: SegmenterBundle, series: OrderedSeries, progress: Progress) -> str:
+        """Outlines and measures a series. Raises JobFailed with the reason when that cannot be done."""
+        try:
+            return self._segmenter(bundle).segment(series, progress).model_dump_json()
+        except (UnusableImages, InferenceError) as error:
+            raise JobFailed(f"the series was not segmented: {error}") from error
+
+    def outlined(self, bundle: SegmenterBundle, series: OrderedSeries, done: str) -> Segmentation | None:
+        """What a step found; None where it is gone and cannot be made again, which must not hold up the reading."""
+        try:
+            return self._segmenter(bundle).segmentation(series, Segmented.model_validate_json(done))
+        except (UnusableImages, InferenceError) as error:
+            _log.warning("segmentation lost", bundle=bundle.manifest.name, reason=str(error))
+            return None
+
+    def _segmenter(self, bundle: SegmenterBundle) -> Segmenter:
+        with self._loading:
+            if bundle.digest not in self._segmenters:
+                self._segmenters[bundle.digest] = Segmenter(
+                    bundle, self._settings.inference, self._settings.data_dir / FOLDER, self._decoding, self._turns
+                )
+            return self._segmenters[bundle.digest]
+
+
+def segmenter_for(
+    segmenters: Sequence[SegmenterBundle], series: OrderedSeries, headers: Sequence[HeaderFile]
+) -> SegmenterBundle | None:
+    """The first segmenter that accepts the series that is read. `headers` are those of the study."""
+    if not segmenters:
+        return None
+    paths = {one.path for one in series.slices}
+    own = [header for header in headers if header.path in paths]
+    return next((one for one in segmenters if choose_series(own, one.accepts).chosen is not None), None)
+
+
+def measured(
+    reading: StudyReading, found: Segmentation | None, evidence: Sequence[Dataset], facts: DocumentFacts
+) -> tuple[StudyReading, tuple[Document, ...]]:
+    """The reading with what was measured, and the segmentation object it refers to.
+
+    Where that object cannot be made of the source images, nothing is measured: a number must show what it is of.
+    """
+    try:
+        documents = _segmentation_object(found, evidence, facts)
+    except UnusableEvidence as error:
+        _log.warning("no segmentation object", reason=str(error))
+        return reading, ()
+    if found is None:
+        return reading, ()
+    return reading.model_copy(update={"measurements": measurements_of(found)}), documents
+
+
+def _segmentation_object(
+    found: Segmentation | None, evidence: Sequence[Dataset], facts: DocumentFacts
+) -> tuple[Document, ...]:
+    """The segmentation object; none where nothing was outlined. Raises UnusableEvidence."""
+    if found is None or not found.regions:
+        return ()
+    return (Document(ObjectKind.SEGMENTATION, write_bytes(compose_segmentation(found, evidence, facts))),)
