@@ -15,6 +15,8 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
+from pacs_agent.receive.layouts import MOST_HEADS, Layouts
+
 UNDEFINED_LENGTH = 0xFFFFFFFF
 DEEPEST_NESTING = 64
 MOST_ELEMENTS = 2_000_000
@@ -44,6 +46,9 @@ Span = tuple[str | None, int, int, int]
 
 A plain tuple: named ones would take as long to make as all the rest of the walk.
 """
+
+
+_LAYOUTS = Layouts[Span]()
 
 
 @dataclass(frozen=True)
@@ -102,9 +107,17 @@ def walk_data_set(encoded: Encoded, transfer_syntax_uid: str) -> WalkedDataSet:
     """
     if transfer_syntax_uid == DeflatedExplicitVRLittleEndian:
         encoded = _inflate(encoded)
+    key = transfer_syntax_uid, len(encoded)
+    elements = _LAYOUTS.found(key, encoded)
     implicit_vr = transfer_syntax_uid == ImplicitVRLittleEndian
     little_endian = transfer_syntax_uid != ExplicitVRBigEndian
-    elements = _Walk(encoded, little_endian=little_endian).top_level(implicit_vr)
+    if elements is None:
+        walk = _Walk(encoded, little_endian=little_endian)
+        elements = walk.top_level(implicit_vr)
+        if walk.count <= MOST_HEADS and walk.is_used_up and _LAYOUTS.came_before(key):
+            marks: list[tuple[int, int]] = []
+            again = _Walk(encoded, little_endian=little_endian, marks=marks)
+            _LAYOUTS.keep(key, encoded, marks, again.top_level(implicit_vr))
     return WalkedDataSet(encoded, implicit_vr, little_endian, elements)
 
 
@@ -143,14 +156,23 @@ _HEADS = {order: _Heads(Struct(f"{order}HH2sH"), Struct(f"{order}HHL"), Struct(f
 class _Walk:
     """One walk. Each method takes the position where it begins and gives the one behind what it walked."""
 
-    def __init__(self, encoded: Encoded, *, little_endian: bool) -> None:
+    def __init__(self, encoded: Encoded, *, little_endian: bool, marks: list[tuple[int, int]] | None = None) -> None:
+        """`marks` gets where each head begins and ends."""
         heads = _HEADS["<" if little_endian else ">"]
         self._explicit, self._implicit = heads.explicit.unpack_from, heads.implicit.unpack_from
         self._long_length = heads.length.unpack_from
         self._encoded = encoded
         self._left = MOST_ELEMENTS
+        self._marks = marks
+        self.is_used_up = False
+        """Whether the data set ends with its last element."""
         self._behind_delimiter = 0
         """Where the last delimiter of an item ended."""
+
+    @property
+    def count(self) -> int:
+        """Elements and items so far."""
+        return MOST_ELEMENTS - self._left
 
     def top_level(self, implicit_vr: bool) -> dict[int, Span]:
         """Every element of the data set itself."""
@@ -161,13 +183,14 @@ class _Walk:
             raise _cut_off(position)
         if not found:
             raise Undecodable("the data set is empty")
+        self.is_used_up = position == end
         return found
 
     def _elements(
         self, position: int, end: int, implicit_vr: bool, depth: int, found: dict[int, Span] | None = None
     ) -> int:
         """Elements to `end`, to the delimiter of their item, or to what is too short for one; `found` at depth 0."""
-        encoded, explicit, left = self._encoded, self._explicit, self._left
+        encoded, explicit, left, marks = self._encoded, self._explicit, self._left, self._marks
         last = end - _HEAD_BYTES
         while position <= last:
             left -= 1
@@ -178,6 +201,8 @@ class _Walk:
                 start = position + _HEAD_BYTES
             else:
                 vr, start, length = self._long_head(position, end, tag, encoded_vr, implicit_vr, nested=depth > 0)
+            if marks is not None:
+                marks.append((position, start))
             if vr == "SQ" or length == UNDEFINED_LENGTH:
                 self._left = left
                 position = self._sequence(start, end, tag, vr, length, implicit_vr, depth)
@@ -273,6 +298,8 @@ class _Walk:
         self._left -= 1
         if self._left < 0:
             raise Undecodable(f"more than {MOST_ELEMENTS} elements")
+        if self._marks is not None:
+            self._marks.append((position, position + _HEAD_BYTES))
         group, element, length = self._implicit(self._encoded, position)
         return group << 16 | element, length
 

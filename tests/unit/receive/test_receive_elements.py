@@ -155,3 +155,40 @@ def test_header_says_what_pydicom_says(description: str) -> None:
     walked = walk_data_set(sent.data_set, EXPLICIT).values((0x00080005, 0x00081030)).decoded()
     read = pydicom.dcmread(DicomBytesIO(sent.data_set), force=True)
     assert walked.get("StudyDescription") == read.get("StudyDescription")
+
+
+@given(st.integers(0, 1000), st.binary(min_size=1, max_size=4))
+def test_a_layout_that_came_before_never_hides_damage(position: int, damage: bytes) -> None:
+    data_set = ct_slice(size=4)
+    data_set.ReferencedImageSequence = Sequence([Dataset(), Dataset()])
+    data_set.ReferencedImageSequence[0].ReferencedSOPInstanceUID = "1.2.3"
+    whole = encoded(data_set).data_set
+    for _ in range(4):
+        walk_data_set(whole, ExplicitVRLittleEndian)
+    position %= len(whole) - len(damage)
+    damaged = whole[:position] + damage + whole[position + len(damage) :]
+    assert walked_or_refused(damaged) == walked_or_refused(damaged, elements.Layouts())
+
+
+def walked_or_refused(data_set: bytes, layouts: elements.Layouts[elements.Span] | None = None) -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        if layouts is not None:
+            patch.setattr(elements, "_LAYOUTS", layouts)
+        try:
+            return walk_data_set(data_set, ExplicitVRLittleEndian).elements
+        except Undecodable as error:
+            return str(error)
+
+
+def test_layouts_are_kept_from_the_second_time_and_not_without_end() -> None:
+    kept = elements.Layouts[int]()
+    assert kept.found(("1.2", 4), b"abcd") is None
+    assert not kept.came_before(("1.2", 4))
+    assert kept.came_before(("1.2", 4))
+    kept.keep(("1.2", 4), b"abcd", [(0, 1), (2, 3)], {1: 2})
+    assert kept.found(("1.2", 4), b"aXcX") == {1: 2}
+    assert kept.found(("1.2", 4), b"abXd") is None
+    for size in range(100):
+        kept.came_before(("1.2", size + 5))
+    assert kept.found(("1.2", 4), b"abcd") is None
+    assert len(kept._layouts) == 32
