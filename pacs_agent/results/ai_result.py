@@ -8,7 +8,8 @@ from highdicom.sr import ContainerContentItem
 from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
-from pacs_agent.inference.reading import StudyReading
+from pacs_agent.imaging.series import OrderedSeries
+from pacs_agent.inference.reading import EvidenceMethod, FindingReading, StudyReading
 from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.codes import (
     COMMENT,
@@ -101,25 +102,28 @@ def _structure_groups(reading: StudyReading, facts: DocumentFacts) -> list[Conta
 
 
 def _content(reading: StudyReading, author: Author, facts: DocumentFacts) -> ContainerContentItem:
-    library, groups, texts = _said(reading, author)
+    library, groups = _found(reading.findings, reading.series, reading.evidence_method, author)
     items = [
         *opening(author, procedure(reading.series.modality)),
         text(COMMENT, author.warning),
         library,
         container(IMAGING_MEASUREMENTS, [*groups, *_structure_groups(reading, facts)]),
-        *texts,
+        *_told(reading),
         text(COMMENT, author.statement),
     ]
     return container(IMAGING_MEASUREMENT_REPORT, items, relationship=None, template="1500")
 
 
 @once
-def _said(reading: StudyReading, author: Author) -> tuple[ContainerContentItem, _Containers, _Containers]:
-    """What follows from the reading alone: the image library, the groups of its findings, and its sentences."""
-    series, method = reading.series, reading.evidence_method
-    texts = (
-        container(FINDINGS_CONTAINER, finding_texts(reading)),
-        container(IMPRESSIONS_CONTAINER, impression_texts(reading)),
-    )
-    groups = tuple(measurement_group(each, series, author, method) for each in reading.findings)
-    return image_library(series), groups, texts
+def _found(
+    findings: tuple[FindingReading, ...], series: OrderedSeries, method: EvidenceMethod | None, author: Author
+) -> tuple[ContainerContentItem, _Containers]:
+    """The image library and the groups of the findings."""
+    return image_library(series), tuple(measurement_group(each, series, author, method) for each in findings)
+
+
+@once
+def _told(reading: StudyReading) -> _Containers:
+    """The sentences."""
+    findings = container(FINDINGS_CONTAINER, finding_texts(reading))
+    return findings, container(IMPRESSIONS_CONTAINER, impression_texts(reading))
