@@ -2,13 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from models.gtgm.volume import Volume
 
-V = TypeVar("V", bound=Volume)
+class OfPatient(Protocol):
+    """A volume, or what stands for one that is not made yet."""
+
+    @property
+    def patient(self) -> str:
+        """Whose it is."""
+
+
+V = TypeVar("V", bound=OfPatient)
 SHARES = (0.01, 0.1, 1.0)
 """1 %, 10 % and all labels."""
 

@@ -1,0 +1,210 @@
+"""The data sets of the comparison: a table from name to what makes it.
+
+A set with many patients gives whole volumes for a share of its labels. A set of one volume is cut into a part to learn
+from and a part to test on with a gap between them, and a share of its labels is a share of small blocks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from models.datasets.cremi import read_fib25
+from models.datasets.nifti_pairs import read_nifti_array
+from models.datasets.real_ct import SHARED_DATA
+from models.gtgm.evaluate.blocks import quarters, with_block_share
+from models.gtgm.finetune.examples import Example
+from models.gtgm.finetune.fractions import with_share
+from models.gtgm.finetune.heads import Output
+from models.gtgm.finetune.kept import kept_example
+from models.gtgm.finetune.phantoms import GRID_MM, NAMES, phantom_volume
+from models.gtgm.intensity import standard_values
+from models.gtgm.pretrain.preset import Triple
+from models.gtgm.pretrain.sources import Phantoms, VolumeSource
+from models.gtgm.volume import Modality, Volume
+
+UNLABELLED_SEED = 5_000_000
+TRAINING_SEED, TEST_SEED = 6_000_000, 7_000_000
+EM_NM10 = (1e-5, 1e-5, 1e-5)
+TOTALSEG = {1: "spleen", 2: "kidney right", 3: "kidney left", 5: "liver", 6: "stomach", 20: "colon", 52: "aorta"}
+"""Of the 41 classes of the example volume the larger organs; the rest counts as background."""
+
+
+class SetMissing(FileNotFoundError):
+    """The files of a data set are not there; says which."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many generated volumes there are to learn from, with and without labels, and to test on."""
+
+    unlabelled: int = 240
+    labelled: int = 100
+    test: int = 12
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationSet:
+    """What is learned from and tested on; `said` is printed with the table."""
+
+    name: str
+    said: str
+    modality: Modality
+    names: tuple[str, ...]
+    output: Output
+    spacing_mm: Triple
+    patch: tuple[int, int, int]
+    unlabelled: tuple[VolumeSource, ...]
+    labelled: Callable[[float, int], list[Example]]
+    """Examples of a share of the labels, drawn by a seed; those of a smaller share are among them."""
+    test: Callable[[], list[Example]]
+
+    @property
+    def outputs(self) -> int:
+        """Outputs of the network: classes with the background, or affinities along three axes."""
+        return 3 if self.output == "affinities" else len(self.names)
+
+
+@dataclass(frozen=True)
+class EmTraining:
+    """Cubes of FIB-25 without labels: of the sample that has none, and of the labelled one's part to learn from."""
+
+    folder: Path
+    side_voxels: int = 80
+    name: str = "FIB-25"
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def volume(self, index: int) -> Volume:
+        """One cube; each counts as a patient, for all are of one animal."""
+        file, first = self.places[index]
+        with np.load(self.folder / file) as arrays:
+            raw = arrays["raw"]
+        cut = tuple(slice(at, at + self.side_voxels) for at in first)
+        name = f"{self.name}-{index}"
+        return Volume(raw[cut].astype(np.float32), EM_NM10, Modality.EM, "", name, name, self.name)
+
+    @cached_property
+    def places(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """File and first voxel of each cube: at both ends of every axis that has room for two."""
+        extents = ((FIB25[0], (125, 250, 250)), (FIB25[1], (FIB25_CUT[0], 250, 250)))
+        return tuple(
+            (file, first)
+            for file, extent in extents
+            for first in product(*(sorted({0, size - self.side_voxels}) for size in extent))
+        )
+
+
+FIB25 = ("fib25_training_sample1_raw_first125.npz", "fib25_training_sample2_raw_and_instances.npz")
+FIB25_CUT = (125, 140)
+"""Slices before the first are learned from, slices from the second on are tested: 150 nm lie between them."""
+
+
+def thorax_phantoms(sizes: Sizes, cache: Path) -> EvaluationSet:
+    """Thorax CT phantoms; every phantom is a patient."""
+
+    def volumes(first: int, count: int) -> list[Example]:
+        return [
+            kept_example(f"phantom-{seed}-3", partial(phantom_volume, seed), cache)
+            for seed in range(first, first + count)
+        ]
+
+    def labelled(share: float, seed: int) -> list[Example]:
+        patients = [_Numbered(str(number), TRAINING_SEED + number) for number in range(sizes.labelled)]
+        return [one for taken in with_share(patients, share, seed) for one in volumes(taken.seed, 1)]
+
+    return EvaluationSet(
+        name="thorax phantoms",
+        said=f"{sizes.labelled} labelled and {sizes.unlabelled} unlabelled computer-made chest CTs on a 3 mm grid, "
+        f"{sizes.test} others to test on",
+        modality=Modality.CT,
+        names=NAMES,
+        output="classes",
+        spacing_mm=GRID_MM,
+        patch=(48, 64, 64),
+        unlabelled=(Phantoms(sizes.unlabelled, UNLABELLED_SEED),),
+        labelled=labelled,
+        test=lambda: volumes(TEST_SEED, sizes.test),
+    )
+
+
+def fib25(sizes: Sizes, cache: Path, folder: Path = SHARED_DATA / "em") -> EvaluationSet:
+    """FIB-25: neurons of a fly in electron microscopy, one animal, trained and tested within one volume."""
+    for name in FIB25:
+        _there(folder / name)
+
+    def halves() -> tuple[Example, Example]:
+        volume = read_fib25(folder / FIB25[1])
+        values, ids = standard_values(volume), volume.instances
+        before, after = FIB25_CUT
+        return Example(values[:before], ids[:before], Modality.EM), Example(values[after:], ids[after:], Modality.EM)
+
+    return EvaluationSet(
+        name="FIB-25 EM",
+        said="real electron microscopy of one fly, 10 nm; trained on 125 slices of 250 × 250 in blocks of 25³ voxels, "
+        "tested on four quarters of 110 other slices of the same volume",
+        modality=Modality.EM,
+        names=("neuron",),
+        output="affinities",
+        spacing_mm=EM_NM10,
+        patch=(48, 48, 48),
+        unlabelled=(EmTraining(folder),),
+        labelled=lambda share, seed: [with_block_share(halves()[0], 25, share, seed)],
+        test=lambda: quarters(halves()[1]),
+    )
+
+
+def totalsegmentator(sizes: Sizes, cache: Path, folder: Path = SHARED_DATA / "totalseg") -> EvaluationSet:
+    """The TotalSegmentator example CT with that network's masks: pseudo-labels, one patient, within one volume."""
+    image, labels = folder / "example_ct_sm.nii.gz", folder / "example_seg.nii.gz"
+    for path in (image, labels):
+        _there(path)
+
+    def halves() -> tuple[Example, Example]:
+        values, found = read_nifti_array(image).voxels, read_nifti_array(labels).voxels.astype(np.uint8)
+        wanted = np.zeros(256, np.uint8)
+        wanted[list(TOTALSEG)] = range(1, len(TOTALSEG) + 1)
+        target, middle = wanted[found], len(values) // 2
+        return (
+            Example(values[: middle - 1], target[: middle - 1], Modality.CT),
+            Example(values[middle + 1 :], target[middle + 1 :], Modality.CT),
+        )
+
+    return EvaluationSet(
+        name="TotalSegmentator CT",
+        said="one real CT of 30 slices on a 3 mm grid with masks of another network (pseudo-labels); trained on the "
+        "lower half in blocks of 7³ voxels, tested on four quarters of the upper half; pretrained on thorax phantoms",
+        modality=Modality.CT,
+        names=("background", *TOTALSEG.values()),
+        output="classes",
+        spacing_mm=GRID_MM,
+        patch=(16, 64, 64),
+        unlabelled=(Phantoms(sizes.unlabelled, UNLABELLED_SEED),),
+        labelled=lambda share, seed: [with_block_share(halves()[0], 7, share, seed)],
+        test=lambda: quarters(halves()[1]),
+    )
+
+
+SETS: dict[str, Callable[[Sizes, Path], EvaluationSet]] = {
+    "thorax-phantoms": thorax_phantoms,
+    "fib25": fib25,
+    "totalsegmentator": totalsegmentator,
+}
+"""One line for each data set."""
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """A patient that is not made yet."""
+
+    patient: str
+    seed: int
+
+
+def _there(path: Path) -> None:
+    if not path.is_file():
+        raise SetMissing(f"{path} is not there: the real images belong beside the project")
