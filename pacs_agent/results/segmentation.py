@@ -305,10 +305,10 @@ def _add_references(dataset: Dataset, envelope: Envelope, frames: Sequence[Datas
         for image in frame.DerivationImageSequence[0].SourceImageSequence
     }
     [study] = hierarchical_references(each for each in envelope.evidence if each.sop_instance_uid in used)
-    for series in study.ReferencedSeriesSequence:
-        series.ReferencedInstanceSequence = series.ReferencedSOPSequence
-        del series.ReferencedSOPSequence
-    dataset.ReferencedSeriesSequence = study.ReferencedSeriesSequence
+    dataset.ReferencedSeriesSequence = [
+        _item(SeriesInstanceUID=series.SeriesInstanceUID, ReferencedInstanceSequence=series.ReferencedSOPSequence)
+        for series in study.ReferencedSeriesSequence  # which other documents share
+    ]
 
 
 def _item(**attributes: object) -> Dataset:
