@@ -16,14 +16,15 @@ SMOOTH_VOXELS = 0.6
 """Noise would count as emphysema; see the tests for what this costs."""
 PREDOMINANT = 1.6
 """A third predominates when its share is this much larger than that of the whole."""
-SMALLEST_DARK_MM, SMALLEST_BRIGHT_MM = 10.0, 5.0
+SMALLEST_DARK_MM, SMALLEST_BRIGHT_MM = 10.0, 8.0
 LARGEST_LISTED = 5
 OPENING_MM = 2.2
 """Vessels thinner than twice this vanish."""
 HILUM_MM = 18.0
 """So near to the mediastinum bright pieces are vessels."""
-ROUND = 1.9
-"""Pieces that are more elongated are vessels."""
+ROUND, FULL = 1.9, 0.6
+"""Pieces that are more elongated are vessels; so are those whose inscribed ball is smaller than this share of the
+diameter, and the edges of heart and diaphragm."""
 
 
 def lung_facts(thorax: Thorax) -> list[Fact]:
@@ -150,24 +151,28 @@ def bright_pieces(values: Values, lungs: dict[str, Mask], both: Mask, step_mm: S
     opened = ndimage.binary_dilation(core, ball) & dense
     pieces, label = pieces_of(opened, values, step_mm, np.pi / 6.0 * SMALLEST_BRIGHT_MM**3)
     away = _from_mediastinum(lungs, step_mm)
+    boxes = ndimage.find_objects(label)
     found = []
     for piece in pieces:
         z, y, x = (round(part) for part in piece.centre)
         if piece.elongation < ROUND and away[z, y, x]:
-            found.append(piece)
+            inside = np.pad(label[boxes[piece.label - 1]] == piece.label, 1)
+            inscribed = 2.0 * float(ndimage.distance_transform_edt(inside, step_mm).max())
+            if inscribed > FULL * piece.diameter_mm:
+                found.append(piece)
     return found
 
 
 def _ball(radius_mm: float, step_mm: Spacing, steps: list[int]) -> Mask:
     z, y, x = np.ogrid[-steps[0] : steps[0] + 1, -steps[1] : steps[1] + 1, -steps[2] : steps[2] + 1]
     inside: Mask = (z * step_mm[0]) ** 2 + (y * step_mm[1]) ** 2 + (x * step_mm[2]) ** 2 <= radius_mm**2
-    return inside | (np.abs(z) + np.abs(y) + np.abs(x) <= 0)
+    return inside
 
 
 def _from_mediastinum(lungs: dict[str, Mask], step_mm: Spacing) -> Mask:
     """Voxels that lie further than HILUM_MM, in their row, from the edge of the lung that faces the middle."""
     margin = round(HILUM_MM / step_mm[2])
-    out = np.ones(next(iter(lungs.values())).shape, bool)
+    out: Mask = np.ones(next(iter(lungs.values())).shape, bool)
     for side, mask in lungs.items():
         # Columns run to the patient's left: the right lung faces the middle with its last column.
         inward = mask[:, :, ::-1] if side == "right" else mask

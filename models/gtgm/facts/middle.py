@@ -10,12 +10,17 @@ from models.gtgm.facts.thorax import CROSS, CROSS_IN_PLANE, Thorax
 
 CONTRAST_HU = 85.0
 """Blood without contrast medium lies below 70 HU."""
+HEART_LEVELS = (0.36, 0.56)
+"""Shares of the height of the lungs: below lie the domes of the diaphragm, above the great vessels."""
 BLOOD_HU = (0.0, 800.0)
 CALCIUM_HU = 130.0
-"""Agatston, JACC 1990;15:827. With contrast medium the threshold lies above the brightest blood."""
-ABOVE_BLOOD_HU = 120.0
-LARGEST_CALCIUM_MM3, SMALLEST_CALCIUM_MM3 = 3000.0, 12.0
+"""Agatston, JACC 1990;15:827. Told from blood only where no contrast medium is in it: else no fact is given."""
+LARGEST_CALCIUM_MM3, SMALLEST_CALCIUM_MM3 = 3000.0, 15.0
 METAL_HU = 2000.0
+CALCIUM_SMOOTH = 0.5
+NOISES = 5.0
+SPINE_BOX = (0.58, 20.0)
+"""Behind this share of the depth of the lungs, and nearer than this many mm to the midline, lies the spine."""
 SPINE_MM = 6.0
 """Nearer than this to large bones nothing counts as calcium."""
 
@@ -40,25 +45,15 @@ def between_lungs(right: Mask, left: Mask) -> Mask:
 
 
 def _heart_width(right: Mask, left: Mask, thorax: Thorax) -> list[Fact]:
-    """Greatest width between the lungs in the lower half of their height, over the greatest width of the chest."""
-    both = right & False
-    levels = np.flatnonzero((right | left).any(axis=(1, 2)))
-    low, half = int(levels[0]), int(levels[0] + len(levels) // 2)
+    """Greatest width between the lungs at the level of the heart, over the greatest width of the chest."""
     both = between_lungs(right, left)
-    level_of_dome = [z for z in range(low, half) if _lung_rows(right[z]) and _lung_rows(left[z])]
-    widths = [
-        float(np.percentile(both[z].sum(axis=1)[both[z].any(axis=1)], 90)) for z in level_of_dome if both[z].any()
-    ]
+    levels = np.flatnonzero((right | left).any(axis=(1, 2)))
+    heart = range(*(int(levels[0] + share * len(levels)) for share in HEART_LEVELS))
+    widths = [float(np.percentile(both[z].sum(axis=1)[both[z].any(axis=1)], 90)) for z in heart if both[z].any()]
     columns = np.flatnonzero((right | left).any(axis=(0, 1)))
-    if not widths or len(columns) == 0:
+    if not widths:
         return []
-    upper = widths[len(widths) // 3 :]
-    return [Fact("heart_ratio", Kind.HEART_RATIO, max(upper) / float(columns[-1] + 1 - columns[0]))]
-
-
-def _lung_rows(mask: Mask) -> bool:
-    """Whether a level shows lung over enough of its depth: below, the dome of the diaphragm lies between the lungs."""
-    return int(mask.any(axis=1).sum()) >= 8
+    return [Fact("heart_ratio", Kind.HEART_RATIO, max(widths) / float(columns[-1] + 1 - columns[0]))]
 
 
 def _blood_and_calcium(between: Mask, thorax: Thorax) -> list[Fact]:
@@ -73,37 +68,47 @@ def _blood_and_calcium(between: Mask, thorax: Thorax) -> list[Fact]:
         Fact("heart_density", Kind.HEART_DENSITY, density, "HU"),
         Fact("contrast", Kind.CONTRAST, "present" if contrast else "absent"),
     ]
-    threshold = max(CALCIUM_HU, brightest + ABOVE_BLOOD_HU) if contrast else CALCIUM_HU
-    return facts + _calcium(between, threshold, thorax)
+    if contrast:
+        return facts
+    fine = np.s_[::2, ::2, ::2]
+    noise = float(ndimage.gaussian_filter(thorax.values, CALCIUM_SMOOTH)[fine][thorax.fine(heart)[fine]].std())
+    return facts + _calcium(between, max(CALCIUM_HU, density + NOISES * noise), thorax)
 
 
 def heart_region(between: Mask, thorax: Thorax) -> Mask:
-    """The core of what lies between the lungs in the lower half of their height, before the spine."""
+    """The core of what lies between the lungs at the level of the heart, before the spine."""
     levels = np.flatnonzero(between.any(axis=(1, 2)))
-    lower = np.zeros_like(between)
-    lower[int(levels[0] + len(levels) * 0.15) : int(levels[0] + len(levels) * 0.5) + 1] = True if len(levels) else False
+    heart = np.zeros_like(between)
+    if len(levels):
+        low, high = (int(levels[0] + share * len(levels)) for share in HEART_LEVELS)
+        heart[low : high + 1] = True
     soft = (thorax.coarse > BLOOD_HU[0]) & (thorax.coarse < BLOOD_HU[1])
-    core: Mask = ndimage.binary_erosion(between & lower & soft & _before_spine(between, thorax), CROSS)
+    core: Mask = ndimage.binary_erosion(between & heart & soft & _before_spine(between, thorax), CROSS)
     return core
 
 
-def _before_spine(between: Mask, thorax: Thorax) -> Mask:
-    """The front 55 % of the depth of the lungs."""
+def _before_spine(between: Mask, thorax: Thorax, share: float = 0.55) -> Mask:
+    """The front share of the depth of the lungs."""
     rows = np.flatnonzero((thorax.closed[0] | thorax.closed[1]).any(axis=(0, 2)))
-    last = rows[0] + 0.55 * (rows[-1] - rows[0])
+    last = rows[0] + share * (rows[-1] - rows[0])
     front: Mask = np.broadcast_to((np.arange(between.shape[1]) < last)[None, :, None], between.shape)
     return front
 
 
+def _spine(between: Mask, thorax: Thorax) -> Mask:
+    columns = np.abs(np.arange(between.shape[2]) - thorax.midline) * thorax.coarse_step_mm[2] < SPINE_BOX[1]
+    return ~_before_spine(between, thorax, SPINE_BOX[0]) & columns[None, None, :]
+
+
 def _calcium(between: Mask, threshold: float, thorax: Thorax) -> list[Fact]:
     """Small bright pieces between the lungs that belong to no large bone and to no vessel full of contrast medium."""
-    region = thorax.fine(ndimage.binary_dilation(between, CROSS_IN_PLANE, iterations=2))
+    region = thorax.fine(ndimage.binary_dilation(between, CROSS_IN_PLANE) & ~_spine(between, thorax))
     boxes = ndimage.find_objects(region.astype(np.uint8))
     if not boxes:
         return []
     box = boxes[0]
     values = thorax.values[box]
-    smooth = ndimage.gaussian_filter(values, 0.5)
+    smooth = ndimage.gaussian_filter(values, CALCIUM_SMOOTH)
     bright = smooth > threshold
     bone = _bones(bright, thorax, values)
     pieces, _ = pieces_of(bright & ~bone & region[box], values, thorax.step_mm, SMALLEST_CALCIUM_MM3)

@@ -108,9 +108,8 @@ def _diffusion(volumes: Sequence[Volume]) -> list[Fact]:
     both = tissue & (bright > RESTRICTED_BRIGHT * usual) & (slow < RESTRICTED_DARK * usual_adc)
     pieces, label = pieces_of(both, bright, step, SMALLEST_DIFFUSION_MM3)
     volume = sum(piece.volume_mm3 for piece in pieces) / 1000.0
-    facts = [
-        Fact("diffusion_volume", Kind.DIFFUSION_VOLUME, volume, "mL", place_in(pieces[0], tissue) if pieces else "")
-    ]
+    place = place_in(pieces[0], tissue) if pieces else ""
+    facts = [Fact("diffusion_volume", Kind.DIFFUSION_VOLUME, volume, "mL", place)]
     if pieces:
         ratio = float(slow[label == pieces[0].label].mean()) / usual_adc
         facts.append(Fact("diffusion_ratio", Kind.DIFFUSION_RATIO, ratio))

@@ -88,12 +88,12 @@ def within_ribs(thorax: Thorax, footprint: Mask) -> Mask:
     A slice cuts only some ribs, so bone of RIB_WINDOW_MM above and below counts too; where no bone is seen the
     footprint is the limit.
     """
-    rows, columns = (np.flatnonzero(footprint.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    rows = np.flatnonzero(footprint.any(axis=(0, 2)))
     y = (np.arange(footprint.shape[1]) - rows.mean())[:, None] * thorax.coarse_step_mm[1]
     x = (np.arange(footprint.shape[2]) - thorax.midline)[None, :] * thorax.coarse_step_mm[2]
     radius = np.hypot(y, x)
     angle = ((np.arctan2(y, x) / (2.0 * np.pi) % 1.0) * ANGLES).astype(np.intp) % ANGLES
-    reach = int(round(RIB_WINDOW_MM / thorax.coarse_step_mm[0]))
+    reach = round(RIB_WINDOW_MM / thorax.coarse_step_mm[0])
     bone = ndimage.maximum_filter1d(thorax.coarse, 2 * reach + 1, axis=0) > BONE_HU
     out = np.zeros_like(footprint)
     for level in np.flatnonzero(footprint.any(axis=(1, 2))):

@@ -14,8 +14,9 @@ COARSE_MM = 4.0
 TISSUE_HU = -300.0
 LUNG_EDGE_HU = -400.0
 """Half way between lung and soft tissue: where a voxel is half filled by either."""
-LUNG_MEDIAN_HU = (-975.0, -500.0)
+LUNG_MEDIAN_HU = (-958.0, -500.0)
 """A piece of air is lung when its middle value lies here; gas of stomach and bowel is darker."""
+GAS_HU, SMALLEST_GAS_ML, WALLED = -920.0, 2.0, 0.5
 SMALLEST_LUNG_ML = 120.0
 BONE_HU = 180.0
 WINDPIPE_HU = -900.0
@@ -111,7 +112,8 @@ def filled(mask: Mask) -> Mask:
     rim[:, 0], rim[:, -1], rim[:, :, 0], rim[:, :, -1] = True, True, True, True
     open_air = np.zeros(int(outside.max()) + 1, bool)
     open_air[outside[rim & ~closed]] = True
-    return ~open_air[outside][:, 1:-1, 1:-1] | mask
+    out: Mask = ~open_air[outside][:, 1:-1, 1:-1] | mask
+    return out
 
 
 def midline_of(coarse: Values, body: Mask) -> float:
@@ -182,6 +184,8 @@ def _main_bronchi(dark: Mask, airway: Mask, end: int, centre: tuple[float, float
 def lungs_of(coarse: Values, body: Mask, midline: float, step_mm: Spacing) -> tuple[Mask, Mask]:
     """Right and left lung with the vessels and nodules in them."""
     air = (coarse < LUNG_EDGE_HU) & body
+    gas = gas_in_tissue(coarse, body, step_mm)
+    air &= ~gas
     core = ndimage.binary_erosion(air, CROSS, border_value=1)
     label, count = ndimage.label(core)
     right, left = np.zeros_like(air), np.zeros_like(air)
@@ -196,19 +200,36 @@ def lungs_of(coarse: Values, body: Mask, midline: float, step_mm: Spacing) -> tu
         on_right = float((piece & (columns < midline)).sum() / piece.sum())
         right |= piece & ((columns < midline) | (on_right > 0.8)) & (on_right > 0.2)
         left |= piece & ((columns >= midline) | (on_right < 0.2)) & (on_right < 0.8)
-    return _grown(right, left, air, step_mm)
+    return _grown(right, left, air, gas, step_mm)
 
 
-def _grown(right: Mask, left: Mask, air: Mask, step_mm: Spacing) -> tuple[Mask, Mask]:
+def gas_in_tissue(coarse: Values, body: Mask, step_mm: Spacing) -> Mask:
+    """Gas with a wall of soft tissue all about it, as in stomach, bowel and bronchi; a bulla has lung about it."""
+    dark = (coarse < GAS_HU) & body
+    label, count = ndimage.label(dark)
+    sizes = np.bincount(label.ravel(), minlength=count + 1) * float(np.prod(step_mm)) / 1000.0
+    gas, boxes = np.zeros_like(dark), ndimage.find_objects(label)
+    for number in np.flatnonzero(sizes[1:] > SMALLEST_GAS_ML) + 1:
+        box = tuple(slice(max(0, part.start - 3), part.stop + 3) for part in boxes[number - 1])
+        near = ndimage.binary_dilation(label[box] == number, SQUARE_IN_PLANE)
+        shell = ndimage.binary_dilation(near, SQUARE_IN_PLANE) & ~near
+        if shell.any() and float((coarse[box][shell] > LUNG_EDGE_HU).mean()) > WALLED:
+            gas[box] |= near
+    return gas
+
+
+def _grown(right: Mask, left: Mask, air: Mask, gas: Mask, step_mm: Spacing) -> tuple[Mask, Mask]:
     """Both cores grown back into the air, in turn so that neither takes from the other, then closed."""
     for _ in range(2):
         right = right | (ndimage.binary_dilation(right, CROSS) & air & ~left)
         left = left | (ndimage.binary_dilation(left, CROSS) & air & ~right)
-    right, left = _closed(right), _closed(left)
-    voxel_ml = float(np.prod(step_mm)) / 1000.0
-    return tuple(
-        mask if mask.sum() * voxel_ml > SMALLEST_LUNG_ML else np.zeros_like(mask) for mask in (right, left & ~right)
-    )
+    right, left = _closed(right) & ~gas, _closed(left) & ~gas
+    return _large_enough(right, step_mm), _large_enough(left & ~right, step_mm)
+
+
+def _large_enough(lung: Mask, step_mm: Spacing) -> Mask:
+    large = float(lung.sum()) * float(np.prod(step_mm)) / 1000.0 > SMALLEST_LUNG_ML
+    return lung if large else np.zeros_like(lung)
 
 
 def _closed(lung: Mask) -> Mask:

@@ -77,7 +77,7 @@ def fault(text: str, facts: tuple[Fact, ...]) -> str:
     for name in ("side", "level"):
         expected = _without_repeats([word for fact in facts if (word := getattr(fact, name))])
         stated = claims.sides if name == "side" else claims.levels
-        if stated and stated != expected or expected and not stated and not _implied(facts):
+        if (stated and stated != expected) or (expected and not stated and not _implied(facts)):
             return f"{name}s {stated}, the facts have {expected}"
     depths = _without_repeats([word for fact in facts for word in fact.place.split() if word in ("front", "back")])
     if claims.depths and claims.depths != depths:

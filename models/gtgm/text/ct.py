@@ -141,7 +141,7 @@ LUNG_DENSITY = Topic(
         (
             Rule.of(
                 "lung_density lung_spread",
-                "[Mean lung density is {0} with a spread of {1}|The lungs have a mean attenuation of {0}, varying by {1}"
+                "[Mean lung density is {0} with a spread of {1}|The lungs have a mean attenuation of {0} and vary by {1}"
                 "|Lung attenuation averages {0} (standard deviation {1})].",
             ),
         ),

@@ -27,7 +27,7 @@ MEMBRANES = Topic(
             ),
             Rule.of(
                 "membrane_contrast",
-                "[Contrast between membranes and interior is|Membranes stand out by] {0} [standard deviations|spreads].",
+                "[Contrast between membranes and interior is|Membranes stand out by] {0} [spreads|SD].",
             ),
         ),
         (

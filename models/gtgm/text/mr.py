@@ -37,7 +37,7 @@ SIGNAL = Topic(
             Rule.of("variation", f"{_ON} [signal is {{0w}}, its quartiles {{0}} apart|intensity is {{0w}} ({{0}})]."),
             Rule.of(
                 "bright_tail",
-                f"{_ON} [the brightest parts reach {{0}} times the median|bright signal is {{0w}}, {{0}} times the usual].",
+                f"{_ON} [the brightest parts reach {{0}} times the median|bright signal is {{0w}}, {{0}} times usual].",
             ),
         ),
     ),

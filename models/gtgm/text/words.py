@@ -167,7 +167,7 @@ TERMS: dict[Kind, str] = {
     Kind.DARK_AREA_VOLUME: r"dark|hypointens|low signal|largest",
     Kind.DIFFUSION_VOLUME: r"diffusion",
     Kind.DIFFUSION_RATIO: r"ADC|diffusion",
-    Kind.VOXEL: r"voxel|step|sampling",
+    Kind.VOXEL: r"voxel|step|sampl",
     Kind.FIELD: r"field|block|volume|cover",
     Kind.MEMBRANE_SHARE: r"membrane",
     Kind.MEMBRANE_CONTRAST: r"membrane|contrast",
