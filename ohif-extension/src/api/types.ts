@@ -54,6 +54,8 @@ export interface Result {
   sentences: Sentence[];
   impression: Sentence[];
   evidence_method: string | null;
+  /** What was outlined and measured; null where no segmenter looked, absent in answers of older agents. */
+  measurements?: Measurements | null;
   /** Why the version of the model was recalled; its results are not to be relied on. Absent in results read from SR. */
   recalled?: string | null;
   objects: ResultObject[];
@@ -131,6 +133,34 @@ export interface Evidence {
   peak_px: [number, number] | null;
   peak_mm: [number, number, number] | null;
   peak_heat: number | null;
+}
+
+export interface Measurements {
+  /** Absent where it is not known: in results read from SR. */
+  model?: Model;
+  regions: Region[];
+}
+
+/** A region that a segmenter outlined, and its measurements. */
+export interface Region {
+  name: string;
+  kind: 'organ' | 'lesion';
+  /** Key of the finding that it measures; null: none. */
+  finding: string | null;
+  side: '' | Side;
+  /** From 1 within its structure. */
+  number: number;
+  segment_number: number;
+  /** False: outlined, but the reading does not call its finding present there. The draft says nothing of it. */
+  stated: boolean;
+  volume_ml: number;
+  longest_diameter_mm: number;
+  /** At right angles to the longest, in the same slice. */
+  short_diameter_mm: number;
+  /** Of that slice in the series; -1: not known. */
+  diameter_index: number;
+  mean_hu: number | null;
+  sd_hu: number | null;
 }
 
 export interface Sentence {

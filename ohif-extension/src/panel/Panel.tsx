@@ -14,6 +14,7 @@ import { closeForm } from './form';
 import { Header } from './Header';
 import { noHint } from './hinted';
 import { KeySheet } from './KeySheet';
+import { OtherRegions } from './Measured';
 import { Message } from './Message';
 import { Overlays } from './Overlays';
 import css from './panel.css';
@@ -117,6 +118,7 @@ function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): R
   return (
     <>
       <FindingList result={result} />
+      <OtherRegions result={result} />
       <Overlays />
       <Report result={result} />
       <Background answer={answer} result={result} />

@@ -4,6 +4,7 @@ import * as C from './concepts';
 import { all, contentOf, first, is, type Concept, type ContentItem } from './content';
 import { items, text, type Dataset } from './dataset';
 import { findingOf } from './finding';
+import { measurementsOf } from './regions';
 import { isByAgent, isOurs } from './ours';
 import { pixelOf, slicesOf } from './slices';
 
@@ -58,6 +59,7 @@ export function resultOf(dataset: Dataset, headers: readonly Dataset[]): Result 
     sentences: sentencesOf(first(content, C.FINDINGS), findings),
     impression: sentencesOf(first(content, C.IMPRESSIONS), findings),
     evidence_method: evidenceMethod(groups),
+    measurements: measurementsOf(groups, findings, indexOf),
     objects: [objectOf(dataset)],
   };
 }

@@ -30,6 +30,15 @@ export const SUMMARY: Concept = ['55112-7', 'LN'];
 export const SLICE_EVIDENCE: Concept = ['SLICE_EVIDENCE', LOCAL];
 export const PEAK_HEAT: Concept = ['PEAK_HEAT', LOCAL];
 export const OPERATING_POINT: Concept = ['OPERATING_POINT', LOCAL];
+export const VOLUME: Concept = ['118565006', 'SCT'];
+export const LONG_AXIS: Concept = ['103339001', 'SCT'];
+export const SHORT_AXIS: Concept = ['103340004', 'SCT'];
+export const ATTENUATION: Concept = ['112031', 'DCM'];
+export const DERIVATION: Concept = ['121401', 'DCM'];
+export const MEAN: Concept = ['373098007', 'SCT'];
+export const REFERENCED_SEGMENT: Concept = ['121191', 'DCM'];
+export const FINDING_CATEGORY: Concept = ['276214006', 'SCT'];
+export const ORGAN: Concept = ['91723000', 'SCT'];
 export const NO_RESULT: Concept = ['NO_RESULT', LOCAL];
 
 /** By SNOMED CT code. CID 240. */

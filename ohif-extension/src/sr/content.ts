@@ -23,6 +23,8 @@ export interface ContentItem {
 export interface ImageReference {
   sopInstanceUid: string;
   frame: number | null;
+  /** Of a segmentation; null in references to others. */
+  segment: number | null;
 }
 
 /** Concept value and coding scheme, enough to tell concepts apart. */
@@ -69,7 +71,11 @@ export function coded(dataset: Dataset): Coded {
 function imageOf(reference: Dataset | null): ImageReference | null {
   const sopInstanceUid = reference ? text(reference, 'ReferencedSOPInstanceUID') : '';
   if (!reference || sopInstanceUid === '') return null;
-  return { sopInstanceUid, frame: numbers(reference, 'ReferencedFrameNumber')[0] ?? null };
+  return {
+    sopInstanceUid,
+    frame: numbers(reference, 'ReferencedFrameNumber')[0] ?? null,
+    segment: numbers(reference, 'ReferencedSegmentNumber')[0] ?? null,
+  };
 }
 
 function pointOf([x, y, z]: number[]): [number, number, number] | null {

@@ -43,6 +43,7 @@ const KEYWORDS: Readonly<Record<string, string>> = {
   '0040A30A': 'NumericValue',
   '0040A375': 'CurrentRequestedProcedureEvidenceSequence',
   '0040A730': 'ContentSequence',
+  '0062000B': 'ReferencedSegmentNumber',
   '00700022': 'GraphicData',
 };
 

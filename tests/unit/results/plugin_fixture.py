@@ -1,15 +1,18 @@
-"""The AI result with which the OHIF plugin tests its reading of SRs. Run this file to write it again."""
+"""The AI results with which the OHIF plugin tests its reading of SRs. Run this file to write them again."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from measured_cases import measured_case
 from study_readings import BUNDLE, FACTS, finding, headers, series
 
 from pacs_agent.inference.reading import EvidenceMethod, Presence, Sentence, StudyReading
-from pacs_agent.results import DocumentFacts, compose_ai_result
+from pacs_agent.results import DocumentFacts, compose_ai_result, with_measurements
 
 FIXTURE = Path(__file__).parents[3] / "ohif-extension/src/sr/fixtures/ai_result.json"
+MEASURED_FIXTURE = FIXTURE.with_name("measured_result.json")
+"""The same with regions that were measured: the effusion is absent, and outlined nevertheless."""
 SLICES = 12
 SAID = (
     (0.91, Presence.PRESENT),
@@ -50,5 +53,14 @@ def plugin_document() -> list[dict[str, Any]]:
     return [dataset.to_json_dict()]
 
 
+def measured_document() -> list[dict[str, Any]]:
+    """An AI result with measurements, in the same form."""
+    facts = DocumentFacts(FACTS.composed_at, FACTS.input_digest, software_version="0.0.0")
+    read, found, stored = measured_case(effusion=Presence.ABSENT)
+    dataset = compose_ai_result(with_measurements(read, found, stored), stored, facts)
+    return [dataset.to_json_dict()]
+
+
 if __name__ == "__main__":
-    FIXTURE.write_text(json.dumps(plugin_document(), ensure_ascii=False) + "\n", encoding="utf-8")
+    for path, document in ((FIXTURE, plugin_document()), (MEASURED_FIXTURE, measured_document())):
+        path.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
