@@ -45,6 +45,7 @@ from pacs_agent.results import (
     DocumentFacts,
     ObjectKind,
     Refusal,
+    UnusableEvidence,
     compose_ai_result,
     compose_draft_report,
     compose_no_result,
@@ -53,6 +54,7 @@ from pacs_agent.results import (
 
 _FAILED_CODE = "model_failed"
 _DESCRIBED = ("select_series", "encode_missing", "read_study", "weigh_evidence")
+_NOT_REHEARSED = (NothingToSay, JobFailed, UnusableEvidence, UnusableImages, OSError)
 
 _log = get_log("pipeline")
 
@@ -188,7 +190,7 @@ class MsVlm:
         job = JobFacts("", "", input_digest(digests), utc_now(), images, ())
         try:
             self._rehearse(job)
-        except (NothingToSay, JobFailed, OSError) as why:  # the job, if one comes, will meet it as well and say so
+        except _NOT_REHEARSED as why:  # the job, if one comes, will meet it as well and say so
             _log.debug("not rehearsed", reason=str(why))
 
     def _rehearse(self, job: JobFacts) -> None:
@@ -202,7 +204,7 @@ class MsVlm:
         earlier["encode_missing"] = self.encode_missing(job, earlier, lambda _done, _total: None)
         earlier["read_study"] = self.read_study(job, earlier)
         earlier["weigh_evidence"] = self.weigh_evidence(job, earlier)
-        self.described(earlier)
+        self.compose(job, earlier)  # for the parts that follow from the reading alone; the documents are of no job
 
     def installed(self) -> tuple[Bundle, ...]:
         """All bundles that load, in use or not."""
