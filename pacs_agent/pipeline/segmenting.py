@@ -15,12 +15,18 @@ from pacs_agent.inference import (
     SegmenterBundle,
     StudyReading,
     Turns,
-    measurements_of,
 )
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed
 from pacs_agent.pipeline.stages import Document, Progress
-from pacs_agent.results import DocumentFacts, ObjectKind, UnusableEvidence, compose_segmentation, write_bytes
+from pacs_agent.results import (
+    DocumentFacts,
+    ObjectKind,
+    UnusableEvidence,
+    compose_segmentation,
+    with_measurements,
+    write_bytes,
+)
 
 FOLDER = "segmented"
 """Folder in `data_dir` for regions between two steps."""
@@ -76,7 +82,7 @@ def segmenter_for(
 def measured(
     reading: StudyReading, found: Segmentation | None, evidence: Sequence[Dataset], facts: DocumentFacts
 ) -> tuple[StudyReading, tuple[Document, ...]]:
-    """The reading with what was measured, and the segmentation object it refers to.
+    """The reading with what was measured, numbers in its sentences, and the segmentation object it refers to.
 
     Where that object cannot be made of the source images, nothing is measured: a number must show what it is of.
     """
@@ -87,7 +93,7 @@ def measured(
         return reading, ()
     if found is None:
         return reading, ()
-    return reading.model_copy(update={"measurements": measurements_of(found)}), documents
+    return with_measurements(reading, found, evidence), documents
 
 
 def _segmentation_object(
