@@ -16,7 +16,7 @@ _WORD = re.compile(r"[-−]?\d+(?:\.\d+)?|[^\W\d_]+|[%°/.]")
 def words(text: str) -> Iterator[str]:
     """Lower-case words, the full stop, and numbers as `number_words`."""
     for word in _WORD.findall(text.lower()):
-        yield from number_words(float(word.replace("−", "-"))) if word[-1].isdigit() else (word,)
+        yield from number_words(float(word.replace("−", "-"))) if word[-1].isdecimal() else (word,)
 
 
 def number_words(value: float) -> tuple[str, ...]:

@@ -31,6 +31,10 @@ def test_numbers_are_size_and_leading_digits(value, expected):
     assert number_words(value) == expected
 
 
+def test_a_raised_digit_belongs_to_its_unit():
+    assert list(words("412 µm³")) == [*number_words(412.0), "µm³"]
+
+
 def test_texts_are_padded_cut_and_never_empty():
     ids = numbered(["one two three", "", "one"], longest=2)
     assert ids.shape == (3, 2) and ids[2].tolist()[1] == PADDING
