@@ -143,7 +143,7 @@ class DigestFiles:
 
     def begin(self, expected_bytes: int = 0) -> Part:
         """A file that goes to the disk while more of it comes. Raises StorageFailure."""
-        return Part(self._new_part(), expected_bytes)
+        return Part(self._new_part(), expected_bytes if self._name_goes_along else 0)
 
     def _new_part(self) -> str:
         """Where a temporary file may be made; `sweep` takes away what died processes left there."""

@@ -22,6 +22,7 @@ from pacs_agent.ops.dicom_tls import RenewedContext
 from pacs_agent.receive.audit_book import REJECTED, AuditBook
 from pacs_agent.receive.commitment import commitment_services
 from pacs_agent.receive.doorway import Doorway, Visitor, registered_networks
+from pacs_agent.receive.evenness import GIVES_WAY_S, Counts, Evenness
 from pacs_agent.receive.hesitation import Hesitation
 from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.places import PlaceLimits, Places
@@ -79,12 +80,21 @@ def _shown(address: str) -> str:
 class Listener:
     """The SCP of one process. It binds the ports of the settings, unless it is given doors that are open."""
 
-    def __init__(self, settings: Settings, database: Database, archive: Archive, doors: Iterable[Door] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        archive: Archive,
+        doors: Iterable[Door] = (),
+        evenness: Evenness | None = None,
+    ) -> None:
+        """With `evenness` it leaves new connections to other processes at the same doors that have fewer."""
         self._settings = settings
         self._database = database
         self._book = AuditBook(database, settings.dimse.ae_title)
         self._intake = Intake(database, archive, self._book)
         self._doors = list(doors)
+        self._evenness = evenness or Evenness(Counts(1), 0)
         self._tls = RenewedContext(settings.dimse.tls) if settings.dimse.tls is not None else None
         self._stopping = threading.Event()
         self._callers: dict[Caller, threading.Thread] = {}
@@ -172,6 +182,8 @@ class Listener:
                         self._accept(key.data, house)
 
     def _accept(self, door: Door, house: House) -> None:
+        if self._evenness.another_has_fewer():
+            self._stopping.wait(GIVES_WAY_S)
         try:
             connection, address = door.socket.accept()
         except (BlockingIOError, ConnectionError):
@@ -192,6 +204,7 @@ class Listener:
         )
         with self._lock:
             self._callers[caller] = thread
+            self._evenness.tell(len(self._callers))
         try:
             thread.start()
         except RuntimeError as error:
@@ -212,6 +225,7 @@ class Listener:
         caller.socket.close()
         with self._lock:
             self._callers.pop(caller, None)
+            self._evenness.tell(len(self._callers))
 
     def _keep_house(self, house: House) -> None:
         """What need not be done for each connection: where peers call from, and the sums of audit lines."""

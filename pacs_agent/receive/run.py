@@ -20,6 +20,7 @@ from pacs_agent.db import Database
 from pacs_agent.ops import get_log
 from pacs_agent.ops.dicom_tls import server_context
 from pacs_agent.ops.stopping import stop_signal
+from pacs_agent.receive.evenness import Counts, Evenness
 from pacs_agent.receive.listener import Door, Listener, open_doors
 from pacs_agent.receive.places import forget_places
 
@@ -54,12 +55,12 @@ def run_receive(settings: Settings, prepare_child: Callable[[], None] = _nothing
         _Herd(settings, doors, count, prepare_child).run()
 
 
-def _listen(settings: Settings, doors: Sequence[Door]) -> None:
+def _listen(settings: Settings, doors: Sequence[Door], evenness: Evenness | None = None) -> None:
     """One listener, until a signal."""
     database = Database(settings.sqlalchemy_url)
     archive = Archive(database, settings.data_dir / "archive")
     with closing(database), stop_signal() as stopping, relying_on_files(archive):
-        listener = Listener(settings, database, archive, doors)
+        listener = Listener(settings, database, archive, doors, evenness)
         listener.start()
         stopping.wait()
         listener.stop()
@@ -75,34 +76,35 @@ class _Herd:
         self._prepare_child = prepare_child
         self._doors = doors
         self._count = count
+        self._counts = Counts(count)
         self._stopping = False
 
     def run(self) -> None:
         """Returns after a signal, when all children have ended."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask_to_stop)
-        children = [self._started() for _ in range(self._count)]
+        children = [self._started(place) for place in range(self._count)]
         while not self._stopping:
             time.sleep(RESTART_PAUSE_S / 5)
             for place, child in enumerate(children):
                 if child.exitcode is not None and not self._stopping:
                     log.error("a receiving process died", code=child.exitcode)
                     time.sleep(RESTART_PAUSE_S)
-                    children[place] = self._started()
+                    children[place] = self._started(place)
         _end(children)
 
-    def _started(self) -> ForkProcess:
-        child = multiprocessing.get_context("fork").Process(target=self._listen)
+    def _started(self, place: int) -> ForkProcess:
+        child = multiprocessing.get_context("fork").Process(target=self._listen, args=(place,))
         child.start()
         return child
 
-    def _listen(self) -> None:
+    def _listen(self, place: int) -> None:
         """What a child does."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         self._prepare_child()
-        _listen(self._settings, self._doors)
+        _listen(self._settings, self._doors, Evenness(self._counts, place))
 
     def _ask_to_stop(self, _number: int, _frame: object) -> None:
         self._stopping = True
