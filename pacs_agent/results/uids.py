@@ -49,8 +49,15 @@ def document_uids(
 
 
 def replaced_by(kind: ObjectKind, facts: DocumentFacts) -> tuple[Predecessor, ...]:
-    """The predecessors a document of this kind takes the place of: its own kind, and "no result" by or of any kind."""
-    return tuple(p for p in facts.predecessors if ObjectKind.NO_RESULT in (kind, p.kind) or p.kind == kind)
+    """The predecessors a document of this kind takes the place of: its own kind, and "no result" by or of any document.
+
+    A segmentation is no document: it is replaced by another one only. PS3.3 C.17.2.
+    """
+    return tuple(p for p in facts.predecessors if p.kind == kind or _says_otherwise(kind, p.kind))
+
+
+def _says_otherwise(kind: ObjectKind, earlier: ObjectKind) -> bool:
+    return ObjectKind.NO_RESULT in (kind, earlier) and ObjectKind.SEGMENTATION not in (kind, earlier)
 
 
 def tracking_uid(study_instance_uid: str, device_uid: str, finding_key: str) -> str:

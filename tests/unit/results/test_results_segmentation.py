@@ -30,8 +30,9 @@ from study_readings import FACTS, FRAME_OF_REFERENCE_UID
 from pacs_agent.imaging.geometry import Turn
 from pacs_agent.inference.measured import measurements_of
 from pacs_agent.inference.segmented import Segmentation
-from pacs_agent.results import UnusableEvidence, compose_segmentation, write_bytes
+from pacs_agent.results import ObjectKind, Predecessor, UnusableEvidence, compose_segmentation, write_bytes
 from pacs_agent.results.segmentation import segmentation_reference
+from pacs_agent.results.uids import replaced_by
 from tests.judges import dciodvfy, errors
 
 
@@ -194,6 +195,13 @@ def test_same_input_same_bytes_and_other_masks_another_object() -> None:
     crop[1, 1, 1] = not crop[1, 1, 1]
     other = replace(found, regions=(replace(found.regions[0], crop=crop), *found.regions[1:]))
     assert compose_segmentation(other, stored, FACTS).SOPInstanceUID != _read(once).SOPInstanceUID
+
+
+def test_a_segmentation_takes_the_place_of_the_earlier_one_and_of_no_document() -> None:
+    """It has no place for references to predecessors; what it replaces is part of its UID."""
+    earlier = tuple(Predecessor(kind, "1.2", f"1.2.{at}", "1.3", "1.4") for at, kind in enumerate(ObjectKind))
+    own = replaced_by(ObjectKind.SEGMENTATION, replace(FACTS, predecessors=earlier))
+    assert [each.kind for each in own] == [ObjectKind.SEGMENTATION]
 
 
 def test_others_know_its_uid_beforehand() -> None:
