@@ -21,22 +21,32 @@ class Rehearsed:
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
         self._outcomes: dict[str, OrderedDict[bytes, object]] = {}
+        self._doing: dict[tuple[str, bytes], threading.Lock] = {}
         self._lock = threading.Lock()
 
     def outcome(self, step: str, given: tuple[str, ...], do: Callable[[], Outcome]) -> Outcome:
-        """What the step gives; done only where it was not done lately with the same. Errors are not kept."""
+        """What the step gives; done only where it was not done lately with the same. Errors are not kept.
+
+        Whoever asks for what is just being done waits for it: on a busy machine a job may catch up with its rehearsal.
+        """
         key = _key(given)
         with self._lock:
             known = self._outcomes.setdefault(step, OrderedDict())
-            if key in known:
-                known.move_to_end(key)
+            doing = self._doing.setdefault((step, key), threading.Lock())
+        with doing:
+            try:
+                if key not in known:
+                    self._keep(known, key, do())
                 return known[key]  # type: ignore[return-value]  # of this step and key, so of its type
-        found = do()
+            finally:
+                with self._lock:
+                    self._doing.pop((step, key), None)
+
+    def _keep(self, known: OrderedDict[bytes, object], key: bytes, outcome: object) -> None:
         with self._lock:
-            known[key] = found
+            known[key] = outcome
             while len(known) > self._kept:
                 known.popitem(last=False)
-        return found
 
 
 def _key(given: tuple[str, ...]) -> bytes:

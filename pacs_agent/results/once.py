@@ -24,23 +24,22 @@ def once(make: Callable[Given, Part]) -> Callable[Given, Part]:
     Where an argument has no hash, such as a list, the part is made each time.
     """
     kept: OrderedDict[object, tuple[object, Part]] = OrderedDict()
-    lock = threading.Lock()
+    lock = threading.RLock()
 
     @wraps(make)
     def found_or_made(*args: Given.args, **kwargs: Given.kwargs) -> Part:
         given = (*args, *kwargs.items())
         key = tuple(id(one) if isinstance(one, _BY_IDENTITY) else one for one in given)
         try:
-            with lock:
-                if key in kept:
-                    return kept[key][1]
+            hash(key)
         except TypeError:
             return make(*args, **kwargs)
-        part = make(*args, **kwargs)
         with lock:
-            kept[key] = given, part  # with what was given, so that no other object gets its identity
+            if key not in kept:
+                kept[key] = given, make(*args, **kwargs)  # with what was given: no other object gets its identity
+            part = kept[key][1]
             while len(kept) > KEPT:
                 kept.popitem(last=False)
-        return part
+            return part
 
     return found_or_made
