@@ -45,6 +45,8 @@ class Stream:
         return count
 
     def _receive_into(self, room: memoryview) -> int:
+        if not self._transport.scatters:
+            return self._transport.receive_due(room)
         count = self._transport.receive((room, self._spill))
         self._start, self._end = 0, max(0, count - len(room))
         return count - self._end

@@ -51,6 +51,26 @@ class Transport:
             if count:
                 return count
 
+    def receive_due(self, room: memoryview) -> int:
+        """Fills a buffer with bytes that are due, as many as come without a pause; gives their number, at least one.
+
+        TLS gives a record a call, 16 KiB at most: what a call costs above this one would be paid for each of them.
+        Raises as `receive` does.
+        """
+        count = self.receive((room,))
+        monotonic, until_s = self._budget.monotonic, self._budget.until_s
+        while count < len(room) and not self._stopping() and monotonic() < until_s:
+            try:
+                record = self._socket.recv_into(room[count:])
+            except (BlockingIOError, TimeoutError, ssl.SSLWantReadError):
+                break
+            except OSError as error:
+                raise PeerGone(_words(error)) from error
+            if not record:
+                break  # the next call says so again
+            count += record
+        return count
+
     def send(self, encoded: bytes) -> None:
         """Sends all of it, not mixed with what other threads send. Raises PeerGone, TimeSpent."""
         rest = memoryview(encoded)

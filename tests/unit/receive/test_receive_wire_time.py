@@ -144,6 +144,52 @@ def test_bodies_and_heads_over_a_real_socket(ends: tuple[socket.socket, socket.s
 # places
 
 
+def due(one: socket.socket) -> Transport:
+    """A transport as it is over TLS: the socket's own timeout."""
+    over = transport(one)
+    over.scatters = False
+    one.settimeout(0.05)
+    return over
+
+
+def test_what_is_due_comes_whole_or_as_far_as_it_came(ends: tuple[socket.socket, socket.socket]) -> None:
+    one, other = ends
+    room = memoryview(bytearray(100_000))
+    sender = threading.Thread(target=other.sendall, args=(b"x" * 100_000,))
+    sender.start()
+    assert due(one).receive_due(room) == 100_000
+    sender.join()
+    other.sendall(b"half")
+    assert due(one).receive_due(room) == 4
+    other.close()
+    with pytest.raises(PeerGone):
+        due(one).receive_due(room)
+
+
+def test_dripping_what_is_due_ends(ends: tuple[socket.socket, socket.socket]) -> None:
+    one, other = ends
+    stop = threading.Event()
+
+    def drip() -> None:
+        while not stop.wait(0.02):
+            other.send(b"x")
+
+    sender = threading.Thread(target=drip)
+    sender.start()
+    budget = Budget(SHORT)
+    budget.begin_pdu()
+    over = Transport(one, budget, lambda: False)
+    over.scatters = False
+    one.settimeout(0.05)
+    began_s = time.monotonic()
+    with pytest.raises(TimeSpent, match="a PDU took more"):
+        while True:
+            over.receive_due(memoryview(bytearray(100_000)))
+    assert time.monotonic() - began_s < 5
+    stop.set()
+    sender.join()
+
+
 def test_places_are_limited_in_all_for_a_peer_and_by_a_reserve(tmp_path: Path) -> None:
     places = Places(tmp_path, PlaceLimits(in_all=8, per_peer=3))
     assert [bool(places.take("A@1", at_its_host=False)) for _ in range(4)] == [False, False, False, True]
