@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.gtgm.facts import facts_of
+from models.gtgm.text import write
 from models.gtgm.volume import Volume
 
 WRITINGS = 6
@@ -15,9 +17,6 @@ LEAST_SHARE = 0.5
 
 def writings_of(volume: Volume, seed: int) -> tuple[tuple[str, ...], ...]:
     """WRITINGS texts of the whole volume as sentences; they name neither patient nor study nor file."""
-    from models.gtgm.facts import facts_of
-    from models.gtgm.text import write
-
     facts = facts_of(volume)
     return tuple(
         tuple(sentence.text for sentence in write(facts, seed * WRITINGS + number)) for number in range(WRITINGS)

@@ -40,11 +40,10 @@ class GtgmNetwork(nn.Module):
 
     def forward(self, batch: ViewBatch) -> Tensor:
         """The loss of a batch; the queue takes it in."""
-        views = self.embed_volumes(batch)
-        first, second = (gathered(view) for view in views.chunk(2))
+        first, second = self.embed_volumes(batch).chunk(2)
         if self.preset.loss == "correlation":
             return self._counted(correlation=CORRELATION_SHARE * cross_correlation_loss(first, second))
-        texts, numbers = gathered(self.embed_texts(batch.texts)), gathered(batch.numbers.to(views.device))
+        texts, numbers = self.embed_texts(batch.texts), gathered(batch.numbers.to(first.device))
         contrastive = self._contrastive(first, texts, numbers) + self._contrastive(second, texts, numbers)
         self.queue.push(first.detach(), texts.detach(), numbers)
         self.parts["found"] = retrieval(first.detach(), texts.detach()).item()
@@ -54,16 +53,17 @@ class GtgmNetwork(nn.Module):
         return self._counted(contrastive=contrastive, correlation=correlation)
 
     def embed_volumes(self, batch: ViewBatch) -> Tensor:
-        """Vectors [2n, width] in the common space, not normalised, first views first."""
+        """Vectors [2n, width] in the common space, of all processes and not normalised, first views first."""
         place = next(self.parameters()).device
         # bfloat16 gradients of Conv3d are not finite on CPUs, so there everything is float32.
         with torch.autocast(place.type, torch.bfloat16, enabled=place.type == "cuda"):
             features = self.encoder.embed(batch.channels(place))
-        return cast(Tensor, self.volume_head(features.float()))
+        views = [gathered(view) for view in features.float().chunk(2)]
+        return cast(Tensor, self.volume_head(torch.cat(views)))
 
     def embed_texts(self, texts: tuple[str, ...]) -> Tensor:
-        """Vectors [n, width] in the common space, not normalised."""
-        return cast(Tensor, self.text_head(self.text(texts)))
+        """Vectors [n, width] in the common space, of all processes and not normalised."""
+        return cast(Tensor, self.text_head(gathered(self.text(texts))))
 
     def _contrastive(self, volumes: Tensor, texts: Tensor, numbers: Tensor) -> Tensor:
         earlier = self.queue.earlier()
@@ -85,9 +85,13 @@ class GtgmNetwork(nn.Module):
 
 
 def new_head(width_in: int, width_out: int) -> nn.Sequential:
-    """A head into the common space: two layers, normalised first, as encoders give features of very different size."""
+    """A head into the common space: two layers on features that are standardised over the batch.
+
+    Of all volumes, and of all texts, most of a feature vector is the same. Without taking that away every pair looks
+    alike, and the contrastive loss stays at its level of chance.
+    """
     return nn.Sequential(
-        nn.LayerNorm(width_in), nn.Linear(width_in, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, width_out)
+        nn.BatchNorm1d(width_in), nn.Linear(width_in, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, width_out)
     )
 
 

@@ -52,7 +52,7 @@ class SequenceTerm(nn.Module):
         same_earlier = numbers[:, None] == earlier.numbers[None, :]
         terms = [info_nce(view, texts, same, earlier.volumes, earlier.texts, same_earlier) for view in views]
         self.queue.push(views[0].detach(), texts.detach(), numbers)
-        return terms[0] + terms[1]
+        return torch.stack(terms).sum()
 
 
 def sequence_features(reader: StudyReader, batch: StudyBatch) -> tuple[Tensor, Tensor]:
@@ -64,4 +64,5 @@ def sequence_features(reader: StudyReader, batch: StudyBatch) -> tuple[Tensor, T
     geometry = study_geometry(z_mm, plane, sequence, phase, mask)
     standard = reader.standardise(tokens)
     streams = reader.relation(standard, reader.heads.skip(tokens).detach(), geometry)
-    return reader.zformer(standard, streams, geometry, plane, sequence, phase), log_span(geometry)
+    features: Tensor = reader.zformer(standard, streams, geometry, plane, sequence, phase)
+    return features, log_span(geometry)
