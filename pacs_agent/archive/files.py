@@ -1,8 +1,9 @@
 """Files named by digest. Whoever is told that one is there can rely on it; others may find one begun (decision 14).
 
-A new file is begun under its own name, so that one sync makes its bytes and its name durable. It means nothing until
-a row names it: one that its process did not live to end is replaced when the instance comes again, or taken away by
-`recovery`. A file that is there already is replaced by a whole and synced one, never written into.
+A new file is synced under its own name, so that one sync makes its bytes and its name durable: a small one is begun
+under it, a larger one is written meanwhile and gets it before the sync. It means nothing until a row names it: one that
+its process did not live to sync is replaced when the instance comes again, or taken away by `recovery`. A file that is
+there already is replaced by a whole and synced one, never written into.
 """
 
 import os
