@@ -82,11 +82,11 @@ def studied(case: Case, bundle: Path, folder: Path = SHARED_DATA) -> dict[str, A
     }
     if case.outline:
         outline = _outline(folder / case.outline, grid, volume)
-        facts |= _beside(found == 1 + keys.index(case.structure), outline, manifest.grid.spacing_mm, grid.voxel_ml)
+        facts |= beside(found == 1 + keys.index(case.structure), outline, manifest.grid.spacing_mm, grid.voxel_ml)
     return facts
 
 
-def _beside(found: Mask, outline: Mask, spacing_mm: tuple[float, float, float], voxel_ml: float) -> dict[str, Any]:
+def beside(found: Mask, outline: Mask, spacing_mm: tuple[float, float, float], voxel_ml: float) -> dict[str, Any]:
     """The found piece that overlaps the outline most, beside it; pieces elsewhere are counted."""
     pieces, count = ndimage.label(found, np.ones((3, 3, 3)))
     within = np.bincount(pieces[outline], minlength=count + 1)[1:]

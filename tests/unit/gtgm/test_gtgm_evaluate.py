@@ -15,6 +15,7 @@ from models.gtgm.evaluate import arms, harness, sets
 from models.gtgm.evaluate.arms import ARMS, GTGM, RANDOM, Pretraining
 from models.gtgm.evaluate.blocks import blocks_of, quarters, with_block_share
 from models.gtgm.evaluate.harness import Result
+from models.gtgm.evaluate.realcases import beside
 from models.gtgm.evaluate.sets import FIB25, TOTALSEG, EvaluationSet, SetMissing, Sizes
 from models.gtgm.evaluate.tables import markdown, table_of
 from models.gtgm.finetune.examples import IGNORED, Example
@@ -163,3 +164,15 @@ def test_phantoms_of_a_smaller_share_are_among_those_of_a_larger(tmp_path: Path,
         names.append(set(made))
     assert counts == [1, 2, 20]
     assert names[0] < names[1] < names[2]
+
+
+def test_of_a_real_case_the_piece_at_the_outline_counts_and_others_are_counted():
+    outline, found = np.zeros((2, 12, 12, 12), bool)
+    outline[2:6, 2:6, 2:6] = True
+    found[2:6, 2:6, 4:6] = found[9:11, 9:11, 9:11] = True
+    facts = beside(found, outline, (3.0, 3.0, 3.0), 0.027)
+    assert facts["dice"] == pytest.approx(2 * 32 / (64 + 32), abs=1e-3)
+    assert (facts["found_ml"], facts["outlined_ml"]) == (0.86, 1.73)
+    assert facts["pieces_elsewhere"] == 1
+    missed = beside(np.zeros_like(found), outline, (3.0, 3.0, 3.0), 0.027)
+    assert (missed["dice"], missed["hd95_mm"], missed["pieces_elsewhere"]) == (0.0, None, 0)
