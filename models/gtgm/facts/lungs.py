@@ -23,6 +23,7 @@ OPENING_MM = 2.2
 HILUM_MM = 18.0
 """So near to the mediastinum bright pieces are vessels."""
 ROUND, FULL = 1.9, 0.6
+LARGE_MM, FULL_LARGE = 20.0, 0.7
 """Pieces that are more elongated are vessels; so are those whose inscribed ball is smaller than this share of the
 diameter, and the edges of heart and diaphragm."""
 
@@ -155,18 +156,19 @@ def bright_pieces(values: Values, lungs: dict[str, Mask], both: Mask, step_mm: S
     found = []
     for piece in pieces:
         z, y, x = (round(part) for part in piece.centre)
-        if piece.elongation < ROUND and away[z, y, x]:
+        large = piece.diameter_mm > LARGE_MM
+        if piece.elongation < ROUND and (away[z, y, x] or large):
             inside = np.pad(label[boxes[piece.label - 1]] == piece.label, 1)
             inscribed = 2.0 * float(ndimage.distance_transform_edt(inside, step_mm).max())
-            if inscribed > FULL * piece.diameter_mm:
+            if inscribed > (FULL_LARGE if large else FULL) * piece.diameter_mm:
                 found.append(piece)
     return found
 
 
 def _ball(radius_mm: float, step_mm: Spacing, steps: list[int]) -> Mask:
     z, y, x = np.ogrid[-steps[0] : steps[0] + 1, -steps[1] : steps[1] + 1, -steps[2] : steps[2] + 1]
-    inside: Mask = (z * step_mm[0]) ** 2 + (y * step_mm[1]) ** 2 + (x * step_mm[2]) ** 2 <= radius_mm**2
-    return inside
+    away = (z * step_mm[0]) ** 2 + (y * step_mm[1]) ** 2 + (x * step_mm[2]) ** 2
+    return np.asarray(away <= radius_mm**2, bool)
 
 
 def _from_mediastinum(lungs: dict[str, Mask], step_mm: Spacing) -> Mask:
@@ -178,6 +180,6 @@ def _from_mediastinum(lungs: dict[str, Mask], step_mm: Spacing) -> Mask:
         inward = mask[:, :, ::-1] if side == "right" else mask
         medial = np.argmax(inward, axis=2)
         depth = np.arange(mask.shape[2])[None, None, :] - medial[:, :, None]
-        near = (depth < margin) & (depth >= -1) & inward.any(axis=2)[:, :, None]
+        near: Mask = np.asarray((depth < margin) & (depth >= -1) & inward.any(axis=2)[:, :, None], bool)
         out &= ~((near[:, :, ::-1] if side == "right" else near) & mask)
     return out

@@ -97,7 +97,8 @@ def _before_spine(between: Mask, thorax: Thorax, share: float = 0.55) -> Mask:
 
 def _spine(between: Mask, thorax: Thorax) -> Mask:
     columns = np.abs(np.arange(between.shape[2]) - thorax.midline) * thorax.coarse_step_mm[2] < SPINE_BOX[1]
-    return ~_before_spine(between, thorax, SPINE_BOX[0]) & columns[None, None, :]
+    spine: Mask = ~_before_spine(between, thorax, SPINE_BOX[0]) & columns[None, None, :]
+    return spine
 
 
 def _calcium(between: Mask, threshold: float, thorax: Thorax) -> list[Fact]:

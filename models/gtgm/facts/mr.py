@@ -3,6 +3,7 @@
 MR intensities have no unit: everything is relative to the median of the tissue in the same volume.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ SMALLEST_MM3 = 500.0
 RESTRICTED_BRIGHT, RESTRICTED_DARK = 1.6, 0.75
 """On a diffusion-weighted image and on the ADC map, times the tissue's median."""
 SMALLEST_DIFFUSION_MM3 = 100.0
+SEQUENCE_WORD = re.compile(r"T1|T2|T2\*|PD|DWI|ADC|FLAIR|STIR|SWI|GRE|TSE|contrast|b\d{1,4}", re.IGNORECASE)
 
 
 def mr_facts(volumes: Sequence[Volume]) -> list[Fact]:
@@ -41,11 +43,17 @@ def _sequence_facts(volume: Volume) -> list[Fact]:
     values, step = _smooth(volume)
     tissue = tissue_of(values)
     facts = acquisition_facts(volume)
-    if volume.sequence:
-        facts.insert(0, Fact("sequence", Kind.SEQUENCE, volume.sequence))
+    sequence = plain_name(volume.sequence)
+    if sequence:
+        facts.insert(0, Fact("sequence", Kind.SEQUENCE, sequence))
     if tissue.any() and float(np.median(values[tissue])) > 0.0:
         facts += _intensities(values, tissue) + _areas(values, tissue, step)
-    return [replace(fact, of=volume.sequence) for fact in facts]
+    return [replace(fact, of=sequence) for fact in facts]
+
+
+def plain_name(sequence: str) -> str:
+    """The words of a sequence's name that name sequences: a free description may hold a person's name."""
+    return " ".join(word for word in sequence.replace("_", " ").split() if SEQUENCE_WORD.fullmatch(word))
 
 
 def _smooth(volume: Volume) -> tuple[Values, Spacing]:

@@ -79,7 +79,8 @@ def _footprint(thorax: Thorax) -> Mask:
     steps = max(1, round(FOOTPRINT_MM / thorax.coarse_step_mm[2]))
     # Behind the lungs beside the spine lie the long muscles of the back, in many people as dark as fluid.
     beside = np.abs(np.arange(both.shape[2]) - thorax.midline) * thorax.coarse_step_mm[2] > BACK_MUSCLES_MM
-    return below | (ndimage.binary_dilation(below, CROSS_IN_PLANE, iterations=steps) & beside)
+    wider: Mask = below | (ndimage.binary_dilation(below, CROSS_IN_PLANE, iterations=steps) & beside)
+    return wider
 
 
 def within_ribs(thorax: Thorax, footprint: Mask) -> Mask:
@@ -117,7 +118,7 @@ def _mirrored(mask: Mask, midline: float) -> Mask:
 def _way_back(footprint: Mask) -> Values:
     """How far each row lies on the way from the front (0) to the back (1) of the footprint."""
     rows = np.flatnonzero(footprint.any(axis=(0, 2)))
-    return ((np.arange(footprint.shape[1]) - rows[0]) / max(rows[-1] - rows[0], 1)).astype(np.float32)
+    return np.asarray((np.arange(footprint.shape[1]) - rows[0]) / max(rows[-1] - rows[0], 1), np.float32)
 
 
 def _plausible(fluid: Mask, footprint: Mask, rows: Values, thorax: Thorax) -> Mask:
@@ -136,7 +137,8 @@ def _plausible(fluid: Mask, footprint: Mask, rows: Values, thorax: Thorax) -> Ma
     keep[0] = False
     for number in np.flatnonzero(keep):
         keep[number] = float(away[(label == number).any(axis=(0, 1))].max()) > LATERAL_MM
-    return keep[label]
+    kept: Mask = keep[label]
+    return kept
 
 
 def _followed(seed: Mask, fluid: Mask, rows: Values, thorax: Thorax) -> Mask:
@@ -144,7 +146,8 @@ def _followed(seed: Mask, fluid: Mask, rows: Values, thorax: Thorax) -> Mask:
     if seed.sum() * thorax.coarse_ml < LARGE_ML:
         return seed
     room = ndimage.binary_opening(fluid & (rows > LARGE_FRONT)[None, :, None], np.ones((1, 3, 3), bool)) | seed
-    return ndimage.binary_propagation(seed, CROSS, mask=room)
+    followed: Mask = ndimage.binary_propagation(seed, CROSS, mask=room)
+    return followed
 
 
 def _layer(mask: Mask, seed: Mask, thorax: Thorax) -> Layer:

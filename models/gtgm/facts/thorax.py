@@ -67,7 +67,8 @@ class Thorax:
     @property
     def coarse_ml(self) -> float:
         """Volume of a coarse voxel."""
-        return float(np.prod(self.coarse_step_mm)) / 1000.0
+        z, y, x = self.coarse_step_mm
+        return z * y * x / 1000.0
 
     def fine(self, mask: Mask) -> Mask:
         """A coarse mask on the finer grid."""
@@ -120,7 +121,7 @@ def midline_of(coarse: Values, body: Mask) -> float:
     """Column of the spine: the middle of bone in the back half of the body; of the body where there is no bone."""
     rows, columns = np.flatnonzero(body.any(axis=(0, 2))), np.flatnonzero(body.any(axis=(0, 1)))
     if len(rows) == 0:
-        return coarse.shape[2] / 2.0
+        return float(coarse.shape[2]) / 2.0
     middle = int(rows.mean())
     bone = ((coarse[:, middle:] > BONE_HU) & body[:, middle:]).sum(axis=(0, 1))
     bone[: int(columns[0] + 0.3 * len(columns))] = 0

@@ -5,6 +5,7 @@ nothing; facts of unknown kinds are passed over.
 """
 
 from models.gtgm.text.check import Wrong, check
+from models.gtgm.text.rewrite import CausalRewriter, Rewriter, rewritten
 from models.gtgm.text.write import Sentence, write
 
-__all__ = ["Sentence", "Wrong", "check", "write"]
+__all__ = ["CausalRewriter", "Rewriter", "Sentence", "Wrong", "check", "rewritten", "write"]

@@ -6,9 +6,9 @@ is what binds a number to its side.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from models.gtgm.facts import Fact
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from models.gtgm.text.write import Sentence
 
 
+ZERO = ("0", "")
+"""The number and unit that a negation stands for."""
+
+
 @dataclass(frozen=True)
 class Wrong:
     """What is wrong with a sentence."""
@@ -44,7 +48,7 @@ class Claims:
     """The marks of a sentence in order of mention."""
 
     numbers: tuple[tuple[str, str], ...]
-    """Number and unit as `rounding.UNITS` names it; a negation is ("0", "")."""
+    """Number and unit as `rounding.UNITS` names it; a negation is ZERO."""
     grades: tuple[str, ...]
     values: tuple[str, ...]
     sides: tuple[str, ...]
@@ -92,19 +96,20 @@ def _implied(facts: tuple[Fact, ...]) -> bool:
 
 def _values_fault(claims: Claims, facts: tuple[Fact, ...]) -> str:
     stated: set[int] = set()
-    for marks, matches, name in (
-        (claims.numbers, _number_fits, "number"),
-        (claims.grades, _grade_fits, "word"),
-        (claims.values, _value_fits, "value"),
-    ):
+    marks: tuple[tuple[str, Sequence[Callable[[Fact], bool]], Sequence[object]], ...] = (
+        ("number", [partial(_number_fits, mark) for mark in claims.numbers], claims.numbers),
+        ("word", [partial(_grade_fits, mark) for mark in claims.grades], claims.grades),
+        ("value", [partial(_value_fits, mark) for mark in claims.values], claims.values),
+    )
+    for name, fits, shown in marks:
         start = 0
-        for mark in marks:
-            found = next((i for i in range(start, len(facts)) if matches(mark, facts[i])), None)  # type: ignore[operator]
+        for fit, mark in zip(fits, shown, strict=True):
+            found = next((i for i in range(start, len(facts)) if fit(facts[i])), None)
             if found is None:
                 return f"{name} {mark!r} follows from none of the facts, in this order"
             stated.add(found)
             # "No fluid on either side" states two facts by one negation.
-            while mark == ("0", "") and found + 1 < len(facts) and _twins(facts[found], facts[found + 1]):
+            while mark == ZERO and found + 1 < len(facts) and _twins(facts[found], facts[found + 1]):
                 found += 1
                 stated.add(found)
             start = found + 1
@@ -113,14 +118,14 @@ def _values_fault(claims: Claims, facts: tuple[Fact, ...]) -> str:
 
 
 def _twins(one: Fact, other: Fact) -> bool:
-    return one.kind == other.kind and one.side != other.side and _number_fits(("0", ""), other)
+    return one.kind == other.kind and one.side != other.side and _number_fits(ZERO, other)
 
 
 def _number_fits(mark: tuple[str, str], fact: Fact) -> bool:
     number, unit = mark
     if isinstance(fact.value, str):
-        return mark == ("0", "") and fact.value == "absent"
-    if mark == ("0", ""):
+        return mark == ZERO and fact.value == "absent"
+    if mark == ZERO:
         return WRITTEN[fact.kind][0].number(fact.value) == "0"
     return any(unit == way.units[0] and number == way.number(fact.value) for way in WRITTEN[fact.kind])
 

@@ -141,7 +141,8 @@ LUNG_DENSITY = Topic(
         (
             Rule.of(
                 "lung_density lung_spread",
-                "[Mean lung density is {0} with a spread of {1}|The lungs have a mean attenuation of {0} and vary by {1}"
+                "[Mean lung density is {0} with a spread of {1}"
+                "|The lungs have a mean attenuation of {0} and vary by {1}"
                 "|Lung attenuation averages {0} (standard deviation {1})].",
             ),
         ),
@@ -159,7 +160,7 @@ LUNG_DENSITY = Topic(
             ),
             Rule.of(
                 "lung_gradient",
-                "[Dependent lung differs from the rest by|The gradient towards dependent lung is"
+                "[Dependent lung differs from the rest by|Dependent lung is denser or airier by|The gradient towards dependent lung is"
                 "|From front to dependent parts attenuation changes by] {0}.",
             ),
         ),
