@@ -1,6 +1,8 @@
-"""Objects that another program may have made of a phantom: a segmentation of a finding, and a parametric map."""
+"""Objects made of a phantom: a segmentation of a finding by another program and by the agent, and a parametric map."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 
 import highdicom as hd
@@ -11,6 +13,23 @@ from highdicom.seg import Segmentation, SegmentDescription
 from numpy.typing import NDArray
 from pydicom.sr.codedict import codes
 
+from pacs_agent.imaging import HeaderFile, order_series
+from pacs_agent.imaging.measure import measure
+from pacs_agent.inference.reading import BundleIdentity, Code
+from pacs_agent.inference.segmented import Segmentation as Segmented
+from pacs_agent.inference.segmented import SegmentedRegion, Structure
+from pacs_agent.results import DocumentFacts, compose_segmentation, write_bytes
+
+SEGMENTER = BundleIdentity(
+    name="gtgm-thorax-demo",
+    version="0.1.0",
+    digest="ef" * 32,
+    device_uid="2.25.15324671209856543210987654321",
+    manufacturer="Tests",
+    intended_use="Tests.",
+    training_data="None.",
+    demo=True,
+)
 MAKER = {
     "manufacturer": "Tests",
     "manufacturer_model_name": "Drawn by hand",
@@ -44,6 +63,34 @@ def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> S
         series_description=SEGMENT,
         **MAKER,
     )
+
+
+def segmentation_of_ours(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> pydicom.Dataset:
+    """The same regions as the agent itself writes them."""
+    headers = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+    series = order_series([HeaderFile(file, header) for file, header in zip(files, headers, strict=True)])
+    by_uid = {str(header.SOPInstanceUID): mask for header, mask in zip(headers, masks, strict=True)}
+    mask = np.stack([by_uid[one.sop_instance_uid] for one in series.slices])
+    code = Code(value="60046008", scheme="SCT", meaning="Pleural effusion")
+    structure = Structure(
+        key="pleural_effusion",
+        name="Pleural effusion",
+        category=Code(value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure"),
+        type=code,
+        colour=(255, 0, 0),
+        kind="lesion",
+        finding="pleural_effusion",
+    )
+    box = (slice(0, mask.shape[0]), slice(0, mask.shape[1]), slice(0, mask.shape[2]))
+    measured = measure(mask, box, np.zeros(mask.shape, np.float32), series)
+    region = SegmentedRegion(structure, 1, "", box, mask, measured)
+    facts = DocumentFacts(datetime(2026, 1, 2, tzinfo=UTC), "ab" * 32)
+    return write_as_read(compose_segmentation(Segmented(SEGMENTER, series, (region,)), headers, facts))
+
+
+def write_as_read(document: pydicom.Dataset) -> pydicom.Dataset:
+    """What a file of the document is read as."""
+    return pydicom.dcmread(BytesIO(write_bytes(document)))
 
 
 def parametric_map(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> ParametricMap:

@@ -1,4 +1,4 @@
-"""Segmentations and parametric maps that others made of a study, laid over its images by one press."""
+"""Segmentations and parametric maps of a study, by others and by the agent, laid over its images by one press."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tests.e2e.browser import Browser
-from tests.e2e.derived import MAP, SEGMENT, parametric_map, segmentation
+from tests.e2e.derived import MAP, SEGMENT, parametric_map, segmentation, segmentation_of_ours
 from tests.e2e.phantoms import PhantomStudy
 from tests.e2e.pixels import Placement, change
 from tests.e2e.site import ADA, Site
@@ -39,6 +39,16 @@ def drawn(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
     masks = [mask_of(effusion, file) for file in effusion.files]
     site.read(files, study)
     site.dicomweb.store_instances([make(files, masks) for make in (segmentation, parametric_map)], study)
+    return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
+
+
+@pytest.fixture
+def outlined(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
+    """A copy of the phantom with the segmentation that the agent writes of such regions."""
+    files, study = copy_of(effusion.files, tmp_path / "outlined", "outlined by the agent")
+    masks = [mask_of(effusion, file) for file in effusion.files]
+    site.read(files, study)
+    site.dicomweb.store_instances([segmentation_of_ours(files, masks)], study)
     return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
 
 
@@ -71,6 +81,26 @@ def test_overlays_lie_on_what_they_mark(browser: Browser, site: Site, drawn: Dra
     for kind, name in (("segmentation", SEGMENT), ("map", MAP)):
         assert name in seen["seen"][kind]["words"]
         check_lies_on(drawn.masks[best], placement, seen["seen"][kind], SEEN[kind])
+
+
+def test_the_agents_own_segmentation_lies_on_what_it_marks(
+    browser: Browser, site: Site, outlined: Drawn, tmp_path: Path
+) -> None:
+    finding = next(one for one in site.result(outlined.study)["result"]["findings"] if one["key"] == FINDING)
+    best = max(finding["evidence"], key=lambda one: float(one["weight"]))["sop_instance_uid"]
+    seen = browser.play(
+        "overlays",
+        site.address,
+        account=ADA.given(),
+        study=outlined.study,
+        finding=FINDING,
+        slice=best,
+        folder=str(tmp_path),
+        kinds=["segmentation"],
+    )
+    shown = seen["seen"]["segmentation"]
+    assert "AI-generated" in shown["words"]
+    check_lies_on(outlined.masks[best], Placement.of_corners(seen["corners"]), shown, SEEN["segmentation"])
 
 
 def check_lies_on(mask: NDArray[np.bool_], placement: Placement, seen: dict[str, Any], least: int) -> None:

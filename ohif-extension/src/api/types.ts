@@ -159,6 +159,8 @@ export interface Region {
   short_diameter_mm: number;
   /** Of that slice in the series; -1: not known. */
   diameter_index: number;
+  /** What the draft calls that slice; absent in results read from SR. */
+  diameter_image?: number | null;
   mean_hu: number | null;
   sd_hu: number | null;
 }

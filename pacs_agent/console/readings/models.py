@@ -176,6 +176,8 @@ class RegionMeasured(_Frozen):
     """At right angles to the longest, in the same slice."""
     diameter_index: int
     """Of that slice in the series."""
+    diameter_image: int | None
+    """What people find the slice by, as the draft says it: its frame, or its Instance Number. Null: it has none."""
     diameter_ends_mm: tuple[Place, Place]
     mean_hu: float | None
     sd_hu: float | None

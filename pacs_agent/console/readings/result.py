@@ -48,7 +48,7 @@ def result_of(
         sentences=_sentences(reading.sentences),
         impression=_sentences(reading.impression),
         evidence_method=reading.evidence_method,
-        measurements=measurements_shown(reading),
+        measurements=measurements_shown(reading, instance_numbers),
         objects=tuple(objects),
         recalled=recalled,
     )
