@@ -22,6 +22,7 @@ class Asked:
     images_under_attack: int = 200
     images_of_memory: int = 10_000
     long_study: int = 600
+    studies_of_p95: int = streaming.P95_STUDIES
     panel_slices: int = panel.SLICES
     panel_switches: int = panel.SWITCHES
     jobs: int = console.FULL.jobs
@@ -37,6 +38,7 @@ class Asked:
             images_under_attack=40,
             images_of_memory=memory.BATCH,
             long_study=120,
+            studies_of_p95=2,
             panel_slices=96,
             panel_switches=10,
             jobs=console.QUICK.jobs,
@@ -93,7 +95,15 @@ def _attack(bench: Bench) -> None:
 
 def _stream(bench: Bench) -> None:
     asked, folder = bench.asked, bench.folder / "stream"
-    streaming.run(bench.report, bench.files, asked.rounds, folder, bench.say, long=asked.long_study)
+    streaming.run(
+        bench.report,
+        bench.files,
+        asked.rounds,
+        folder,
+        bench.say,
+        long=asked.long_study,
+        p95_studies=asked.studies_of_p95,
+    )
 
 
 def _encoder(bench: Bench) -> None:
