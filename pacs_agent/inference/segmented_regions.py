@@ -148,7 +148,17 @@ def _parts_of(
     else:
         parts, sides = _renumbered(ids, [kept]), [""]
     reaching = _reaching(parts)
-    return [_Part(of_class, entry, sides[one - 1], reaching, one, box) for one in _numbers(parts)]
+    own = find_objects(reaching)
+    return [
+        _Part(of_class, entry, sides[one - 1], reaching[own[one - 1]], one, _moved(own[one - 1], box))
+        for one in _numbers(parts)
+    ]
+
+
+def _moved(inner: Box, outer: Box) -> Box:
+    """A box within another one, as a box of what the other one lies in."""
+    z, y, x = (slice(base.start + one.start, base.start + one.stop) for one, base in zip(inner, outer, strict=True))
+    return z, y, x
 
 
 def _numbers(parts: Ids) -> list[int]:
@@ -232,5 +242,4 @@ def _within(nearest_of: NDArray[np.intp], span: slice) -> slice:
 def _trimmed(box: Box, crop: Mask) -> tuple[Box, Mask]:
     """The smallest box around what is there."""
     inner = find_objects(crop.astype(np.uint8))[0]
-    z, y, x = (slice(outer.start + one.start, outer.start + one.stop) for outer, one in zip(box, inner, strict=True))
-    return (z, y, x), crop[inner].copy()
+    return _moved(inner, box), crop[inner].copy()

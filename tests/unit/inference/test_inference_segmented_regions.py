@@ -98,7 +98,7 @@ def test_structures_do_not_overlap_and_nothing_found_is_nothing() -> None:
 @given(seed=st.integers(0, 10_000))
 def test_every_pixel_of_a_class_is_in_exactly_one_region_or_left_out(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    mask = sum(ball(tuple(rng.uniform((5, 5, 5), (55, 55, 75))), rng.uniform(3, 9)) for _ in range(6)) > 0
+    mask = sum(ball(tuple(rng.uniform((5, 5, 5), (55, 55, 75))), rng.uniform(6, 11)) for _ in range(6)) > 0
     regions = found([mask], entry("nodule", kind="lesion", laterality=bool(seed % 2)))
     total = sum(one.mask(SOURCE.shape).astype(int) for one in regions)
     assert total.max() == 1
