@@ -165,3 +165,23 @@ def test_presets_fit_their_networks(name: str):
 def test_an_unknown_preset_is_refused_with_those_that_are_known():
     with pytest.raises(UnknownSegmenterPreset, match="thorax-demo"):
         load_segmenter_preset("nothing")
+
+
+def test_a_rare_structure_weighs_as_much_as_a_frequent_one():
+    """Missing one voxel of a nodule must cost more than missing one of the background."""
+    labels = torch.zeros(1, 8, 8, 8, dtype=torch.uint8)
+    labels[0, 4, 4, 4] = 1
+    right = torch.stack([1.0 - labels.float(), labels.float()], 1) * 12.0 - 6.0
+    of_nodule, of_background = right.clone(), right.clone()
+    of_nodule[0, :, 4, 4, 4] *= -1.0
+    of_background[0, :, 0, 0, 0] *= -1.0
+    assert class_loss(of_nodule, labels) > 2.0 * class_loss(of_background, labels) > class_loss(right, labels)
+
+
+def test_a_structure_that_is_not_there_is_not_driven_to_nothing():
+    logits = torch.zeros(1, 3, 4, 4, 4, requires_grad=True)
+    labels = torch.zeros(1, 4, 4, 4, dtype=torch.uint8)
+    labels[:, :2] = 1
+    class_loss(logits, labels).backward()
+    of_absent, of_present = (logits.grad[:, number].abs().mean() for number in (2, 1))
+    assert of_absent < of_present
