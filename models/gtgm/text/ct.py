@@ -160,7 +160,7 @@ LUNG_DENSITY = Topic(
             ),
             Rule.of(
                 "lung_gradient",
-                "[Dependent lung differs from the rest by|Dependent lung is denser or airier by|The gradient towards dependent lung is"
+                "[Dependent lung differs from the rest by|The gradient towards dependent lung is"
                 "|From front to dependent parts attenuation changes by] {0}.",
             ),
         ),

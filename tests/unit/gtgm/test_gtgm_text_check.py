@@ -120,9 +120,8 @@ def test_one_negation_may_stand_for_both_sides() -> None:
 
 def test_neither_patient_study_nor_source_enter_facts_or_text() -> None:
     values = np.random.default_rng(5).normal(100.0, 30.0, (20, 40, 40)).astype(np.float32)
-    named = Volume(
-        values, (3.0, 1.0, 1.0), Modality.MR, "T2 MUELLER^ANNA 19600101", "MUELLER^ANNA", "1.2.840.7", "/srv/a.nii"
-    )
+    who = "MUELLER^ANNA"
+    named = Volume(values, (3.0, 1.0, 1.0), Modality.MR, f"T2 {who} 19600101", who, "1.2.840.7", "/srv/a.nii")
     plain = replace(named, sequence="T2", patient="", study="", source="")
     assert facts_of(named) == facts_of(plain)
     for seed in range(30):
