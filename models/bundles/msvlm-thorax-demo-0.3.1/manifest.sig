@@ -1,5 +1,5 @@
 {
  "algorithm": "Ed25519",
- "key_id": "50ce44882e7d6726630f965a4196798bcff4060fd53f5b549fb7c04d2c236372",
- "signature": "6CsS/BnsVDps2tOSOKyQ/S/BkBwvnT0hbAucw8HJ/OTc+J9CULtFGDF1R2NjXROtfI4nA374Q8TbxAfJAyX7BQ=="
+ "key_id": "b685215150579ecf84a6b58b8b5beb6b372f0262abed4d09ffc859132bf420cf",
+ "signature": "HMyutO4K42bZee2D69P4daL+u9xsqEVfHBI6DpHArVCiE6irNCvhQQGr9gwR4O16hvvalRpvfW9f7+jSpOAfDQ=="
 }
