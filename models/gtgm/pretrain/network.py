@@ -53,17 +53,23 @@ class GtgmNetwork(nn.Module):
         return self._counted(contrastive=contrastive, correlation=correlation)
 
     def embed_volumes(self, batch: ViewBatch) -> Tensor:
-        """Vectors [2n, width] in the common space, of all processes and not normalised, first views first."""
+        """Vectors [2n, width] in the common space, of all processes and not normalised, first views first.
+
+        In inference mode those of this process alone: the leading process judges the run by itself.
+        """
         place = next(self.parameters()).device
         # bfloat16 gradients of Conv3d are not finite on CPUs, so there everything is float32.
         with torch.autocast(place.type, torch.bfloat16, enabled=place.type == "cuda"):
             features = self.encoder.embed(batch.channels(place))
-        views = [gathered(view) for view in features.float().chunk(2)]
+        views = [self._of_all(view) for view in features.float().chunk(2)]
         return cast(Tensor, self.volume_head(torch.cat(views)))
 
     def embed_texts(self, texts: tuple[str, ...]) -> Tensor:
         """Vectors [n, width] in the common space, of all processes and not normalised."""
-        return cast(Tensor, self.text_head(gathered(self.text(texts))))
+        return cast(Tensor, self.text_head(self._of_all(self.text(texts))))
+
+    def _of_all(self, own: Tensor) -> Tensor:
+        return gathered(own) if self.training else own
 
     def _contrastive(self, volumes: Tensor, texts: Tensor, numbers: Tensor) -> Tensor:
         earlier = self.queue.earlier()
