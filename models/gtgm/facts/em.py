@@ -17,6 +17,7 @@ from models.gtgm.volume import Volume
 WORKING_VOXELS = 110
 """Along the longest axis: larger volumes are averaged or cut to their middle."""
 SMOOTH_VOXELS = 0.8
+SURROUNDINGS_VOXELS = 5.0
 CORE_SHARE = 0.45
 """Objects are cut where they are narrower than this share of a typical object's radius."""
 NM = 1e6
@@ -31,7 +32,9 @@ def em_facts(volume: Volume) -> list[Fact]:
     values, step_mm = _working(volume)
     step_nm = tuple(mm * NM for mm in step_mm)
     z, y, x = step_nm
-    membrane = values < between_classes(values)
+    dark = values < between_classes(values)
+    # Cytoplasm is uneven: a membrane is also darker than what lies about it.
+    membrane = dark & (values < ndimage.gaussian_filter(values, SURROUNDINGS_VOXELS))
     facts = [
         Fact("voxel.z", Kind.VOXEL, volume.spacing_mm[0] * NM, "nm", ""),
         Fact("field", Kind.FIELD, float(np.prod(volume.extent_mm)) * NM**3 / 1e9, "µm³"),
@@ -48,7 +51,7 @@ def em_facts(volume: Volume) -> list[Fact]:
         )
     )
     facts += _objects(membrane, (z, y, x)) + _direction(values, (z, y, x))
-    return facts + _dense_bodies(membrane, (z, y, x))
+    return facts + _dense_bodies(dark, (z, y, x))
 
 
 def _working(volume: Volume) -> tuple[Values, Spacing]:
@@ -132,8 +135,8 @@ def _direction(values: Values, step_nm: Spacing) -> list[Fact]:
     ]
 
 
-def _dense_bodies(membrane: Mask, step_nm: Spacing) -> list[Fact]:
+def _dense_bodies(dark: Mask, step_nm: Spacing) -> list[Fact]:
     """Dark pieces much thicker than a membrane, such as mitochondria: their share of the volume."""
-    thick = np.asarray(ndimage.distance_transform_edt(membrane), np.float32) > DENSE_BODY_RADIUS_VOXELS
-    reach = ndimage.binary_dilation(thick, iterations=int(DENSE_BODY_RADIUS_VOXELS)) & membrane
+    thick = np.asarray(ndimage.distance_transform_edt(dark), np.float32) > DENSE_BODY_RADIUS_VOXELS
+    reach = ndimage.binary_dilation(thick, iterations=int(DENSE_BODY_RADIUS_VOXELS)) & dark
     return [Fact("dense_bodies", Kind.DENSE_BODIES, 100.0 * float(reach.mean()), "%")]

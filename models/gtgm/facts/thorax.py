@@ -97,7 +97,7 @@ def body_of(coarse: Values) -> Mask:
         return np.zeros(coarse.shape, bool)
     largest = label == 1 + int(np.bincount(label.ravel())[1:].argmax())
     # Opening tears a chest wall that is two voxels thin, and the lung behind it would be outside: mended here.
-    return filled(ndimage.binary_dilation(largest, SQUARE_IN_PLANE) & tissue)
+    return filled(ndimage.binary_dilation(largest, SQUARE_IN_PLANE, iterations=3, mask=tissue))
 
 
 def filled(mask: Mask) -> Mask:
