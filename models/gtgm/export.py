@@ -23,6 +23,7 @@ from models.gtgm.finetune.preset import SegmenterPreset
 from models.gtgm.judged import judged
 from models.gtgm.selftest import FILE as SELF_TEST_FILE
 from models.gtgm.selftest import write_self_test
+from models.gtgm.steady_norm import steady
 from models.msvlm.export import MANUFACTURER, accepted_input, device_uid, digest_of, named
 from models.msvlm.graphs import GraphExport, write_graph
 from pacs_agent.inference.manifest import DocumentFile, GraphFile
@@ -104,7 +105,7 @@ class SegmenterGraph(nn.Module):
 
     def __init__(self, network: Segmenter, classes: Sequence[tuple[int, ...]]) -> None:
         super().__init__()
-        self.network = network
+        self.network = steady(network)
         self.classes = ((0,), *classes)
 
     def forward(self, patch: Tensor) -> tuple[Tensor]:

@@ -16,6 +16,7 @@ from models.gtgm.finetune.heads import load_segmenter, new_segmenter, save_segme
 from models.gtgm.finetune.phantoms import NAMES  # noqa: E402
 from models.gtgm.finetune.preset import load_segmenter_preset  # noqa: E402
 from models.gtgm.selftest import merged  # noqa: E402
+from models.gtgm.steady_norm import SteadyGroupNorm  # noqa: E402
 from models.msvlm.runtime import session  # noqa: E402
 from models.msvlm.sign import sign_bundle, trust  # noqa: E402
 from pacs_agent.inference.bundle import SegmenterBundle, load_any  # noqa: E402
@@ -90,3 +91,10 @@ def test_labels_of_the_network_become_those_of_the_graph():
     every = [label for classes in CLASSES for label in classes]
     assert sorted(every) == list(range(1, len(NAMES)))
     assert merged(np.arange(6, dtype=np.uint8), CLASSES).tolist() == [0, 1, 1, 2, 3, 4]
+
+
+def test_the_graphs_normalisation_is_that_of_the_network_also_far_from_zero():
+    norm = torch.nn.GroupNorm(2, 4)
+    torch.nn.init.normal_(norm.weight)
+    values = torch.randn(2, 4, 5, 6, 7) + 3.0
+    assert torch.allclose(SteadyGroupNorm(norm)(values), norm(values), atol=1e-5)
