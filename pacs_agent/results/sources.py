@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 
@@ -84,7 +83,7 @@ def hierarchical_references(instances: Iterable[InstanceReference]) -> list[Data
     for study_uid, of_study in groupby(sorted(instances, key=_UIDS), lambda each: each.study_instance_uid):
         study_item = Dataset()
         study_item.ReferencedSeriesSequence = [
-            _series_item(series_uid, tuple(of_series))
+            _series_item(series_uid, of_series)
             for series_uid, of_series in groupby(of_study, lambda each: each.series_instance_uid)
         ]
         study_item.StudyInstanceUID = study_uid
@@ -92,9 +91,7 @@ def hierarchical_references(instances: Iterable[InstanceReference]) -> list[Data
     return study_items
 
 
-@lru_cache(maxsize=16)
-def _series_item(series_uid: str, instances: tuple[InstanceReference, ...]) -> Dataset:
-    """Made once for the documents of a job: a series may have thousands of instances."""
+def _series_item(series_uid: str, instances: Iterable[InstanceReference]) -> Dataset:
     item = Dataset()
     item.SeriesInstanceUID = series_uid
     item.ReferencedSOPSequence = [_instance_item(each) for each in instances]
