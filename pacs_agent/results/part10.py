@@ -4,26 +4,17 @@ from io import BytesIO
 
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from pacs_agent.results.encoding import encode_data_set
 
 
 def write_bytes(document: Dataset) -> bytes:
     """A complete Part 10 file in explicit VR little endian; the same document gives the same bytes."""
-    head = DicomBytesIO()
-    head.write(bytes(128) + b"DICM")
-    write_file_meta_info(head, _file_meta(document))
-    return head.getvalue() + (_encoded_by_pydicom(document) if "PixelData" in document else encode_data_set(document))
-
-
-def _encoded_by_pydicom(image: Dataset) -> bytes:
-    """Pixel data and what describes them may be of two value representations, which pydicom settles. PS3.5 8."""
+    stored = Dataset(document)
+    stored.file_meta = _file_meta(document)
     buffer = BytesIO()
-    dcmwrite(buffer, image, implicit_vr=False, little_endian=True)
+    dcmwrite(buffer, stored, enforce_file_format=True)
     return buffer.getvalue()
 
 
