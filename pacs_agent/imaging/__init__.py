@@ -7,17 +7,24 @@ slices. May fail: UnusableSeries and UnusableSlice, both UnusableImages with a R
 from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choose_series, promise_of, slices_ahead
 from pacs_agent.imaging.decoding import Decoded, DecodingPool, decoded_each
+from pacs_agent.imaging.frames import Frame, frames_of
+from pacs_agent.imaging.geometry import Turn, canonical_normal, turn_between
 from pacs_agent.imaging.headers import HeaderFile, RecentHeaders, read_headers
+from pacs_agent.imaging.measure import Measured, measure
 from pacs_agent.imaging.order import order_series
 from pacs_agent.imaging.pixels import decoded, hounsfield_units, read_slices
 from pacs_agent.imaging.refusal import ReasonCode, UnusableImages, UnusableSeries, UnusableSlice
+from pacs_agent.imaging.regrid import Lattice, grid_over, labels_on_source, lattice_of, nearest, onto_grid
 from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
 
 __all__ = [
     "AcceptedInput",
     "Decoded",
     "DecodingPool",
+    "Frame",
     "HeaderFile",
+    "Lattice",
+    "Measured",
     "OrderedSeries",
     "Plane",
     "Promise",
@@ -26,16 +33,26 @@ __all__ = [
     "SeriesChoice",
     "SeriesVerdict",
     "Slice",
+    "Turn",
     "UnusableImages",
     "UnusableSeries",
     "UnusableSlice",
+    "canonical_normal",
     "choose_series",
     "decoded",
     "decoded_each",
+    "frames_of",
+    "grid_over",
     "hounsfield_units",
+    "labels_on_source",
+    "lattice_of",
+    "measure",
+    "nearest",
+    "onto_grid",
     "order_series",
     "promise_of",
     "read_headers",
     "read_slices",
     "slices_ahead",
+    "turn_between",
 ]

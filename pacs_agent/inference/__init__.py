@@ -52,7 +52,7 @@ from pacs_agent.inference.reading import (
 )
 from pacs_agent.inference.recall import RecallRefused, lift_recall, recall, recall_of, recalls, recalls_changed
 from pacs_agent.inference.refusal import BundleRefused, InferenceError, ModelFailed, ProviderUnavailable
-from pacs_agent.inference.segmented import Segmentation
+from pacs_agent.inference.segmented import Segmentation, SegmentedRegion
 from pacs_agent.inference.segmenter import Segmented, Segmenter
 from pacs_agent.inference.self_test import SelfTestReport, self_test
 from pacs_agent.inference.shadow import (
@@ -111,6 +111,7 @@ __all__ = [
     "RecallRefused",
     "Segmentation",
     "Segmented",
+    "SegmentedRegion",
     "Segmenter",
     "SegmenterBundle",
     "SelfTestReport",

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from pacs_agent.imaging.measure import Measured
+from pacs_agent.imaging import Measured
 from pacs_agent.imaging.series import OrderedSeries
 from pacs_agent.inference.attributes import Attributes
 

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs_agent.imaging.measure import Measured
+from pacs_agent.imaging import Measured
 from pacs_agent.imaging.series import OrderedSeries
 from pacs_agent.inference.reading import BundleIdentity, Code
 

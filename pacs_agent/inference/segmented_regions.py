@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation, binary_erosion, find_objects, label, maximum_filter
 
-from pacs_agent.imaging.geometry import canonical_normal
-from pacs_agent.imaging.regrid import Lattice, labels_on_source, nearest
+from pacs_agent.imaging import Lattice, canonical_normal, labels_on_source, nearest
 from pacs_agent.imaging.series import OrderedSeries
 from pacs_agent.inference.segmented import Box, SegmentedRegion, Side
 from pacs_agent.inference.segmenter_manifest import StructureEntry

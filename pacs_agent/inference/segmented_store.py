@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from pacs_agent.imaging.measure import Measured
+from pacs_agent.imaging import Measured
 from pacs_agent.inference.segmented import Box, SegmentedRegion, Side, Structure
 
 MOST_BYTES = 512 << 20

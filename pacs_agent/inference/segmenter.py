@@ -10,9 +10,17 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from pacs_agent.config import InferenceSettings
-from pacs_agent.imaging import DecodingPool, OrderedSeries, decoded, hounsfield_units
-from pacs_agent.imaging.measure import Measured, measure
-from pacs_agent.imaging.regrid import grid_over, lattice_of, onto_grid
+from pacs_agent.imaging import (
+    DecodingPool,
+    Measured,
+    OrderedSeries,
+    decoded,
+    grid_over,
+    hounsfield_units,
+    lattice_of,
+    measure,
+    onto_grid,
+)
 from pacs_agent.inference.bundle import SegmenterBundle
 from pacs_agent.inference.refusal import ModelFailed
 from pacs_agent.inference.segment import Floats, Progress, Windows, body_of, probabilities_of

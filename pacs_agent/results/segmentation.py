@@ -21,14 +21,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
 from pydicom.valuerep import DSfloat
 
-from pacs_agent.imaging.frames import Frame, frames_of
-from pacs_agent.imaging.geometry import Turn, turn_between
-from pacs_agent.imaging.headers import HeaderFile
-from pacs_agent.imaging.refusal import UnusableImages
+from pacs_agent.imaging import Frame, HeaderFile, Turn, UnusableImages, frames_of, turn_between
 from pacs_agent.imaging.series import OrderedSeries, Slice
-from pacs_agent.inference.measured import measurements_of
+from pacs_agent.inference import Segmentation, SegmentedRegion, measurements_of
 from pacs_agent.inference.reading import MeasuredRegion, Measurements
-from pacs_agent.inference.segmented import Segmentation, SegmentedRegion
 from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.codes import (
     ARTIFICIAL_INTELLIGENCE,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from pydicom.dataset import Dataset
 
-from pacs_agent.inference.measured import measurements_of
+from pacs_agent.inference import Segmentation, measurements_of
 from pacs_agent.inference.reading import (
     FindingReading,
     MeasuredRegion,
@@ -18,7 +18,6 @@ from pacs_agent.inference.reading import (
     Sentence,
     StudyReading,
 )
-from pacs_agent.inference.segmented import Segmentation
 from pacs_agent.results.facts import UnusableEvidence
 
 SAID_AS_VOLUME = frozenset(

@@ -89,7 +89,8 @@ def test_a_manifest_that_is_none(bundle_folder: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"extra": 1}, {"task": "summarise"}, {"token_width": "wide"}, {"device_uid": "1.2/3"}, {"findings": None}]
+    "changes",
+    [{"extra": 1}, {"task": "summarise"}, {"token_width": "wide"}, {"device_uid": "1.2/3"}, {"findings": None}],
 )
 def test_a_manifest_with_wrong_fields(bundle_folder: Path, changes: dict) -> None:
     write_manifest(bundle_folder, **changes)
