@@ -7,6 +7,7 @@
 #   make fuzz     looks for bytes of a peer that break a promise (FUZZ_SECONDS=600 for each of three readers)
 #   make bench    figures beside named peers, also in build/bench.json
 #   make train-demo  trains the demo model again into build/train-demo and says how close it came (under two hours)
+#   make evaluate-gtgm  what pretraining is worth with few labels, against its controls (hours; EVALUATE_ARGS="--steps 30")
 #   make train    the same into models/bundles: a new version of the bundle (TRAIN_ARGS="--preset gpu-single" for others)
 
 PYTHON ?= python3
@@ -20,7 +21,7 @@ OF_ROOMS := $(filter-out $(OF_MODELS) %/__pycache__/,$(wildcard tests/unit/*/) $
 QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=1 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
 	-m "not slow and not peers and not real_images"
 
-.PHONY: demo viewer viewer-or-without plugin-check test check check-code check-rooms check-models fuzz bench train train-demo peers hooks clean
+.PHONY: demo viewer viewer-or-without plugin-check test check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
 .DELETE_ON_ERROR:
 
 # With --once nobody looks at the viewer.
@@ -66,6 +67,9 @@ fuzz: $(STAMPS)/develop
 
 bench: $(STAMPS)/develop peers
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+evaluate-gtgm: $(STAMPS)/develop
+	$(BIN)/python -m models.gtgm.evaluate $(EVALUATE_ARGS)
 
 train: $(STAMPS)/develop
 	$(BIN)/python -m models.msvlm.train $(TRAIN_ARGS)

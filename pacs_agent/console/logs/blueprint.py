@@ -15,8 +15,8 @@ from pacs_agent.db import Database
 from pacs_agent.ops.kept_log import FOLDER, LinesWanted, LogLine, kept_lines
 
 ROOMS = (
-    *("ahead", "archive", "assemble", "commitment", "disk", "inference", "models", "notify", "pacs", "pipeline"),
-    *("reaper", "receive", "retention", "supervise", "viewer", "web", "worker"),
+    *("ahead", "archive", "assemble", "commitment", "disk", "inference", "models", "notify", "ops", "pacs"),
+    *("pipeline", "reaper", "receive", "retention", "supervise", "viewer", "web", "worker"),
 )
 """Suggested on the page; any other may be asked for."""
 

@@ -15,7 +15,7 @@ from models.gtgm.volume import Modality  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 
-PHANTOMS, STEPS = 16, 100
+PHANTOMS, STEPS = 16, 160
 SPACING = {Modality.CT: (8.0, 8.0, 8.0)}
 PRESET = GtgmPreset.model_validate(
     {
@@ -25,7 +25,7 @@ PRESET = GtgmPreset.model_validate(
         "embedding_width": 32,
         "encoder": {"channels": (8, 16, 32), "blocks": (1, 1, 1)},
         "text": {"channels": 32, "heads": 4, "layers": 1},
-        "queue": {"size": 8, "warm_up_steps": 20},
+        "queue": {"size": 0},
         "views": {"spacing_mm": SPACING, "crop_voxels": (32, 40, 40), "overlap": 0.5},
         "data": {},
         "training": {"steps": STEPS, "batch": 8, "rate": 2e-3},
@@ -35,7 +35,7 @@ PRESET = GtgmPreset.model_validate(
 
 @pytest.mark.timeout(900)
 def test_the_loss_falls_and_text_finds_its_volume(tmp_path):
-    volumes = prepared_volumes([Phantoms(PHANTOMS, 5_000_000)], SPACING, tmp_path / "cache")
+    volumes = prepared_volumes([Phantoms(PHANTOMS, 5_200_000)], SPACING, tmp_path / "cache")
     run = PretrainingRun(PRESET, tmp_path / "cache", tmp_path)
     run.folder.mkdir()
     train(run, volumes)
