@@ -93,8 +93,7 @@ class GtgmNetwork(nn.Module):
 def new_head(width_in: int, width_out: int) -> nn.Sequential:
     """A head into the common space: two layers on features that are standardised over the batch.
 
-    Of all volumes, and of all texts, most of a feature vector is the same. Without taking that away every pair looks
-    alike, and the contrastive loss stays at its level of chance.
+    What all volumes, or all texts, have in common tells none of them apart: it is taken away first.
     """
     return nn.Sequential(
         nn.BatchNorm1d(width_in), nn.Linear(width_in, HEAD_WIDTH), nn.ReLU(), nn.Linear(HEAD_WIDTH, width_out)
