@@ -35,9 +35,9 @@ class Rehearsed:
             doing = self._doing.setdefault((step, key), threading.Lock())
         with doing:
             try:
-                if key not in known:
-                    self._keep(known, key, do())
-                return known[key]  # type: ignore[return-value]  # of this step and key, so of its type
+                if (outcome := known.get(key)) is None:
+                    self._keep(known, key, outcome := do())
+                return outcome  # type: ignore[return-value]  # of this step and key, so of its type
             finally:
                 with self._lock:
                     self._doing.pop((step, key), None)
