@@ -463,7 +463,7 @@ def test_11_the_crowd_of_one_address_is_closed_unheard(siege: Siege) -> None:
         before = siege.threads()
         for _ in range(600):
             attacker.connect()
-        assert siege.threads() - before < siege.receivers * LIMITS["max_waiting_per_address"]
+        assert siege.threads() - before <= siege.receivers * LIMITS["max_waiting_per_address"]
         siege.serves()
 
 

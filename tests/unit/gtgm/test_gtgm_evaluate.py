@@ -6,6 +6,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 pytest.importorskip("torch")
@@ -19,7 +20,7 @@ from models.gtgm.evaluate.realcases import beside
 from models.gtgm.evaluate.sets import FIB25, TOTALSEG, EvaluationSet, SetMissing, Sizes
 from models.gtgm.evaluate.tables import markdown, table_of
 from models.gtgm.finetune.examples import IGNORED, Example
-from models.gtgm.networks import new_encoder, save_encoder
+from models.gtgm.networks import EncoderShape, new_encoder, save_encoder
 from models.gtgm.pretrain.preset import load_gtgm_preset
 from models.gtgm.volume import Modality
 
@@ -90,13 +91,16 @@ def test_less_is_better_where_errors_are_measured(tmp_path: Path):
 
 
 def test_the_command_writes_tables_and_computes_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    encoder = tmp_path / "encoder.pt"
-    save_encoder(new_encoder(load_gtgm_preset("cpu-demo").encoder), {}, encoder)
+    encoder, preset = tmp_path / "encoder.pt", tmp_path / "tiny.yaml"
+    shape = EncoderShape(channels=(4, 8), blocks=(1, 1))
+    tiny = load_gtgm_preset("cpu-demo").model_copy(update={"encoder": shape})
+    preset.write_text(yaml.safe_dump(tiny.model_dump(mode="json")))
+    save_encoder(new_encoder(shape), {}, encoder)
     monkeypatch.setattr(Pretraining, "encoder_of", lambda self, arm, data: encoder if ARMS[arm] else None)
     monkeypatch.setitem(command.SETS, "fib25", small_set)
     arguments = [
         *("--data", "fib25", "--arm", RANDOM, "--arm", GTGM, "--share", "0.1", "--seeds", "1", "--steps", "2"),
-        *("--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")),
+        *("--preset", str(preset), "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out")),
     ]
     first = CliRunner().invoke(command.main, arguments, catch_exceptions=False)
     assert first.exit_code == 0
