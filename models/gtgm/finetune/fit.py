@@ -65,7 +65,8 @@ def fit(network: Segmenter, examples: Sequence[Example], settings: FitSettings, 
 def loss_at(network: Segmenter, batch: tuple[Tensor, Tensor], step: int) -> Tensor:
     """The loss of the batch of a step. Raises LossNotFinite."""
     values, target = (part.to(device()) for part in batch)
-    with torch.autocast(device().type, torch.bfloat16):
+    on_gpu = device().type == "cuda"  # on CPUs, bfloat16 gradients of 3D convolutions are not always finite
+    with torch.autocast(device().type, torch.bfloat16, enabled=on_gpu):
         logits = network(values)
     measure = affinity_loss if network.output == "affinities" else class_loss
     loss = measure(logits.float(), target)
