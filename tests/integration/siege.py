@@ -84,7 +84,7 @@ class Siege:
             ae.add_requested_context(CTImageStorage)
             tls = None if context is None else (context, "127.0.0.1")
             association = ae.associate("127.0.0.1", port, ae_title=self.agent.ae_title, tls_args=tls)
-            assert association.is_established, f"a well-behaved peer was not let in: {self.agent.process.log_text[-2000:]}"
+            assert association.is_established, f"a good peer was not let in: {self.agent.process.log_text[-2000:]}"
             assert association.send_c_echo().Status == 0
             data_set = ct_slice(next(self._numbers), study="1.2.9", series="1.2.9.1")
             assert association.send_c_store(data_set).Status == 0
