@@ -1,5 +1,7 @@
 """An attacker: a host of the loopback network with its own address, that speaks to a DICOM port by raw sockets."""
 
+import fcntl
+import resource
 import socket
 import ssl
 import struct
@@ -13,6 +15,10 @@ from tests.peers.pdus import Answer, Proposed
 
 PATIENCE_S = 30.0
 """How long an answer is waited for, before the receiver counts as stalled."""
+SELECTABLE = 1024
+"""Descriptors that select(2) can wait for. Well-behaved peers of this process need them: pynetdicom takes an
+association for aborted whose socket has a higher one."""
+MOST_OPEN = 16384
 
 
 class Stalled(AssertionError):
@@ -156,7 +162,7 @@ class Attacker:
     def connect(self) -> Connection:
         """A connection over which nothing was sent yet."""
         connected = socket.create_connection(("127.0.0.1", self.port), PATIENCE_S, (self.address, 0))
-        self._connections.append(Connection(connected))
+        self._connections.append(Connection(_out_of_the_way(connected)))
         return self._connections[-1]
 
     def secure(self, context: ssl.SSLContext) -> Connection:
@@ -180,3 +186,12 @@ class Attacker:
         if answer is None or answer.kind != pdus.ASSOCIATE_AC:
             raise Rejected(f"the association of {self.calling} was answered by {answer}")
         return connection
+
+
+def _out_of_the_way(connected: socket.socket) -> socket.socket:
+    """The same connection with a descriptor that select(2) could not wait for, so that a crowd leaves those alone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < min(MOST_OPEN, hard):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(MOST_OPEN, hard), hard))
+    with connected:
+        return socket.socket(fileno=fcntl.fcntl(connected, fcntl.F_DUPFD_CLOEXEC, SELECTABLE))
