@@ -20,7 +20,8 @@ from models.gtgm.card import write_card
 from models.gtgm.finetune.heads import Segmenter, load_segmenter
 from models.gtgm.finetune.phantoms import EFFUSION, HEART, LUNG_LEFT, LUNG_RIGHT, NODULE
 from models.gtgm.finetune.preset import SegmenterPreset
-from models.gtgm.judged import judged
+from models.gtgm.finetune.thorax import PATCH_IN_USE
+from models.gtgm.judged import InUse, judged
 from models.gtgm.selftest import FILE as SELF_TEST_FILE
 from models.gtgm.selftest import write_self_test
 from models.gtgm.steady_norm import steady
@@ -36,8 +37,6 @@ from pacs_agent.inference.segmenter_manifest import (
 )
 
 GRAPH = "segmenter.onnx"
-PATCH = (64, 96, 96)
-"""Voxels along slices, rows and columns at a time: more of the body than in training, and fewer seams."""
 INTENDED_USE = "Demonstration and software tests only. Learned from computer-made lesions. Not for clinical use."
 ANATOMY = Code(value="123037004", scheme="SCT", meaning="Anatomical Structure")
 ABNORMAL = Code(value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure")
@@ -97,7 +96,12 @@ STRUCTURES: tuple[tuple[tuple[int, ...], StructureEntry], ...] = (
         ),
     ),
 )
-"""The graph's classes from 1 on: the network's classes that each is made of, and what the manifest says of it."""
+"""The graph's classes from 1 on: the network's classes that each is made of, and what the manifest says of it.
+
+A nodule of 0.1 mL is one of 6 mm, below which the Fleischner Society wants none followed up (MacMahon et al., Radiology
+284:228, 2017); on a grid of 3 mm it is four voxels.
+"""
+SMALLEST_ML = {label: entry.smallest_ml for classes, entry in STRUCTURES for label in classes}
 
 
 class SegmenterGraph(nn.Module):
@@ -121,7 +125,9 @@ def segmenter_export(network: Segmenter, patch: tuple[int, int, int]) -> GraphEx
     return GraphExport(GRAPH, graph, example, ("probabilities",), {"patch": {0: "n"}})
 
 
-def write_bundle(path: Path, bundles: Path, tests: int, cache: Path, patch: tuple[int, int, int] = PATCH) -> Path:
+def write_bundle(
+    path: Path, bundles: Path, tests: int, cache: Path, patch: tuple[int, int, int] = PATCH_IN_USE
+) -> Path:
     """Writes `<name>-<version>/` of a kept segmenter under `bundles`, unsigned, and gives its path.
 
     `tests` phantoms that it has not seen judge it. The same segmenter gives the same bytes. Raises GraphDiffers.
@@ -134,7 +140,7 @@ def write_bundle(path: Path, bundles: Path, tests: int, cache: Path, patch: tupl
     torch.manual_seed(0)
     graph = named(write_graph(segmenter_export(network, patch), folder))
     write_self_test(folder, [classes for classes, _ in STRUCTURES], preset, patch, cache)
-    figures = judged(network, preset, trained, tests, cache)
+    figures = judged(network, preset, trained, tests, cache, InUse(patch, SMALLEST_ML))
     (folder / "evaluation.json").write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     write_card(folder, preset, figures)
     write_manifest(folder, manifest_of(folder, preset, figures, graph, patch))

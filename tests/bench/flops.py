@@ -13,7 +13,7 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 
-PRODUCTS = ("Conv", "MatMul", "Gemm")
+PRODUCTS = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,11 @@ def of_node(node: onnx.NodeProto, shapes: list[tuple[int, ...]]) -> int:
 
     `shapes` are those of its first two inputs and of its output.
     """
-    _, right, out = shapes
+    left, right, out = shapes
     if node.op_type == "Conv":
         return 2 * prod(out) * prod(right[1:])  # weights: [channels out, channels in / groups, rows, columns]
+    if node.op_type == "ConvTranspose":
+        return 2 * prod(left) * prod(right[1:])  # each input value goes into so many; [channels in, channels out, …]
     turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
     return 2 * prod(out) * right[-1 if turned else -2 if len(right) > 1 else 0]
 

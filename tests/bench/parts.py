@@ -6,7 +6,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from tests.bench import attack, console, encoder, memory, panel, reception, senders, streaming, tls, turnaround
+from tests.bench import (
+    attack,
+    console,
+    encoder,
+    memory,
+    panel,
+    reception,
+    segmentation,
+    senders,
+    streaming,
+    tls,
+    turnaround,
+)
 from tests.bench.console_seed import Size
 from tests.bench.report import Report
 
@@ -23,6 +35,7 @@ class Asked:
     images_of_memory: int = 10_000
     long_study: int = 600
     studies_of_p95: int = streaming.P95_STUDIES
+    segmented_slices: int = segmentation.SLICES
     panel_slices: int = panel.SLICES
     panel_switches: int = panel.SWITCHES
     jobs: int = console.FULL.jobs
@@ -39,6 +52,7 @@ class Asked:
             images_of_memory=memory.BATCH,
             long_study=120,
             studies_of_p95=2,
+            segmented_slices=96,
             panel_slices=96,
             panel_switches=10,
             jobs=console.QUICK.jobs,
@@ -110,6 +124,11 @@ def _encoder(bench: Bench) -> None:
     encoder.run(bench.report, bench.files, bench.asked.rounds, bench.folder / "encoder", bench.say)
 
 
+def _segmentation(bench: Bench) -> None:
+    asked, folder = bench.asked, bench.folder / "segmentation"
+    segmentation.run(bench.report, asked.rounds, asked.segmented_slices, folder, bench.say)
+
+
 def _turnaround(bench: Bench) -> None:
     rounds = bench.asked.rounds
     bench.report.data["turnaround"] = f"{len(bench.files)} images a study, median of {rounds} round(s)"
@@ -137,6 +156,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "attack": _attack,
     "stream": _stream,
     "encoder": _encoder,
+    "segmentation": _segmentation,
     "turnaround": _turnaround,
     "panel": _panel,
     "console": _console,

@@ -26,6 +26,13 @@ def test_a_convolution_by_hand() -> None:
     assert counted == Operations(fp=2 * 2 * 8 * 5 * 6 * 36, int8=0)
 
 
+def test_a_transposed_convolution_by_hand() -> None:
+    """2 × 2 at stride 2: each of 4 × 5 × 6 values goes into 4 places of 8 channels."""
+    node = helper.make_node("ConvTranspose", ["x", "w"], ["y"], strides=[2, 2])
+    model = _model(node, np.zeros((4, 8, 2, 2), np.float32), ["n", 4, 5, 6])
+    assert operations(model, {"x": np.zeros((1, 4, 5, 6), np.float32)}).all == 2 * 4 * 5 * 6 * 8 * 4
+
+
 def test_a_matrix_product_by_hand() -> None:
     model = _model(helper.make_node("MatMul", ["x", "w"], ["y"]), np.zeros((7, 3), np.float32), ["n", 5, 7])
     assert operations(model, {"x": np.zeros((4, 5, 7), np.float32)}).all == 2 * 4 * 5 * 3 * 7

@@ -25,6 +25,8 @@ PLACES = 4000
 """Voxels kept per structure to centre crops on."""
 ANYWHERE = 0.25
 """Share of crops that lie anywhere."""
+MISTAKEN = 0.3
+"""Share of crops that lie about a mistake, of volumes in which some are known."""
 SPREAD = {Modality.CT: 400.0, Modality.MR: 1.0, Modality.EM: 1.0}
 """Width of what a tissue's contrast is measured by, in units of the values; augmentation is relative to it."""
 Shape = tuple[int, int, int]
@@ -68,12 +70,16 @@ class Example:
 
 @dataclass(frozen=True)
 class Crops:
-    """Random crops of examples: the same for the same seed and step."""
+    """Random crops of examples: the same for the same seed and step.
+
+    `mistaken` are flat indices of every example, or nothing: places of which to learn more, see `mistakes`.
+    """
 
     examples: Sequence[Example]
     patch: Shape
     batch: int
     seed: int
+    mistaken: Sequence[NDArray[np.intp]] = ()
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
         """Values [b, 1, d, h, w] and targets of a step: labels [b, d, h, w], or affinities [b, 3, d, h, w]."""
@@ -83,8 +89,13 @@ class Crops:
         return torch.from_numpy(values[:, None]), torch.from_numpy(targets)
 
     def _crop(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int8] | NDArray[np.uint8]]:
-        example = self.examples[int(rng.integers(len(self.examples)))]
-        centre = _centre(example, rng)
+        number = int(rng.integers(len(self.examples)))
+        example = self.examples[number]
+        mistaken = self.mistaken[number] if self.mistaken else ()
+        if len(mistaken) and rng.random() < MISTAKEN:
+            centre = _voxel(example, int(rng.choice(mistaken)))
+        else:
+            centre = _centre(example, rng)
         first = [int(c) - size // 2 + int(rng.integers(-size // 4, size // 4 + 1)) for c, size in self._pairs(centre)]
         first = [
             _within(at, size, all_) for at, size, all_ in zip(first, self.patch, example.values.shape, strict=True)
@@ -111,7 +122,11 @@ def _centre(example: Example, rng: np.random.Generator) -> tuple[int, ...]:
     if rng.random() < ANYWHERE or not example.places:
         return tuple(int(rng.integers(size)) for size in shape)
     places = example.places[int(rng.integers(len(example.places)))]
-    return tuple(int(index) for index in np.unravel_index(int(rng.choice(places)), shape))
+    return _voxel(example, int(rng.choice(places)))
+
+
+def _voxel(example: Example, flat: int) -> tuple[int, ...]:
+    return tuple(int(index) for index in np.unravel_index(flat, example.values.shape))
 
 
 def _within(first: int, size: int, whole: int) -> int:

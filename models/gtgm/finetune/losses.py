@@ -1,4 +1,9 @@
-"""Dice and cross entropy (Isensee et al., nnU-Net, Nat. Methods 18:203, 2021), over what is known."""
+"""Dice and cross entropy (Isensee et al., nnU-Net, Nat. Methods 18:203, 2021), over what is known.
+
+Two for classes: `class_loss` teaches to find what is rare, `hardest_loss` then teaches not to find it where it is not.
+"""
+
+import math
 
 import torch
 from monai.losses import DiceLoss
@@ -10,6 +15,8 @@ from models.gtgm.finetune.instances import UNKNOWN
 
 SMOOTH = 1e-5
 """Voxels added above and below. As much as one would drive a structure to nothing that is not in the batch."""
+HARDEST = 0.02
+"""Share of the voxels that `hardest_loss` looks at again."""
 
 
 def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -28,6 +35,26 @@ def class_loss(logits: Tensor, labels: Tensor) -> Tensor:
     balanced = of_class.sum() / (voxels > 0).sum().clamp(min=1)
     loss: Tensor = dice + 0.5 * (crossed.sum() / known.sum().clamp(min=1) + balanced)
     return loss
+
+
+def hardest_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Of logits [b, c, d, h, w] and labels u8 [b, d, h, w]; voxels with IGNORED take no part.
+
+    Dice is of the structures that the batch holds. Cross entropy is that of all voxels, and of the hardest HARDEST of
+    them (Wu et al., arXiv 1605.06885): nodules that are missed and vessels that are taken for one, side by side. A
+    voxel has the same say whatever its class, so a structure is named where it is likelier than not; `class_loss` lets
+    a nodule's voxel count a thousand times one of the background, so it is named from a chance of a thousandth on.
+    """
+    known = labels != IGNORED
+    target = torch.where(known, labels, 0).long()
+    spread = one_hot(target, logits.shape[1]).movedim(-1, 1).to(logits.dtype) * known[:, None]
+    shares = logits.softmax(1) * known[:, None]
+    both, there, found = (part.sum((0, 2, 3, 4))[1:] for part in (shares * spread, spread, shares))
+    apart = (there > 0) * (1.0 - 2.0 * both / (there + found).clamp(min=1.0))
+    crossed = cross_entropy(logits, target, reduction="none")[known]
+    hardest = crossed.topk(math.ceil(HARDEST * crossed.numel())).values
+    loss: Tensor = apart.sum() / (there > 0).sum().clamp(min=1)
+    return loss + torch.nan_to_num(crossed.mean() + 0.5 * hardest.mean())
 
 
 def affinity_loss(logits: Tensor, affinities: Tensor) -> Tensor:

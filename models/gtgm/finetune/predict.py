@@ -16,9 +16,14 @@ def predicted(network: Segmenter, example: Example, windows: Windows) -> NDArray
     """Labels [z, y, x] of a volume, or its instances where the network gives affinities."""
     if network.output == "affinities":
         return instances_of(affinities(network, example, windows))
+    return probabilities(network, example, windows).argmax(0).astype(np.uint8)
+
+
+def probabilities(network: Segmenter, example: Example, windows: Windows) -> NDArray[np.float16]:
+    """Probabilities of the classes [classes, z, y, x]."""
     values, outputs = example.values.astype(np.float32), network.last.out_channels
     where = body_of(values) if example.modality is Modality.CT else None
-    return probabilities_of(values, as_function(network), outputs, windows, where).argmax(0).astype(np.uint8)
+    return probabilities_of(values, as_function(network), outputs, windows, where)
 
 
 def affinities(network: Segmenter, example: Example, windows: Windows) -> NDArray[np.float16]:

@@ -36,6 +36,13 @@ class SegmenterPreset(_Frozen):
     encoder: EncoderShape
     data: ThoraxData
     training: FitSettings
+    refining: FitSettings | None = None
+    """A second training that starts from what the first one takes for lesions that are none."""
+
+    @property
+    def steps(self) -> int:
+        """Of all trainings."""
+        return self.training.steps + (self.refining.steps if self.refining else 0)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,16 @@ from models.gtgm.finetune.heads import Segmenter
 from models.gtgm.finetune.implanted import implanted_volume, training_cases
 from models.gtgm.finetune.kept import kept_example
 from models.gtgm.finetune.metrics import Agreement, agreements
-from models.gtgm.finetune.phantoms import NAMES, phantom_volume
+from models.gtgm.finetune.phantoms import EFFUSION, NAMES, NODULE, phantom_volume
 from models.gtgm.finetune.predict import predicted
 from models.gtgm.finetune.preset import SegmenterPreset
 from pacs_agent.inference.segment import Windows
 
 FIRST_SEED = {"training": 1_000_000, "validation": 2_000_000, "test": 3_000_000, "self_test": 4_000_000}
 """Pretraining draws its phantoms from 5,000,000 on."""
+LESIONS = (EFFUSION, NODULE)
+PATCH_IN_USE = (64, 96, 96)
+"""Voxels along slices, rows and columns at a time: more of the body than in training, and fewer seams."""
 Scores = dict[str, dict[str, float]]
 
 
@@ -59,7 +62,7 @@ def validation_examples(preset: SegmenterPreset, cache: Path) -> list[Example]:
 
 
 def structure_scores(network: Segmenter, examples: Sequence[Example], preset: SegmenterPreset) -> Scores:
-    """Mean Dice and HD95 (mm) of each structure over the volumes that have it, and how many these are."""
+    """Mean Dice and HD95 (mm) of each structure over the volumes in which truth or network has it, and how many."""
     rows = volume_agreements(network, examples, preset)
     return {name: _means([row[number] for row in rows]) for number, name in enumerate(NAMES[1:])}
 
@@ -68,7 +71,7 @@ def volume_agreements(
     network: Segmenter, examples: Sequence[Example], preset: SegmenterPreset
 ) -> list[tuple[Agreement, ...]]:
     """Of every volume the agreement of each structure."""
-    windows = Windows(preset.training.patch, preset.overlap)
+    windows = Windows(PATCH_IN_USE, preset.overlap)
     return [
         agreements(predicted(network, example, windows), example.labels, len(NAMES), preset.spacing_mm)  # type: ignore[arg-type]
         for example in examples

@@ -79,6 +79,7 @@ def test_the_agent_reads_the_sealed_and_signed_bundle(bundle: Path, tmp_path: Pa
 def test_figures_and_card_say_how_it_does_on_phantoms_it_has_not_seen(bundle: Path):
     figures = json.loads((bundle / "evaluation.json").read_text())
     assert set(figures["structures"]) == set(NAMES[1:])
+    assert [name for name, one in figures["structures"].items() if "lesions" in one] == list(NAMES[-2:])
     card = (bundle / "MODEL_CARD.md").read_text()
     assert "Not for clinical use" in card
     assert "random" in card

@@ -129,7 +129,7 @@ def test_a_loss_that_is_not_finite_stops_the_training():
     network = new_segmenter(TINY, 2)
     values = torch.full((1, 1, 4, 4, 4), torch.nan)
     with pytest.raises(LossNotFinite, match="step 7"):
-        loss_at(network, (values, torch.zeros(1, 4, 4, 4, dtype=torch.uint8)), 7)
+        loss_at(network, (values, torch.zeros(1, 4, 4, 4, dtype=torch.uint8)), 7, SETTINGS)
 
 
 def test_patches_that_cannot_be_halved_are_refused(tmp_path: Path):
