@@ -43,6 +43,7 @@ class WebServer:
             channel_request_lookahead=1,  # a view can ask then whether its client has gone
             **_proxy_trusted(settings.web),
         )
+        self._closing = trigger(self._sockets)
         self._thread: threading.Thread | None = None
 
     @property
@@ -66,12 +67,14 @@ class WebServer:
             self._thread.join(timeout=10)
 
     def _close_sockets(self) -> None:
-        """Closes them in the thread that waits for them: it would stumble over one that another thread closed."""
-        wakers = [one for one in list(self._sockets.values()) if isinstance(one, trigger)]
-        if self._thread is None or not wakers:
+        """Closes them in the thread that waits for them: it would stumble over one that another thread closed.
+
+        Nobody else pulls this trigger: one that waitress pulls as well could be closed between two pulls.
+        """
+        if self._thread is None:
             wasyncore.close_all(self._sockets, ignore_all=True)
         else:
-            wakers[0].pull_trigger(lambda: wasyncore.close_all(self._sockets, ignore_all=True))
+            self._closing.pull_trigger(lambda: wasyncore.close_all(self._sockets, ignore_all=True))
 
 
 def _proxy_trusted(settings: WebSettings) -> dict[str, Any]:

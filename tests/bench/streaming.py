@@ -85,8 +85,12 @@ def send(study: Sequence[Path], agent: Agent, interval_s: float) -> tuple[float,
     for dataset in datasets:
         time.sleep(max(0.0, due_s - time.perf_counter()))
         due_s = max(due_s + interval_s, time.perf_counter())
+        asked_s = time.perf_counter()
         if (status := association.send_c_store(dataset).get("Status")) != 0:
-            raise RuntimeError(f"an image was refused: {status}")
+            waited_s = time.perf_counter() - asked_s
+            raise RuntimeError(
+                f"an image was refused after {waited_s:.1f} s: {status}\n{agent.process.log_text[-4000:]}"
+            )
     answered_s = time.perf_counter()
     association.release()
     return begun_s, answered_s

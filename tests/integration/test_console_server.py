@@ -1,5 +1,7 @@
 """Login and TLS proxy as a browser and a proxy meet them, against a live server."""
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from waitress.trigger import trigger  # type: ignore[import-untyped]
 
 from pacs_agent import accounts
 from pacs_agent.accounts import Role
@@ -75,6 +78,27 @@ def test_nobody_but_the_proxy_is_believed(people: Database, tmp_path: Path) -> N
     with serving(people, tmp_path, behind_tls_proxy=True, proxy_address="192.0.2.1") as url:
         assert requests.get(f"{url}/login", headers=BY_PROXY).status_code == 403
         assert requests.get(f"{url}/healthz", headers=BY_PROXY).status_code == 200
+
+
+def test_a_server_stops_while_an_answer_wakes_it(
+    people: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive, wake = trigger.recv, trigger._physical_pull
+
+    def received_slowly(self: trigger, size: int) -> bytes:
+        received: bytes = receive(self, size)
+        time.sleep(0.2)
+        return received
+
+    def woken_slowly(self: trigger) -> None:
+        if threading.current_thread() is threading.main_thread():
+            time.sleep(0.4)  # between leaving its errand and calling
+        wake(self)
+
+    monkeypatch.setattr(trigger, "recv", received_slowly)
+    monkeypatch.setattr(trigger, "_physical_pull", woken_slowly)
+    with serving(people, tmp_path) as url:
+        assert requests.get(f"{url}/healthz").status_code == 200
 
 
 def test_an_insecure_server_does_not_start(database: Database, tmp_path: Path) -> None:

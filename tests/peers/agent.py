@@ -12,6 +12,8 @@ import yaml
 
 from tests.peers.running import RunningProcess, Server, answers, free_port, until
 
+ALL = 1_000_000
+"""More rows than any test has."""
 ENDED = {"done", "no_result", "failed", "canceled"}
 
 
@@ -101,7 +103,7 @@ class Agent(Server):
 
     def count(self) -> int:
         """Images of all studies in its archive."""
-        return sum(int(study["images"]) for study in self.listing("studies"))
+        return sum(int(study["images"]) for study in self.listing("studies", "--limit", str(ALL)))
 
     def _settings(self, quiet_s: float) -> dict[str, Any]:
         return {

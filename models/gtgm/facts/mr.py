@@ -25,6 +25,8 @@ SMALLEST_MM3 = 500.0
 RESTRICTED_BRIGHT, RESTRICTED_DARK = 1.6, 0.75
 """On a diffusion-weighted image and on the ADC map, times the tissue's median."""
 SMALLEST_DIFFUSION_MM3 = 100.0
+FAINTEST_SHARE = 1e-3
+"""Of the brightest tissue. Where the median is fainter, multiples of it say nothing."""
 SEQUENCE_WORD = re.compile(r"T1|T2|T2\*|PD|DWI|ADC|FLAIR|STIR|SWI|GRE|TSE|contrast|b\d{1,4}", re.IGNORECASE)
 
 
@@ -46,9 +48,14 @@ def _sequence_facts(volume: Volume) -> list[Fact]:
     sequence = plain_name(volume.sequence)
     if sequence:
         facts.insert(0, Fact("sequence", Kind.SEQUENCE, sequence))
-    if tissue.any() and float(np.median(values[tissue])) > 0.0:
+    if _has_a_level(values[tissue]):
         facts += _intensities(values, tissue) + _areas(values, tissue, step)
     return [replace(fact, of=sequence) for fact in facts]
+
+
+def _has_a_level(inside: Values) -> bool:
+    """Whether the tissue has a typical intensity that others can be multiples of."""
+    return inside.size > 0 and float(np.median(inside)) > FAINTEST_SHARE * float(np.abs(inside).max())
 
 
 def plain_name(sequence: str) -> str:
