@@ -21,6 +21,10 @@ UNDEFINED_LENGTH = 0xFFFFFFFF
 DEEPEST_NESTING = 64
 MOST_ELEMENTS = 2_000_000
 """Elements and items together; walking them takes a second."""
+MOST_TOP_LEVEL = 50_000
+"""Elements of the data set itself: where each of these lies is kept, and takes more memory than the element."""
+LARGEST_VALUES_BYTES = 1 << 20
+"""Of the values that are looked at, which are copied: those of a real header have a hundredth of it."""
 LARGEST_INFLATED_BYTES = 256 << 20
 """It is all in memory, unlike a data set that is not deflated."""
 _DEFLATED_AT_ONCE_BYTES, _INFLATED_AT_ONCE_BYTES = 1 << 16, 1 << 20
@@ -62,16 +66,20 @@ class WalkedDataSet:
     elements: Mapping[int, Span]
 
     def values(self, tags: Iterable[int]) -> "EncodedValues":
-        """Copies of the values of those elements in `tags` that are there."""
+        """Copies of the values of those elements in `tags` that are there. Raises Undecodable for too many bytes."""
         elements, encoded = self.elements, self.encoded
         found = [(tag, elements[tag]) for tag in tags if tag in elements]
+        _check_size(sum(span[2] - span[1] for _tag, span in found))
         values = tuple((tag, span[0], bytes(encoded[span[1] : span[2]])) for tag, span in found)
         return EncodedValues(self.implicit_vr, self.little_endian, values)
 
     def value(self, tag: int) -> bytes:
-        """The encoded value of an element; empty where it is missing."""
+        """The encoded value of an element; empty where it is missing. Raises Undecodable when it is too large."""
         span = self.elements.get(tag)
-        return b"" if span is None else bytes(self.encoded[span[1] : span[2]])
+        if span is None:
+            return b""
+        _check_size(span[2] - span[1])
+        return bytes(self.encoded[span[1] : span[2]])
 
 
 class EncodedValues(NamedTuple):
@@ -126,7 +134,7 @@ def _inflate(deflated: Encoded) -> memoryview:
     inflater, inflated = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
     try:
         for start in range(0, len(deflated), _DEFLATED_AT_ONCE_BYTES):
-            rest: Encoded = deflated[start : start + _DEFLATED_AT_ONCE_BYTES]
+            rest = bytes(deflated[start : start + _DEFLATED_AT_ONCE_BYTES])  # an error keeps it, and no mapped file
             while rest and not inflater.eof:
                 inflated += inflater.decompress(rest, _INFLATED_AT_ONCE_BYTES)
                 rest = inflater.unconsumed_tail
@@ -167,7 +175,7 @@ class _Walk:
         self.is_used_up = False
         """Whether the data set ends with its last element."""
         self._behind_delimiter = 0
-        """Where the last delimiter of an item ended."""
+        """Where the delimiter ended that was the last thing walked; -1 where it was anything else."""
 
     @property
     def count(self) -> int:
@@ -214,12 +222,16 @@ class _Walk:
             if found is not None:
                 if tag in found or group < _FIRST_GROUP or group == _ITEM_GROUP:
                     raise _misplaced(tag, found)
+                if len(found) >= MOST_TOP_LEVEL:
+                    raise Undecodable(f"more than {MOST_TOP_LEVEL} elements beside those in sequences")
                 found[tag] = (vr, start, position - _HEAD_BYTES * (length == UNDEFINED_LENGTH), length)
             elif tag == _ITEM_END:
                 self._behind_delimiter = position
                 break
             if left < 0:
                 raise Undecodable(f"more than {MOST_ELEMENTS} elements")
+        else:
+            self._behind_delimiter = -1  # the last one was that of an item within these
         self._left = left
         return position
 
@@ -302,6 +314,11 @@ class _Walk:
             self._marks.append((position, position + _HEAD_BYTES))
         group, element, length = self._implicit(self._encoded, position)
         return group << 16 | element, length
+
+
+def _check_size(size_bytes: int) -> None:
+    if size_bytes > LARGEST_VALUES_BYTES:
+        raise Undecodable(f"{size_bytes} bytes of header values to be looked at; {LARGEST_VALUES_BYTES} are taken")
 
 
 def _limit(start: int, length: int, end: int, tag: int) -> int:

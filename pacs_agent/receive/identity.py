@@ -77,14 +77,14 @@ def _checked_header(data_set: Encoded, announced: AnnouncedIdentity) -> Instance
         walked = walk_data_set(data_set, transfer_syntax_uid)
         uids = _checked_identity(walked, announced)
         check_pixels(walked, uids["SOPClassUID"], transfer_syntax_uid)
+        shared, number = walked.values(_SHARED), _instance_number(walked)
     except Undecodable as error:
         raise CannotUnderstand(f"the data set cannot be decoded: {error}") from error
-    shared = walked.values(_SHARED)
     decode = _shared_header if shared.size_bytes <= LARGEST_SHARED_BYTES else _shared_header.__wrapped__
     header = replace(
         decode(shared, transfer_syntax_uid),
         sop_instance_uid=uids["SOPInstanceUID"],
-        number=_instance_number(walked),
+        number=number,
     )
     if _uids_of(header) != uids:  # else a NUL in its character set would make every study it belongs to one
         raise CannotUnderstand("the UIDs cannot be decoded: their VR, or Specific Character Set (0008,0005), is broken")

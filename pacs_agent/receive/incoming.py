@@ -62,7 +62,8 @@ class Arrivals:
                 return self._idle.pop()
             within = self._free_slots > 0
             self._free_slots -= within
-        return mmap.mmap(-1, self._spool_bytes if within else min(WINDOW_BYTES, self._spool_bytes))
+        size_bytes = self._spool_bytes if within else min(WINDOW_BYTES, self._spool_bytes)
+        return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE)  # pages of a shared one would never be given back
 
     def give_back(self, buffer: mmap.mmap, touched_bytes: int) -> None:
         """Keeps a buffer for the next instance; pages that few instances need go back to the system."""
@@ -166,8 +167,13 @@ class Incoming:
 
     def discard(self) -> None:
         """Gives back memory and file; nothing is left. Does no harm when called again, or after `finish`."""
-        if self._part is not None:
-            self._part.close()
+        try:
+            if self._part is not None:
+                self._part.close()
+        finally:
+            self._give_back()
+
+    def _give_back(self) -> None:
         if self._buffer is not None:
             buffer, self._buffer = self._buffer, None
             self._view = memoryview(b"")

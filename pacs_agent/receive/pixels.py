@@ -19,6 +19,8 @@ _DESCRIBED_BY = (
     0x00280011,  # Columns
     0x00280100,  # Bits Allocated
 )
+LONGEST_DESCRIPTION_BYTES = 1024
+"""Of these elements together, which are short: what is remembered of a peer must be bounded."""
 _JPEG_START, _JPEG2000_START, _JP2_START = b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  "
 _HTJ2K_SYNTAXES = frozenset(f"1.2.840.10008.1.2.4.{last}" for last in (201, 202, 203))
 _ITEM_HEAD_BYTES = 8
@@ -39,6 +41,8 @@ def check_pixels(walked: WalkedDataSet, sop_class_uid: str, transfer_syntax_uid:
 def _check_element(walked: WalkedDataSet, tag: int, transfer_syntax_uid: str) -> None:
     _vr, start, end, length = walked.elements[tag]
     described = walked.values(_DESCRIBED_BY)
+    if described.size_bytes > LONGEST_DESCRIPTION_BYTES:
+        raise Undecodable(f"pixel data are described in {described.size_bytes} bytes, a few are enough")
     encapsulated = length == UNDEFINED_LENGTH
     if encapsulated != _is_encapsulated(transfer_syntax_uid) and tag == _PIXEL_DATA:
         found = "encapsulated" if encapsulated else "uncompressed"

@@ -31,6 +31,8 @@ MOST_AT_A_TIME = 8
 """Operations that a peer may have under way at a time where it asks for more than one."""
 SMALLEST_MAXIMUM_BYTES = PDV_HEAD_BYTES + 2
 """A PDU of less holds no fragment, which has an even number of bytes."""
+LONGEST_UID_ITEM_BYTES = 128
+"""A UID of 64 and as much padding: UIDs are remembered, and what is remembered of a peer must be bounded."""
 _TITLES = struct.Struct(">H2x16s16s32x")
 _ITEM = struct.Struct(">BxH")
 _CONTEXT_ITEM, _USER_ITEM, _APPLICATION_ITEM, _ABSTRACT_ITEM, _TRANSFER_ITEM = 0x20, 0x50, 0x10, 0x30, 0x40
@@ -225,7 +227,7 @@ def _role(content: bytes) -> tuple[UID, tuple[bool, bool]]:
 @lru_cache(maxsize=4096)
 def _uid(name: bytes) -> UID:
     text = name.rstrip(b"\0 ").decode("latin-1")
-    if not text or not is_uid(text):
+    if not text or len(name) > LONGEST_UID_ITEM_BYTES or not is_uid(text):
         raise _wrong("a UID of the association request is none: digits and dots, at most 64")
     return UID(text)
 

@@ -91,6 +91,15 @@ def test_padding_after_the_last_element_is_let_in() -> None:
     assert walk_data_set(SLICE + b"\0", EXPLICIT).elements.keys() == walk_data_set(SLICE, EXPLICIT).elements.keys()
 
 
+def test_values_that_would_fill_the_memory_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked = walk_data_set(SLICE, EXPLICIT)
+    monkeypatch.setattr(elements, "LARGEST_VALUES_BYTES", len(walked.value(0x00100010)) - 1)
+    with pytest.raises(Undecodable, match="header values"):
+        walked.value(0x00100010)
+    with pytest.raises(Undecodable, match="header values"):
+        walked.values((0x00100010, 0x00100020))
+
+
 def test_an_element_that_stands_twice_is_refused() -> None:
     study = SLICE[: SLICE.index(b"\x20\x00\x0d\x00UI")]
     twice = b"\x20\x00\x0d\x00UI\x04\x001.9\x00"
@@ -110,10 +119,22 @@ def test_deep_nesting_is_refused_before_it_exhausts_the_stack() -> None:
         walk_data_set(item * 10_000, EXPLICIT)
 
 
-def test_too_many_elements_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(elements, "MOST_ELEMENTS", 10)
+@pytest.mark.parametrize("limit", ["MOST_ELEMENTS", "MOST_TOP_LEVEL"])
+def test_too_many_elements_are_refused(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elements, limit, 10)
+    monkeypatch.setattr(elements, "_LAYOUTS", elements.Layouts())
     with pytest.raises(Undecodable, match="more than 10"):
         walk_data_set(SLICE, EXPLICIT)
+
+
+def test_the_delimiter_of_an_inner_item_does_not_end_the_outer_one() -> None:
+    item, delimiter = pack("<HHL", 0xFFFE, 0xE000, 0xFFFFFFFF), pack("<HHL", 0xFFFE, 0xE00D, 0)
+    inner = pack("<HH2sHL", 8, 0x0104, b"SQ", 0, len(item + delimiter)) + item + delimiter
+    for end, passes in ((delimiter, True), (b"", False)):
+        outer = item + inner + end
+        data_set = pack("<HH2sHL", 8, 0x1032, b"SQ", 0, len(outer)) + outer
+        with contextlib.nullcontext() if passes else pytest.raises(Undecodable, match="cut off"):
+            walk_data_set(data_set, EXPLICIT)
 
 
 def test_deflate_bomb_is_refused_before_it_fills_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from pacs_agent.archive import TRANSFER_SYNTAXES, Archive, DigestFiles, EncodedInstance, Taken, split_part10
-from pacs_agent.receive import Announced, Incoming, Intake, OutOfResources, Refusal
-from pacs_agent.receive.incoming import Arrivals
+from pacs_agent.archive import TRANSFER_SYNTAXES, Archive, DigestFiles, EncodedInstance, Part, Taken, split_part10
+from pacs_agent.receive import Announced, CannotUnderstand, Incoming, Intake, OutOfResources, Refusal
+from pacs_agent.receive.incoming import KEPT_WARM_BYTES, Arrivals
 from tests.unit.archive.made_instances import CT, ct_slice, encoded
 
 ANNOUNCED = Announced(CT, "1.2.3", "1.2.840.10008.1.2.1", "A@1")
@@ -58,6 +59,30 @@ def test_buffers_are_used_again_and_never_give_away_what_was_in_them(tmp_path: P
             assert content == sent
         incoming.discard()
     assert len(shared._idle) == 1
+
+
+def test_pages_that_few_instances_need_go_back_to_the_system(tmp_path: Path) -> None:
+    shared = arrivals(tmp_path, memory_bytes=4 << 20, spool_bytes=4 << 20)
+    incoming = shared.begin(ANNOUNCED)
+    receive(incoming, b"x" * (3 << 20))
+    incoming.discard()
+    [buffer] = shared._idle
+    assert (buffer[0], buffer[KEPT_WARM_BYTES]) == (ord("x"), 0)
+
+
+def test_a_file_that_cannot_be_removed_costs_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_part: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    shared = arrivals(tmp_path)
+    incoming = shared.begin(ANNOUNCED)
+    receive(incoming, b"x" * 10_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(Part, "close", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            incoming.discard()
+    assert len(shared._idle) == 1
+    incoming.discard()
 
 
 def test_beyond_the_budget_instances_go_to_files(tmp_path: Path) -> None:
@@ -144,6 +169,16 @@ def test_what_is_refused_leaves_nothing(intake: Intake, archive: Archive, spool_
         intake.finish(incoming)
     assert not list(archive.files.incoming.iterdir())
     assert not list(archive.files.root.rglob("*.dcm"))
+
+
+def test_a_broken_deflated_instance_in_a_file_is_refused_as_any_other(intake: Intake, archive: Archive) -> None:
+    sent = encoded(ct_slice(size=64), DeflatedExplicitVRLittleEndian)
+    intake._arrivals = Arrivals(archive.files, memory_bytes=512, spool_bytes=512)
+    incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, sent.transfer_syntax_uid, "A@1"))
+    receive(incoming, b"\xff" * 2000)
+    with pytest.raises(CannotUnderstand, match="cannot be inflated"):
+        intake.finish(incoming)
+    assert not list(archive.files.incoming.iterdir())
 
 
 def test_full_disk_while_an_instance_comes_is_told_so(

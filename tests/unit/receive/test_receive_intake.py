@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from pacs_agent.archive import Archive, EncodedInstance, Taken
 from pacs_agent.db import AuditEvent, Database, Instance
-from pacs_agent.receive import Intake, OutOfResources, Refusal, is_uid
+from pacs_agent.receive import Intake, OutOfResources, Refusal, elements, is_uid
 from tests.unit.archive.made_instances import ct_slice, encoded, part10, text_report
 
 
@@ -65,6 +65,11 @@ def test_another_instance_than_announced_is_refused(intake: Intake, announced: d
 
 def bare(sent: EncodedInstance) -> EncodedInstance:
     return EncodedInstance(sent.data_set, sent.transfer_syntax_uid, sent.sop_class_uid, sent.sop_instance_uid)
+
+
+def test_header_values_that_would_fill_the_memory_are_refused(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elements, "LARGEST_VALUES_BYTES", 70)
+    assert status_of(intake, encoded(ct_slice(StudyDescription="x" * 64))) == 0xC000
 
 
 def test_class_and_transfer_syntax_that_are_not_supported(intake: Intake) -> None:

@@ -5,7 +5,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
 from pacs_agent.receive.elements import Undecodable, walk_data_set
-from pacs_agent.receive.pixels import check_pixels
+from pacs_agent.receive.pixels import LONGEST_DESCRIPTION_BYTES, check_pixels
 from tests.unit.archive.made_instances import CT, ct_slice, encoded
 
 EXPLICIT, JPEG_SV1, J2K, HTJ2K, RLE, JPEG_LS = (
@@ -46,6 +46,16 @@ def test_a_whole_slice_passes() -> None:
 def test_other_sizes_than_described_are_refused(wrong: dict[str, object], fault: str) -> None:
     with pytest.raises(Undecodable, match=fault):
         check(ct_slice(size=4, **wrong))
+
+
+def test_a_description_of_many_bytes_is_refused_as_it_would_be_remembered() -> None:
+    whole, head = encoded(ct_slice(size=4)).data_set, b"\x28\x00\x04\x00CS"
+    before, _, behind = whole.partition(head)
+    behind = behind[2 + int.from_bytes(behind[:2], "little") :]
+    value = b"MONOCHROME2".ljust(LONGEST_DESCRIPTION_BYTES)
+    data_set = before + head + len(value).to_bytes(2, "little") + value + behind
+    with pytest.raises(Undecodable, match="are described in"):
+        check_pixels(walk_data_set(data_set, EXPLICIT), CT, EXPLICIT)
 
 
 def test_a_few_bytes_of_padding_are_harmless() -> None:

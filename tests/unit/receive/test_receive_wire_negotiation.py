@@ -54,6 +54,16 @@ def test_contexts_are_answered_in_their_order() -> None:
     }
 
 
+@pytest.mark.parametrize("padding", [1, 1000])
+def test_a_uid_may_be_padded_but_not_without_end(padding: int) -> None:
+    contexts = [Proposed(1, pdus.CT + "\0" * padding, (pdus.IMPLICIT,))]
+    if padding == 1:
+        assert isinstance(agreed(contexts=contexts), Agreement)
+        return
+    with pytest.raises(Breach, match="UID"):
+        agreed(contexts=contexts)
+
+
 def test_unknown_items_are_passed_over() -> None:
     strange = item(0x99, b"\1\2\3")
     items = strange + item(0x10, pdus.APPLICATION_CONTEXT.encode()) + pdus.ECHO_AND_CT[0].encoded()
