@@ -10,6 +10,7 @@ import heapq
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from logging.handlers import RotatingFileHandler
@@ -81,7 +82,11 @@ def kept_lines(folder: Path, wanted: LinesWanted) -> Iterator[LogLine]:
 
 def kept_size(folder: Path) -> tuple[tuple[str, int], ...]:
     """Names and sizes of the files being written: they differ whenever a line came."""
-    return tuple((file.name, file.stat().st_size) for file in sorted(folder.glob("*.jsonl")))
+    found = []
+    for file in sorted(folder.glob("*.jsonl")):
+        with suppress(FileNotFoundError):  # it was full, and has just got another name
+            found.append((file.name, file.stat().st_size))
+    return tuple(found)
 
 
 def _claimed(folder: Path, role: str) -> tuple[str, TextIO]:

@@ -94,7 +94,7 @@ class Watch:
         while studies := self._wanted():
             try:
                 seen = self._look(studies)
-            except SQLAlchemyError as error:
+            except (SQLAlchemyError, OSError) as error:
                 log.warning("studies cannot be watched", reason=str(error))
                 seen = {}
             with self._moved:

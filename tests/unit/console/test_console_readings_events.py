@@ -40,13 +40,13 @@ class Seen:
         self.sights = {name.replace("_", "."): sight for name, sight in sights.items()}
         self.looks = 0
         self.asked: Collection[str] = ()
-        self.fails = False
+        self.fault: Exception | None = None
 
     def __call__(self, studies: Collection[str]) -> dict[str, Sight]:
         self.looks += 1
         self.asked = studies
-        if self.fails:
-            raise OperationalError("SELECT", {}, Exception("locked"))
+        if self.fault is not None:
+            raise self.fault
         return {study: self.sights.get(study, Sight("none")) for study in studies}
 
 
@@ -142,14 +142,15 @@ def test_many_streams_of_many_studies_cost_one_look() -> None:
         _until(lambda: look.looks > looks)
 
 
-def test_a_database_that_fails_ends_no_stream_and_is_not_stormed() -> None:
+@pytest.mark.parametrize("fault", [OperationalError("SELECT", {}, Exception("locked")), FileNotFoundError("log")])
+def test_a_look_that_fails_ends_no_stream_and_is_not_repeated_without_pause(fault: Exception) -> None:
     look = Seen(s=Sight("one"))
-    look.fails = True
+    look.fault = fault
     with watching(look, every_s=0.1) as watch:
         watch.enter("s", 9)
         time.sleep(0.35)
         assert 1 <= look.looks <= 5
-        look.fails = False
+        look.fault = None
         stream = EventStream(watch, "s", "ada")
         next(stream)
         assert _parsed(next(stream))[0][0] == "changed"

@@ -56,6 +56,12 @@ def test_two_processes_of_one_role_write_two_files(tmp_path: Path) -> None:
     assert [name for name, _ in kept_size(tmp_path)] == ["work-2.jsonl", "work.jsonl"]
 
 
+def test_a_full_file_that_just_gets_another_name_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "work.jsonl").write_text("{}")
+    (tmp_path / "web.jsonl").symlink_to(tmp_path / "gone")
+    assert kept_size(tmp_path) == (("work.jsonl", 2),)
+
+
 def test_files_stay_within_their_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_log, "FILE_BYTES", 1000)
     kept = KeptLog(tmp_path, "web")
