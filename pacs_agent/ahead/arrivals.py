@@ -27,18 +27,24 @@ class Arrival:
 
 
 class Arrivals:
-    """The images that came since one asked last. One query by primary key."""
+    """The images that came since one asked last. Two queries by primary key.
+
+    SQLite gives the ids of the newest rows again once these are removed: then all begins anew, as after a restart.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._last: int | None = None
+        self._newest = 0
         self._seen: set[int] = set()
 
     def new(self) -> list[Arrival]:
         """The next images, oldest first; at most AT_ONCE, so that who asks is never busy for long."""
         with self.database.reading() as session:
-            if self._last is None:
-                self._last = _begin(session)
+            newest = session.scalar(select(func.max(Instance.id))) or 0
+            if self._last is None or newest < self._newest:
+                self._last, self._seen = _begin(session), set()
+            self._newest = newest
             behind = max(0, self._last - LOOK_BACK)
             found = [Arrival(row[0], row[1], row[2], row[3]) for row in session.execute(_images(behind, self._seen))]
         self._note(found)

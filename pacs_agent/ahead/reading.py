@@ -14,7 +14,7 @@ from pacs_agent.ahead.pauses import Pauses
 from pacs_agent.ahead.share import living_workers, reads_ahead
 from pacs_agent.ahead.waiting import Waiting, WaitingSlice
 from pacs_agent.ahead.wanted import Wanted
-from pacs_agent.archive import Archive
+from pacs_agent.archive import UNREADABLE_VALUE, Archive
 from pacs_agent.config import AheadSettings
 from pacs_agent.db import Study, StudyState, Suspension
 from pacs_agent.imaging import HeaderFile, UnusableImages, UnusableSlice, promise_of, slices_ahead
@@ -143,9 +143,9 @@ class ReadAhead:
         """The slices of an image, for the first model that may be asked to read them."""
         try:
             [header] = kit.headers.read([self.archive.path(arrival.digest)])
-        except UnusableImages:
+            return next(filter(None, (_waiting(reader, header, arrival) for reader in kit.readers)), [])
+        except (UnusableImages, *UNREADABLE_VALUE):
             return []  # removed meanwhile, or broken: the job will say so
-        return next(filter(None, (_waiting(reader, header, arrival) for reader in kit.readers)), [])
 
     def _ask_rules(self, arrived: dict[int, str]) -> None:
         """Asks of which studies slices may be encoded; lets those go that are complete and that no rule takes."""

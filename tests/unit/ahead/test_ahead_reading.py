@@ -185,6 +185,17 @@ def test_images_that_were_there_before_the_start_are_looked_at_again(site: Site)
     assert sum(row.encoded for row in site.rows()) == 5
 
 
+def test_ids_that_are_given_again_after_a_removal_are_looked_at(site: Site) -> None:
+    ahead = site.ahead()
+    site.receive(stack(6))
+    read_all(ahead)
+    remove_study(site.archive, site.series().study_instance_uid, actor="test")
+    read_all(ahead)
+    site.receive(stack(3, StudyInstanceUID="1.2.9", SeriesInstanceUID="1.2.10"))
+    read_all(ahead)
+    assert [row.encoded for row in site.rows()] == [3]
+
+
 def test_of_two_images_the_later_id_may_be_committed_first(site: Site) -> None:
     datasets, ahead = stack(3), site.ahead()
     site.receive(datasets[:2])
@@ -321,6 +332,16 @@ def test_a_broken_slice_is_counted_and_left_to_the_job(site: Site) -> None:
     assert [(row.encoded, row.undecodable) for row in site.rows()] == [(2, 1)]
     with pytest.raises(UnusableSlice):
         site.reader.encode_missing(site.series())
+
+
+def test_a_header_that_cannot_be_read_holds_up_no_other_image(site: Site) -> None:
+    broken, *others = stack(4)
+    broken.add_new("ConvolutionKernel", "IS", "111111")
+    site.receive([broken, *others])
+    [path] = [path for path in site.paths() if b"111111" in path.read_bytes()]
+    path.write_bytes(path.read_bytes().replace(b"111111", b"1e400 "))
+    read_all(site.ahead())
+    assert [row.encoded for row in site.rows()] == [3]
 
 
 def test_nothing_is_read_ahead_while_work_is_suspended(site: Site) -> None:
