@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from pydicom.dataset import Dataset
 
+from pacs_agent.archive import UNREADABLE_VALUE
 from pacs_agent.inference import Segmentation, measurements_of
 from pacs_agent.inference.reading import (
     FindingReading,
@@ -117,7 +118,15 @@ def _image_numbers(evidence: Sequence[Dataset]) -> dict[tuple[str, int | None], 
     for header in evidence:
         uid, frames = str(header.SOPInstanceUID), int(header.get("NumberOfFrames") or 1)
         found |= {(uid, number): number for number in range(1, frames + 1)}
-        number = str(header.get("InstanceNumber") or "")
+        number = _instance_number(header)
         if number.isascii() and number.isdigit():
             found[uid, None] = int(number)
     return found
+
+
+def _instance_number(header: Dataset) -> str:
+    """Instance Number (0020,0013) as text; empty where there is none that can be read."""
+    try:
+        return str(header.get("InstanceNumber") or "")
+    except UNREADABLE_VALUE:
+        return ""

@@ -2,12 +2,15 @@
 
 import math
 import re
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from measured_cases import measured_case, on_the_left, without_lesions
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from segmented_cases import SEGMENTER, image_headers, ordered, segmentation
 from study_readings import FACTS
 
@@ -135,6 +138,17 @@ def test_no_number_is_said_of_what_is_uncertain_or_was_not_segmented() -> None:
     before, found, stored = measured_case()
     without = with_measurements(before, without_lesions(found), stored)
     assert _said(without, "pleural_effusion") == _said(before, "pleural_effusion")
+
+
+def test_an_image_number_that_cannot_be_read_costs_nothing_else() -> None:
+    read, found, stored = measured_case()
+    broken = deepcopy(stored)
+    for header in broken:
+        header[0x00200013] = RawDataElement(Tag(0x00200013), "IS", 6, b"1e400 ", 0, False, True)
+    assert ", image " in _said(with_measurements(read, found, stored), "nodule")
+    said = _said(with_measurements(read, found, broken), "nodule")
+    assert " mm" in said
+    assert "image" not in said
 
 
 def test_no_number_is_said_of_another_side() -> None:
