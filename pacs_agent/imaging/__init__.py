@@ -5,6 +5,7 @@ slices. May fail: UnusableSeries and UnusableSlice, both UnusableImages with a R
 """
 
 from pacs_agent.imaging.accept import AcceptedInput
+from pacs_agent.imaging.acquisition import AcquiredStudy, Contrast, Nulling, Stack, Weighting, group_study
 from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choose_series, promise_of, slices_ahead
 from pacs_agent.imaging.decoding import Decoded, DecodingPool, decoded_each
 from pacs_agent.imaging.frames import Frame, frames_of
@@ -19,12 +20,15 @@ from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
 
 __all__ = [
     "AcceptedInput",
+    "AcquiredStudy",
+    "Contrast",
     "Decoded",
     "DecodingPool",
     "Frame",
     "HeaderFile",
     "Lattice",
     "Measured",
+    "Nulling",
     "OrderedSeries",
     "Plane",
     "Promise",
@@ -33,16 +37,19 @@ __all__ = [
     "SeriesChoice",
     "SeriesVerdict",
     "Slice",
+    "Stack",
     "Turn",
     "UnusableImages",
     "UnusableSeries",
     "UnusableSlice",
+    "Weighting",
     "canonical_normal",
     "choose_series",
     "decoded",
     "decoded_each",
     "frames_of",
     "grid_over",
+    "group_study",
     "hounsfield_units",
     "labels_on_source",
     "lattice_of",

@@ -1,0 +1,124 @@
+"""One frame with everything that decides into which stack it belongs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pacs_agent.imaging.acquisition.b_value import b_value_of
+from pacs_agent.imaging.acquisition.clock import acquired_at_s
+from pacs_agent.imaging.acquisition.component import component_of
+from pacs_agent.imaging.acquisition.contrast import contrast_of
+from pacs_agent.imaging.acquisition.elements import FrameElements, elements_of
+from pacs_agent.imaging.acquisition.terms import Answer, Component, Contrast, Nulling, Weighting
+from pacs_agent.imaging.acquisition.timing import Timing
+from pacs_agent.imaging.acquisition.weighting import description_of, nulling_by, weighting_of
+from pacs_agent.imaging.acquisition.words import Description
+from pacs_agent.imaging.frames import SLICE_CLASSES
+from pacs_agent.imaging.geometry import Orientation, Vector, is_orientation
+from pacs_agent.imaging.headers import HeaderFile
+from pacs_agent.imaging.refusal import UnusableSeries
+
+TEMPORAL = (
+    *("TemporalPositionIndex", "TemporalPositionIdentifier", "TemporalPositionTimeOffset", "TriggerTime"),
+    *("NominalCardiacTriggerDelayTime", "AcquisitionNumber"),
+)
+"""Attributes that number or time the phases of a series, the plainest first. PS3.3 C.8.3.1, C.7.6.16.2.2."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image, or one frame of it, that is in no stack, and why."""
+
+    header: HeaderFile
+    frame_number: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class AcquiredFrame:
+    """A frame with a place in the patient. Times in ms of the sequence, in s of the clock."""
+
+    header: HeaderFile
+    frame_number: int | None
+    series_instance_uid: str
+    modality: str
+    description: Description
+    position_mm: Vector
+    orientation: Orientation
+    size_px: tuple[int, int]
+    stack_id: str
+    """Stack ID of an Enhanced image. PS3.3 C.7.6.16.2.2."""
+    weighting: Answer[Weighting]
+    nulling: Answer[Nulling]
+    component: Answer[Component]
+    is_derived: bool
+    """Whether Image Type says DERIVED."""
+    contrast: Answer[Contrast]
+    b_value: Answer[float | None]
+    """In s/mm²."""
+    echo_number: int | None
+    timing: Timing
+    acquired_s: Answer[float | None]
+    temporal: tuple[float | None, ...]
+    """Values of TEMPORAL."""
+    instance_number: float
+
+
+def acquired_frames(header: HeaderFile) -> Iterator[AcquiredFrame | LeftOut]:
+    """The frames of a CT or MR image, or why they are no slices."""
+    dataset = header.dataset
+    whole = FrameElements(dataset)
+    modality = whole.text("Modality")
+    if whole.text("SOPClassUID") not in SLICE_CLASSES.get(modality, frozenset()):
+        yield LeftOut(header, None, f"no slice of CT or MR: its modality is {modality or 'not given'}")
+        return
+    try:
+        elements = list(elements_of(dataset))
+    except UnusableSeries as error:
+        yield LeftOut(header, None, error.reason)
+        return
+    for frame in elements:
+        yield _acquired(header, frame, modality)
+
+
+def _acquired(header: HeaderFile, frame: FrameElements, modality: str) -> AcquiredFrame | LeftOut:
+    position, orientation = frame.numbers("ImagePositionPatient", 3), frame.numbers("ImageOrientationPatient", 6)
+    if position is None or orientation is None:
+        return LeftOut(header, frame.frame_number, "without ImagePositionPatient and ImageOrientationPatient no place")
+    x, y, z = position
+    directions: Orientation = (*orientation[:3], *orientation[3:])  # type: ignore[assignment]
+    if not is_orientation(directions):
+        return LeftOut(header, frame.frame_number, "ImageOrientationPatient is no pair of perpendicular unit vectors")
+    description, b_value = description_of(frame), b_value_of(frame)
+    weighting = weighting_of(frame, b_value.value) if modality == "MR" else _of_ct(frame)
+    echo_numbers = frame.values("EchoNumbers")
+    return AcquiredFrame(
+        header=header,
+        frame_number=frame.frame_number,
+        series_instance_uid=frame.text("SeriesInstanceUID"),
+        modality=modality,
+        description=description,
+        position_mm=(x, y, z),
+        orientation=directions,
+        size_px=(int(frame.number("Rows") or 0), int(frame.number("Columns") or 0)),
+        stack_id=frame.text("StackID"),
+        weighting=weighting,
+        nulling=nulling_by(frame) if modality == "MR" else Answer(Nulling.NONE, "CT nulls nothing"),
+        component=component_of(frame, description),
+        is_derived="DERIVED" in frame.frame_type,
+        contrast=contrast_of(frame, description),
+        b_value=b_value,
+        echo_number=int(frame.number("EchoNumbers") or 0) if len(echo_numbers) == 1 else None,
+        timing=Timing.of(frame),
+        acquired_s=acquired_at_s(frame),
+        temporal=tuple(frame.number(keyword) for keyword in TEMPORAL),
+        instance_number=frame.number("InstanceNumber") or 0.0,
+    )
+
+
+def _of_ct(frame: FrameElements) -> Answer[Weighting]:
+    """CT shows attenuation, but for the localizers of PS3.3 C.8.2.1.1.1 and the watching of a bolus."""
+    if "LOCALIZER" in frame.frame_type:
+        return Answer(Weighting.LOCALIZER, "the image type holds LOCALIZER")
+    if description_of(frame).weighting is Weighting.LOCALIZER:
+        return Answer(Weighting.LOCALIZER, f"SeriesDescription says {frame.text('SeriesDescription')}")
+    return Answer(Weighting.ATTENUATION, "Modality is CT")
