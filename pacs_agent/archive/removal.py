@@ -4,6 +4,7 @@ The transaction leaves a list of the files that are to go. Whoever dies before t
 row without its file never comes to be.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,7 +46,11 @@ TOKENS = "tokens"
 """Folder beside the archive's: `<encoder digest>/<first two of key>/<key>.npz`, as the reading's job says."""
 KEY_LISTS = "keys"
 """Folder among the tokens: `keys/<first two of digest>/<digest>.json` names the keys of the tokens of an instance."""
+SEGMENTED = "segmented"
+"""Folder of regions between the steps of jobs: `<SHA-256 of the Series Instance UID>-<digest>.npz`."""
 SWEPT_AT_ONCE = 500
+_BESIDE = (f"{TOKENS}/", f"{SEGMENTED}/")
+"""Where files lie that are made of instances and can be made again."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 log = get_log("archive")
@@ -75,7 +80,7 @@ def remove_study(
     even_undelivered: bool = False,
     received_before: datetime | None = None,
 ) -> Removed:
-    """Takes a study out of the archive, with one audit line: images, results, jobs, reviews and slice tokens.
+    """Takes a study out of the archive, with one audit line: images, results, jobs, reviews, slice tokens, regions.
 
     With `keep_results` only what was received goes, and what the agent and people said of it stays. A study with
     results that a destination does not have goes only with `even_undelivered`; `received_before` spares one that has
@@ -89,7 +94,8 @@ def remove_study(
         refuse_in_use(session, study, even_undelivered=even_undelivered)
         instances = _instances(session, study, only_received=keep_results)
         tokens = (*_token_files(session, study), *_token_files_ahead(archive, instances))
-        paths = list(dict.fromkeys((*_instance_files(session, study, instances), *tokens)))
+        regions = _region_files(archive, session, study)
+        paths = list(dict.fromkeys((*_instance_files(session, study, instances), *tokens, *regions)))
         _list_removed(session, paths)
         removed = _removed(study, instances)
         _remove_images(session, study, instances) if keep_results else _remove_all(session, study)
@@ -181,6 +187,14 @@ def _token_files_ahead(archive: Archive, instances: Iterable[Instance]) -> Itera
             yield from (f"{TOKENS}/{encoder}/{key[:2]}/{key}.npz" for encoder in encoders for key in keys)
 
 
+def _region_files(archive: Archive, session: Session, study: Study) -> Iterator[str]:
+    """Files of the regions that are kept of the study's series, also those of jobs that broke off."""
+    folder = archive.files.root.parent / SEGMENTED
+    for uid in session.scalars(select(Series.series_instance_uid).where(Series.study_pk == study.id)):
+        series = hashlib.sha256(uid.encode()).hexdigest()
+        yield from (f"{SEGMENTED}/{path.name}" for path in folder.glob(f"{series}-*.npz"))
+
+
 def _listed_keys(path: Path) -> set[str] | None:
     """The token keys of one instance; None when nothing was ever encoded of it, none when the list is damaged."""
     try:
@@ -264,7 +278,7 @@ def _take_away(archive: Archive, paths: Sequence[str]) -> int:
 def _is_over(archive: Archive, path: str) -> bool:
     """Whether nothing is left to do about a file: it is gone, or its instance has come again."""
     try:
-        if path.startswith(f"{TOKENS}/"):
+        if path.startswith(_BESIDE):
             (archive.files.root.parent / path).unlink(missing_ok=True)
             return True
         digest = path.rpartition("/")[2].removesuffix(".dcm")

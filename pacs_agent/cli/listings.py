@@ -113,6 +113,7 @@ def _job_row(job: Job) -> dict[str, Any]:
         "rule": job.rule,
         "pipeline": job.pipeline,
         "bundle": job.bundle,
+        "segmenter": job.segmenter,
         "priority": job.priority,
         "destinations": job.destinations,
         "supersedes": job.supersedes_id,
@@ -121,6 +122,7 @@ def _job_row(job: Job) -> dict[str, Any]:
         "finished_at": job.finished_at,
         "seconds": _seconds(job.started_at, job.finished_at),
         "error": job.error,
+        "lacks": job.lacks,
     }
 
 
@@ -191,7 +193,8 @@ def _delivery_row(delivery: Delivery) -> Row:
 
 def _print_job(facts: dict[str, Any]) -> None:
     out = console()
-    out.print(f"[bold]{facts['id']}[/]  {facts['state']}  {facts['percent']} %  {escape(facts['error'])}")
+    why = escape(facts["error"] or facts["lacks"])
+    out.print(f"[bold]{facts['id']}[/]  {facts['state']}  {facts['percent']} %  {why}")
     out.print(f"study {facts['study_instance_uid']}, rule {escape(facts['rule'])}, model {facts['bundle'] or '–'}")
     out.print(f"created {local_time(facts['created_at'])}, took {facts['seconds'] or '–'} s\n")
     print_rows(facts["steps"], as_json=False, columns=("name", "state", "attempts", "seconds", "detail"), empty="")

@@ -197,6 +197,7 @@ class Job(Base):
         Index("ix_jobs_state_priority", "state", "priority", "created_at"),
         Index("ix_jobs_study_created", "study_pk", "created_at", "pipeline", "state"),
         Index("ix_jobs_bundle_created", "bundle", "created_at", "id"),
+        Index("ix_jobs_segmenter_created", "segmenter", "created_at", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -211,7 +212,11 @@ class Job(Base):
     run: Mapped[int] = mapped_column(default=1)
     progress: Mapped[float] = mapped_column(default=0.0)
     error: Mapped[str] = mapped_column(Text, default="")
+    lacks: Mapped[str] = mapped_column(Text, default="")
+    """What its result lacks though it was made, and why, in sentences for people; empty when it lacks nothing."""
     bundle: Mapped[str] = mapped_column(String(128), default="")
+    segmenter: Mapped[str] = mapped_column(String(128), default="")
+    """Name and version of the model whose measurements its result has; empty when nothing was measured."""
     series_choice: Mapped[dict[str, Any] | None]
     reading: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

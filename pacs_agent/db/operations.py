@@ -35,7 +35,7 @@ class RemovedFile(Base):
     __tablename__ = "removed_files"
 
     path: Mapped[str] = mapped_column(String(255), primary_key=True)
-    """Below the folder of the data: `archive/...` or `tokens/...`."""
+    """Below the folder of the data: `archive/...`, `tokens/...` or `segmented/...`."""
     removed_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
 

@@ -16,7 +16,8 @@ class RecallRefused(ValueError):
 def recall(session: Session, name: str, version: str, *, reason: str, actor: str) -> ModelRecall:
     """Recalls a version of a model, with an audit line, in the caller's transaction.
 
-    All its results are marked from now on, and it reads no further study. Raises RecallRefused.
+    All results that it made, or measured for, are marked from now on, and it reads or segments no further study.
+    Raises RecallRefused.
     """
     if not reason.strip():
         raise RecallRefused("say why the version is recalled: everybody who sees one of its results will read it")

@@ -1,6 +1,7 @@
-"""Regions between two steps of a job: a packed file named by its digest, in a folder that is bounded.
+"""Regions between two steps of a job: a packed file named by its series and its digest, in a folder that is bounded.
 
-Nothing depends on a file being there: what is gone is segmented again.
+Nothing depends on a file being there: what is gone is segmented again. Those of a study that is removed go with it
+(`archive.removal`), which finds them by their series.
 """
 
 import hashlib
@@ -45,12 +46,12 @@ _LIST = TypeAdapter(tuple[_Facts, ...])
 
 
 class SegmentedStore:
-    """Regions under `<folder>/<digest>.npz`. Safe to use from several threads and processes."""
+    """Regions under `<folder>/<SHA-256 of the Series Instance UID>-<digest>.npz`. Safe for threads and processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def keep(self, regions: Sequence[SegmentedRegion]) -> str:
+    def keep(self, series_instance_uid: str, regions: Sequence[SegmentedRegion]) -> str:
         """Keeps regions; their digest. The oldest files go where there are too many. Raises OSError on a full disk."""
         packed = _packed(regions)
         digest = hashlib.sha256(packed).hexdigest()
@@ -59,16 +60,18 @@ class SegmentedStore:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(packed)
-            Path(draft).replace(self._path(digest))
+            Path(draft).replace(self._path(series_instance_uid, digest))
         finally:
             Path(draft).unlink(missing_ok=True)
         self._sweep()
         return digest
 
-    def load(self, digest: str, structures: Mapping[str, Structure]) -> tuple[SegmentedRegion, ...] | None:
+    def load(
+        self, series_instance_uid: str, digest: str, structures: Mapping[str, Structure]
+    ) -> tuple[SegmentedRegion, ...] | None:
         """The regions of a digest, or None when their file is gone or is not what it was."""
         try:
-            packed = self._path(digest).read_bytes()
+            packed = self._path(series_instance_uid, digest).read_bytes()
             if hashlib.sha256(packed).hexdigest() != digest:
                 return None
             return _unpacked(packed, structures)
@@ -91,8 +94,9 @@ class SegmentedStore:
                 found.append((state.st_mtime, state.st_size, path))
         return found
 
-    def _path(self, digest: str) -> Path:
-        return self.folder / f"{digest}.npz"
+    def _path(self, series_instance_uid: str, digest: str) -> Path:
+        series = hashlib.sha256(series_instance_uid.encode()).hexdigest()
+        return self.folder / f"{series}-{digest}.npz"
 
 
 def _packed(regions: Sequence[SegmentedRegion]) -> bytes:

@@ -71,12 +71,13 @@ class Segmenter:
         """
         with self.turns.job():
             regions = self._regions(series, progress or _ignore)
-        return Segmented(segmenter=self.bundle.digest, regions=self._store.keep(regions))
+        kept = self._store.keep(series.series_instance_uid, regions)
+        return Segmented(segmenter=self.bundle.digest, regions=kept)
 
     def segmentation(self, series: OrderedSeries, done: Segmented) -> Segmentation:
         """What was outlined; outlined again where it is not kept any more. Raises as `segment` does."""
         structures = {entry.key: entry.structure() for entry in self.bundle.manifest.structures}
-        regions = self._store.load(done.regions, structures)
+        regions = self._store.load(series.series_instance_uid, done.regions, structures)
         if regions is None:
             with self.turns.job():
                 regions = self._regions(series, _ignore)

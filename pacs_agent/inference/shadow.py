@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, ModelShadow, utc_now
 from pacs_agent.inference.activation import bundles_in_use, ensure_usable
-from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, load_bundle
+from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, load_any
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.ops import Outcome, audit
 
@@ -21,10 +21,15 @@ class ShadowRefused(ValueError):
 def start_shadow(folder: Path, settings: Settings, database: Database, *, actor: str) -> Bundle:
     """Lets an installed bundle read every study after the one in use, with an audit line.
 
-    Raises BundleRefused when its verification fails, also for a bundle that segments: its measurements would be
-    compared with nothing. ShadowRefused when it reads already.
+    Raises BundleRefused when its verification fails, ShadowRefused when it reads already, and for a bundle that
+    segments: a shadow is compared finding by finding, and a segmenter has none.
     """
-    bundle = load_bundle(folder, settings.inference.trusted_keys)
+    bundle = load_any(folder, settings.inference.trusted_keys)
+    if isinstance(bundle, SegmenterBundle):
+        raise ShadowRefused(
+            f"{name_of(bundle)} segments; a shadow is compared finding by finding, so it must be a model that reads. "
+            "Activate this one to use it, and roll back to end that"
+        )
     ensure_usable(bundle, settings, database)
     if any(one.digest == bundle.digest for one in bundles_in_use(settings, database).bundles):
         raise ShadowRefused(f"{name_of(bundle)} is in use; a shadow is another bundle, to compare it with")

@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session, aliased, defer
 
 from pacs_agent.assemble import image_digests, input_digest
@@ -15,14 +15,19 @@ AT_ONCE = 500
 """Jobs queued in one go: the rest is queued when people ask again, so that new studies never wait behind thousands."""
 
 
-def results_of(bundle: str) -> Select[Any]:
-    """The readings that a version of a model made; `bundle` is its name and version, as jobs call it."""
-    return select(Job).where(Job.bundle == bundle, Job.pipeline.not_in(OWN_PIPELINES), Job.state == JobState.DONE)
+def results_of(session: Session, bundle: str) -> Select[Any]:
+    """The readings that a version of a model made or measured for; `bundle` is its name and version, as jobs call it.
+
+    A name belongs to one task. So one index is asked, and the rows come in the order of time.
+    """
+    has_measured = session.scalar(select(exists().where(Job.segmenter == bundle)))
+    of_version = (Job.segmenter if has_measured else Job.bundle) == bundle
+    return select(Job).where(of_version, Job.pipeline.not_in(OWN_PIPELINES), Job.state == JobState.DONE)
 
 
 def count_to_read_again(session: Session, bundle: str) -> int:
     """How many readings of a version are the newest of their study."""
-    return session.scalar(select(func.count()).select_from(_newest(bundle).subquery())) or 0
+    return session.scalar(select(func.count()).select_from(_newest(session, bundle).subquery())) or 0
 
 
 def read_again(database: Database, bundle: str, *, actor: str) -> tuple[int, int]:
@@ -32,9 +37,8 @@ def read_again(database: Database, bundle: str, *, actor: str) -> tuple[int, int
     stay, as do their objects.
     """
     with database.writing() as session:
-        old = list(
-            session.scalars(_newest(bundle).options(defer(Job.reading)).order_by(Job.created_at.desc()).limit(AT_ONCE))
-        )
+        newest = _newest(session, bundle).options(defer(Job.reading)).order_by(Job.created_at.desc())
+        old = list(session.scalars(newest.limit(AT_ONCE)))
         queued = [job for job in (_queued(session, one) for one in old) if job is not None]
         session.add_all(queued)
         session.flush()
@@ -45,9 +49,9 @@ def read_again(database: Database, bundle: str, *, actor: str) -> tuple[int, int
     return len(queued), left
 
 
-def _newest(bundle: str) -> Select[Any]:
+def _newest(session: Session, bundle: str) -> Select[Any]:
     later = aliased(Job)
-    return results_of(bundle).where(~select(later.id).where(later.supersedes_id == Job.id).exists())
+    return results_of(session, bundle).where(~select(later.id).where(later.supersedes_id == Job.id).exists())
 
 
 def _queued(session: Session, old: Job) -> Job | None:

@@ -17,6 +17,10 @@ class JobFailed(PipelineError):
     """The job cannot go on and trying again would not help: a dead letter until people have changed something."""
 
 
+class NotMeasured(PipelineError):
+    """Segmenting failed, or what it gave is lost: the reading is told without measurements, and why."""
+
+
 class NothingToSay(PipelineError):
     """Nothing can be said of the study. That is a result: it is told in DICOM, with the reason.
 

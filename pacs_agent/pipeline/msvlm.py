@@ -37,9 +37,9 @@ from pacs_agent.inference import (
     uses_stamp,
 )
 from pacs_agent.ops import get_log
-from pacs_agent.pipeline.errors import JobFailed, NothingToSay
+from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
 from pacs_agent.pipeline.rehearsed import Rehearsed
-from pacs_agent.pipeline.segmenting import Segmenting, measured, segmenter_for
+from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
 from pacs_agent.results import (
     DocumentFacts,
@@ -52,6 +52,7 @@ from pacs_agent.results import (
     write_bytes,
 )
 
+NOT_MEASURED = "Segmentation failed: no measurements in this report."
 _FAILED_CODE = "model_failed"
 _DESCRIBED = ("select_series", "encode_missing", "read_study", "weigh_evidence")
 _NOT_REHEARSED = (NothingToSay, JobFailed, UnusableEvidence, UnusableImages, OSError)
@@ -139,33 +140,38 @@ class MsVlm:
         reading = self.described(earlier)
         evidence = [header.dataset for header in self._headers.read(_source_files(job, reading.series))]
         facts = _facts(job)
-        reading, outlined = measured(reading, self._outlined(earlier, reading.series), evidence, facts)
+        told = self._measured(earlier, reading, evidence, facts)
         files = (
-            Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(reading, evidence, facts))),
-            Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(reading, evidence, facts))),
-            *outlined,
+            Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(told.reading, evidence, facts))),
+            Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(told.reading, evidence, facts))),
+            *told.documents,
         )
-        return Documents(files, reading.model_dump(mode="json"))
+        return Documents(files, told.reading.model_dump(mode="json"), told.lacks)
 
-    def _outlined(self, earlier: Earlier, series: OrderedSeries) -> Segmentation | None:
-        """What was segmented; None where nothing was, or where it is gone with its segmenter."""
-        done = earlier.get("segment")
-        if not done:
-            return None
+    def _measured(
+        self, earlier: Earlier, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts
+    ) -> Told:
+        """The reading with what was measured; as it is where no segmenter looked, or where one did in vain."""
+        if "segment" not in earlier and "not_segmented" not in earlier:
+            return Told(reading)
         try:
-            return self._segmenting.outlined(self._segmenter(earlier), series, done)
-        except JobFailed as gone:
-            _log.warning("segmentation lost", reason=str(gone))
-            return None
+            return measured(reading, self._outlined(earlier, reading.series), evidence, facts)
+        except (NotMeasured, JobFailed) as why:
+            _log.warning("not measured", reason=str(why))
+            return Told(reading, lacks=f"{NOT_MEASURED} Reason: {why}")
+
+    def _outlined(self, earlier: Earlier, series: OrderedSeries) -> Segmentation:
+        """What was segmented. Raises NotMeasured, and JobFailed where the segmenter is gone."""
+        if "not_segmented" in earlier:
+            raise NotMeasured(earlier["not_segmented"])
+        return self._segmenting.outlined(self._segmenter(earlier), series, earlier["segment"])
 
     def _segmenter(self, earlier: Earlier) -> SegmenterBundle:
         self._bundles()
         known = (*self._found.segmenters, *self._found.segmenters_beside)
         found = next((bundle for bundle in known if bundle.digest == earlier["segmenter"]), None)
         if found is None:
-            raise JobFailed(
-                f"the segmenter {earlier['segmenter'][:12]} of this job is not installed any more; rerun it"
-            )
+            raise JobFailed(f"the segmenter {earlier['segmenter'][:12]} is recalled, or not installed any more")
         return found
 
     def compose_no_result(self, job: JobFacts, why: NothingToSay) -> Documents:

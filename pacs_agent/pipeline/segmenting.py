@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
@@ -16,8 +17,7 @@ from pacs_agent.inference import (
     StudyReading,
     Turns,
 )
-from pacs_agent.ops import get_log
-from pacs_agent.pipeline.errors import JobFailed
+from pacs_agent.pipeline.errors import JobFailed, NotMeasured
 from pacs_agent.pipeline.stages import Document, Progress
 from pacs_agent.results import (
     DocumentFacts,
@@ -31,7 +31,14 @@ from pacs_agent.results import (
 FOLDER = "segmented"
 """Folder in `data_dir` for regions between two steps."""
 
-_log = get_log("pipeline")
+
+@dataclass(frozen=True)
+class Told:
+    """A reading as it is told, the documents beside its reports, and what it lacks; nothing when it lacks nothing."""
+
+    reading: StudyReading
+    documents: tuple[Document, ...] = ()
+    lacks: str = ""
 
 
 class Segmenting:
@@ -51,13 +58,12 @@ class Segmenting:
         except (UnusableImages, InferenceError) as error:
             raise JobFailed(f"the series was not segmented: {error}") from error
 
-    def outlined(self, bundle: SegmenterBundle, series: OrderedSeries, done: str) -> Segmentation | None:
-        """What a step found; None where it is gone and cannot be made again, which must not hold up the reading."""
+    def outlined(self, bundle: SegmenterBundle, series: OrderedSeries, done: str) -> Segmentation:
+        """What a step found. Raises NotMeasured where it is gone and cannot be made again."""
         try:
             return self._segmenter(bundle).segmentation(series, Segmented.model_validate_json(done))
-        except (UnusableImages, InferenceError) as error:
-            _log.warning("segmentation lost", bundle=bundle.manifest.name, reason=str(error))
-            return None
+        except (UnusableImages, InferenceError, OSError) as error:
+            raise NotMeasured(f"the regions are not kept any more, and cannot be made again: {error}") from error
 
     def _segmenter(self, bundle: SegmenterBundle) -> Segmenter:
         with self._loading:
@@ -79,27 +85,22 @@ def segmenter_for(
     return next((one for one in segmenters if choose_series(own, one.accepts).chosen is not None), None)
 
 
-def measured(
-    reading: StudyReading, found: Segmentation | None, evidence: Sequence[Dataset], facts: DocumentFacts
-) -> tuple[StudyReading, tuple[Document, ...]]:
+def measured(reading: StudyReading, found: Segmentation, evidence: Sequence[Dataset], facts: DocumentFacts) -> Told:
     """The reading with what was measured, numbers in its sentences, and the segmentation object it refers to.
 
-    Where that object cannot be made of the source images, nothing is measured: a number must show what it is of.
+    Raises NotMeasured where that object cannot be made of the source images: a number must show what it is of.
     """
     try:
         documents = _segmentation_object(found, evidence, facts)
+        return Told(with_measurements(reading, found, evidence), documents)
     except UnusableEvidence as error:
-        _log.warning("no segmentation object", reason=str(error))
-        return reading, ()
-    if found is None:
-        return reading, ()
-    return with_measurements(reading, found, evidence), documents
+        raise NotMeasured(f"no segmentation object can be made of these images: {error}") from error
 
 
 def _segmentation_object(
-    found: Segmentation | None, evidence: Sequence[Dataset], facts: DocumentFacts
+    found: Segmentation, evidence: Sequence[Dataset], facts: DocumentFacts
 ) -> tuple[Document, ...]:
     """The segmentation object; none where nothing was outlined. Raises UnusableEvidence."""
-    if found is None or not found.regions:
+    if not found.regions:
         return ()
     return (Document(ObjectKind.SEGMENTATION, write_bytes(compose_segmentation(found, evidence, facts))),)

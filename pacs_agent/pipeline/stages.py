@@ -16,7 +16,10 @@ from pacs_agent.pipeline.errors import NothingToSay
 from pacs_agent.results import Predecessor
 
 Earlier: TypeAlias = Mapping[str, str]
-"""What the earlier steps of this job gave, by their names; `segmenter` has the digest of the one that was chosen."""
+"""What the earlier steps of this job gave, by their names.
+
+Where a segmenter was chosen, `segmenter` has its digest, and `not_segmented` why it failed where it did.
+"""
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how much is done and how much there is; raises JobStopped when the job is canceled."""
 
@@ -72,10 +75,14 @@ class Document:
 
 @dataclass(frozen=True)
 class Documents:
-    """What a job says: the files, and the reading as JSON where there is one."""
+    """What a job says: the files, and the reading as JSON where there is one.
+
+    `lacks`: what could not be said of it and why, in sentences for people; empty when nothing is missing.
+    """
 
     files: tuple[Document, ...]
     reading: dict[str, Any] | None = None
+    lacks: str = ""
 
 
 class Stages(Protocol):

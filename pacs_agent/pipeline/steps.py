@@ -15,7 +15,7 @@ from pacs_agent.pipeline.progress import StepProgress, end_step, reading_step
 from pacs_agent.pipeline.queue import suspension
 from pacs_agent.pipeline.review import ReviewDocuments
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages, kept
-from pacs_agent.pipeline.told import follow_up, header_of, reading_of
+from pacs_agent.pipeline.told import follow_up, header_of, measured_by, reading_of
 from pacs_agent.results import ObjectKind, Predecessor
 
 OVERTAKEN = "more images came before it was read; the study is read again when it is complete"
@@ -173,6 +173,7 @@ class Steps:
             if reading is not None and job.reading is None:
                 follow_up(session, job, reading, header)
             job.reading, job.error = documents.reading, reason
+            job.segmenter, job.lacks = measured_by(reading), documents.lacks
 
 
 def fail_job(session: Session, job: Job, reason: str) -> None:

@@ -84,22 +84,22 @@ class Story:
             earlier["weigh_evidence"] = _step("weigh_evidence", steps.weigh_evidence, job_id, run, earlier)
             if segmenter:
                 earlier["segmenter"] = segmenter
-                earlier["segment"] = self._segment(job_id, run, earlier)
+                earlier |= self._segment(job_id, run, earlier)
             _step("compose", steps.compose, job_id, run, earlier)
         except NothingToSay as why:
             _step("no_result", steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
 
-    def _segment(self, job_id: str, run: int, earlier: Earlier) -> str:
-        """What was outlined; nothing where that failed, which the step's row says."""
+    def _segment(self, job_id: str, run: int, earlier: Earlier) -> Earlier:
+        """What was outlined, as `segment`; where that failed why, as `not_segmented`. The step's row says so, too."""
         try:
-            return str(_step("segment", self.steps.segment, job_id, run, earlier))
+            return {"segment": str(_step("segment", self.steps.segment, job_id, run, earlier))}
         except JobStopped:
             raise
         except Exception as error:  # outermost of segmenting: whatever it was, the reading must not be lost
             reason = describe(_cause(error))
             log.error("not segmented", job=job_id, reason=reason, exc_info=error)
             _step("not_segmented", self.steps.not_segmented, job_id, reason)
-            return ""
+            return {"not_segmented": reason}
 
     def _write_review(self, job_id: str, run: int) -> None:
         _step("compose", self.steps.compose_review, job_id, run)

@@ -139,6 +139,8 @@ export interface Measurements {
   /** Absent where it is not known: in results read from SR. */
   model?: Model;
   regions: Region[];
+  /** Why the version of the segmenter was recalled; `reason` of the answer says it in words. */
+  recalled?: string | null;
 }
 
 /** A region that a segmenter outlined, and its measurements. */

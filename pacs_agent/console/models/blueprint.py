@@ -93,12 +93,12 @@ def _add_results(room: Room, database: Database) -> None:
         template="models-results.html",
         answer=ResultList,
         asked=ResultsAsked,
-        summary="The results that a version of a model made",
+        summary="The results that a version of a model made, or measured for",
     )
     def results(asked: ResultsAsked) -> ResultList:
         small = (defer(Job.reading), defer(Job.series_choice), joinedload(Job.study))
-        query = pipeline.results_of(f"{asked.name} {asked.version}").options(*small)
         with database.reading() as session:
+            query = pipeline.results_of(session, f"{asked.name} {asked.version}").options(*small)
             page = page_of(session, query, asked, by=Job.created_at, key=Job.id, row=lambda job: _result(job))
             later = select(Job.supersedes_id).where(Job.supersedes_id.in_([row.job_id for row in page.rows]))
             superseded = set(session.scalars(later))

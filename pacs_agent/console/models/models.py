@@ -133,7 +133,7 @@ class BundlePage(_Told):
     activations: tuple[Activated, ...]
     """Of all versions of this name, newest first."""
     results: int
-    """How many results it has made, counted up to 1000."""
+    """How many results it has made, or measured for, counted up to 1000."""
 
 
 Word = Annotated[str, Field(min_length=1, max_length=64, pattern=NO_NULL)]
@@ -172,7 +172,7 @@ class ResultShown(_Told):
 
 
 class ResultList(Page[ResultShown]):
-    """The results of a version of a model."""
+    """The results that a version of a model made, or measured for."""
 
     name: str
     version: str

@@ -172,5 +172,5 @@ def _accepts(bundle: AnyBundle) -> dict[str, str]:
 
 def _count_results(session: Session, bundle: str) -> int:
     """No more are counted than matters to a person."""
-    found = session.scalars(pipeline.results_of(bundle).with_only_columns(Job.id).limit(COUNTED))
+    found = session.scalars(pipeline.results_of(session, bundle).with_only_columns(Job.id).limit(COUNTED))
     return len(found.all())

@@ -17,6 +17,7 @@ _NARROWEST_PERCENT = 0.4
 _ROW = (
     *(Job.id, Job.study_pk, Job.state, Job.progress, Job.pipeline, Job.rule, Job.bundle, Job.priority),
     *(Job.destinations, Job.run, Job.error, Job.created_at, Job.started_at, Job.finished_at),
+    *(Job.segmenter, Job.lacks),
 )
 
 
@@ -42,10 +43,12 @@ def job_row(job: Job) -> JobRow:
         pipeline=job.pipeline,
         rule=job.rule,
         bundle=job.bundle,
+        segmenter=job.segmenter,
         priority=job.priority,
         destinations=job.destinations,
         run=job.run,
         error=job.error,
+        lacks=job.lacks,
         created_at=job.created_at,
         started_at=job.started_at,
         finished_at=job.finished_at,

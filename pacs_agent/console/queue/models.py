@@ -61,11 +61,15 @@ class JobRow(_Model):
     rule: str
     bundle: str
     """The model that read; empty while none was chosen."""
+    segmenter: str
+    """The model whose measurements the result has; empty when nothing was measured."""
     priority: int
     destinations: list[str]
     run: int
     """How often it was put into the queue."""
     error: str
+    lacks: str
+    """What the result lacks though it was made, and why; empty when it lacks nothing."""
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -1,14 +1,22 @@
 """The answer to "what is there of this study?": its state in words, the newest result, and the history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
+from pacs_agent.console.readings.measured import measurements_shown, recall_of_measurements
 from pacs_agent.console.readings.models import Earlier, Result, State, StudyAnswer
 from pacs_agent.console.readings.readings import Readings
-from pacs_agent.console.readings.reasons import NOT_SHOWN, why_arriving, why_of_job, why_unknown, why_without_job
+from pacs_agent.console.readings.reasons import (
+    NOT_SHOWN,
+    measured_by_recalled,
+    why_arriving,
+    why_of_job,
+    why_unknown,
+    why_without_job,
+)
 from pacs_agent.console.readings.result import result_of
 from pacs_agent.console.readings.stored import (
     JobKnown,
@@ -36,12 +44,14 @@ def study_answer(session: Session, archive: Archive, settings: Settings, reading
     told = next((job for job in jobs if job.told), None)
     reading = readings.of(session, told) if told else None
     state = _state(study, jobs, shown=reading is not None)
+    reason = why_arriving(settings) if study.state == StudyState.RECEIVING else _reason(jobs[0], state)
+    result = _result(session, told, reading) if told and reading else None
     return StudyAnswer(
         study_instance_uid=uid,
         state=state,
-        reason=why_arriving(settings) if study.state == StudyState.RECEIVING else _reason(jobs[0], state),
+        reason=" ".join(filter(None, (reason, *_shortfalls(told, result)))),
         job=job_now(session, jobs[0]),
-        result=_result(session, told, reading) if told and reading else None,
+        result=result,
         history=_history(jobs),
         review=current_review(session, told.id) if told else None,
     )
@@ -49,6 +59,14 @@ def study_answer(session: Session, archive: Archive, settings: Settings, reading
 
 def _reason(newest: JobKnown, state: State) -> str:
     return why_of_job(newest) or (NOT_SHOWN if state == State.NOT_APPLICABLE else "")
+
+
+def _shortfalls(told: JobKnown | None, result: Result | None) -> Iterator[str]:
+    """What the result that is shown lacks, and that its measurements are not to be relied on."""
+    if told is not None and result is not None:
+        yield told.lacks
+        if result.measurements is not None and result.measurements.recalled is not None:
+            yield measured_by_recalled(result.measurements)
 
 
 def _answer(uid: str, state: State, reason: str) -> StudyAnswer:
@@ -81,13 +99,15 @@ def _state(study: StudyKnown, jobs: Sequence[JobKnown], *, shown: bool) -> State
 
 def _result(session: Session, job: JobKnown, reading: StudyReading) -> Result:
     recall = recall_of(session, reading.bundle.name, reading.bundle.version)
+    numbers = instance_numbers(session, reading.series.series_instance_uid)
     return result_of(
         reading,
         job_id=job.id,
         run=job.run,
         created_at=made_at(session, job.id) or job.created_at,
-        instance_numbers=instance_numbers(session, reading.series.series_instance_uid),
+        instance_numbers=numbers,
         objects=documents_now(session, job.id),
+        measurements=measurements_shown(reading, numbers, recall_of_measurements(session, reading)),
         recalled=recall.reason if recall else None,
     )
 
@@ -101,7 +121,7 @@ def _history(jobs: Sequence[JobKnown]) -> tuple[Earlier, ...]:
             state=job.state,
             model=job.bundle,
             superseded=job.id in superseded,
-            reason=job.error,
+            reason=job.error or job.lacks,
         )
         for job in jobs
     )

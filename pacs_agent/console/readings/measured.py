@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.console.readings.models import Measurements, Model, RegionMeasured
 from pacs_agent.console.readings.stored import instance_numbers, reading_jobs, stored_reading
 from pacs_agent.imaging import Slice
-from pacs_agent.inference import StudyReading
+from pacs_agent.inference import StudyReading, recall_of
 from pacs_agent.inference.reading import MeasuredRegion
 from pacs_agent.results import stated_regions
 
@@ -18,13 +18,25 @@ def newest_measurements(session: Session, study_pk: int) -> Measurements | None:
     reading = stored_reading(session, told.id) if told else None
     if reading is None:
         return None
-    return measurements_shown(reading, instance_numbers(session, reading.series.series_instance_uid))
+    numbers = instance_numbers(session, reading.series.series_instance_uid)
+    return measurements_shown(reading, numbers, recall_of_measurements(session, reading))
 
 
-def measurements_shown(reading: StudyReading, numbers: Mapping[str, int | None]) -> Measurements | None:
+def recall_of_measurements(session: Session, reading: StudyReading) -> str | None:
+    """Why the segmenter that measured for a reading was recalled; None where it was not, or none did."""
+    if reading.measurements is None:
+        return None
+    model = reading.measurements.model
+    recall = recall_of(session, model.name, model.version)
+    return recall.reason if recall else None
+
+
+def measurements_shown(
+    reading: StudyReading, numbers: Mapping[str, int | None], recalled: str | None = None
+) -> Measurements | None:
     """What was measured, on the wire; None where no segmenter looked.
 
-    `numbers`: Instance Numbers by SOP Instance UID.
+    `numbers`: Instance Numbers by SOP Instance UID; `recalled`: why the segmenter was recalled.
     """
     measurements = reading.measurements
     if measurements is None:
@@ -35,7 +47,7 @@ def measurements_shown(reading: StudyReading, numbers: Mapping[str, int | None])
         _region(each, each.segment_number in stated, _image(slices[each.measured.diameter_slice], numbers))
         for each in measurements.regions
     )
-    return Measurements(model=Model(**measurements.model.model_dump()), regions=regions)
+    return Measurements(model=Model(**measurements.model.model_dump()), regions=regions, recalled=recalled)
 
 
 def _image(one: Slice, numbers: Mapping[str, int | None]) -> int | None:

@@ -188,6 +188,8 @@ class Measurements(_Frozen):
 
     model: Model
     regions: tuple[RegionMeasured, ...]
+    recalled: str | None
+    """Why this version of the segmenter was recalled: its measurements are not to be relied on. Null: it was not."""
 
 
 class Result(_Frozen):
@@ -204,7 +206,7 @@ class Result(_Frozen):
     impression: tuple[SentenceSaid, ...]
     evidence_method: str | None
     measurements: Measurements | None
-    """Null: no segmenter looked."""
+    """Null: no segmenter looked, or what it did is lost; `reason` says that."""
     objects: tuple[DocumentNow, ...]
     recalled: str | None
     """Why this version of the model was recalled: its results are not to be relied on. Null: it was not."""
@@ -228,7 +230,8 @@ class StudyAnswer(_Frozen):
     study_instance_uid: str
     state: State
     reason: str
-    """Why there is no result, or why the newest reading is not the one shown, and what to do. Else empty."""
+    """Why there is no result, or why the newest reading is not the one shown, and what to do. Then what the result
+    that is shown lacks, and whether what measured for it was recalled. Else empty."""
     job: JobNow | None
     """The newest reading job, also while an older result is shown."""
     result: Result | None

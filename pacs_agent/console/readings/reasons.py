@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
+from pacs_agent.console.readings.models import Measurements
 from pacs_agent.console.readings.stored import JobKnown, StudyKnown
 from pacs_agent.db import JobState, StudyState
 from pacs_agent.route import Decision, Explanation, NoAttributes, WrongRules, attributes_of_study, rules_in_force
@@ -56,6 +57,15 @@ def why_of_job(job: JobKnown) -> str:
     if job.state == JobState.QUEUED and not job.told:
         return "The study is waiting for its turn to be read."
     return ""
+
+
+def measured_by_recalled(measurements: Measurements) -> str:
+    """Of a result whose segmenter was recalled."""
+    model = measurements.model
+    return (
+        f"The measurements are by {model.name} {model.version}, which was recalled: do not rely on them. "
+        f"Reason: {measurements.recalled}"
+    )
 
 
 def _why_ignored(session: Session, archive: Archive, uid: str, study: StudyKnown) -> str:

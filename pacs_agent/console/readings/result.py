@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from pacs_agent.console.readings.measured import measurements_shown
 from pacs_agent.console.readings.models import (
     Coded,
     Evidence,
     Finding,
+    Measurements,
     Model,
     Result,
     SentenceSaid,
@@ -32,6 +32,7 @@ def result_of(
     created_at: datetime,
     instance_numbers: Mapping[str, int | None],
     objects: Iterable[DocumentNow],
+    measurements: Measurements | None,
     recalled: str | None = None,
 ) -> Result:
     """The result that a reading is on the wire. `instance_numbers` by SOP Instance UID, for people to recognise.
@@ -48,7 +49,7 @@ def result_of(
         sentences=_sentences(reading.sentences),
         impression=_sentences(reading.impression),
         evidence_method=reading.evidence_method,
-        measurements=measurements_shown(reading, instance_numbers),
+        measurements=measurements,
         objects=tuple(objects),
         recalled=recalled,
     )

@@ -41,6 +41,7 @@ class JobKnown:
     state: JobState
     progress: float
     error: str
+    lacks: str
     bundle: str
     supersedes_id: str | None
     created_at: datetime
@@ -64,6 +65,7 @@ _JOB_COLUMNS = (
     Job.state,
     Job.progress,
     Job.error,
+    Job.lacks,
     Job.bundle,
     Job.supersedes_id,
     Job.created_at,

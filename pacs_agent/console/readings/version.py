@@ -22,7 +22,7 @@ _LAST_RECEIVED = case((Study.state == StudyState.RECEIVING, None), else_=Study.l
 """While images arrive nothing is told of each."""
 _QUERIES: tuple[Executable, ...] = (
     select(_UID, Study.state, Study.state_reason, _LAST_RECEIVED).where(_ASKED),
-    _JOBS.add_columns(Job.id, Job.state, Job.run, Job.progress, Job.error, Job.finished_at).order_by(Job.id),
+    _JOBS.add_columns(Job.id, Job.state, Job.run, Job.progress, Job.error, Job.lacks, Job.finished_at).order_by(Job.id),
     _JOBS.join(Job.steps).add_columns(JobStep.id, JobStep.state, JobStep.attempts, JobStep.detail).order_by(JobStep.id),
     _JOBS.join(Job.results)
     .outerjoin(ResultObject.deliveries)

@@ -103,7 +103,7 @@ def _images(session: Session, pks: Sequence[int]) -> dict[int, int]:
 
 
 def _newest_readings(session: Session, pks: Sequence[int]) -> dict[int, Any]:
-    columns = select(Job.study_pk, Job.id, Job.state, Job.error, Job.pipeline)
+    columns = select(Job.study_pk, Job.id, Job.state, Job.error, Job.lacks, Job.pipeline)
     jobs = columns.where(Job.study_pk.in_(pks), Job.pipeline.not_in(OWN_PIPELINES))
     return {job.study_pk: job for job in session.execute(jobs.order_by(Job.study_pk, Job.created_at, Job.id))}
 
@@ -130,5 +130,6 @@ def _row(study: Study, modalities: list[str], images: int, job: Any) -> StudyRow
         job=job.id if job else "",
         job_state=job.state if job else None,
         job_error=job.error if job else "",
+        job_lacks=job.lacks if job else "",
         last_received_at=study.last_received_at,
     )

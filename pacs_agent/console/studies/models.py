@@ -58,6 +58,8 @@ class StudyRow(_Model):
     """The newest reading; empty when there is none."""
     job_state: JobState | None
     job_error: str
+    job_lacks: str
+    """What its result lacks though it was made, and why; empty when it lacks nothing."""
     last_received_at: datetime
 
 

@@ -19,6 +19,7 @@ from pacs_agent.db import (
     QuarantinedInstance,
     Series,
     Study,
+    StudyState,
 )
 
 PAUSE_S = 30.0
@@ -63,6 +64,7 @@ def timeline_of(session: Session, study: Study, arrivals: Sequence[Arrival], job
         *map(_of_arrival, arrivals),
         *_associations(session, arrivals),
         *_quarantined(session, study),
+        *_waiting(study),
         *_read_ahead(session, study),
         *_commitment_of_sender(study),
         *_commitments(session, [one.job.id for one in jobs]),
@@ -103,6 +105,12 @@ def _quarantined(session: Session, study: Study) -> Iterator[Moment]:
     apart = select(QuarantinedInstance).where(QuarantinedInstance.study_instance_uid == study.study_instance_uid)
     for one in session.scalars(apart.limit(MOST_LINES)):
         yield Moment(at=one.received_at, what="instance kept apart", said=one.reason, by=one.source, kind="bad")
+
+
+def _waiting(study: Study) -> Iterator[Moment]:
+    """Why a study that is quiet is not complete yet."""
+    if study.state == StudyState.RECEIVING and study.state_reason:
+        yield Moment(at=study.last_received_at, what="waits", said=study.state_reason, kind="warning")
 
 
 def _read_ahead(session: Session, study: Study) -> Iterator[Moment]:
@@ -198,5 +206,6 @@ def _of_job(shown: JobShown) -> Iterator[Moment]:
             )
     if job.finished_at is not None:
         kind = "bad" if job.state == "failed" else "quiet" if job.state == "canceled" else "good"
-        what = f"job {job.state.replace('_', ' ')}"
-        yield Moment(at=job.finished_at, what=what, said=job.error, kind=kind, job=job.id)
+        what, said = f"job {job.state.replace('_', ' ')}", " ".join(filter(None, (job.error, job.lacks)))
+        kind = "warning" if kind == "good" and job.lacks else kind
+        yield Moment(at=job.finished_at, what=what, said=said, kind=kind, job=job.id)

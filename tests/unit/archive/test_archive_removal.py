@@ -21,11 +21,13 @@ from pacs_agent.db import (
     JobState,
     JobStep,
     ResultObject,
+    Series,
     StepState,
     Study,
     StudyState,
     utc_now,
 )
+from pacs_agent.inference.segmented_store import SegmentedStore
 from pacs_agent.inference.tokens import TokenCache
 from pacs_agent.receive import Intake
 
@@ -80,6 +82,21 @@ def test_nothing_of_a_removed_study_is_left(database: Database, archive: Archive
     with database.reading() as session:
         line = session.scalars(select(AuditEvent)).one()
     assert (line.action, line.subject, line.detail["reason"]) == ("study.removed", STUDY, "asked for")
+
+
+@pytest.mark.parametrize("keep_results", [False, True])
+def test_regions_of_its_series_go_at_once_and_no_others(
+    archive: Archive, database: Database, received: list[Path], keep_results: bool
+) -> None:
+    """Also those of a job that broke off between segmenting and composing: no row names them."""
+    store = SegmentedStore(archive.files.root.parent / removal.SEGMENTED)
+    with database.reading() as session:
+        (series,) = session.scalars(select(Series.series_instance_uid))
+    own, other = store.keep(series, ()), store.keep(f"{series}.1", ())
+    remove_study(archive, STUDY, actor="ada", keep_results=keep_results)
+    assert store.load(series, own, {}) is None
+    assert store.load(f"{series}.1", other, {}) == ()
+    assert "removed_files" not in rows(database)
 
 
 def test_results_may_stay(database: Database, archive: Archive, received: list[Path]) -> None:

@@ -106,6 +106,7 @@ def add_job(
     pipeline: str = "msvlm",
     supersedes: str | None = None,
     error: str = "",
+    **values: Any,
 ) -> str:
     """A job of a study, newer than all before it; with `content`, a reading, it has made an object. Its id."""
     number = next(_numbers)
@@ -122,6 +123,7 @@ def add_job(
             bundle="msvlm-thorax-demo 0.2.0",
             created_at=BEGIN + timedelta(minutes=number),
             reading=content,
+            **values,
         )
         if content is not None:
             job.results = [_made(number)]

@@ -160,6 +160,26 @@ def test_a_study_without_a_segmenter_has_no_measurements(client: FlaskClient, da
     assert "<h2>Measurements</h2>" not in client.get(f"/console/studies/{study}").text
 
 
+def test_a_report_without_the_measurements_it_should_have_says_so(client: FlaskClient, database: Database) -> None:
+    study, lacks = add_study(database), "Segmentation failed: no measurements in this report. it <stopped>"
+    before = add_job(database, study, JobState.DONE, content=READING)
+    etag = client.get(f"/api/v1/studies/{study}/result").headers["ETag"]
+    with database.writing() as session:
+        job = session.get_one(Job, before)
+        job.lacks, job.finished_at = lacks, job.created_at
+    response = client.get(f"/api/v1/studies/{study}/result")
+    assert response.headers["ETag"] != etag
+    assert (response.json["state"], response.json["reason"]) == ("ready", lacks)
+    assert response.json["history"][0]["reason"] == lacks
+    page = client.get(f"/api/v1/studies/{study}").json
+    assert page["study"]["job_lacks"] == page["jobs"][0]["job"]["lacks"] == lacks
+    assert [one["kind"] for one in page["timeline"] if one["said"] == lacks] == ["warning"]
+    for path in (f"studies/{study}", f"jobs/{before}", "jobs", "studies"):
+        assert "it &lt;stopped" in client.get(f"/console/{path}").text
+    add_job(database, study, JobState.QUEUED)
+    assert answer(client, study)["reason"] == f"The study is waiting for its turn to be read. {lacks}"
+
+
 def _series(told: dict[str, Any]) -> dict[str, Any]:
     """The series without the numbers that only an archive knows."""
     series = told["result"]["series"]

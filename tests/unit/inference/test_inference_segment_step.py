@@ -82,6 +82,7 @@ def test_a_phantom_is_outlined_on_its_own_slices(at_work: AtWork, tmp_path: Path
     job = at_work.read(files)
     assert job.state == "done", job.error
     assert at_work.step_names(job)[-2:] == ["segment", "compose"]
+    assert (job.segmenter, job.lacks) == ("tiny-segmenter 1.0", "")
     reading = StudyReading.model_validate(job.reading)
     lungs = {one.side: one.measured.volume_ml for one in reading.measurements.regions if one.structure == "lung"}
     (segmentation,) = at_work.stored(SegmentationStorage)
@@ -97,6 +98,7 @@ def test_without_a_segmenter_nothing_is_different(reading_only: AtWork, tmp_path
     job = reading_only.read(write_phantom(tmp_path / "phantom", 4.0))
     assert job.state == "done", job.error
     assert "segment" not in reading_only.agent.steps(job.id)
+    assert (job.segmenter, job.lacks) == ("", "")
     assert StudyReading.model_validate(job.reading).measurements is None
     assert reading_only.stored(SegmentationStorage) == []
     assert not (reading_only.agent.data_dir / "segmented").exists()
@@ -122,15 +124,33 @@ def test_so_does_one_that_fails_as_nobody_thought_of(
     _told_without_measurements(at_work, tmp_path, "no memory left")
 
 
+def test_so_does_one_whose_masks_are_lost(at_work: AtWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ModelFailed("segmenter", "it stopped later")
+
+    monkeypatch.setattr(Segmenter, "segmentation", fail)
+    job = _told_without(at_work, tmp_path, "it stopped later")
+    assert at_work.agent.steps(job.id)["segment"].state == StepState.DONE
+
+
 def _told_without_measurements(at_work: AtWork, tmp_path: Path, reason: str) -> None:
-    job = at_work.read(write_phantom(tmp_path / "phantom", 4.0))
-    assert job.state == "done", job.error
+    job = _told_without(at_work, tmp_path, reason)
     step = at_work.agent.steps(job.id)["segment"]
     assert step.state == StepState.FAILED
     assert reason in step.detail
+
+
+def _told_without(at_work: AtWork, tmp_path: Path, reason: str) -> Job:
+    """The job of a study whose report went out without measurements; it says so, and why."""
+    job = at_work.read(write_phantom(tmp_path / "phantom", 4.0))
+    assert job.state == "done", job.error
+    assert job.lacks.startswith("Segmentation failed: no measurements in this report.")
+    assert reason in job.lacks
+    assert job.segmenter == ""
     assert StudyReading.model_validate(job.reading).measurements is None
     assert len(at_work.stored(Comprehensive3DSRStorage)) == 1
     assert at_work.stored(SegmentationStorage) == []
+    return job
 
 
 def test_masks_that_are_gone_are_made_again(at_work: AtWork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

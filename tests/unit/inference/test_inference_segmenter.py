@@ -87,9 +87,9 @@ def test_the_store_is_bounded(segmenter: Segmenter, tmp_path: Path, monkeypatch:
     (path,) = store.folder.iterdir()
     long_ago_s = time.time() - segmented_store.KEPT_S - 60
     os.utime(path, (long_ago_s, long_ago_s))
-    fewer = store.keep(regions[:1])
-    assert [one.name for one in store.folder.iterdir()] == [f"{fewer}.npz"]
+    fewer = store.keep("1.2.3", regions[:1])
+    assert [one.name.partition("-")[2] for one in store.folder.iterdir()] == [f"{fewer}.npz"]
     monkeypatch.setattr(segmented_store, "MOST_BYTES", path.stat().st_size if path.exists() else 600)
-    last = store.keep(regions[1:2])
+    last = store.keep("1.2.3", regions[1:2])
     assert last not in (fewer, done.regions)
     assert len(list(store.folder.iterdir())) <= 1

@@ -12,7 +12,7 @@ from tiny_segmenter import PATCH, write_segmenter, write_segmenter_manifest, wri
 from pacs_agent import inference
 from pacs_agent.config import Settings
 from pacs_agent.db import Database
-from pacs_agent.inference import BundleRefused, SegmenterBundle, load_any, load_bundle, verify
+from pacs_agent.inference import BundleRefused, SegmenterBundle, ShadowRefused, load_any, load_bundle, verify
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def test_a_name_belongs_to_one_task(folder: Path, here: Settings, database: Data
 
 
 def test_no_shadow_of_a_segmenter(folder: Path, here: Settings, database: Database) -> None:
-    with pytest.raises(BundleRefused, match="one that reads is needed"):
+    with pytest.raises(ShadowRefused, match=r"tiny-segmenter 1\.0 segments.* must be a model that reads\. Activate"):
         inference.start_shadow(folder, here, database, actor="me")
 
 
