@@ -40,12 +40,15 @@ class FrameElements:
     def __init__(self, dataset: Dataset, frame_number: int | None = None) -> None:
         self.dataset = dataset
         self.frame_number = frame_number
+        self._known: dict[str, tuple[str, ...]] = {}
         self._groups: tuple[Dataset, ...] = () if frame_number is None else _groups(dataset, frame_number)
 
     def values(self, keyword: str) -> tuple[str, ...]:
         """The values as text, none when it is missing."""
-        each = (_values(holder, keyword) for holder in self._holders(keyword))
-        return next((found for found in each if found), ())
+        if keyword not in self._known:
+            each = (_values(holder, keyword) for holder in self._holders(keyword))
+            self._known[keyword] = next((found for found in each if found), ())
+        return self._known[keyword]
 
     def text(self, keyword: str) -> str:
         """The values joined by a backslash."""

@@ -42,7 +42,6 @@ _IMAGE_TYPES: tuple[tuple[Weighting, frozenset[str]], ...] = (
 _FLAGS = (
     ("TimeOfFlightContrast", "YES", Weighting.TIME_OF_FLIGHT),
     ("PhaseContrast", "YES", Weighting.FLOW),
-    ("AngioFlag", "Y", Weighting.TIME_OF_FLIGHT),
 )
 _TECHNIQUES = frozenset(
     {
@@ -58,9 +57,11 @@ def weighting_of(frame: FrameElements, b_value: float | None) -> Answer[Weightin
     stated = _by_description(frame)
     coded = _by_code(frame, b_value)
     if coded is not None:
-        return _noting(coded, stated)
+        return _map_of(coded, stated, frame) or _noting(coded, stated)
     if stated is not None and stated.value in _TECHNIQUES:
         return stated
+    if stated is None and frame.text("AngioFlag").upper() == "Y" and not frame.text("ContrastBolusAgent"):
+        return Answer(Weighting.TIME_OF_FLIGHT, "AngioFlag is Y, and no contrast agent is named")
     timed = weighting_by_timing(Timing.of(frame))
     if timed is not None and timed.certainty is Certainty.SURE:
         return _noting(timed.answer, stated)
@@ -135,6 +136,18 @@ def _by_code(frame: FrameElements, b_value: float | None) -> Answer[Weighting] |
     if b_value:
         return Answer(Weighting.DIFFUSION, f"its b-value is {b_value:g} s/mm²")
     return None
+
+
+def _map_of(
+    coded: Answer[Weighting], stated: Answer[Weighting] | None, frame: FrameElements
+) -> Answer[Weighting] | None:
+    """The map that a description names, of images that are derived from diffusion: they keep b-value and contrast."""
+    maps = (Weighting.ADC, Weighting.MAP)
+    if coded.value is not Weighting.DIFFUSION or stated is None or stated.value not in maps:
+        return None
+    if "DERIVED" not in frame.frame_type:
+        return None
+    return Answer(stated.value, f"{stated.reason} of a derived image, and {coded.reason}")
 
 
 def _is_t1_flair(timing: Timing) -> bool:

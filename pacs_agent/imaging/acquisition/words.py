@@ -48,8 +48,15 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
         Weighting.LOCALIZER,
         _words(
             *(r"\w*locali[sz]er\w*", r"loc\d*", r"lokali\w*", r"\w*scouts?", r"survey\w*", r"3 ?-?pl(?:ane)?", r"plan"),
-            *(r"planung\w*", r"topogram\w*", r"surview", r"scanogram\w*", r"scano", r"cal(?:ibration)?", r"kalib\w*"),
-            *(r"ref ?-?scan", r"coilsurvey", r"shim\w*", r"field ?-?map\w*", r"b[01] ?-?map\w*", r"smart ?prep"),
+            *(r"planung\w*", r"topogram\w*", r"surview", r"scanogram\w*", r"scano", r"cal(?:ib\w*)?", r"kalib\w*"),
+            *(
+                r"(?:ref|pre) ?-?scan",
+                r"coilsurvey",
+                r"shim\w*",
+                r"field ?-?map\w*",
+                r"b[01] ?-?map\w*",
+                r"smart ?prep",
+            ),
             *(r"(?:pre)?monitoring", r"bolus ?-?track\w*", r"sure ?start", r"test ?-?bolus", r"timing ?-?bolus"),
             *(r"care ?bolus", r"bolus ?-?timing", r"tracker", r"locator", r"patient protocol", r"dose report"),
         ),
@@ -69,6 +76,7 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
                 r"fractional ani\w*",
                 r"tensor\w*",
                 r"(?:t1|t2|t2\*|r2\*) ?-?map\w*",
+                r"r2 ?-?star\w*",
                 r"molli\w*",
                 r"k-?trans\w*",
                 r"iauc\w*",
@@ -86,7 +94,7 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
             ),
         ),
     ),
-    (Weighting.ADC, _words(r"[dr]?adc\d*(?: ?-?map\w*)?", r"adc\w*", r"apparent ?diff\w*")),
+    (Weighting.ADC, _words(r"[drs]?adc\d*(?: ?-?map\w*)?", r"adc\w*", r"apparent ?diff\w*")),
     (
         Weighting.DIFFUSION,
         _words(
@@ -101,7 +109,14 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
                 r"ivim\w*",
                 r"zoomit",
             ),
-            *(r"muse", r"ssh ?-?dw", r"dw", r"calc ?-?b ?-?val\w*", r"bval\w*", r"(?:calc ?-?)?b ?=? ?-?\d{2,4}[ts]?"),
+            *(
+                r"muse",
+                r"ssh ?-?dw",
+                r"dw",
+                r"calc ?-?b ?-?val\w*",
+                r"b ?-?val\w*",
+                r"(?:calc ?-?)?b ?=? ?-?\d{2,4}[ts]?",
+            ),
         ),
     ),
     (Weighting.TIME_OF_FLIGHT, _words(r"tof\w*", r"\dd ?tof", r"inflow\w*", r"time of flight")),
@@ -109,7 +124,7 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
         Weighting.FLOW,
         _words(
             *(r"[234]d ?-?pc", r"pc ?-?(?:flow|angio|mra|cine|venc|2d|3d)", r"pca", r"phase ?-?contrast", r"venc\d*"),
-            *(r"flow(?! ?-?comp)", r"q-?flow", r"velocity"),
+            *(r"flow(?! ?-?comp)", r"q-?flow", r"qf", r"velocity"),
         ),
     ),
     (
@@ -119,8 +134,8 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
                 r"tru ?-?fi\w*",
                 r"true ?-?fisp",
                 r"fiesta\w*",
-                r"b-?ffe\w*",
-                r"b-?tfe\w*",
+                r"b[ -]?ffe\w*",
+                r"b[ -]?tfe\w*",
                 r"balanced",
                 r"(?:b|true ?)?ssfp",
             ),
@@ -179,7 +194,7 @@ _IMPLIED: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
                 r"dce\w*",
                 r"bliss",
                 r"dual ?-?echo",
-                r"(?:in|out|opp) ?-?phase",
+                r"(?:in|out|opp(?:osed)?)(?: of)? ?-?phase",
                 r"ffe",
             ),
             *(r"tfe", r"ce ?-?mra", r"mra", r"angio\w*", r"4d ?-?trak\w*", r"freeze ?-?frame", r"ir-?spgr"),
@@ -194,11 +209,13 @@ _BEFORE = _words(
         r"pre ?-?(?:contrast|gd|km|kontrast\w*)\w*",
         r"nativ\w*",
         r"ohne ?(?:km|kontrast\w*|$)",
-        r"o ?km",
+        r"o\.? ?km",
     ),
     *(r"w ?o(?! ?(?:fs|fat))", r"without(?! ?(?:fs|fat))", r"non ?-?(?:con\w*|enh\w*|ce)", r"noncon\w*", r"unenhanced"),
     *(r"plain", r"vor ?km", r"prekm", r"mask", r"maske"),
 )
+_WITH_AND_WITHOUT = _words(r"w(?:ith)? (?:and )?w(?:ith)? ?o(?:ut)?", r"mit (?:und|u) ohne")
+"""Of an examination with both, which says nothing of one series."""
 _BEFORE_SIGN = re.compile(r"(?<![a-z0-9])(?:c-|-c)(?= |$)")
 _AFTER = _words(
     *(
@@ -209,7 +226,7 @@ _AFTER = _words(
         r"dotarem",
         r"primovist",
     ),
-    *(r"ce", r"cemra", r"contrast", r"kontrast\w*", r"enhanced", r"arteri\w*", r"art", r"ven(?:ö|oe|o)s\w*", r"venous"),
+    *(r"ce", r"cemra", r"contrast", r"kontrast\w*", r"enhanced", r"arteri\w*", r"art", r"ven(?:ö|oe|o)s\w*", r"ven"),
     *(
         r"porto?-?\w*ven\w*",
         r"portal\w*",
@@ -255,7 +272,7 @@ _DIXON_PARTS: tuple[tuple[Component, re.Pattern[str]], ...] = (
 _B_VALUES = re.compile(
     r"(?<!\w)(?:calc ?-?)?b(?: ?-?val\w*)? ?=? ?-?(\d{1,4})((?:[ +-]+b?=?(?:0|\d{2,4})(?![\w.]))*)[ts]?(?!\w)"
 )
-_DWI_NUMBER = re.compile(r"(?:dwi|diff\w*) ?-?(\d{3,4})(?![a-z0-9])")
+_DWI_NUMBERS = re.compile(r"(?:dwi|diff\w*) ?-?(\d{3,4}|\d{1,4}(?: \d{2,4})+)(?![\w.])")
 _PHASE = _words(
     r"(?:post|dyn|phase|ph|pass|dynamic|messung)[ -]?(\d{1,2})(?:st|nd|rd|th)?(?! ?(?:min|sec|s\b))(?:of\d+)?"
 )
@@ -306,6 +323,8 @@ def nulling_of(*, fat: bool, fluid: bool) -> Nulling:
 
 
 def _contrast(words: str) -> Contrast | None:
+    if _WITH_AND_WITHOUT.search(words):
+        return None
     if _BEFORE.search(words) or _BEFORE_SIGN.search(words):
         return Contrast.BEFORE
     return Contrast.AFTER if _AFTER.search(words) or _AFTER_SIGN.search(words) else None
@@ -327,7 +346,7 @@ def _b_values(words: str) -> tuple[int, ...]:
     for match in _B_VALUES.finditer(words):
         found |= {int(match[1]), *(int(number) for number in re.findall(r"\d+", match[2]))}
     if not found:
-        found = {int(number) for number in _DWI_NUMBER.findall(words)}
+        found = {int(number) for listed in _DWI_NUMBERS.findall(words) for number in listed.split()}
     return tuple(sorted(found))
 
 

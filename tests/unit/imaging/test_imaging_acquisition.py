@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from imaging_slices import CTImageStorage, headers, saved, stack
 from mr_acquisitions import (
@@ -38,6 +38,7 @@ def only(*parts: list[Dataset]) -> Stack:
     return found
 
 
+DERIVED = {"ImageType": ["DERIVED", "SECONDARY"]}
 INVERTED = {"ScanningSequence": ["SE", "IR"]}
 
 
@@ -57,7 +58,6 @@ INVERTED = {"ScanningSequence": ["SE", "IR"]}
         (VIBE | {"ScanningSequence": ["GR", "IR"], "FlipAngle": 9, "InversionTime": 900}, Weighting.T1, Nulling.NONE),
         (VIBE | {"EchoTime": 20, "RepetitionTime": 28}, Weighting.T2_STAR, Nulling.NONE),
         (VIBE | {"SequenceVariant": ["SS", "SK"], "FlipAngle": 55}, Weighting.BALANCED, Nulling.NONE),
-        (VIBE | {"AngioFlag": "Y"}, Weighting.TIME_OF_FLIGHT, Nulling.NONE),
         (EPI | {"DiffusionBValue": 800.0}, Weighting.DIFFUSION, Nulling.NONE),
         (EPI | {"ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "ADC", "ND"]}, Weighting.ADC, Nulling.NONE),
         (EPI | {"ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "TRACEW"]}, Weighting.DIFFUSION, Nulling.NONE),
@@ -80,6 +80,15 @@ def test_attributes_alone(attributes: dict[str, Any], weighting: Weighting, null
         (VIBE | {"FlipAngle": 8}, "tfl_3d PD ref_tra", Weighting.PROTON_DENSITY, "SeriesDescription"),
         (VIBE | {"FlipAngle": 14, "RepetitionTime": 800}, "", Weighting.PROTON_DENSITY, "most likely by GR with"),
         (VIBE | {"FlipAngle": 9}, "", Weighting.T1, "most likely by GR with echo time 1.8 ms"),
+        (
+            EPI | DERIVED | {"DiffusionBValue": 800.0},
+            "ADC map",
+            Weighting.ADC,
+            "ADC map of a derived image, and its b-value",
+        ),
+        (EPI | {"DiffusionBValue": 800.0}, "DWI + ADC", Weighting.DIFFUSION, "though SeriesDescription says"),
+        (VIBE | {"AngioFlag": "Y"}, "", Weighting.TIME_OF_FLIGHT, "AngioFlag is Y"),
+        (VIBE | {"FlipAngle": 6, "AngioFlag": "Y", "ContrastBolusAgent": "Gd"}, "", Weighting.T1, "most likely by GR"),
         (VIBE, "localizer", Weighting.LOCALIZER, "SeriesDescription says localizer"),
         (VIBE, "TOF_3D", Weighting.TIME_OF_FLIGHT, "SeriesDescription says TOF_3D"),
         (EPI | {"AcquisitionContrast": "DIFFUSION"}, "t2_tse", Weighting.DIFFUSION, "AcquisitionContrast is DIFFUSION"),
@@ -369,6 +378,7 @@ MALFORMED = ("1e400", "NaN", "x", "", "1\\2", "-3")
         st.sampled_from(MALFORMED),
     )
 )
+@settings(max_examples=40)
 def test_malformed_values_never_raise(values: dict[str, str]) -> None:
     datasets = mr_stack(2, **T2_TSE)
     for keyword, value in values.items():
