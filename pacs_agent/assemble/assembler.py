@@ -1,7 +1,7 @@
 """Watches the studies that receive, and completes those that are complete. One to a worker; call it again and again."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import update
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
 from pacs_agent.assemble.announced import Announcements
-from pacs_agent.assemble.completion import Completion, conclude
+from pacs_agent.assemble.completion import Completion, conclude, say
 from pacs_agent.assemble.grown import (
     Grown,
     Receiving,
@@ -21,7 +21,7 @@ from pacs_agent.assemble.grown import (
 )
 from pacs_agent.assemble.quiet import QuietWatch
 from pacs_agent.assemble.source import Ask, SourceCounts
-from pacs_agent.assemble.verdict import Act, Announced, Facts, Limits, expected, weigh
+from pacs_agent.assemble.verdict import Act, Announced, Facts, Limits, expected, waits_for_sender, weigh
 from pacs_agent.config import AssembleSettings
 from pacs_agent.db import Database, Study
 
@@ -31,6 +31,9 @@ READ_AT_ONCE = 200
 """Studies whose newest images are looked into for counts in one pass."""
 RULES_AGAIN_S = 30.0
 """After this time a study that waits for what a rule expects is shown to the rules again: they may have changed."""
+
+StillOpen = Callable[[Collection[str]], Mapping[str, str]]
+"""Of these studies those of which an open association brought the newest instance: by which peer."""
 
 
 @dataclass
@@ -44,6 +47,9 @@ class _Known:
     announcements: Announcements = field(default_factory=Announcements)
     announced: Announced | None = None
     rules_due_s: float = 0.0
+    waits: str = ""
+    """Why it is kept, in words for people: the association that brought it is still open."""
+    was_open: bool = False
 
 
 class Assembler:
@@ -56,11 +62,13 @@ class Assembler:
         settings: AssembleSettings,
         ask: Ask | None = None,
         watch: QuietWatch | None = None,
+        still_open: StillOpen = lambda _studies: {},
     ) -> None:
         self.database = database
         self.archive = archive
         self.limits = Limits(settings.quiet_s, settings.settle_s)
         self._watch = watch or QuietWatch()
+        self._still_open = still_open
         self._monotonic = self._watch.monotonic
         is_asked = ask is not None and settings.ask_source == "auto"
         self._sources = SourceCounts(ask, settings.settle_s, self._monotonic) if ask and is_asked else None
@@ -85,7 +93,8 @@ class Assembler:
         self._next_quiet_s = self._monotonic() + min((one for one in left_s if one > 0), default=math.inf)
         self._ask_sources()
         known = [self._known[one.study_instance_uid] for one in receiving if one.study_instance_uid in self._known]
-        facts = [(one, self._facts(one, quiet[one.seen.study_instance_uid])) for one in known]
+        peers = self._still_open([uid for uid, quiet_for_s in quiet.items() if quiet_for_s >= self.limits.quiet_s])
+        facts = [(one, self._facts(one, quiet[one.seen.study_instance_uid], peers)) for one in known]
         self._write_expected(facts)
         concluded = [self._concluded(one, found) for one, found in facts]
         return [completion for completion in concluded if completion is not None]
@@ -120,7 +129,7 @@ class Assembler:
             known = self._known.setdefault(one.study_instance_uid, _Known(one))
             if known.grown != counts[one.pk]:
                 known.grown, known.grown_s = counts[one.pk], now_s
-            known.seen, known.rules_due_s = one, 0.0
+            known.seen, known.rules_due_s, known.was_open = one, 0.0, False
         self._look_into([self._known[one.study_instance_uid] for one in changed], session)
 
     def _look_into(self, changed: Sequence[_Known], session: Session) -> None:
@@ -146,7 +155,7 @@ class Assembler:
                 self._sources.want(uid, known.source, known.grown.received, known.grown_s)
         self._sources.begin()
 
-    def _facts(self, known: _Known, quiet_for_s: float) -> Facts:
+    def _facts(self, known: _Known, quiet_for_s: float, peers: Mapping[str, str]) -> Facts:
         seen, at_source, trouble = known.seen, None, ""
         if self._sources:
             at_source, trouble = self._sources.known(seen.study_instance_uid, known.grown_s)
@@ -158,15 +167,27 @@ class Assembler:
             at_source=at_source,
             source_trouble=trouble,
             commitment_by_now=asked_at is not None and asked_at >= seen.last_received_at,
+            still_open=peers.get(seen.study_instance_uid, ""),
+            was_open=known.was_open,
         )
 
     def _concluded(self, known: _Known, facts: Facts) -> Completion | None:
         now_s = self._monotonic()
-        if now_s < known.rules_due_s or weigh(facts, self.limits).act is Act.WAIT:
+        if now_s < known.rules_due_s:
+            return None
+        verdict = weigh(facts, self.limits)
+        if verdict.act is Act.WAIT:
+            self._say_why(known, verdict.words if waits_for_sender(facts, self.limits) else "")
             return None
         completion, look_again_s = conclude(self.database, self.archive, known.seen, facts, self.limits)
         known.rules_due_s = now_s + min(look_again_s, RULES_AGAIN_S)
         return completion
+
+    def _say_why(self, known: _Known, words: str) -> None:
+        """Keeps why a study waits for its sender, once; and strikes it out when an image came after all."""
+        if words != known.waits:
+            say(self.database, known.seen, words)
+            known.waits, known.was_open = words, bool(words)
 
     def _write_expected(self, facts: Iterable[tuple[_Known, Facts]]) -> None:
         """Keeps the counts that are known, where they are others than those kept: in one transaction for all."""

@@ -52,7 +52,7 @@ def conclude(
     """
     decision, missing, verdict = _with_rules(database, archive, study, facts, limits)
     if verdict.act is Act.WAIT:
-        _say(database, study, verdict.words)
+        say(database, study, verdict.words)
         left_s = (one.wait_at_most_s - facts.quiet_for_s for one in missing)
         return None, min((one for one in left_s if one > 0), default=math.inf)
     return _complete(database, study.study_instance_uid, AGENT, decision, verdict, study.last_received_at), 0.0
@@ -126,7 +126,7 @@ def _missing(decision: Decision) -> dict[str, Missing]:
     }
 
 
-def _say(database: Database, seen: Receiving, words: str) -> None:
+def say(database: Database, seen: Receiving, words: str) -> None:
     """Keeps why a study waits, for people."""
     with database.writing() as session:
         study = session.get(Study, seen.pk, with_for_update=True)

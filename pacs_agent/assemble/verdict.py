@@ -1,12 +1,16 @@
 """Whether a study is complete, and by which sign: facts in, a verdict with its words out. No clock, no database.
 
 A count can only shorten the wait for the quiet time, never lengthen it: a peer may count objects that it does not send
-or that the agent does not take. What lengthens it is only what a rule expects.
+or that the agent does not take. What lengthens it is what a rule expects, and for a while that the association which
+brought the newest image is still open.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
+
+OPEN_TIMES = 4
+"""An association that is still open lengthens the quiet time to so many times itself, not more."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,10 @@ class Facts:
     """Why the source could not be asked; empty when nobody is there to ask."""
     commitment_by_now: bool = False
     """Its sender asked for storage commitment after the newest image, and all of it was committed."""
+    still_open: str = ""
+    """The peer, AE@address, whose association brought its newest instance and is still open."""
+    was_open: bool = False
+    """The end of such an association was waited for."""
     missing: tuple[Missing, ...] = ()
     """Of the rules that match; they are asked when everything else says that the study is complete."""
 
@@ -65,6 +73,11 @@ class Limits:
 
     quiet_s: float
     settle_s: float
+
+    @property
+    def open_s(self) -> float:
+        """After so long without an image an association that is still open counts as if it had ended, in seconds."""
+        return OPEN_TIMES * self.quiet_s
 
 
 class Act(StrEnum):
@@ -89,7 +102,7 @@ def weigh(facts: Facts, limits: Limits) -> Verdict:
     sign = _count_in_images(facts) or _count_at_source(facts, limits) or _commitment(facts, limits)
     sign = sign or _quiet(facts, limits)
     if not sign:
-        return Verdict(Act.WAIT, _so_far(facts))
+        return Verdict(Act.WAIT, f"{_open_still(facts, limits)}{_so_far(facts)}")
     return _with_rules(facts, Verdict(Act.COMPLETE, sign))
 
 
@@ -126,10 +139,31 @@ def _commitment(facts: Facts, limits: Limits) -> str:
     return f"its sender asked for storage commitment after the last of {facts.received} instances"
 
 
+def waits_for_sender(facts: Facts, limits: Limits) -> bool:
+    """Whether a study that has been quiet for long enough waits for the association that brought it to end."""
+    return bool(facts.still_open) and limits.quiet_s <= facts.quiet_for_s < limits.open_s
+
+
 def _quiet(facts: Facts, limits: Limits) -> str:
-    if facts.quiet_for_s < limits.quiet_s:
+    """A sender that keeps its association open may look for the next image yet."""
+    if facts.quiet_for_s < limits.quiet_s or waits_for_sender(facts, limits):
         return ""
-    return f"nothing came for {limits.quiet_s:g} s; {_so_far(facts)}"
+    if facts.still_open:
+        words = f"{limits.open_s:g} s, though the association of {facts.still_open} that brought them is still open"
+    else:
+        ended = ", and the association that brought them has ended" if facts.was_open else ""
+        words = f"{limits.quiet_s:g} s{ended}"
+    return f"nothing came for {words}; {_so_far(facts)}"
+
+
+def _open_still(facts: Facts, limits: Limits) -> str:
+    """Why a study that is quiet waits; nothing where it is not quiet."""
+    if not waits_for_sender(facts, limits):
+        return ""
+    return (
+        f"nothing came for {limits.quiet_s:g} s, but the association of {facts.still_open} that brought the newest "
+        f"instance is still open; its end is waited for until {limits.open_s:g} s after that instance; "
+    )
 
 
 def _so_far(facts: Facts) -> str:

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from dbos import DBOS, DBOSConfig
@@ -30,6 +31,7 @@ from pacs_agent.pipeline.stages import Stages, StagesFactory
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.pipeline.workers import DeathWatch, Heartbeat
 from pacs_agent.pipeline.workflow import Story, register_queues
+from pacs_agent.receive import still_open
 
 WORKFLOW_VERSION = "1"
 """Version of the workflows' shape: only workers of the same take up unfinished jobs. Raise it with the shape."""
@@ -56,7 +58,8 @@ class WorkerProcess:
         self.fenced = False
         self._pipelines = pipelines
         ask = SourceQuery(self.database, settings)
-        self._assembler = Assembler(self.database, self.archive, settings.assemble, ask)
+        is_open = partial(still_open, settings.data_dir)
+        self._assembler = Assembler(self.database, self.archive, settings.assemble, ask, still_open=is_open)
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._ahead: ReadAhead | None = None

@@ -27,6 +27,7 @@ from pacs_agent.receive.refusal import (
     ReusedUID,
 )
 from pacs_agent.receive.run import run_receive
+from pacs_agent.receive.slots import still_open
 from pacs_agent.receive.store import Tally, serve_store
 
 __all__ = [
@@ -53,4 +54,5 @@ __all__ = [
     "report_address",
     "run_receive",
     "serve_store",
+    "still_open",
 ]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from pacs_agent.receive.bulk_store import C_STORE_RQ, Nowhere, answer, not_authorised, receive_instance
 from pacs_agent.receive.intake import Intake
+from pacs_agent.receive.places import Place
 from pacs_agent.receive.services import (
-    RESOURCE_LIMITATION,
     UNRECOGNISED_OPERATION,
     AssociationFacts,
     ServiceAnswer,
@@ -23,6 +23,8 @@ from pacs_agent.receive.wire.fragments import ReleaseRequested
 
 LARGEST_REQUEST_BYTES = 8 << 20
 """Data set of a request to a service that is not C-STORE: 50,000 instances in a storage commitment."""
+READ_TO_NOWHERE_TIMES = 8
+"""A larger one is read to nowhere and answered, up to so many times as much; then the association is aborted."""
 MOST_FINISHING = 4
 """Threads of one association that sync while the next image is read."""
 
@@ -38,6 +40,8 @@ class Offer:
     most_object_bytes: int
     at_a_time: int
     """Operations that the peer may have under way."""
+    place: Place
+    """What the association brings is noted there."""
 
 
 class Request:
@@ -56,7 +60,9 @@ class Request:
 
     def advance(self, count: int) -> None:
         """So many bytes were put there."""
-        if not self.too_large:
+        if self.too_large:
+            self._bytes.clear()
+        else:
             self._bytes += self._piece[:count]
 
     @property
@@ -105,12 +111,16 @@ class Attendance:
 
     def _store(self, message: Message, pool: ThreadPoolExecutor | None) -> None:
         offer = self._offer
+        offer.place.begins()
         arriving = receive_instance(
             self._association, message, offer.intake, offer.facts.source, offer.most_object_bytes
         )
 
         def finish() -> None:
-            self._association.respond(message, answer(message, arriving, offer.intake, self._tally))
+            response = answer(message, arriving, offer.intake, self._tally)
+            if arriving.refusal is None:
+                offer.place.brought(self._tally.study_instance_uid)
+            self._association.respond(message, response)
 
         if pool is None:
             finish()
@@ -126,12 +136,10 @@ class Attendance:
             self._answer(message, ServiceAnswer.of(UNRECOGNISED_OPERATION))
             return
         data_set, command = self._data_set(message), message.command.data_set()
-        if data_set.too_large:
-            self._answer(message, ServiceAnswer.of(RESOURCE_LIMITATION, "the data set of the request is too large"))
-            return
         request = ServiceRequest(
             command=command,
-            data_set=data_set.encoded if message.command.has_data_set else None,
+            data_set=data_set.encoded if message.command.has_data_set and not data_set.too_large else None,
+            too_large=data_set.too_large,
             sop_class_uid=message.context.sop_class_uid,
             transfer_syntax_uid=message.context.transfer_syntax_uid,
             facts=self._offer.facts,
@@ -141,7 +149,7 @@ class Attendance:
     def _data_set(self, message: Message) -> Request:
         request = Request()
         if message.command.has_data_set:
-            self._association.read_data_set(message, request, 2 * LARGEST_REQUEST_BYTES)
+            self._association.read_data_set(message, request, READ_TO_NOWHERE_TIMES * LARGEST_REQUEST_BYTES)
         return request
 
     def _read_to_nowhere(self, message: Message) -> None:

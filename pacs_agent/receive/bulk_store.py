@@ -98,9 +98,10 @@ def answer(message: Message, arriving: Arriving, intake: Intake, tally: Tally) -
         size_bytes = arriving.incoming.size_bytes
         receipt = intake.finish(arriving.incoming)
     except Refusal as refusal:
+        arriving.refusal = refusal
         tally.refuse(refusal)
         return store_response(message.command, refusal.status, comment_of(refusal))
-    tally.count(receipt.outcome, size_bytes)
+    tally.count(receipt, size_bytes)
     return store_response(message.command, SUCCESS)
 
 

@@ -2,6 +2,10 @@
 
 A request is noted and answered at once; the worker looks at the archive and sends the result over an association of its
 own. A result is noted with the request of ours that it answers; whoever waits for it finds it there.
+
+A request that names too many instances is answered with a failure, which says that it is not processed (PS3.4
+J.3.2.1.3): its sender asks in parts. The parts cannot be made here, as one result names every instance of a request
+(J.3.3.1).
 """
 
 from collections.abc import Iterator
@@ -36,6 +40,8 @@ from pacs_agent.receive.services import (
 PUSH_MODEL, PUSH_MODEL_INSTANCE = str(StorageCommitmentPushModel), str(StorageCommitmentPushModelInstance)
 MOST_INSTANCES = 50_000
 """Of one request or result; as many fit into the largest data set of a service."""
+_ITEM = bytes.fromhex("feff00e0")
+"""Tag of an item, little endian: they are counted before an object is made of each (PS3.5 7.5)."""
 REQUEST_STORAGE_COMMITMENT = 1
 """Action Type ID, PS3.4 J.3.2."""
 ALL_COMMITTED, SOME_FAILED = 1, 2
@@ -72,7 +78,7 @@ def serve_commitment(request: ServiceRequest, database: Database) -> ServiceAnsw
     try:
         _check_target(request.command, "Requested")
         _check_type(request.command, "ActionTypeID", (REQUEST_STORAGE_COMMITMENT,), NO_SUCH_ACTION)
-        transaction_uid, wanted = asked_for(decoded(request.data_set, request.transfer_syntax_uid))
+        transaction_uid, wanted = asked_for(_content(request))
         with database.writing() as session:
             _note_request(session, request, transaction_uid, wanted)
     except NotTaken as refusal:
@@ -87,8 +93,7 @@ def serve_report(request: ServiceRequest, database: Database) -> ServiceAnswer:
     try:
         _check_target(request.command, "Affected")
         _check_type(request.command, "EventTypeID", (ALL_COMMITTED, SOME_FAILED), NO_SUCH_EVENT)
-        content = decoded(request.data_set, request.transfer_syntax_uid)
-        note_report(database, content, request.facts.calling_ae_title, request.facts.source)
+        note_report(database, _content(request), request.facts.calling_ae_title, request.facts.source)
     except NotTaken as refusal:
         return _refused(database, request, refusal, "commitment.report_refused")
     except SQLAlchemyError as error:
@@ -116,10 +121,18 @@ def note_report(database: Database, content: Dataset, ae_title: str, source: str
         _audit_report(session, row, source)
 
 
+def _content(request: ServiceRequest) -> Dataset:
+    if request.too_large:
+        raise _too_many()
+    return decoded(request.data_set, request.transfer_syntax_uid)
+
+
 def decoded(data_set: bytes | None, transfer_syntax_uid: str) -> Dataset:
     """The Action or Event Information of a request. Raises NotTaken."""
     if not data_set:
         raise NotTaken(NO_SUCH_ARGUMENT, "the request has no data set")
+    if data_set.count(_ITEM) > MOST_INSTANCES:
+        raise _too_many()
     try:
         content: Dataset = decode(BytesIO(data_set), transfer_syntax_uid == ImplicitVRLittleEndian, True)
     except UNREADABLE_FILE as error:
@@ -140,6 +153,10 @@ def told_in(content: Dataset) -> tuple[str, list[Reference], dict[str, int]]:
     return _transaction_of(content), _references(content, "ReferencedSOPSequence"), _failures(content)
 
 
+def _too_many() -> NotTaken:
+    return NotTaken(RESOURCE_LIMITATION, f"more than {MOST_INSTANCES} instances; ask in parts")
+
+
 def _references(content: Dataset, keyword: str) -> list[Reference]:
     """Class and instance of each item of a sequence, each once. Raises NotTaken."""
     return list(
@@ -150,8 +167,6 @@ def _references(content: Dataset, keyword: str) -> list[Reference]:
 def _items(content: Dataset, keyword: str) -> Iterator[Dataset]:
     try:
         items = content.get(keyword) or []
-        if len(items) > MOST_INSTANCES:
-            raise NotTaken(RESOURCE_LIMITATION, f"more than {MOST_INSTANCES} instances; ask in parts")
         for one in items:
             named = (one.get("ReferencedSOPClassUID"), one.get("ReferencedSOPInstanceUID"))
             one.get("FailureReason")  # decoded here, where what cannot be decoded is caught

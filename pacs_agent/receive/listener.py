@@ -228,9 +228,9 @@ class Listener:
             self._evenness.tell(len(self._callers))
 
     def _keep_house(self, house: House) -> None:
-        """What need not be done for each connection: where peers call from, and the sums of audit lines."""
+        """What need not be done for each connection: places, where peers call from, and the sums of audit lines."""
         while True:
-            for task in (partial(_know_peers, house), house.book.sum_up):
+            for task in (house.places.keep, partial(_know_peers, house), house.book.sum_up):
                 _tried(task)
             if self._stopping.wait(HOUSEKEEPING_S):
                 return

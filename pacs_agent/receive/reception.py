@@ -19,12 +19,12 @@ from pacs_agent.receive.doorway import Doorway, Visitor
 from pacs_agent.receive.hesitation import EMPTY_S, IN_VAIN_S, Hesitation
 from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.peers import note_refused, note_seen
-from pacs_agent.receive.places import Places
+from pacs_agent.receive.places import NoPlace, Place, Places
 from pacs_agent.receive.policy import Admission, AssociationPolicy, Rejection, Request
 from pacs_agent.receive.services import AssociationFacts, Services
 from pacs_agent.receive.store import Tally
 from pacs_agent.receive.wire.association import Association
-from pacs_agent.receive.wire.breach import Breach, PeerGone, ProbeOnly, TimeSpent
+from pacs_agent.receive.wire.breach import Breach, GaveWay, PeerGone, ProbeOnly, TimeSpent
 from pacs_agent.receive.wire.budget import Budget, TimeLimits
 from pacs_agent.receive.wire.negotiation import MOST_AT_A_TIME, Agreement, Titles, agree
 from pacs_agent.receive.wire.transport import Transport
@@ -152,15 +152,18 @@ class Reception:
         verdict = titles.objection or self._judged(facts)
         if isinstance(verdict, Rejection):
             return self._rejected(association, facts, verdict)
-        if full := self._house.places.take(facts.source, at_its_host=verdict.is_at_its_host):
-            return self._rejected(association, facts, Rejection(2, 3, 2, full))
+        places, interrupt = self._house.places, self._caller.interrupt
         try:
-            return self._admitted(association, titles, facts, verdict)
+            place = places.take(facts.source, at_its_host=verdict.is_at_its_host, interrupt=interrupt)
+        except NoPlace as full:
+            return self._rejected(association, facts, Rejection(2, 3, 2, str(full)))
+        try:
+            return self._admitted(association, titles, facts, verdict, place)
         finally:
-            self._house.places.give_back(facts.source)
+            places.give_back(place)
 
     def _admitted(
-        self, association: Association, titles: Titles, facts: AssociationFacts, admission: Admission
+        self, association: Association, titles: Titles, facts: AssociationFacts, admission: Admission, place: Place
     ) -> bool:
         supported = supported_contexts(may_echo=admission.may_echo, may_store=admission.may_store)
         most_at_a_time = 1 if self._caller.over_tls else MOST_AT_A_TIME  # OpenSSL cannot read and write at a time
@@ -171,10 +174,15 @@ class Reception:
             return self._aborted(association, breach)
         if isinstance(agreement, Rejection):
             return self._rejected(association, facts, agreement)
-        return self._attended(association, agreement, facts, admission)
+        return self._attended(association, agreement, facts, admission, place)
 
     def _attended(
-        self, association: Association, agreement: Agreement, facts: AssociationFacts, admission: Admission
+        self,
+        association: Association,
+        agreement: Agreement,
+        facts: AssociationFacts,
+        admission: Admission,
+        place: Place,
     ) -> bool:
         tally = Tally(facts.source)
         house = self._house
@@ -185,18 +193,24 @@ class Reception:
             services=house.services,
             most_object_bytes=house.settings.max_object_mb * MEGABYTE,
             at_a_time=agreement.at_a_time,
+            place=place,
         )
         try:
             association.accept(agreement)
             Attendance(association, offer, tally).serve()
         except Breach as breach:
-            self._ended(tally, end="aborted by us", reason=str(breach))
-            return self._aborted(association, breach)
+            return self._broken_off(association, tally, breach)
         except PeerGone as gone:
+            if place.gives_way:
+                return self._broken_off(association, tally, GaveWay())
             self._ended(tally, end="aborted", reason=str(gone))
             return False
         self._ended(tally, end=RELEASED)
         return True
+
+    def _broken_off(self, association: Association, tally: Tally, breach: Breach) -> bool:
+        self._ended(tally, end="aborted by us", reason=str(breach))
+        return self._aborted(association, breach)
 
     def _judged(self, facts: AssociationFacts) -> Admission | Rejection:
         """Without a database nobody can be known: rejected for now (PS3.8 9.3.4, transient)."""

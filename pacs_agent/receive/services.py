@@ -40,11 +40,13 @@ class ServiceRequest:
 
     command: Dataset
     data_set: bytes | None
-    """None when the command says that there is none."""
+    """None when the command says that there is none, and when it is too large."""
     sop_class_uid: str
     """Abstract syntax of the presentation context."""
     transfer_syntax_uid: str
     facts: AssociationFacts
+    too_large: bool = False
+    """It came with a data set larger than services take, of which nothing was kept."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ Services = Mapping[tuple[int, str], Service]
 """What answers a command field on a presentation context of a SOP class."""
 
 
-def serve_echo(_request: ServiceRequest) -> ServiceAnswer:
-    """C-ECHO (PS3.7 9.1.5): Success."""
+def serve_echo(request: ServiceRequest) -> ServiceAnswer:
+    """C-ECHO (PS3.7 9.1.5): Success. It has no data set."""
+    if request.too_large:
+        return ServiceAnswer.of(RESOURCE_LIMITATION, "the data set of the request is too large")
     return ServiceAnswer.of(SUCCESS)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pydicom.dataset import Dataset
 from pynetdicom.events import Event
 
-from pacs_agent.archive import EncodedInstance, Taken
+from pacs_agent.archive import EncodedInstance, Receipt, Taken
 from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.refusal import IdentityMismatch, Refusal
 
@@ -26,12 +26,15 @@ class Tally:
     reason: str = ""
     """Why the last one was refused."""
     received_bytes: int = 0
+    study_instance_uid: str = ""
+    """Of the newest instance that was taken."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def count(self, outcome: Taken, size_bytes: int) -> None:
+    def count(self, receipt: Receipt, size_bytes: int) -> None:
         """Counts an instance that was taken."""
         with self._lock:
-            self.taken[outcome] = self.taken.get(outcome, 0) + 1
+            self.taken[receipt.outcome] = self.taken.get(receipt.outcome, 0) + 1
+            self.study_instance_uid = receipt.study_instance_uid
             self.received_bytes += size_bytes
 
     def refuse(self, refusal: Refusal) -> None:
@@ -52,7 +55,7 @@ def serve_store(event: Event, intake: Intake, tally: Tally, study_instance_uid: 
     except Refusal as refusal:
         tally.refuse(refusal)
         return _status(refusal)
-    tally.count(receipt.outcome, len(sent.data_set))
+    tally.count(receipt, len(sent.data_set))
     return SUCCESS
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from pacs_agent.db import AuditEvent, CommitmentOwed, Instance, OwedState, Peer, Study, utc_now
 from pacs_agent.deliver import Vouching
-from pacs_agent.receive import Listener
+from pacs_agent.receive import Listener, attendance
 from tests.integration.studies_at_work import AgentFolder, tiny_ct
 from tests.peers import free_port
 
@@ -132,6 +132,22 @@ def test_all_are_safe(agent: AgentFolder, listener: Listener, vouching: Vouching
     assert owed(agent).state == OwedState.TOLD
     assert asked_at(agent) is not None, "an end mark of the study"
     assert vouching.answer_due() == 0
+
+
+def test_a_request_that_is_too_large_is_not_processed_and_its_peer_asks_in_parts(
+    agent: AgentFolder, listener: Listener, vouching: Vouching, asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attendance, "LARGEST_REQUEST_BYTES", 250)
+    refused = asker.ask(listener.port, asked_about(*slices(0, 1, 2)))
+    assert (refused.Status, refused.ErrorComment) == (0x0213, "more than 50000 instances; ask in parts")
+    assert vouching.answer_due() == 0
+    with agent.database.reading() as session:
+        line = session.scalars(select(AuditEvent).where(AuditEvent.action == "commitment.refused")).one()
+    assert line.detail["status"] == "0x0213"
+    for part in slices(0, 1, 2):
+        assert asker.ask(listener.port, asked_about(part)).Status == 0
+    vouching.answer_due()
+    assert [event_type for event_type, _ in asker.reports] == [1, 1, 1]
 
 
 def test_what_is_not_safe_is_named_with_its_reason(

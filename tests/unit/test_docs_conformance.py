@@ -22,6 +22,7 @@ from pacs_agent.archive import (
 )
 from pacs_agent.archive.dicomweb import dicomweb_blueprint
 from pacs_agent.archive.dicomweb.attributes import ATTRIBUTES
+from pacs_agent.assemble.verdict import OPEN_TIMES
 from pacs_agent.bring_in import MOST_FOUND
 from pacs_agent.bring_in import dimse as bring_in_dimse
 from pacs_agent.config import DimseTlsSettings, Settings
@@ -44,9 +45,10 @@ from pacs_agent.inference.reading import (
 from pacs_agent.inference.reading import Code as ReadingCode
 from pacs_agent.inference.segmented import Segmentation, SegmentedRegion, Structure
 from pacs_agent.ops.dicom_tls import CIPHER_SUITES, HANDSHAKE_TIMEOUT_S
-from pacs_agent.receive import Intake, commitment
+from pacs_agent.receive import Intake, attendance, commitment
 from pacs_agent.receive import refusal as refusals
 from pacs_agent.receive.contexts import SERVICE_TRANSFER_SYNTAXES
+from pacs_agent.receive.places import IDLE_S
 from pacs_agent.receive.services import MISTYPED_ARGUMENT, PROCESSING_FAILURE, RESOURCE_LIMITATION
 from pacs_agent.receive.store import NOT_AUTHORISED, SUCCESS
 from pacs_agent.receive.wire.negotiation import MOST_AT_A_TIME, SMALLEST_MAXIMUM_BYTES
@@ -341,6 +343,15 @@ def test_storage_commitment() -> None:
     reasons = [row.split("|")[1].strip() for row in rows("3.2.4 Storage Commitment as SCP")]
     assert reasons == [f"0x{reason:04X}" for reason in (commitment.NO_SUCH_INSTANCE, CLASS_INSTANCE_CONFLICT)]
     assert f"for {SAME_ASSOCIATION_S:g} s" in section("3.2.3 Storage Commitment as SCU")
+
+
+def test_associations_that_stay_open() -> None:
+    assert IDLE_S == 600
+    assert "for ten minutes at least, gives way" in section("3.1.1 Associations")
+    assert OPEN_TIMES == 4
+    assert "the quiet time is four times as long" in STATEMENT
+    aborted_mb = attendance.READ_TO_NOWHERE_TIMES * attendance.LARGEST_REQUEST_BYTES >> 20
+    assert f"One larger than {aborted_mb} MB is aborted" in section("3.1.5 Storage Commitment")
 
 
 def test_cipher_suites() -> None:

@@ -59,5 +59,13 @@ class Stopping(Breach):
         super().__init__("the listener stops", AbortReason.NOT_SPECIFIED, AbortSource.SERVICE_USER)
 
 
+class GaveWay(Breach):
+    """Another association needed the place of one that brought nothing for long."""
+
+    def __init__(self) -> None:
+        text = "places were short, and it had brought no instance for long"
+        super().__init__(text, AbortReason.NOT_SPECIFIED, AbortSource.SERVICE_USER)
+
+
 class PeerGone(Exception):
     """The connection ended, or the peer aborted: nobody is left to answer."""

@@ -1,7 +1,7 @@
 """Studies that receive: counted, asked for at their source, held, and completed by the sign that comes first."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,17 @@ class Agent:
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database, self.archive, self.clock = database, Archive(database, folder), Clock()
+        self.open: dict[str, str] = {}
+        """By which peer an open association brought the newest image of a study."""
         self.assembler = self.restarted()
 
     def restarted(self, ask: Source | None = None) -> Assembler:
         watch = QuietWatch(self.clock, self.clock.now)
-        self.assembler = Assembler(self.database, self.archive, AssembleSettings(), ask, watch)
+        self.assembler = Assembler(self.database, self.archive, AssembleSettings(), ask, watch, self._still_open)
         return self.assembler
+
+    def _still_open(self, studies: Collection[str]) -> Mapping[str, str]:
+        return {uid: peer for uid, peer in self.open.items() if uid in studies}
 
     def rules(self, text: str) -> None:
         with self.database.writing() as session:
@@ -221,6 +226,45 @@ def test_asking_can_be_turned_off(agent: Agent) -> None:
     agent.receive(range(2))
     assert assembler.complete() == []
     assert source.asked == []
+
+
+def test_an_association_that_is_still_open_is_waited_for_and_the_study_says_so(agent: Agent) -> None:
+    uid = agent.receive(range(2))
+    agent.open[uid] = "CT1@10.0.0.7"
+    assert agent.after(29) == []
+    assert agent.study().state_reason == ""
+    assert agent.after(1) == []
+    assert "association of CT1@10.0.0.7 that brought the newest instance is still open" in agent.study().state_reason
+    assert agent.after(15) == []
+    agent.open.clear()
+    (completion,) = agent.after(0.5)
+    assert completion.complete_by.startswith("nothing came for 30 s, and the association that brought them has ended")
+
+
+def test_an_association_that_never_ends_does_not_hold_a_study_for_ever(agent: Agent) -> None:
+    agent.open[agent.receive(range(2))] = "CT1@10.0.0.7"
+    assert agent.after(119) == []
+    (completion,) = agent.after(1)
+    assert completion.complete_by.startswith("nothing came for 120 s, though the association of CT1@10.0.0.7")
+
+
+def test_an_image_that_comes_after_all_strikes_out_that_it_was_waited_for(agent: Agent) -> None:
+    agent.open[agent.receive(range(2))] = "CT1@10.0.0.7"
+    assert agent.after(31) == []
+    assert "still open" in agent.study().state_reason
+    agent.receive(range(2, 3))
+    with agent.database.writing() as session:  # the fake clock is ahead of the wall clock that the archive reads
+        session.execute(update(Study).values(last_received_at=agent.clock.now()))
+    assert agent.after(1) == []
+    assert agent.study().state_reason == ""
+    agent.open.clear()
+    (completion,) = agent.after(30)
+    assert completion.complete_by.startswith("nothing came for 30 s; 3 instances came")
+
+
+def test_an_open_association_does_not_hold_up_a_count(agent: Agent) -> None:
+    agent.open[agent.receive(range(2), NumberOfStudyRelatedInstances=2)] = "CT1@10.0.0.7"
+    assert len(agent.after(0.5)) == 1
 
 
 def test_storage_commitment_after_the_last_image_is_the_end(agent: Agent) -> None:

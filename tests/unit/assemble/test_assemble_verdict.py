@@ -38,6 +38,13 @@ def act(facts: Facts) -> Act:
         (Facts(60, 2, commitment_by_now=True), True, "storage commitment after the last of 60 instances"),
         (Facts(60, 1.9, commitment_by_now=True), False, "60 instances came"),
         (Facts(47, 29, Announced(60, True), commitment_by_now=True), False, "47 of 60 instances came"),
+        (Facts(60, 29, still_open="CT1@10.0.0.7"), False, "60 instances came, and no count is known"),
+        (Facts(60, 30, still_open="CT1@10.0.0.7"), False, "the association of CT1@10.0.0.7 that brought the newest"),
+        (Facts(60, 119, still_open="CT1@10.0.0.7"), False, "its end is waited for until 120 s after that instance"),
+        (Facts(60, 120, still_open="CT1@10.0.0.7"), True, "nothing came for 120 s, though the association of CT1@"),
+        (Facts(60, 45, was_open=True), True, "nothing came for 30 s, and the association that brought them has ended"),
+        (Facts(60, 0.1, Announced(60, True), still_open="CT1@10.0.0.7"), True, "the images themselves announce"),
+        (Facts(60, 2, commitment_by_now=True, still_open="CT1@10.0.0.7"), True, "storage commitment after the last"),
     ],
 )
 def test_the_first_sign_that_holds_decides_and_says_so(facts: Facts, complete: bool, words: str) -> None:
@@ -74,6 +81,8 @@ FACTS = st.builds(
     | st.builds(SourceCount, st.integers(0, 80), st.just("C-FIND"), st.floats(0, 10), st.booleans()),
     source_trouble=st.sampled_from(["", "no answer"]),
     commitment_by_now=st.booleans(),
+    still_open=st.sampled_from(["", "CT1@10.0.0.7"]),
+    was_open=st.booleans(),
     missing=st.lists(
         st.builds(
             Missing,
@@ -100,6 +109,15 @@ def test_time_alone_never_takes_a_verdict_back(facts: Facts, more_s: float) -> N
     later = replace(facts, quiet_for_s=facts.quiet_for_s + more_s)
     if act(facts) is not Act.WAIT:
         assert act(later) is act(facts)
+
+
+@given(FACTS)
+def test_an_open_association_changes_nothing_but_when_the_quiet_time_is_over(facts: Facts) -> None:
+    closed = replace(facts, still_open="")
+    if not LIMITS.quiet_s <= facts.quiet_for_s < LIMITS.open_s:
+        assert act(facts) is act(closed)
+    elif act(closed) is Act.WAIT:
+        assert act(facts) is Act.WAIT
 
 
 @given(FACTS)

@@ -1,5 +1,6 @@
 """Action and Event Information as hostile peers send them: understood, or refused with a status."""
 
+import tracemalloc
 from io import BytesIO
 
 import pytest
@@ -9,7 +10,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
-from pacs_agent.receive.commitment import NotTaken, asked_for, decoded, told_in
+from pacs_agent.receive import commitment
+from pacs_agent.receive.attendance import LARGEST_REQUEST_BYTES
+from pacs_agent.receive.commitment import MOST_INSTANCES, NotTaken, asked_for, decoded, told_in
 
 SYNTAXES = (str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian))
 
@@ -55,6 +58,36 @@ def test_failures_without_a_reason_are_failures() -> None:
     content = information(1)
     content.FailedSOPSequence = information(1).ReferencedSOPSequence
     assert told_in(content)[2] == {"1.2.0": 0x0110}
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_as_many_as_are_taken_and_not_one_more(monkeypatch: pytest.MonkeyPatch, syntax: str) -> None:
+    monkeypatch.setattr(commitment, "MOST_INSTANCES", 3)
+    assert len(asked_for(decoded(encoded(information(3), syntax), syntax))[1]) == 3
+    with pytest.raises(NotTaken, match="ask in parts") as refusal:
+        decoded(encoded(information(4), syntax), syntax)
+    assert refusal.value.status == 0x0213
+
+
+def test_as_many_as_are_taken_fit_into_the_largest_request() -> None:
+    item = information(1)
+    item.TransactionUID = "1." + "2" * 62
+    item.ReferencedSOPSequence[0].ReferencedSOPClassUID = "1." + "2" * 62
+    item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID = "1." + "2" * 62
+    of_one_bytes = len(encoded(item))
+    item.ReferencedSOPSequence.append(item.ReferencedSOPSequence[0])
+    of_two_bytes = len(encoded(item))
+    assert of_one_bytes + (MOST_INSTANCES - 1) * (of_two_bytes - of_one_bytes) < LARGEST_REQUEST_BYTES
+
+
+def test_a_million_empty_items_cost_no_memory() -> None:
+    items = bytes.fromhex("0800 9911 ffffffff") + bytes.fromhex("feff 00e0 00000000") * 1_000_000
+    tracemalloc.start()
+    with pytest.raises(NotTaken):
+        decoded(items, SYNTAXES[0])
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 1 << 20
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

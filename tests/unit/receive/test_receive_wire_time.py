@@ -1,21 +1,18 @@
-"""Time, places and audit lines that a peer may have, under a clock that the test moves, and over real sockets."""
+"""Time that a peer may have, the doorway, and audit lines, under a clock that the test moves, and over real sockets."""
 
 import os
 import socket
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from pacs_agent.db import AuditEvent, Database, Peer
-from pacs_agent.ops.open_count import ASSOCIATIONS, told_count
 from pacs_agent.receive.audit_book import LINES_A_MINUTE, MINUTE_S, AuditBook
 from pacs_agent.receive.doorway import Doorway, Visitor, registered_networks
-from pacs_agent.receive.places import PLACES, PlaceLimits, Places
 from pacs_agent.receive.wire.breach import PeerGone, Stopping, TimeSpent
 from pacs_agent.receive.wire.budget import Budget, TimeLimits
 from pacs_agent.receive.wire.stream import Stream
@@ -141,9 +138,6 @@ def test_bodies_and_heads_over_a_real_socket(ends: tuple[socket.socket, socket.s
     sender.join()
 
 
-# places
-
-
 def due(one: socket.socket) -> Transport:
     """A transport as it is over TLS: the socket's own timeout."""
     over = transport(one)
@@ -188,38 +182,6 @@ def test_dripping_what_is_due_ends(ends: tuple[socket.socket, socket.socket]) ->
     assert time.monotonic() - began_s < 5
     stop.set()
     sender.join()
-
-
-def test_places_are_limited_in_all_for_a_peer_and_by_a_reserve(tmp_path: Path) -> None:
-    places = Places(tmp_path, PlaceLimits(in_all=8, per_peer=3))
-    assert [bool(places.take("A@1", at_its_host=False)) for _ in range(4)] == [False, False, False, True]
-    assert [bool(places.take(f"B@{n}", at_its_host=False)) for n in range(4)] == [False, False, False, True]
-    assert "kept for peers with a registered host" in places.take("C@1", at_its_host=False)
-    assert [bool(places.take(f"K@{n}", at_its_host=True)) for n in range(3)] == [False, False, True]
-    assert told_count(tmp_path / ASSOCIATIONS) == 8
-    places.give_back("K@0")
-    assert places.take("K@9", at_its_host=True) == ""
-    places.close()
-    assert told_count(tmp_path / ASSOCIATIONS) == 0
-
-
-def test_places_of_two_processes_are_counted_together_and_those_of_the_dead_are_free(tmp_path: Path) -> None:
-    places = Places(tmp_path, PlaceLimits(in_all=2, per_peer=2))
-    reader, writer = os.pipe()
-    if (child := os.fork()) == 0:
-        other = Places(tmp_path, PlaceLimits(in_all=2, per_peer=2))
-        other.take("A@1", at_its_host=True)
-        os.write(writer, b"\0")
-        time.sleep(60)
-        os._exit(0)
-    os.read(reader, 1)
-    assert places.take("A@1", at_its_host=True) == ""
-    assert "2 associations are open" in places.take("B@1", at_its_host=True)
-    os.kill(child, 9)
-    os.waitpid(child, 0)
-    assert places.take("B@1", at_its_host=True) == ""
-    places.close()
-    assert (tmp_path / PLACES).stat().st_size == 0
 
 
 # doorway
