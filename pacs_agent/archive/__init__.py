@@ -6,6 +6,7 @@ prove they are on disk, files and headers, DICOMweb (`archive.dicomweb`). What m
 """
 
 from pacs_agent.archive.archive import Archive, Content
+from pacs_agent.archive.arrived import confirms
 from pacs_agent.archive.errors import ArchiveError, ContentConflict, NotArchived, StorageFailure
 from pacs_agent.archive.files import DigestFiles
 from pacs_agent.archive.header import (
@@ -60,6 +61,7 @@ __all__ = [
     "StudyInUse",
     "Taken",
     "came",
+    "confirms",
     "instance_header",
     "keep_archive",
     "part10_head",

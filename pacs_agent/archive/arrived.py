@@ -16,11 +16,14 @@ def has_arrived(session: Session) -> ColumnElement[bool]:
     what it merely took may be gone, and what we hold is then the only one. A destination that was removed can confirm
     nothing any more.
     """
-    confirming = [row.name for row in session.scalars(select(Destination)) if _confirms(row.settings)]
+    confirming = [row.name for row in session.scalars(select(Destination)) if confirms(row.settings)]
     stored = and_(Delivery.state == DeliveryState.STORED, Delivery.destination.not_in(confirming))
     return or_(Delivery.state == DeliveryState.CONFIRMED, stored)
 
 
-def _confirms(settings: Mapping[str, Any]) -> bool:
-    """Older rows have `query: true` for what is `confirm: query` today."""
+def confirms(settings: Mapping[str, Any]) -> bool:
+    """Whether a destination is set to confirm what it took.
+
+    Older rows have `query: true` for what is `confirm: query` today.
+    """
     return settings.get("confirm", "none") != "none" or bool(settings.get("query"))

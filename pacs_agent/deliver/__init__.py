@@ -21,10 +21,12 @@ from pacs_agent.deliver.destinations import (
 from pacs_agent.deliver.dimse import DimseDestination, ScuAddress
 from pacs_agent.deliver.errors import (
     DeliveryError,
+    NeverConfirmed,
     NotCommitted,
     NotThere,
     Refused,
     Uncommitted,
+    Unconfirmed,
     Unreachable,
     WrongSettings,
 )
@@ -46,6 +48,7 @@ __all__ = [
     "DestinationShown",
     "DimseDestination",
     "Means",
+    "NeverConfirmed",
     "NewDestination",
     "NotCommitted",
     "NotThere",
@@ -59,6 +62,7 @@ __all__ = [
     "StowAddress",
     "StowDestination",
     "Uncommitted",
+    "Unconfirmed",
     "UnknownDestination",
     "Unreachable",
     "Verdict",

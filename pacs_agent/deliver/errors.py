@@ -13,12 +13,20 @@ class NotThere(Unreachable):
     """The destination accepted an object and does not have it, or not yet."""
 
 
+class Unconfirmed(Unreachable):
+    """The destination is set to confirm what it took, and does not say whether it has it."""
+
+
 class Uncommitted(NotThere):
     """The destination did not say yet, or cannot be asked now, that it keeps what was sent for good."""
 
 
 class Refused(DeliveryError):
     """The destination does not want what was sent, or is set up wrongly. Only a change by people helps."""
+
+
+class NeverConfirmed(Refused):
+    """The destination is set to confirm what it took, and refuses to be asked for it."""
 
 
 class NotCommitted(Refused):

@@ -5,13 +5,22 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
-from pacs_agent.archive import Archive
+from pacs_agent.archive import Archive, confirms
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, Delivery, DeliveryState, Destination, ResultObject, utc_now
-from pacs_agent.deliver.answer import Answer, Verdict, Whereabouts
+from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts
 from pacs_agent.deliver.commitment import Commitments, Settled, forget_requests
 from pacs_agent.deliver.dimse import DimseDestination
-from pacs_agent.deliver.errors import DeliveryError, NotCommitted, NotThere, Refused, Uncommitted, Unreachable
+from pacs_agent.deliver.errors import (
+    DeliveryError,
+    NeverConfirmed,
+    NotCommitted,
+    NotThere,
+    Refused,
+    Uncommitted,
+    Unconfirmed,
+    Unreachable,
+)
 from pacs_agent.deliver.kinds import DestinationKind, open_destination
 from pacs_agent.deliver.outgoing import Outgoing, outgoing
 from pacs_agent.ops import Outcome, audit
@@ -55,15 +64,15 @@ class Outbox:
         """Asks the destination for what it stored; returns in words what came of it.
 
         Raises Unreachable when it does not answer, NotThere when it lacks an object that it said it took, Refused when
-        it does not let us ask. By storage commitment: Uncommitted while it has not said that it keeps them for good,
-        NotCommitted when it does not.
+        it does not let us ask; where it is set to confirm, these are Unconfirmed and NeverConfirmed. By storage
+        commitment: Uncommitted while it has not said that it keeps them for good, NotCommitted when it does not.
         """
         if self._commits(destination):
             return self._commit(job_id, destination)
         stored = self._objects(job_id, destination, (DeliveryState.STORED,))
         if not stored:
             return "confirmed before"
-        confirmations = list(self._open(destination).confirm(stored))
+        confirmations = self._asked(destination, stored)
         for found in confirmations:
             if found.whereabouts is Whereabouts.THERE:
                 self._mark(destination, found.sop_instance_uid, DeliveryState.CONFIRMED, found.text)
@@ -71,6 +80,31 @@ class Outbox:
         if absent:
             raise NotThere(f"{destination} accepted {', '.join(absent)} but does not have it")
         return "; ".join(sorted({found.text for found in confirmations}))
+
+    def _asked(self, destination: str, stored: Sequence[Outgoing]) -> list[Confirmation]:
+        """What a destination says of objects. Where it is set to confirm, to say nothing of one is no answer."""
+        is_set = self._is_set_to_confirm(destination)
+        words = f"{destination} took the objects, but does not say whether it has them"
+        try:
+            found = list(self._open(destination).confirm(stored))
+        except Unreachable as error:
+            if not is_set:
+                raise
+            raise Unconfirmed(f"{words}: {error}") from error
+        except Refused as error:
+            if not is_set:
+                raise
+            raise NeverConfirmed(f"{words}: {error}") from error
+        unsaid = sorted({one.text for one in found if one.whereabouts is Whereabouts.UNKNOWN})
+        if unsaid and is_set:
+            raise Unconfirmed(f"{words}: {'; '.join(unsaid)}")
+        return found
+
+    def _is_set_to_confirm(self, destination: str) -> bool:
+        """One that was removed is not any more."""
+        with self.database.reading() as session:
+            row = session.get(Destination, destination)
+        return row is not None and confirms(row.settings)
 
     def give_up(self, job_id: str, destination: str) -> None:
         """Marks what was not taken as unreachable: nobody will try again on their own."""

@@ -8,7 +8,16 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.config import DeliverSettings
 from pacs_agent.db import Database, Job, JobState, JobStep, StepState, utc_now
-from pacs_agent.deliver import DeliveryError, NotCommitted, NotThere, Outbox, Uncommitted, Unreachable
+from pacs_agent.deliver import (
+    DeliveryError,
+    NeverConfirmed,
+    NotCommitted,
+    NotThere,
+    Outbox,
+    Uncommitted,
+    Unconfirmed,
+    Unreachable,
+)
 from pacs_agent.pipeline.progress import begin_step, describe, end_step, is_running
 from pacs_agent.pipeline.steps import fail_job
 from pacs_agent.results import ObjectKind
@@ -97,7 +106,7 @@ class Deliveries:
             self.outbox.lost(job_id, destination, describe(error))
         elif isinstance(error, NotThere):
             self.outbox.lost(job_id, destination)
-        else:
+        elif not isinstance(error, Unconfirmed):
             return self._unconfirmed(job_id, name, error)
         self._end(job_id, name, StepState.FAILED, f"given up after {number} attempts: {describe(error)}")
         return Attempted.FAILED
@@ -106,13 +115,13 @@ class Deliveries:
         name = f"{act}:{destination}"
         if isinstance(error, NotCommitted):
             self.outbox.lost(job_id, destination, describe(error))
-        elif act is Act.CONFIRM:
+        elif act is Act.CONFIRM and not isinstance(error, NeverConfirmed):
             return self._unconfirmed(job_id, name, error)
         self._end(job_id, name, StepState.FAILED, describe(error))
         return Attempted.FAILED
 
     def _unconfirmed(self, job_id: str, name: str, error: DeliveryError) -> Attempted:
-        """The destination took the objects; that it cannot be asked for them is no failure of delivery."""
+        """The destination took the objects and need not confirm it: that it cannot be asked is no failure."""
         self._end(job_id, name, StepState.DONE, f"could not be confirmed: {describe(error)}")
         return Attempted.DONE
 

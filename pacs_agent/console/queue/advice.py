@@ -11,6 +11,11 @@ def advice_for(job: Job, failed: Sequence[Delivery]) -> str:
     silent = sorted({one.destination for one in failed if one.state == DeliveryState.UNREACHABLE})
     if silent or refused:
         return " ".join((*(_of_silent(name) for name in silent), *(_of_refused(name) for name in refused)))
+    if "does not say whether it has them" in job.error:
+        return (
+            "Nothing was refused, but retention keeps the study until the destination confirms: let it answer queries "
+            "of this agent, or set it to confirm none on the page Peers; then run the job again. Nothing is sent twice."
+        )
     if "deliver:" in job.error or "confirm:" in job.error:
         return "Look at the destination on the page Peers, repair what the reason names, then run the job again."
     if "no model" in job.error or "bundle" in job.error:
