@@ -16,6 +16,7 @@ from pacs_agent.config import InferenceSettings
 from pacs_agent.inference.binding import Bound, can_be_bound
 from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle
 from pacs_agent.inference.manifest import GraphFile, Manifest, Precision, ReducedPrecision
+from pacs_agent.inference.pinned import page_locked
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.running import Lanes, Runner, Whole, cores
 
@@ -288,8 +289,10 @@ def _by_cuda(
 
 def _bound(session: onnxruntime.InferenceSession, settings: InferenceSettings, *, recorded: bool) -> Graph:
     on_gpu = session.get_providers()[0] != _NAMES["cpu"] and can_be_bound(session)
-    runner = Bound(session, "cuda", settings.batch_slices or GPU_SLICES, recorded=recorded) if on_gpu else None
-    return Graph("slice_encoder", session, runner)
+    if not on_gpu:
+        return Graph("slice_encoder", session)
+    batch = settings.batch_slices or GPU_SLICES
+    return Graph("slice_encoder", session, Bound(session, "cuda", batch, recorded=recorded, allocate=page_locked()))
 
 
 def _session(

@@ -1,6 +1,9 @@
 """However a batch is run, in parts by several cores or bound to kept memory, the outputs are those of one run."""
 
+import ctypes
+import gc
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from pacs_agent.inference.binding import MOST_SHAPES, Bound, can_be_bound
+from pacs_agent.inference.pinned import PageLocked, ordinary, page_locked
 from pacs_agent.inference.running import Lanes, Whole
 
 OUTPUTS = ("token", "patch_grid", "field_centre_px")
@@ -62,6 +66,45 @@ def test_bound_runs_give_the_same_and_do_not_write_over_each_other() -> None:
     outputs = [bound.run(OUTPUTS, batch) for batch in batches]
     for ours, batch in zip(outputs, batches, strict=True):
         assert_same(ours, batch)
+
+
+class Runtime:
+    """A stand-in for the CUDA runtime: it gives memory of the C library, as much as it has."""
+
+    def __init__(self, has_bytes: int) -> None:
+        self.has_bytes, self.kept = has_bytes, dict[int, Any]()
+
+    def cudaHostAlloc(self, address: Any, size: ctypes.c_size_t, flags: ctypes.c_uint) -> int:  # noqa: N802
+        assert flags.value == 0
+        if size.value > self.has_bytes:
+            return 2  # cudaErrorMemoryAllocation
+        memory = ctypes.create_string_buffer(size.value)
+        address._obj.value = ctypes.addressof(memory)
+        self.kept[ctypes.addressof(memory)] = memory
+        return 0
+
+    def cudaFreeHost(self, address: ctypes.c_void_p) -> int:  # noqa: N802
+        assert address.value is not None
+        del self.kept[address.value]
+        return 0
+
+
+@pytest.mark.parametrize("has_bytes", [1 << 20, 100, 0])
+def test_runs_from_page_locked_memory_are_the_same_and_it_is_given_back(has_bytes: int) -> None:
+    runtime = Runtime(has_bytes)
+    bound = Bound(SESSION, "cpu", 8, allocate=PageLocked(runtime))
+    for count in (3, 4, 1):
+        assert_same(bound.run(OUTPUTS, inputs(count, count)), inputs(count, count))
+    assert bool(runtime.kept) == bool(has_bytes), "kept from run to run, or ordinary memory where there is none"
+    del bound
+    gc.collect()
+    assert not runtime.kept
+
+
+def test_without_cuda_memory_is_ordinary() -> None:
+    assert page_locked() is ordinary
+    nothing = PageLocked(Runtime(1))((0, 5), np.dtype(np.int16))
+    assert nothing.shape == (0, 5)
 
 
 def test_batches_are_filled_up_so_that_few_shapes_recur() -> None:
