@@ -1,5 +1,7 @@
 """A segmenter that runs: a series onto its grid, the network over it, regions back on the slices, measured."""
 
+import math
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +16,8 @@ from pacs_agent.imaging import (
     DecodingPool,
     Measured,
     OrderedSeries,
+    ReasonCode,
+    UnusableSeries,
     decoded,
     grid_over,
     hounsfield_units,
@@ -30,6 +34,8 @@ from pacs_agent.inference.segmented_store import SegmentedStore
 from pacs_agent.inference.sessions import open_segmenter
 from pacs_agent.inference.turns import Turns
 
+MOST_VOXELS = 512 << 20
+"""Of a grid: a body from head to foot has as many at 1 mm. Images of a false spacing would fill the memory."""
 _GRIDDED, _COMPUTED = 20, 80
 """How far it is, in hundredths, when the grid is filled, and when the network has answered for all of it."""
 
@@ -66,8 +72,8 @@ class Segmenter:
     def segment(self, series: OrderedSeries, progress: Progress | None = None) -> Segmented:
         """Outlines and measures a series, and keeps the regions.
 
-        Raises UnusableSlice for a slice that cannot be decoded, ModelFailed when the network stops, and whatever
-        `progress` raises.
+        Raises UnusableSeries for images too large, UnusableSlice for a slice that cannot be decoded, ModelFailed when
+        the network stops, OSError on a full disk, and whatever `progress` raises.
         """
         with self.turns.job():
             regions = self._regions(series, progress or _ignore)
@@ -87,6 +93,9 @@ class Segmenter:
         manifest = self.bundle.manifest
         source = lattice_of(series)
         grid = grid_over(source, manifest.grid.spacing_mm)
+        if math.prod(grid.shape) > MOST_VOXELS:
+            fault = f"a grid of {grid.shape} voxels would be needed; the spacing of these images is no body's"
+            raise UnusableSeries(ReasonCode.NO_GEOMETRY, fault)
         with _Pixels(series, self._store.folder) as pixels:
             slices = pixels.taken(self._read(series), progress)
             values = onto_grid(slices, source, grid)
@@ -123,7 +132,11 @@ class _Pixels:
         self._series = series
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by __exit__)
         shape = (len(series.slices), first.rows, first.columns)
-        self._file.truncate(int(np.prod(shape)) * 2)
+        try:  # a map of a file without room would end the process when it is written
+            os.posix_fallocate(self._file.fileno(), 0, math.prod(shape) * 2)
+        except OSError:
+            self._file.close()
+            raise
         self._stored = np.memmap(self._file, np.int16, "r+", shape=shape)
 
     def __enter__(self) -> "_Pixels":
