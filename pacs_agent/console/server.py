@@ -65,6 +65,7 @@ class WebServer:
         self._close_sockets()  # waitress serves until none is left
         if self._thread is not None:
             self._thread.join(timeout=10)
+            self._thread = None  # a second stop has nothing to pull
 
     def _close_sockets(self) -> None:
         """Closes them in the thread that waits for them: it would stumble over one that another thread closed.
