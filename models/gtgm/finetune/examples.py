@@ -15,6 +15,7 @@ from torch import Tensor
 
 from models.datasets.cremi import InstanceVolume
 from models.gtgm.finetune.instances import affinities_of
+from models.gtgm.finetune.neighbours import NEAREST, Offset
 from models.gtgm.intensity import OUTSIDE, standard_values
 from models.gtgm.volume import LabelledVolume, Modality
 from models.msvlm.loop import step_seed
@@ -80,9 +81,11 @@ class Crops:
     batch: int
     seed: int
     mistaken: Sequence[NDArray[np.intp]] = ()
+    offsets: tuple[Offset, ...] = NEAREST
+    """Of the affinities that instances become."""
 
     def at(self, step: int) -> tuple[Tensor, Tensor]:
-        """Values [b, 1, d, h, w] and targets of a step: labels [b, d, h, w], or affinities [b, 3, d, h, w]."""
+        """Values [b, 1, d, h, w] and targets of a step: labels [b, d, h, w], or affinities [b, offsets, d, h, w]."""
         rng = np.random.default_rng(step_seed(self.seed, 0, step))
         pairs = [self._crop(rng) for _ in range(self.batch)]
         values, targets = (np.stack(part) for part in zip(*pairs, strict=True))
@@ -103,7 +106,8 @@ class Crops:
         values = _cut(example.values, first, self.patch, OUTSIDE[example.modality]).astype(np.float32)
         labels = _cut(example.labels, first, self.patch, 0)
         values, labels = _turned(values, labels, example.modality, rng)
-        return _varied(values, example.modality, rng), affinities_of(labels) if example.instances else labels
+        target = affinities_of(labels, self.offsets) if example.instances else labels
+        return _varied(values, example.modality, rng), target
 
     def _pairs(self, centre: tuple[int, ...]) -> zip:  # type: ignore[type-arg]
         return zip(centre, self.patch, strict=True)

@@ -13,6 +13,7 @@ from torch import Tensor
 from models.gtgm.finetune.examples import Crops, Example
 from models.gtgm.finetune.heads import Segmenter
 from models.gtgm.finetune.losses import affinity_loss, class_loss, hardest_loss
+from models.gtgm.finetune.neighbours import NEAREST, offsets_of
 from models.msvlm.distributed import device
 from models.msvlm.loop import Stage, run_stage
 from models.msvlm.preset import StageSettings
@@ -62,7 +63,8 @@ def fit(
     if any(size % network.stride for size in settings.patch):
         raise ValueError(f"a patch of {settings.patch} voxels: its sides must be multiples of {network.stride}")
     network.to(device()).train()
-    crops = Crops(examples, settings.patch, settings.batch, settings.seed, mistaken)
+    offsets = offsets_of(network.last.out_channels) if network.output == "affinities" else NEAREST
+    crops = Crops(examples, settings.patch, settings.batch, settings.seed, mistaken, offsets)
 
     def batches(steps: range) -> Iterator[tuple[Tensor, Tensor]]:
         return (crops.at(step) for step in steps)

@@ -1,37 +1,59 @@
-"""Instances as affinities and back: which neighbours belong together, and a watershed over what a network says of it.
+"""Instances as affinities and back: which neighbours belong together, and what a network says of it made instances.
 
-An affinity of a voxel and an axis is 1 where the voxel and the one before it along that axis are of the same instance
-(Turaga et al., Neural Comput. 22:511, 2010). Where one of them is not labelled it is not known.
+An affinity of a voxel and an offset is 1 where the voxel and the one at that offset are of the same instance (Turaga et
+al., Neural Comput. 22:511, 2010). Where one of them is not labelled it is not known.
 """
+
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-AXES = 3
+from models.gtgm.finetune.mutex_watershed import mutex_watershed
+from models.gtgm.finetune.neighbours import NEAREST, NEAREST_AND_FAR, Offset, offsets_of, paired
+
+AXES = len(NEAREST)
 UNKNOWN = -1
+Grouping = Literal["watershed", "mutex_watershed"]
+"""How affinities become instances: seeds that grow, or edges that attract and repel, which needs far affinities."""
 SEED_SHARE = 0.9
 """From this mean affinity on, a voxel lies inside an instance for sure."""
 SMALLEST_SEED_VOXELS = 30
 
 
-def affinities_of(instances: NDArray[np.uint32]) -> NDArray[np.int8]:
-    """Affinities [3, z, y, x] to the voxel before along z, y and x: 1, 0, or UNKNOWN."""
-    found = np.full((AXES, *instances.shape), UNKNOWN, np.int8)
-    for axis in range(AXES):
-        here, before = _from(instances, axis, 1), _from(instances, axis, 0)
-        known = (here > 0) & (before > 0)
-        _from(found[axis], axis, 1)[known] = (here == before)[known]
+def affinities_of(instances: NDArray[np.uint32], offsets: Sequence[Offset] = NEAREST) -> NDArray[np.int8]:
+    """Affinities [offsets, z, y, x] to the voxels at these offsets, along z, y and x by default: 1, 0, or UNKNOWN."""
+    found = np.full((len(offsets), *instances.shape), UNKNOWN, np.int8)
+    for affinity, offset in zip(found, offsets, strict=True):
+        here, there = paired(instances.shape, offset)
+        known = (instances[here] > 0) & (instances[there] > 0)
+        affinity[here][known] = (instances[here] == instances[there])[known]
     return found
 
 
-def instances_of(affinities: NDArray[np.floating]) -> NDArray[np.uint32]:
-    """Instances numbered from 1 [z, y, x] from probabilities of affinities [3, z, y, x].
+def instances_of(affinities: NDArray[np.floating], grouping: Grouping = "watershed") -> NDArray[np.uint32]:
+    """Instances numbered from 1 [z, y, x] from probabilities of affinities [3 or 9, z, y, x]; see `neighbours`.
+
+    Raises ValueError for a number of affinities that the grouping cannot take.
+    """
+    offsets = offsets_of(len(affinities))
+    if grouping == "mutex_watershed" and offsets is NEAREST:
+        raise ValueError(
+            f"the mutex watershed needs far affinities: train a network with {len(NEAREST_AND_FAR)} outputs, "
+            "or group by watershed"
+        )
+    return _GROUPINGS[grouping](affinities)
+
+
+def grown_seeds(affinities: NDArray[np.floating]) -> NDArray[np.uint32]:
+    """Instances numbered from 1 [z, y, x] from probabilities of affinities [≥ 3, z, y, x]; only the nearest count.
 
     Seeds are pieces of voxels that hold together with all their neighbours; a watershed grows them until they meet.
     """
-    inside = _mean_affinity(np.asarray(affinities, np.float32))
+    inside = _mean_affinity(np.asarray(affinities[:AXES], np.float32))
     seeds, count = ndimage.label(inside > SEED_SHARE)
     if count == 0:
         return np.ones(inside.shape, np.uint32)
@@ -61,3 +83,9 @@ def _from(array: NDArray[np.generic], axis: int, first: int, count: int | None =
     index = [slice(None)] * array.ndim
     index[axis] = slice(first, first + planes)
     return array[tuple(index)]
+
+
+_GROUPINGS: dict[Grouping, Callable[[NDArray[np.floating]], NDArray[np.uint32]]] = {
+    "watershed": grown_seeds,
+    "mutex_watershed": mutex_watershed,
+}

@@ -58,7 +58,7 @@ def hardest_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def affinity_loss(logits: Tensor, affinities: Tensor) -> Tensor:
-    """Of logits [b, 3, d, h, w] and affinities [b, 3, d, h, w] of 1, 0 or UNKNOWN.
+    """Of logits [b, offsets, d, h, w] and affinities of the same shape: 1, 0 or UNKNOWN.
 
     Dice is of the borders, which are the rarer ones.
     """

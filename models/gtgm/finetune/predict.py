@@ -6,16 +6,18 @@ from numpy.typing import NDArray
 
 from models.gtgm.finetune.examples import Example
 from models.gtgm.finetune.heads import Segmenter
-from models.gtgm.finetune.instances import instances_of
+from models.gtgm.finetune.instances import Grouping, instances_of
 from models.gtgm.volume import Modality
 from models.msvlm.distributed import device
 from pacs_agent.inference.segment import Network, Windows, body_of, probabilities_of
 
 
-def predicted(network: Segmenter, example: Example, windows: Windows) -> NDArray[np.uint8] | NDArray[np.uint32]:
+def predicted(
+    network: Segmenter, example: Example, windows: Windows, grouping: Grouping = "watershed"
+) -> NDArray[np.uint8] | NDArray[np.uint32]:
     """Labels [z, y, x] of a volume, or its instances where the network gives affinities."""
     if network.output == "affinities":
-        return instances_of(affinities(network, example, windows))
+        return instances_of(affinities(network, example, windows), grouping)
     return probabilities(network, example, windows).argmax(0).astype(np.uint8)
 
 
@@ -27,7 +29,7 @@ def probabilities(network: Segmenter, example: Example, windows: Windows) -> NDA
 
 
 def affinities(network: Segmenter, example: Example, windows: Windows) -> NDArray[np.float16]:
-    """Probabilities of affinities [3, z, y, x]."""
+    """Probabilities of affinities [offsets, z, y, x]."""
     values = example.values.astype(np.float32)
     return probabilities_of(values, as_function(network), network.last.out_channels, windows)
 
