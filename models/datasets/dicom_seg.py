@@ -16,7 +16,8 @@ from pydicom.uid import SegmentationStorage
 
 from models.datasets.dicom_folder import CHEST_CT, volume_of
 from models.datasets.nifti_pairs import VolumeFault
-from models.gtgm.volume import LabelledVolume, Modality
+from models.gtgm.mr_study import directions_of, in_patient_axes, intensities_of, sequence_of, spacing_of
+from models.gtgm.volume import LabelledVolume, Modality, UnusableVolume
 from pacs_agent.imaging import AcceptedInput, HeaderFile, OrderedSeries, UnusableImages, choose_series, read_headers
 from pacs_agent.imaging.geometry import turn_between
 
@@ -24,7 +25,7 @@ from pacs_agent.imaging.geometry import turn_between
 def read_dicom_seg(
     images: Sequence[Path], segmentation: Path, accepted: AcceptedInput = CHEST_CT, collection: str = "DICOM SEG"
 ) -> LabelledVolume:
-    """The series that `accepted` chooses among the images, with the segments of a SEG object as labels.
+    """The series that `accepted` chooses among the images, CT or MR, with the segments of a SEG object as labels.
 
     Where segments overlap the one with the higher number wins. Raises VolumeFault.
     """
@@ -34,20 +35,28 @@ def read_dicom_seg(
         raise VolumeFault(f"{images[0].parent}: {choice.reason}")
     series = choice.chosen
     names, labels = _labels(segmentation, series, headers)
+    modality = Modality(series.modality)
     try:
-        hu, z_mm, (rows_mm, columns_mm) = volume_of(series)
-    except UnusableImages as error:
+        values = intensities_of(series) if modality is Modality.MR else volume_of(series)[0].astype(np.float32)
+        turned, spacing_mm = in_patient_axes(values, spacing_of(series), directions_of(series))
+    except (UnusableImages, UnusableVolume) as error:
         raise VolumeFault(f"{images[0].parent}: {error}") from error
     return LabelledVolume(
-        values=hu.astype(np.float32),
-        spacing_mm=(float(np.median(np.diff(z_mm))), rows_mm, columns_mm),
-        modality=Modality(series.modality),
+        values=turned,
+        spacing_mm=spacing_mm,
+        modality=modality,
+        sequence=_sequence(series, headers) if modality is Modality.MR else "",
         patient=str(headers[0].dataset.get("PatientID", "")),
         study=series.study_instance_uid,
         source=collection,
-        labels=labels,
+        labels=in_patient_axes(labels, spacing_of(series), directions_of(series))[0],
         names=names,
     )
+
+
+def _sequence(series: OrderedSeries, headers: Sequence[HeaderFile]) -> str:
+    first = series.slices[0].sop_instance_uid
+    return next(sequence_of(one.dataset) for one in headers if str(one.dataset.SOPInstanceUID) == first)
 
 
 def _headers(images: Sequence[Path]) -> list[HeaderFile]:

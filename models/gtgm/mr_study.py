@@ -1,18 +1,31 @@
-"""The sequences of one MR study as volumes: DICOM files grouped by series and b value, turned to the patient's axes."""
+"""The sequences of MR studies as volumes: DICOM files grouped by series and b value, turned to the patient's axes."""
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
+from pydicom import Dataset
 
 from models.gtgm.volume import Modality, UnusableVolume, Volume
-from pacs_agent.imaging import UnusableImages, read_headers
+from pacs_agent.imaging import (
+    HeaderFile,
+    OrderedSeries,
+    UnusableImages,
+    canonical_normal,
+    order_series,
+    read_headers,
+    read_slices,
+)
 
+Value = TypeVar("Value", bound=np.generic)
 SMALLEST_SERIES = 5
+SAME_PLACE_DECIMALS = 2
+"""Of mm: where several images lie at one place, as of several directions of diffusion, the first one is taken."""
 _B_VALUE = re.compile(r"b(?:[a-z_]*?)(\d{2,4})")
 _WEIGHTINGS = (
     ("ADC", r"\badc"),
@@ -24,42 +37,97 @@ _WEIGHTINGS = (
 )
 """Names a text may state, and how a Series Description (free text, never stated itself) tells them."""
 
+_log = logging.getLogger(__name__)
+
+
+class _Key(NamedTuple):
+    """What the images of one volume have in common, in the order of volumes."""
+
+    study: str
+    number: int
+    series: str
+    sequence: str
+    patient: str
+
 
 @dataclass(frozen=True)
-class _Slice:
-    dataset: pydicom.Dataset
-    place_mm: float
+class MrSeries:
+    """One sequence of a study, its pixels still in the files; each b value of a diffusion series is one by itself."""
+
+    sequence: str
+    patient: str
+    """Patient ID, or the study's UID where there is none."""
+    study: str
+    paths: tuple[Path, ...]
+
+    def volume(self, source: str = "DICOM") -> Volume:
+        """The images as a volume, turned to the patient's axes. Raises UnusableVolume."""
+        try:
+            series = order_series(read_headers(self.paths))
+            values = intensities_of(series)
+        except UnusableImages as fault:
+            raise UnusableVolume(f"{self.sequence} images of study {self.study}: {fault}") from fault
+        turned, spacing_mm = in_patient_axes(values, spacing_of(series), directions_of(series))
+        return Volume(turned, spacing_mm, Modality.MR, self.sequence, self.patient, self.study, source)
+
+
+def mr_series(paths: Iterable[Path]) -> tuple[MrSeries, ...]:
+    """The MR series of any files, by study and series number; other files are passed over.
+
+    Series of fewer than SMALLEST_SERIES images are left out, and so are localizers and multi-frame images.
+    """
+    groups: dict[_Key, dict[tuple[float, ...], Path]] = {}
+    for header in _mr_headers(paths):
+        place = tuple(round(float(mm), SAME_PLACE_DECIMALS) for mm in header.dataset.ImagePositionPatient)
+        groups.setdefault(_key_of(header.dataset), {}).setdefault(place, header.path)
+    return tuple(
+        MrSeries(key.sequence, key.patient, key.study, tuple(group.values()))
+        for key, group in sorted(groups.items(), key=lambda item: item[0])
+        if len(group) >= SMALLEST_SERIES
+    )
 
 
 def read_mr_study(paths: Iterable[Path]) -> tuple[Volume, ...]:
     """The volumes of a study by series number, each b value of a diffusion series by itself.
 
-    Series of fewer than SMALLEST_SERIES slices are left out. Raises UnusableVolume when no series remains.
+    A series that is no stack of slices is named in the log and left out. Raises UnusableVolume when none remains.
     """
-    groups: dict[tuple[int, str, str], list[pydicom.Dataset]] = {}
-    for header in _headers(paths):
-        if str(header.get("Modality", "")) == "MR" and "ImagePositionPatient" in header and "Rows" in header:
-            key = int(header.get("SeriesNumber") or 0), str(header.SeriesInstanceUID), sequence_of(header)
-            groups.setdefault(key, []).append(header)
-    volumes = [_volume(group, key[2]) for key, group in sorted(groups.items()) if len(group) >= SMALLEST_SERIES]
+    volumes = []
+    for series in mr_series(paths):
+        try:
+            volumes.append(series.volume())
+        except UnusableVolume as fault:
+            _log.warning("left out: %s", fault)
     if not volumes:
         raise UnusableVolume("no MR series of at least 5 slices with positions: name the folder of one MR study")
     return tuple(volumes)
 
 
-def _headers(paths: Iterable[Path]) -> Iterable[pydicom.Dataset]:
+def _mr_headers(paths: Iterable[Path]) -> Iterable[HeaderFile]:
     for path in sorted(paths):
         try:
-            read_headers([path])
+            [header] = read_headers([path])
         except UnusableImages:
             continue
-        yield pydicom.dcmread(path)
+        kinds = {str(kind).upper() for kind in header.dataset.get("ImageType") or ()}
+        if str(header.dataset.get("Modality", "")) == "MR" and "LOCALIZER" not in kinds and _is_placed(header.dataset):
+            yield header
 
 
-def sequence_of(header: pydicom.Dataset) -> str:
+def _is_placed(header: Dataset) -> bool:
+    return all(header.get(name) for name in ("ImagePositionPatient", "StudyInstanceUID", "SeriesInstanceUID", "Rows"))
+
+
+def _key_of(header: Dataset) -> _Key:
+    study = str(header.StudyInstanceUID)
+    number, series = int(header.get("SeriesNumber") or 0), str(header.SeriesInstanceUID)
+    return _Key(study, number, series, sequence_of(header), str(header.get("PatientID") or study))
+
+
+def sequence_of(header: Dataset) -> str:
     """A plain name of a sequence, "T2" or "DWI b800", from coded attributes and a few words of the description."""
     description = str(header.get("SeriesDescription", "")).lower().replace("_", " ")
-    kind = [str(value).upper() for value in header.get("ImageType", [])]
+    kind = [str(value).upper() for value in header.get("ImageType") or ()]
     if "ADC" in kind or re.search(r"\badc", description):
         return "ADC"
     if "DIFFUSION" in kind or re.search(r"dwi|diff", description):
@@ -72,7 +140,7 @@ def sequence_of(header: pydicom.Dataset) -> str:
     return "other"
 
 
-def b_value_of(header: pydicom.Dataset) -> int | None:
+def b_value_of(header: Dataset) -> int | None:
     """Diffusion b-value in s/mm² (PS3.3 C.8.13.5.9), else as the scanner's Sequence Name states it, "*ep_b800t"."""
     value = header.get("DiffusionBValue")
     if value is not None:
@@ -81,39 +149,28 @@ def b_value_of(header: pydicom.Dataset) -> int | None:
     return int(match[1]) if match else None
 
 
-def _volume(group: Sequence[pydicom.Dataset], sequence: str) -> Volume:
-    first = group[0]
-    along_x, along_y = (
-        np.array([float(v) for v in first.ImageOrientationPatient[part]]) for part in (slice(3), slice(3, 6))
-    )
-    normal = np.cross(along_x, along_y)
-    stack = sorted(
-        (_Slice(ds, float(np.dot(normal, [float(v) for v in ds.ImagePositionPatient]))) for ds in group),
-        key=lambda one: one.place_mm,
-    )
-    places = np.unique(np.round([one.place_mm for one in stack], 2))
-    distance = float(np.median(np.diff(places))) if len(places) > 1 else float(first.get("SliceThickness") or 1.0)
-    row_mm, column_mm = (float(mm) for mm in first.PixelSpacing)
-    seen: dict[float, NDArray[np.float32]] = {}
-    for one in stack:
-        seen.setdefault(round(one.place_mm, 2), _intensities(one.dataset))
-    directions = (normal, along_y, along_x)
-    values, spacing = in_patient_axes(np.stack(list(seen.values())), (distance, row_mm, column_mm), directions)
-    return Volume(
-        values, spacing, Modality.MR, sequence, str(first.get("PatientID", "")), str(first.StudyInstanceUID), "DICOM"
-    )
+def intensities_of(series: OrderedSeries) -> NDArray[np.float32]:
+    """Intensities [slices, rows, columns] of a series, rescaled and not clipped. Raises UnusableSlice."""
+    pairs = zip(read_slices(series), series.slices, strict=True)
+    return np.stack([stored * np.float32(one.slope) + np.float32(one.intercept) for stored, one in pairs])
 
 
-def _intensities(dataset: pydicom.Dataset) -> NDArray[np.float32]:
-    slope, intercept = float(dataset.get("RescaleSlope") or 1.0), float(dataset.get("RescaleIntercept") or 0.0)
-    return np.asarray(dataset.pixel_array * slope + intercept, np.float32)
+def spacing_of(series: OrderedSeries) -> tuple[float, float, float]:
+    """Between slices, rows and columns."""
+    return series.thickness_mm, *series.slices[0].spacing_mm
+
+
+def directions_of(series: OrderedSeries) -> tuple[NDArray[np.float64], ...]:
+    """Unit vectors in LPS (x, y, z) along slices, rows and columns of what `read_slices` gives."""
+    orientation = series.slices[0].orientation
+    return canonical_normal(orientation), np.array(orientation[3:]), np.array(orientation[:3])
 
 
 def in_patient_axes(
-    values: NDArray[np.float32],
+    values: NDArray[Value],
     spacing_mm: tuple[float, float, float],
     directions: Sequence[NDArray[np.float64]],
-) -> tuple[NDArray[np.float32], tuple[float, float, float]]:
+) -> tuple[NDArray[Value], tuple[float, float, float]]:
     """An array turned and mirrored so that its axes run to head, back and left, nearest to its oblique ones.
 
     `directions` are unit vectors in LPS (x, y, z) along the array's axes.

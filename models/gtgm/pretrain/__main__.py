@@ -27,6 +27,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--preset", default="cpu-demo", show_default=True, help="Name of a preset, or a YAML file.")
 @click.option("--phantoms", type=int, help="Thorax phantoms to learn from, instead of the preset's number.")
 @click.option("--dicom", type=FOLDER, multiple=True, help="Folder of chest CTs as DICOM files, in any layout.")
+@click.option("--dicom-mr", type=FOLDER, multiple=True, help="Folder of MR studies as DICOM files, in any layout.")
 @click.option("--nifti", type=FOLDER, multiple=True, help="Folder of NIfTI files of --modality.")
 @click.option("--em", type=click.Path(path_type=Path, exists=True), multiple=True, help="An npz file with `raw`.")
 @click.option("--modality", type=click.Choice([*Modality]), default="CT", show_default=True, help="Of --nifti.")
@@ -44,6 +45,7 @@ def main(
     preset: str,
     phantoms: int | None,
     dicom: tuple[Path, ...],
+    dicom_mr: tuple[Path, ...],
     nifti: tuple[Path, ...],
     em: tuple[Path, ...],
     modality: str,
@@ -63,6 +65,7 @@ def main(
     given = load_gtgm_preset(preset)
     folders = (
         *(VolumeFolder(kind="dicom", path=path, modality=Modality.CT) for path in dicom),
+        *(VolumeFolder(kind="dicom", path=path, modality=Modality.MR) for path in dicom_mr),
         *(VolumeFolder(kind="nifti", path=path, modality=Modality(modality), sequence=sequence) for path in nifti),
         *(VolumeFolder(kind="em", path=path, modality=Modality.EM) for path in em),
     )

@@ -22,7 +22,10 @@ from models.gtgm.volume import Modality, UnusableVolume, Volume
 from models.msvlm.distributed import mapped
 from pacs_agent.imaging.regrid import even_lattice, grid_over, onto_grid
 
-CODE = ("gtgm/facts", "gtgm/text", "gtgm/volume.py", "gtgm/intensity.py", "gtgm/finetune/phantoms.py", "phantoms")
+CODE = (
+    *("gtgm/facts", "gtgm/text", "gtgm/volume.py", "gtgm/mr_study.py", "gtgm/intensity.py"),
+    *("gtgm/finetune/phantoms.py", "phantoms"),
+)
 STEPS_PER_UNIT = {Modality.CT: 1.0, Modality.MR: 1000.0, Modality.EM: 1000.0}
 """Of the int16 numbers in the cache, per unit of standard values."""
 _log = logging.getLogger(__name__)
@@ -83,7 +86,8 @@ def prepared_volumes(
 
 
 def _key(code: str, source: VolumeSource, index: int, spacing_mm: dict[Modality, Triple]) -> str:
-    parts = (code, repr(source), index, sorted(spacing_mm.items()))
+    # A file that joins a folder moves the numbers of those after it.
+    parts = (code, repr(source), len(source), index, sorted(spacing_mm.items()))
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 

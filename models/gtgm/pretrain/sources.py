@@ -15,6 +15,7 @@ import numpy as np
 from models.datasets.dicom_folder import CHEST_CT, StudyFiles, studies_below, volume_of
 from models.datasets.nifti_pairs import VolumeFault, files_by_name, read_nifti_array, stem
 from models.gtgm.finetune.phantoms import phantom_volume
+from models.gtgm.mr_study import MrSeries, mr_series
 from models.gtgm.pretrain.preset import VolumeData, VolumeFolder
 from models.gtgm.volume import Modality, Volume
 from pacs_agent.imaging import UnusableImages, choose_series, read_headers
@@ -124,6 +125,32 @@ class DicomFolder:
 
 
 @dataclass(frozen=True)
+class MrFolder:
+    """The MR studies of a folder tree of DICOM files: each sequence, and each b value of diffusion, is a volume."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    @cached_property
+    def series(self) -> tuple[MrSeries, ...]:
+        """The sequences by study and series number. Raises VolumeFault where there is no folder."""
+        if not self.folder.is_dir():
+            raise VolumeFault(f"{self.folder} is no folder: name the one that holds the DICOM files")
+        return mr_series(path for path in self.folder.rglob("*") if path.is_file())
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def volume(self, index: int) -> Volume:
+        """One sequence. Raises UnusableVolume where its images are no stack of slices."""
+        return self.series[index].volume(self.name)
+
+
+@dataclass(frozen=True)
 class EmTiles:
     """Cubes of one array `raw` [z, y, x] of an npz file, 10 nm voxels."""
 
@@ -164,9 +191,9 @@ def sources_of(data: VolumeData) -> tuple[VolumeSource, ...]:
 
 
 def _dicom(folder: VolumeFolder) -> VolumeSource:
-    if folder.modality is not Modality.CT:
-        raise VolumeFault(f"{folder.path}: DICOM folders are read as chest CT; convert {folder.modality} to NIfTI")
-    return DicomFolder(folder.path)
+    if folder.modality is Modality.EM:
+        raise VolumeFault(f"{folder.path}: DICOM folders are read as CT or MR; give EM as an npz file with `raw`")
+    return MrFolder(folder.path) if folder.modality is Modality.MR else DicomFolder(folder.path)
 
 
 _KINDS: dict[str, Callable[[VolumeFolder], VolumeSource]] = {

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from highdicom.sr.coding import CodedConcept
 from pydicom import Dataset, FileMetaDataset, dcmread, dcmwrite
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from models.datasets.dicom_folder import CHEST_CT
 from models.datasets.dicom_seg import read_dicom_seg
 from models.datasets.nifti_pairs import VolumeFault
+from models.gtgm.volume import Modality
+from pacs_agent.imaging import Plane
 
 ACCEPTED = CHEST_CT.model_copy(update={"min_slices": 3, "min_coverage_mm": 5.0})
 SLICES, ROWS, COLUMNS = 4, 5, 6
@@ -75,6 +77,24 @@ def test_segments_lie_on_the_voxels_they_were_drawn_on(tmp_path: Path, orientati
     assert np.count_nonzero(volume.labels == 1) == 1
     assert volume.patient == "P1"
     assert sorted(volume.spacing_mm) == pytest.approx([0.6, 0.8, 3.0])
+
+
+def test_mr_keeps_its_intensities_and_is_turned_to_the_patients_axes_with_its_labels(tmp_path: Path):
+    images = write_series(tmp_path / "mr", [0, 1, 0, 0, 0, -1], [0.0, 0.0])
+    for index, path in enumerate(images):
+        ds = dcmread(path)
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = MRImageStorage
+        ds.Modality, ds.BodyPartExamined, ds.SeriesDescription = "MR", "PROSTATE", "t2_tse_sag"
+        ds.ImagePositionPatient, ds.RescaleIntercept, ds.RescaleSlope = [3.0 * index, 0.0, 0.0], 0, 5
+        ds.save_as(path)
+    changes = {"modalities": ("MR",), "body_parts": ("PROSTATE", "PELVIS"), "planes": (Plane.SAGITTAL,)}
+    segmentation = write_segmentation(tmp_path / "seg.dcm", images)
+    volume = read_dicom_seg(images, segmentation, ACCEPTED.model_copy(update=changes))
+    assert (volume.modality, volume.sequence) == (Modality.MR, "T2")
+    assert volume.values.shape == (ROWS, COLUMNS, SLICES)
+    assert volume.spacing_mm == pytest.approx((0.8, 0.6, 3.0))
+    assert volume.values[volume.labels == 2].tolist() == [5.0 * 2024.0]
+    assert np.argwhere(volume.labels == 2).tolist() == [[0, 5, 2]]  # the lowest row, to the back, third from the right
 
 
 def test_a_segmentation_of_another_series_is_refused(tmp_path: Path):

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from models.datasets.nifti_pairs import VolumeFault  # noqa: E402
 from models.gtgm.pretrain import __main__ as command  # noqa: E402
 from models.gtgm.pretrain.preset import GtgmPreset, UnknownGtgmPreset, VolumeData, VolumeFolder, load_gtgm_preset  # noqa: E402
-from models.gtgm.pretrain.sources import EM_TILE_VOXELS, EmTiles, NiftiFolder, Phantoms, sources_of  # noqa: E402
+from models.gtgm.pretrain.sources import EM_TILE_VOXELS, EmTiles, MrFolder, NiftiFolder, Phantoms, sources_of  # noqa: E402
 from models.gtgm.volume import Modality  # noqa: E402
 
 pytestmark = pytest.mark.train
@@ -45,9 +45,11 @@ def test_faults_of_folders_say_what_to_do(tmp_path):
     np.savez(tmp_path / "other.npz", image=np.zeros((2, 2, 2)))
     with pytest.raises(VolumeFault, match="raw"):
         len(EmTiles(tmp_path / "other.npz"))
-    mr = VolumeFolder(kind="dicom", path=tmp_path, modality=Modality.MR)
-    with pytest.raises(VolumeFault, match="NIfTI"):
-        sources_of(VolumeData(folders=(mr,)))
+    em = VolumeFolder(kind="dicom", path=tmp_path, modality=Modality.EM)
+    with pytest.raises(VolumeFault, match="npz"):
+        sources_of(VolumeData(folders=(em,)))
+    with pytest.raises(VolumeFault, match="no folder"):
+        len(MrFolder(tmp_path / "missing"))
 
 
 def test_phantoms_come_first_and_depend_on_the_seed():
@@ -66,11 +68,16 @@ def test_options_change_the_preset(monkeypatch, tmp_path):
     monkeypatch.setattr(command.PretrainingRun, "pretrain", lambda run: runs.append(run))
     monkeypatch.setattr(command, "_say", lambda path: None)
     options = ["--phantoms", "5", "--nifti", str(tmp_path), "--modality", "MR", "--sequence", "T2", "--steps", "2"]
+    options += ["--dicom", str(tmp_path), "--dicom-mr", str(tmp_path)]
     result = CliRunner().invoke(command.main, [*options, "--loss", "correlation", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     preset = runs[0].preset
     assert preset.data.phantoms == 5 and preset.training.steps == 2 and preset.loss == "correlation"
-    assert preset.data.folders == (VolumeFolder(kind="nifti", path=tmp_path, modality=Modality.MR, sequence="T2"),)
+    assert preset.data.folders == (
+        VolumeFolder(kind="dicom", path=tmp_path, modality=Modality.CT),
+        VolumeFolder(kind="dicom", path=tmp_path, modality=Modality.MR),
+        VolumeFolder(kind="nifti", path=tmp_path, modality=Modality.MR, sequence="T2"),
+    )
     assert preset.views == load_gtgm_preset("cpu-demo").views
 
 
