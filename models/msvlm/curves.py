@@ -27,7 +27,7 @@ class Curves:
         self.path = folder / f"{stage}.jsonl"
         self.rows = [row for row in self._read() if row["step"] < first_step]
         self.path.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
-        self.file = self.path.open("a")
+        self.file = self.path.open("a", buffering=1)  # a run that is killed keeps its rows
         self.board = SummaryWriter(str(folder / stage), purge_step=first_step)
 
     def _read(self) -> list[dict[str, float]]:
