@@ -129,6 +129,13 @@ def test_a_study_shows_how_many_of_how_many_came_and_what_it_waits_for(client: F
     assert "Complete now" in page
 
 
+def test_the_timeline_says_why_a_study_that_is_quiet_waits(client: FlaskClient, database: Database) -> None:
+    words = "nothing came for 30 s, but the association of CT1@10.0.0.7 is still open"
+    uid = add_studies(database, "Doe^John", state=StudyState.RECEIVING, state_reason=words)[0]
+    page = client.get(f"/api/v1/studies/{uid}").json
+    assert [one["said"] for one in page["timeline"] if one["what"] == "waits"] == [words]
+
+
 def test_the_timeline_tells_of_reading_ahead_and_of_storage_commitment(client: FlaskClient, database: Database) -> None:
     uid = add_studies(database, "Doe^John", commitment_asked_at=BEGIN, complete_by="all 60 instances came")[0]
     job = add_job(database, uid, JobState.DELIVERING)
