@@ -78,8 +78,8 @@ def run(report: Report, rounds: int, slices: int, folder: Path, say: Callable[[s
     segmented, peaks = [], []
     for number in range(rounds):
         peaks.append(peak_gflops("fp32", threads))
-        segmented.append(segmented_once(bundle, settings, series, folder / "segmented"))
-        say(f"round {number + 1}, segmentation of {slices} slices: {segmented[-1].seconds:.1f} s")
+        segmented.append(one := segmented_once(bundle, settings, series, folder / "segmented"))
+        say(f"round {number + 1}, segmentation of {slices} slices: {one.seconds:.1f} s, {one.regions} regions")
     patch = np.zeros((1, 1, *bundle.manifest.grid.patch), np.float32)
     model = onnx.load_from_string(bundle.read(bundle.manifest.graphs.segmenter))
     of_patch = operations(model, {"patch": patch}).all
