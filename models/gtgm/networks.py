@@ -198,7 +198,8 @@ class UnetrEncoder(_Pooled):
         """What a patch's place adds [1, width, d / 16, h / 16, w / 16]."""
         learned = tuple(voxels // UNETR_PATCH for voxels in self.shape.position_voxels)
         wanted = tuple(voxels // UNETR_PATCH for voxels in x.shape[2:])
-        positions: Tensor = self.vit.patch_embedding.position_embeddings.transpose(1, 2).unflatten(2, learned)
+        embeddings = self.vit.patch_embedding.position_embeddings.transpose(1, 2)
+        positions: Tensor = embeddings.unflatten(2, learned)  # type: ignore[no-untyped-call]
         return positions if wanted == learned else interpolate(positions, wanted, mode="trilinear")
 
 
