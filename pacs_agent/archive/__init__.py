@@ -28,7 +28,7 @@ from pacs_agent.archive.part10 import (
 from pacs_agent.archive.parts import BLOCK_BYTES, Part
 from pacs_agent.archive.receipt import Receipt, Taken
 from pacs_agent.archive.recovery import Recovered, recover, relying_on_files
-from pacs_agent.archive.removal import Removed, StudyInUse, remove_study, sweep_removed
+from pacs_agent.archive.removal import SEGMENTED, Removed, StudyInUse, remove_study, sweep_removed
 from pacs_agent.archive.retention import Leaving, RetentionPlan, keep_archive, plan_retention
 from pacs_agent.archive.sop_classes import IMAGE_SOP_CLASSES, STORAGE_SOP_CLASSES, TRANSFER_SYNTAXES
 
@@ -38,6 +38,7 @@ __all__ = [
     "IMPLEMENTATION_CLASS_UID",
     "IMPLEMENTATION_VERSION_NAME",
     "INDEXED_TAGS",
+    "SEGMENTED",
     "STORAGE_SOP_CLASSES",
     "TRANSFER_SYNTAXES",
     "UNREADABLE_FILE",

@@ -87,14 +87,11 @@ class Outbox:
         words = f"{destination} took the objects, but does not say whether it has them"
         try:
             found = list(self._open(destination).confirm(stored))
-        except Unreachable as error:
+        except (Unreachable, Refused) as error:
             if not is_set:
                 raise
-            raise Unconfirmed(f"{words}: {error}") from error
-        except Refused as error:
-            if not is_set:
-                raise
-            raise NeverConfirmed(f"{words}: {error}") from error
+            kind = Unconfirmed if isinstance(error, Unreachable) else NeverConfirmed
+            raise kind(f"{words}: {error}") from error
         unsaid = sorted({one.text for one in found if one.whereabouts is Whereabouts.UNKNOWN})
         if unsaid and is_set:
             raise Unconfirmed(f"{words}: {'; '.join(unsaid)}")
@@ -102,8 +99,7 @@ class Outbox:
 
     def _is_set_to_confirm(self, destination: str) -> bool:
         """One that was removed is not any more."""
-        with self.database.reading() as session:
-            row = session.get(Destination, destination)
+        row = self._row(destination)
         return row is not None and confirms(row.settings)
 
     def give_up(self, job_id: str, destination: str) -> None:
@@ -121,9 +117,13 @@ class Outbox:
 
     def _commits(self, destination: str) -> bool:
         """Whether a destination is asked for storage commitment, be it enabled or not."""
-        with self.database.reading() as session:
-            row = session.get(Destination, destination)
+        row = self._row(destination)
         return row is not None and row.kind == "dimse" and row.settings.get("confirm") == "commitment"
+
+    def _row(self, destination: str) -> Destination | None:
+        """How a destination is set up, be it enabled or not; None when it was removed."""
+        with self.database.reading() as session:
+            return session.get(Destination, destination)
 
     def _commit(self, job_id: str, destination: str) -> str:
         """Asks for storage commitment, or looks what came of it. What was not kept is sent once more."""

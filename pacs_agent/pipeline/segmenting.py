@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from pacs_agent.archive import SEGMENTED
 from pacs_agent.config import Settings
 from pacs_agent.imaging import DecodingPool, HeaderFile, OrderedSeries, UnusableImages, choose_series
 from pacs_agent.inference import (
@@ -27,9 +28,6 @@ from pacs_agent.results import (
     with_measurements,
     write_bytes,
 )
-
-FOLDER = "segmented"
-"""Folder in `data_dir` for regions between two steps."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Segmenting:
         with self._loading:
             if bundle.digest not in self._segmenters:
                 self._segmenters[bundle.digest] = Segmenter(
-                    bundle, self._settings.inference, self._settings.data_dir / FOLDER, self._decoding, self._turns
+                    bundle, self._settings.inference, self._settings.data_dir / SEGMENTED, self._decoding, self._turns
                 )
             return self._segmenters[bundle.digest]
 

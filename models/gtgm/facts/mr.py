@@ -48,14 +48,18 @@ def _sequence_facts(volume: Volume) -> list[Fact]:
     sequence = plain_name(volume.sequence)
     if sequence:
         facts.insert(0, Fact("sequence", Kind.SEQUENCE, sequence))
-    if _has_a_level(values[tissue]):
-        facts += _intensities(values, tissue) + _areas(values, tissue, step)
+    level = _level(values[tissue])
+    if level:
+        facts += _intensities(values, tissue, level) + _areas(values, tissue, step, level)
     return [replace(fact, of=sequence) for fact in facts]
 
 
-def _has_a_level(inside: Values) -> bool:
-    """Whether the tissue has a typical intensity that others can be multiples of."""
-    return inside.size > 0 and float(np.median(inside)) > FAINTEST_SHARE * float(np.abs(inside).max())
+def _level(inside: Values) -> float:
+    """The typical intensity of the tissue, its median; 0 where others cannot be multiples of it."""
+    if not inside.size:
+        return 0.0
+    median = float(np.median(inside))
+    return median if median > FAINTEST_SHARE * float(np.abs(inside).max()) else 0.0
 
 
 def plain_name(sequence: str) -> str:
@@ -70,9 +74,8 @@ def _smooth(volume: Volume) -> tuple[Values, Spacing]:
     return ndimage.gaussian_filter(values, [min(SMOOTH_MM / mm, 1.5) * (mm < 3.0) for mm in step]), step
 
 
-def _intensities(values: Values, tissue: Mask) -> list[Fact]:
+def _intensities(values: Values, tissue: Mask, median: float) -> list[Fact]:
     inside = values[tissue]
-    median = float(np.median(inside))
     low, high = (float(q) for q in np.percentile(inside, (25.0, 75.0)))
     return [
         Fact("tissue_share", Kind.TISSUE_SHARE, 100.0 * float(tissue.mean()), "%"),
@@ -81,8 +84,7 @@ def _intensities(values: Values, tissue: Mask) -> list[Fact]:
     ]
 
 
-def _areas(values: Values, tissue: Mask, step: Spacing) -> list[Fact]:
-    median = float(np.median(values[tissue]))
+def _areas(values: Values, tissue: Mask, step: Spacing, median: float) -> list[Fact]:
     body = ndimage.binary_erosion(ndimage.binary_closing(tissue, iterations=2) | tissue, iterations=2)
     facts: list[Fact] = []
     for name, count, size, mask in (
