@@ -61,7 +61,10 @@ class DiskGuard:
         with self._lock:
             now_s = self._monotonic()
             self._read_settings(now_s)
-            self._look(now_s)
+            try:
+                self._look(now_s)
+            except OSError as error:
+                return f"the archive's disk does not say what is free: {error.strerror or type(error).__name__}"
             limit = self._watermark.refuse_free_gb * GIGABYTE * (RESUME_OVER if self._refusing else 1)
             refuses = self._free_bytes - size_bytes < limit
             self._tell(refuses)
@@ -84,8 +87,8 @@ class DiskGuard:
     def _look(self, now_s: float) -> None:
         if now_s < self._looked_until_s:
             return
-        self._looked_until_s = now_s + LOOK_EVERY_S
         self._free_bytes = disk_state(self._folder, self._watermark).free_bytes
+        self._looked_until_s = now_s + LOOK_EVERY_S
 
     def _tell(self, refuses: bool) -> None:
         if refuses != self._refusing:

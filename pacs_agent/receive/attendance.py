@@ -1,12 +1,10 @@
 """An established association served: each request is answered by its service, until release or abort."""
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pacs_agent.receive.bulk_store import C_STORE_RQ, Nowhere, answer, not_authorised, receive_instance
+from pacs_agent.receive.finishing import Finishing
 from pacs_agent.receive.intake import Intake
 from pacs_agent.receive.places import Place
 from pacs_agent.receive.services import (
@@ -18,6 +16,7 @@ from pacs_agent.receive.services import (
 )
 from pacs_agent.receive.store import Tally
 from pacs_agent.receive.wire.association import Association, Message
+from pacs_agent.receive.wire.breach import PeerGone
 from pacs_agent.receive.wire.commands import service_response
 from pacs_agent.receive.wire.fragments import ReleaseRequested
 
@@ -25,8 +24,6 @@ LARGEST_REQUEST_BYTES = 8 << 20
 """Data set of a request to a service that is not C-STORE: 50,000 instances in a storage commitment."""
 READ_TO_NOWHERE_TIMES = 8
 """A larger one is read to nowhere and answered, up to so many times as much; then the association is aborted."""
-MOST_FINISHING = 4
-"""Threads of one association that sync while the next image is read."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,8 @@ class Offer:
     """Operations that the peer may have under way."""
     place: Place
     """What the association brings is noted there."""
+    interrupt: Callable[[], None]
+    """Ends a wait for the peer, from any thread; what we have to say can still be sent."""
 
 
 class Request:
@@ -78,38 +77,31 @@ class Attendance:
         self._association = association
         self._offer = offer
         self._tally = tally
-        self._finishing: deque[Future[None]] = deque()
+        self._finishing = Finishing(offer.at_a_time, offer.interrupt)
 
     def serve(self) -> None:
-        """Answers until the peer releases. Raises Breach, PeerGone."""
-        with self._pool() as pool:
+        """Answers until the peer releases. Raises Breach, PeerGone, and what goes wrong with us."""
+        with self._finishing:
             try:
                 while True:
-                    self._serve_one(self._association.next_message(), pool)
+                    self._serve_one(self._association.next_message())
             except ReleaseRequested:
-                while self._finishing:
-                    self._finishing.popleft().result()
+                self._finishing.wait()
+            except PeerGone:
+                self._finishing.check()  # perhaps it is not gone, but interrupted by an error of ours
+                raise
         self._association.release()
 
-    @contextmanager
-    def _pool(self) -> Iterator[ThreadPoolExecutor | None]:
-        """Threads that finish images while others are read, where the peer asks for several operations at a time."""
-        if self._offer.at_a_time == 1:
-            yield None
-            return
-        with ThreadPoolExecutor(min(MOST_FINISHING, self._offer.at_a_time)) as pool:
-            yield pool
-
-    def _serve_one(self, message: Message, pool: ThreadPoolExecutor | None) -> None:
+    def _serve_one(self, message: Message) -> None:
         if message.command.field != C_STORE_RQ:
             self._serve_other(message)
         elif not self._offer.may_store:
             self._read_to_nowhere(message)
             self._association.respond(message, not_authorised(message))
         else:
-            self._store(message, pool)
+            self._store(message)
 
-    def _store(self, message: Message, pool: ThreadPoolExecutor | None) -> None:
+    def _store(self, message: Message) -> None:
         offer = self._offer
         offer.place.begins()
         arriving = receive_instance(
@@ -122,12 +114,7 @@ class Attendance:
                 offer.place.brought(self._tally.study_instance_uid)
             self._association.respond(message, response)
 
-        if pool is None:
-            finish()
-            return
-        self._finishing.append(pool.submit(finish))
-        if len(self._finishing) >= offer.at_a_time:
-            self._finishing.popleft().result()
+        self._finishing.do(finish)
 
     def _serve_other(self, message: Message) -> None:
         service = self._offer.services.get((message.command.field, message.context.sop_class_uid))

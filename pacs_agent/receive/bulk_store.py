@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from pacs_agent.receive.contexts import is_storage
 from pacs_agent.receive.incoming import Announced, Incoming
-from pacs_agent.receive.intake import Intake
+from pacs_agent.receive.intake import Intake, discard
 from pacs_agent.receive.refusal import IdentityMismatch, OutOfResources, Refusal
 from pacs_agent.receive.store import NOT_AUTHORISED, SUCCESS, Tally, comment_of
 from pacs_agent.receive.wire.association import Association, Message
@@ -63,7 +63,7 @@ class Arriving:
     def discard(self) -> None:
         """Leaves nothing behind. Does no harm when the instance is archived."""
         if self.incoming is not None:
-            self.incoming.discard()
+            discard(self.incoming)
 
     def _refuse(self, refusal: Refusal) -> None:
         self.discard()

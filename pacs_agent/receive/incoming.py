@@ -40,6 +40,12 @@ class Announced:
     """The peer as "AE@address"."""
 
 
+def no_room(error: OSError | MemoryError) -> OutOfResources:
+    """What the sender is told where the machine has no memory or no file for an instance."""
+    why = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return OutOfResources(f"no room for an instance: {why}; it may be sent again")
+
+
 class Arrivals:
     """The memory and the folder for instances on their way in. Safe for any number of threads."""
 
@@ -52,18 +58,26 @@ class Arrivals:
         self._usual_bytes = 0
 
     def begin(self, announced: Announced) -> "Incoming":
-        """An empty instance."""
+        """An empty instance. Raises OutOfResources."""
         return Incoming(announced, self)
 
     def take(self) -> mmap.mmap:
-        """A buffer: of full size within the budget, a small one beyond it. Its pages are made when they are touched."""
+        """A buffer: of full size within the budget, a small one beyond it. Its pages are made when they are touched.
+
+        Raises OutOfResources.
+        """
         with self._lock:
             if self._idle:
                 return self._idle.pop()
             within = self._free_slots > 0
             self._free_slots -= within
         size_bytes = self._spool_bytes if within else min(WINDOW_BYTES, self._spool_bytes)
-        return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE)  # pages of a shared one would never be given back
+        try:
+            return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE)  # pages of a shared one would never be given back
+        except (OSError, MemoryError) as error:
+            with self._lock:
+                self._free_slots += within
+            raise no_room(error) from error
 
     def give_back(self, buffer: mmap.mmap, touched_bytes: int) -> None:
         """Keeps a buffer for the next instance; pages that few instances need go back to the system."""

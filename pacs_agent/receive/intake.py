@@ -23,7 +23,7 @@ from pacs_agent.ops import Outcome, audit, get_log
 from pacs_agent.ops.watermark import DiskGuard
 from pacs_agent.receive.audit_book import REFUSED, AuditBook
 from pacs_agent.receive.identity import LONGEST_UID, checked_header, is_uid
-from pacs_agent.receive.incoming import Announced, Arrivals, Incoming
+from pacs_agent.receive.incoming import Announced, Arrivals, Incoming, no_room
 from pacs_agent.receive.refusal import (
     CannotUnderstand,
     ClassNotSupported,
@@ -50,14 +50,14 @@ class Intake:
         """Where the bytes of an announced instance go; `finish` archives them, `discard` ends it otherwise.
 
         Raises a Refusal, audited by then, of what need not be received at all: another transfer syntax or SOP class
-        than ours, a UID that is none, a disk without room.
+        than ours, a UID that is none, a disk or a memory without room.
         """
         try:
             _check_announced(announced)
             self._check_room(0)
+            return self._arrivals.begin(announced)
         except Refusal as refusal:
             self._refuse(refusal, announced.sop_instance_uid, announced.source)
-        return self._arrivals.begin(announced)
 
     def refuse(self, refusal: Refusal, announced: Announced) -> NoReturn:
         """Audits and raises a refusal for which the announced instance need not be looked at."""
@@ -79,10 +79,12 @@ class Intake:
             self._refuse(ReusedUID(str(error)), announced.sop_instance_uid, announced.source)
         except StorageFailure as error:
             self._refuse(OutOfResources(str(error)), announced.sop_instance_uid, announced.source)
+        except (OSError, MemoryError) as error:
+            self._refuse(no_room(error), announced.sop_instance_uid, announced.source)
         except Refusal as refusal:
             self._refuse(refusal, announced.sop_instance_uid, announced.source)
         finally:
-            incoming.discard()
+            discard(incoming)
 
     def accept(self, sent: EncodedInstance | bytes, *, source: str, study_instance_uid: str | None = None) -> Receipt:
         """Checks an instance (or a whole DICOM file) and archives it; `source` names the peer, "AE@address".
@@ -103,6 +105,8 @@ class Intake:
             self._refuse(ReusedUID(str(error)), encoded.sop_instance_uid, source)
         except StorageFailure as error:
             self._refuse(OutOfResources(str(error)), encoded.sop_instance_uid, source)
+        except (OSError, MemoryError) as error:
+            self._refuse(no_room(error), encoded.sop_instance_uid, source)
         except Refusal as refusal:
             self._refuse(refusal, encoded.sop_instance_uid, source)
 
@@ -140,6 +144,14 @@ class Intake:
                 reason=refusal.reason,
                 text=str(refusal),
             )
+
+
+def discard(incoming: Incoming) -> None:
+    """Gives back memory and file; a file that cannot be removed is left to the archive's sweep, and costs no answer."""
+    try:
+        incoming.discard()
+    except OSError as error:
+        log.error("a temporary file is left", error=error.strerror or type(error).__name__)
 
 
 def _check_announced(announced: Announced) -> None:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,7 +177,8 @@ class Places:
 
     def _note_brought(self, position: int, place: Place, study: bytes) -> None:
         if self._held.get(position) is place:  # and not given back, when the listener stops
-            note_brought(self._file, position, self._monotonic(), study)
+            with suppress(OSError):  # a full disk is told to who stores; what is noted here may be old
+                note_brought(self._file, position, self._monotonic(), study)
 
     def _free(self, slots: list[Slot], positions: Sequence[int]) -> None:
         for position in positions:
@@ -192,13 +193,12 @@ class Places:
     def _locked(self) -> Iterator[list[Slot]]:
         """The slots by position, those of processes that died free, while nobody else takes or frees one."""
         with self._lock:
-            file = os.dup(self._file)  # to be unlocked where the body closes ours
-            fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(self._file, fcntl.LOCK_EX)
             try:
-                yield free_the_dead(file, read_slots(file))
+                yield free_the_dead(self._file, read_slots(self._file))
             finally:
-                fcntl.flock(file, fcntl.LOCK_UN)
-                os.close(file)
+                if self._file >= 0:  # else the body closed it, and unlocked it thereby
+                    fcntl.flock(self._file, fcntl.LOCK_UN)
 
 
 def forget_places(data_dir: Path) -> None:

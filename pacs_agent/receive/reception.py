@@ -24,7 +24,7 @@ from pacs_agent.receive.policy import Admission, AssociationPolicy, Rejection, R
 from pacs_agent.receive.services import AssociationFacts, Services
 from pacs_agent.receive.store import Tally
 from pacs_agent.receive.wire.association import Association
-from pacs_agent.receive.wire.breach import Breach, GaveWay, PeerGone, ProbeOnly, TimeSpent
+from pacs_agent.receive.wire.breach import Breach, GaveWay, OurFault, PeerGone, ProbeOnly, TimeSpent
 from pacs_agent.receive.wire.budget import Budget, TimeLimits
 from pacs_agent.receive.wire.negotiation import MOST_AT_A_TIME, Agreement, Titles, agree
 from pacs_agent.receive.wire.transport import Transport
@@ -51,6 +51,15 @@ class House:
     book: AuditBook
     stopping: Callable[[], bool]
     hesitation: Hesitation = field(default_factory=Hesitation)
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What an association is admitted with."""
+
+    admission: Admission
+    agreement: Agreement
+    place: Place
 
 
 class Caller:
@@ -149,67 +158,70 @@ class Reception:
         facts = AssociationFacts(
             titles.calling_ae_title, titles.called_ae_title, self._caller.address, self._caller.certificate_names
         )
-        verdict = titles.objection or self._judged(facts)
-        if isinstance(verdict, Rejection):
-            return self._rejected(association, facts, verdict)
-        places, interrupt = self._house.places, self._caller.interrupt
         try:
-            place = places.take(facts.source, at_its_host=verdict.is_at_its_host, interrupt=interrupt)
-        except NoPlace as full:
-            return self._rejected(association, facts, Rejection(2, 3, 2, str(full)))
-        try:
-            return self._admitted(association, titles, facts, verdict, place)
-        finally:
-            places.give_back(place)
-
-    def _admitted(
-        self, association: Association, titles: Titles, facts: AssociationFacts, admission: Admission, place: Place
-    ) -> bool:
-        supported = supported_contexts(may_echo=admission.may_echo, may_store=admission.may_store)
-        most_at_a_time = 1 if self._caller.over_tls else MOST_AT_A_TIME  # OpenSSL cannot read and write at a time
-        try:
-            agreement = agree(association.proposal(), titles, supported, most_at_a_time)
+            welcome = self._welcome(association, titles, facts)
         except Breach as breach:
             self._house.book.rejected(facts.source, str(breach))
             return self._aborted(association, breach)
-        if isinstance(agreement, Rejection):
-            return self._rejected(association, facts, agreement)
-        return self._attended(association, agreement, facts, admission, place)
+        except Exception as error:  # the outermost place that knows whom to tell
+            log.exception("an association cannot be answered", source=facts.source)
+            return self._rejected(association, facts, Rejection(2, 2, 1, str(OurFault(error))))
+        if isinstance(welcome, Rejection):
+            return self._rejected(association, facts, welcome)
+        try:
+            return self._attended(association, welcome, facts)
+        finally:
+            self._house.places.give_back(welcome.place)
 
-    def _attended(
-        self,
-        association: Association,
-        agreement: Agreement,
-        facts: AssociationFacts,
-        admission: Admission,
-        place: Place,
-    ) -> bool:
-        tally = Tally(facts.source)
-        house = self._house
+    def _welcome(self, association: Association, titles: Titles, facts: AssociationFacts) -> Welcome | Rejection:
+        """Policy, then what is agreed, then a place. Raises Breach."""
+        admission = titles.objection or self._judged(facts)
+        if isinstance(admission, Rejection):
+            return admission
+        supported = supported_contexts(may_echo=admission.may_echo, may_store=admission.may_store)
+        most_at_a_time = 1 if self._caller.over_tls else MOST_AT_A_TIME  # OpenSSL cannot read and write at a time
+        agreement = agree(association.proposal(), titles, supported, most_at_a_time)
+        if isinstance(agreement, Rejection):
+            return agreement
+        places, interrupt = self._house.places, self._caller.interrupt
+        try:
+            place = places.take(facts.source, at_its_host=admission.is_at_its_host, interrupt=interrupt)
+        except NoPlace as full:
+            return Rejection(2, 3, 2, str(full))
+        return Welcome(admission, agreement, place)
+
+    def _attended(self, association: Association, welcome: Welcome, facts: AssociationFacts) -> bool:
+        tally, house = Tally(facts.source), self._house
         offer = Offer(
             facts=facts,
-            may_store=admission.may_store,
+            may_store=welcome.admission.may_store,
             intake=house.intake,
             services=house.services,
             most_object_bytes=house.settings.max_object_mb * MEGABYTE,
-            at_a_time=agreement.at_a_time,
-            place=place,
+            at_a_time=welcome.agreement.at_a_time,
+            place=welcome.place,
+            interrupt=self._caller.interrupt,
         )
         try:
-            association.accept(agreement)
+            association.accept(welcome.agreement)
             Attendance(association, offer, tally).serve()
         except Breach as breach:
             return self._broken_off(association, tally, breach)
         except PeerGone as gone:
-            if place.gives_way:
+            if welcome.place.gives_way:
                 return self._broken_off(association, tally, GaveWay())
             self._ended(tally, end="aborted", reason=str(gone))
             return False
+        except Exception as error:  # the outermost place that knows whom to tell
+            log.exception("an association ends by an error of ours", source=facts.source)
+            return self._broken_off(association, tally, OurFault(error), Outcome.SERIOUS_FAILURE)
         self._ended(tally, end=RELEASED)
         return True
 
-    def _broken_off(self, association: Association, tally: Tally, breach: Breach) -> bool:
-        self._ended(tally, end="aborted by us", reason=str(breach))
+    def _broken_off(
+        self, association: Association, tally: Tally, breach: Breach, outcome: Outcome = Outcome.MINOR_FAILURE
+    ) -> bool:
+        self._ended(tally, end="aborted by us", reason=str(breach), outcome=outcome)
         return self._aborted(association, breach)
 
     def _judged(self, facts: AssociationFacts) -> Admission | Rejection:
@@ -253,19 +265,19 @@ class Reception:
             reason = "more connections without an association request than are waited for; the oldest was ended"
         self._house.book.rejected(f"@{self._caller.address}", reason)
 
-    def _ended(self, tally: Tally, *, end: str, reason: str = "") -> None:
+    def _ended(self, tally: Tally, *, end: str, reason: str = "", outcome: Outcome = Outcome.MINOR_FAILURE) -> None:
         """The association's one audit line; of those that brought nothing only some a minute are written."""
         if end == RELEASED or tally.taken:
             self._cost_s = 0.0 if tally.taken else EMPTY_S
         if not tally.taken and not self._house.book.has_room(self._caller.address, ASSOCIATION, end):
             return
         try:
-            self._audit(tally, end=end, reason=reason)
+            self._audit(tally, end=end, reason=reason, outcome=outcome)
         except SQLAlchemyError as error:
             log.error("association not audited", source=tally.source, error=type(error).__name__)
 
-    def _audit(self, tally: Tally, *, end: str, reason: str) -> None:
-        counts = {outcome.value: count for outcome, count in tally.taken.items()}
+    def _audit(self, tally: Tally, *, end: str, reason: str, outcome: Outcome) -> None:
+        counts = {taken.value: count for taken, count in tally.taken.items()}
         detail = {"reason": reason} if reason else {}
         with self._house.database.writing() as session:
             note_seen(session, tally.source)
@@ -275,7 +287,7 @@ class Reception:
                 session,
                 actor=tally.source,
                 action=ASSOCIATION,
-                outcome=Outcome.SUCCESS if end == RELEASED and not tally.refused else Outcome.MINOR_FAILURE,
+                outcome=Outcome.SUCCESS if end == RELEASED and not tally.refused else outcome,
                 subject=self._house.settings.ae_title,
                 end=end,
                 instances=sum(counts.values()),

@@ -9,7 +9,7 @@ class Refusal(Exception):
 
 
 class OutOfResources(Refusal):
-    """Disk or database did not take the instance: it may be sent again."""
+    """Disk, memory or database did not take the instance: it may be sent again."""
 
     status = 0xA700
     reason = "out-of-resources"

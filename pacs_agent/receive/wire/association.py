@@ -64,7 +64,7 @@ class Association:
         self._transport.send(pdus.reject(rejection.result, rejection.source, rejection.diagnostic))
 
     def next_message(self) -> Message:
-        """Waits for the next request. Raises ReleaseRequested, Breach, PeerGone."""
+        """Waits for the next request, to be read whole and answered. Raises ReleaseRequested, Breach, PeerGone."""
         fragments, agreement = self._established()
         while True:
             context_id, encoded = fragments.command()
@@ -76,11 +76,14 @@ class Association:
             if command.field & RESPONSE:
                 raise Breach(f"a response, {command.field:#06x}, to nothing that was asked")
             _ = command.message_id
+            if not command.has_data_set:
+                self._budget.owe()
             return Message(context_id, agreement.contexts[context_id], command)
 
     def read_data_set(self, message: Message, sink: Sink, most_bytes: int) -> None:
         """Puts the message's data set into the sink. Raises Breach, PeerGone, and what the sink raises."""
         self._established()[0].data_set(message.context_id, sink, most_bytes)
+        self._budget.owe()
 
     def respond(self, message: Message, command: bytes, data_set: bytes | None = None) -> None:
         """Sends a response in one piece. Raises PeerGone, TimeSpent."""
@@ -89,6 +92,7 @@ class Association:
         if data_set is not None:
             parts += pdus.data_pdus(message.context_id, data_set, is_command=False, maximum_bytes=maximum)
         self._transport.send(b"".join(parts))
+        self._budget.pay()
 
     def release(self) -> None:
         """Answers a release (PS3.8 7.2.2). Raises PeerGone."""

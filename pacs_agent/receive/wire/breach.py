@@ -59,6 +59,14 @@ class Stopping(Breach):
         super().__init__("the listener stops", AbortReason.NOT_SPECIFIED, AbortSource.SERVICE_USER)
 
 
+class OurFault(Breach):
+    """An error of ours. What it says may be of a patient: its kind alone is told."""
+
+    def __init__(self, error: Exception) -> None:
+        kind = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+        super().__init__(f"an error of ours ({kind})", AbortReason.NOT_SPECIFIED)
+
+
 class GaveWay(Breach):
     """Another association needed the place of one that brought nothing for long."""
 

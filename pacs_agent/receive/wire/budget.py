@@ -1,5 +1,6 @@
 """The time that a peer has. Every wait for it ends at the earliest of its deadlines, however many bytes it drips."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ class TimeLimits:
     negotiation_s: float
     """From the connection to its whole association request."""
     silence_s: float
-    """Between two bytes, where one is due, and within an idle association."""
+    """Between two bytes, where one is due, and within an idle association; a peer that we owe an answer may wait."""
     pdu_s: float
     """From the first byte of a PDU to its last."""
     message_s: float
@@ -29,7 +30,7 @@ class TimeLimits:
 
 
 class Budget:
-    """The deadlines of one connection, by the monotonic clock."""
+    """The deadlines of one connection, by the monotonic clock. One thread reads; any may answer."""
 
     def __init__(self, limits: TimeLimits, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.limits = limits
@@ -38,6 +39,10 @@ class Budget:
         self._pdu_until_s = self._message_until_s = NEVER
         self.until_s = self._negotiation_until_s
         """The earliest deadline, besides that of silence."""
+        self._owed = 0
+        """Requests that came whole and have no answer."""
+        self._answered_s = -NEVER
+        self._lock = threading.Lock()
 
     def end_negotiation(self) -> None:
         """The association request is there."""
@@ -64,12 +69,24 @@ class Budget:
         self._message_until_s = NEVER
         self._choose()
 
+    def owe(self) -> None:
+        """A request is there, whole: its peer may wait for the answer in silence."""
+        with self._lock:
+            self._owed += 1
+
+    def pay(self) -> None:
+        """A request is answered: silence counts from now, where no other one waits."""
+        with self._lock:
+            self._owed -= 1
+            self._answered_s = self.monotonic()
+
     def check(self, waiting_since_s: float, *, heard: bool) -> None:
-        """Raises TimeSpent when a deadline is over; that of silence only where nothing was `heard` since."""
+        """Raises TimeSpent when a deadline is over; that of silence only where nothing was `heard` and none is owed."""
         now_s = self.monotonic()
         if now_s > self.until_s:
             raise TimeSpent(self._overdue(now_s))
-        if not heard and now_s > waiting_since_s + self.limits.silence_s:
+        silent_since_s = max(waiting_since_s, self._answered_s)
+        if not heard and not self._owed and now_s > silent_since_s + self.limits.silence_s:
             raise TimeSpent(f"nothing came for {self.limits.silence_s:g} s")
 
     def _choose(self) -> None:

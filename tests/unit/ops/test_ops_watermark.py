@@ -47,6 +47,16 @@ def test_the_disk_is_asked_once_a_second_and_taken_again_with_some_room(
     assert len(looks) == 3
 
 
+def test_a_disk_that_does_not_answer_is_asked_again_at_once(database: Database, tmp_path: Path) -> None:
+    folder = tmp_path / "archive"
+    guard = DiskGuard(database, folder, monotonic=lambda: 0.0)
+    keep_free(database, 0)
+    for _ in range(2):
+        assert "does not say what is free: No such file" in guard.objection(0)
+    folder.mkdir()
+    assert guard.objection(0) == ""
+
+
 def test_a_limit_changed_at_run_time_is_heard(database: Database, tmp_path: Path) -> None:
     now_s = [0.0]
     guard = DiskGuard(database, tmp_path, monotonic=lambda: now_s[0])

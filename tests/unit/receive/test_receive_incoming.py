@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import mmap
 import os
 from collections.abc import Sequence
 from itertools import count
@@ -68,6 +69,20 @@ def test_pages_that_few_instances_need_go_back_to_the_system(tmp_path: Path) -> 
     incoming.discard()
     [buffer] = shared._idle
     assert (buffer[0], buffer[KEPT_WARM_BYTES]) == (ord("x"), 0)
+
+
+def test_memory_that_cannot_be_had_is_not_counted_as_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> mmap.mmap:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    shared = arrivals(tmp_path, memory_bytes=4096)
+    with monkeypatch.context() as patch:
+        patch.setattr(mmap, "mmap", none)
+        for _ in range(2):
+            with pytest.raises(OutOfResources, match="Cannot allocate memory"):
+                shared.begin(ANNOUNCED)
+    shared.begin(ANNOUNCED).discard()
+    assert len(shared._idle) == 1, "it was one of full size"
 
 
 def test_a_file_that_cannot_be_removed_costs_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Places for associations: their limits over all processes, who gives way, and what others can see of them."""
 
+import errno
 import os
 import time
 from contextlib import suppress
@@ -71,6 +72,21 @@ def test_places_of_two_processes_are_counted_together_and_those_of_the_dead_are_
     assert refused(places, "B@1", at_its_host=True) == ""
     places.close()
     assert (tmp_path / PLACES).stat().st_size == 0
+
+
+def test_a_disk_that_takes_no_note_ends_no_association(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = Places(tmp_path, PlaceLimits(in_all=2, per_peer=2))
+    place = places.take("A@1", at_its_host=True)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full)
+        place.brought("1.2.3")
+    place.brought("1.2.3")
+    assert still_open(tmp_path, ["1.2.3"]) == {"1.2.3": "A@1"}
+    places.close()
 
 
 @given(steps=st.lists(st.integers(0, 5), max_size=30))

@@ -62,6 +62,30 @@ def test_what_is_over_in_time_costs_nothing() -> None:
     budget.check(clock.now_s, heard=False)
 
 
+def test_who_is_owed_an_answer_is_not_silent_but_a_pdu_must_end() -> None:
+    clock = Clock()
+    budget = Budget(LIMITS, clock)
+    budget.end_negotiation()
+    since_s = clock.now_s
+    budget.owe()
+    budget.owe()
+    clock.now_s += 1e6
+    budget.check(since_s, heard=False)
+    budget.pay()
+    budget.check(since_s, heard=False)
+    budget.begin_pdu()
+    clock.now_s += 31
+    with pytest.raises(TimeSpent, match="a PDU took more"):
+        budget.check(since_s, heard=False)
+    budget.end_pdu()
+    budget.pay()
+    clock.now_s += 19
+    budget.check(since_s, heard=False)
+    clock.now_s += 2
+    with pytest.raises(TimeSpent, match="nothing came"):
+        budget.check(since_s, heard=False)
+
+
 @pytest.fixture
 def ends() -> Any:
     ours, theirs = socket.socketpair()
