@@ -1,123 +1,127 @@
 """What learning from unreported studies gives the findings when only a share of the studies has a report.
 
-All arms start from the run's slice encoder and see the same studies. Each trains its reader anew: first on all studies
-without their reports (not at all, by masked embedding modelling, and by that and the sequence term), then on the
-findings of the reported share. "Reported" means that the labels of the study are known, not where a finding lies.
+All arms start from the slice tokens of one bundle's encoder, and see the same studies. Each makes its reader anew, the
+encoder's slice head included: first it learns from all studies without their reports (not at all, by masked embedding
+modelling, by that and the sequence term), then the findings of the reported share. "Reported" means that the labels of
+the study are known, not where a finding lies. Of the reported studies a third only chooses which weights are kept.
 """
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 
-from models.evaluation.ablated_reader import Material
-from models.evaluation.metrics import rounded
-from models.evaluation.scores import gain, macro_auroc
 from models.gtgm.sequence.settings import SequenceSettings
 from models.gtgm.sequence.stage import train_sequence
-from models.gtgm.sequence.variants import UnreportedStudy
+from models.gtgm.sequence.tokens import TokenStudy
 from models.gtgm.sequence.views import without_report
-from models.msvlm.calibrate import Array, validation_of
+from models.msvlm.calibrate import Array
 from models.msvlm.preset import Preset
 from models.msvlm.reader import StudyReader
-from models.msvlm.stage_reader import start_from_encoder, train_findings, train_masked
-from models.msvlm.studies import EncodedStudy
+from models.msvlm.stage_reader import train_findings, train_masked
+from models.msvlm.studies import EncodedStudy, pad
 
 FEWEST = 12
-"""Reported studies, and validation studies, that an arm gets at least."""
+"""Reported studies that an arm gets at least."""
+CHOOSING = 3
+"""Every third reported study chooses the weights; the others are learned from."""
 
 
 @dataclass(frozen=True)
 class Arm:
-    """How the reader learns before it sees a label."""
+    """How the reader learns before it sees a label, and of how many studies the label is known to it."""
 
+    key: str
     name: str
+    reports: Literal["none", "share", "all"] = "share"
     masked: bool = True
-    sequence: SequenceSettings | None = None
+    loss: Literal["both", "contrastive", "correlation"] | None = None
+
+
+ARMS = (
+    Arm("untrained", "reader as it starts", reports="none", masked=False),
+    Arm("none", "no pretraining", masked=False),
+    Arm("masked", "masked embeddings"),
+    Arm("both", "masked embeddings, text and correlation", loss="both"),
+    Arm("text", "masked embeddings, text alone", loss="contrastive"),
+    Arm("correlation", "masked embeddings, correlation alone", loss="correlation"),
+    Arm("all", "no pretraining, all reports", reports="all", masked=False),
+)
+"""From no learning at all to all reports; "masked" is what the term is held against."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """Steps of the stages, the same for every arm, and the share of studies that have a report."""
+    """Steps and batches of the stages, the same for every arm, and the share of studies that have a report."""
 
     share: float = 0.1
-    masked_steps: int = 90
-    sequence_steps: int = 150
-    finding_steps: int = 200
-    batch: int = 24
+    masked_steps: int = 80
+    masked_batch: int = 16
+    sequence_steps: int = 100
+    sequence_batch: int = 24
+    finding_steps: int = 150
+    finding_batch: int = 12
 
-    def arms(self) -> tuple[Arm, ...]:
-        """The reference without pretraining, masked embedding modelling, and the term, whole and in parts."""
-        settings = SequenceSettings(steps=self.sequence_steps, batch=self.batch)
-        return (
-            Arm("no pretraining", masked=False),
-            Arm("masked embeddings"),
-            Arm("masked embeddings, text and correlation", sequence=settings),
-            Arm("masked embeddings, text alone", sequence=settings.model_copy(update={"loss": "contrastive"})),
-            Arm("masked embeddings, correlation alone", sequence=settings.model_copy(update={"loss": "correlation"})),
-        )
+    def sequence(self, arm: Arm) -> SequenceSettings:
+        """The settings of the arm's sequence term."""
+        return SequenceSettings(steps=self.sequence_steps, batch=self.sequence_batch, loss=arm.loss or "both")
+
+    def preset(self, preset: Preset, seed: int) -> Preset:
+        """The preset with these steps."""
+        masked = preset.masked.model_copy(update={"steps": self.masked_steps, "batch": self.masked_batch})
+        findings = preset.findings.model_copy(update={"steps": self.finding_steps, "batch": self.finding_batch})
+        return preset.model_copy(update={"masked": masked, "findings": findings, "seed": seed})
 
 
-def reported(studies: Sequence[EncodedStudy], share: float, seed: int) -> list[EncodedStudy]:
-    """A random share of the studies, of which labels are known but no slices."""
+@dataclass(frozen=True)
+class Lesson:
+    """What all arms of a seed learn from."""
+
+    preset: Preset
+    schedule: Schedule
+    studies: Sequence[TokenStudy]
+    seed: int
+
+    def pretrained(self, *, masked: bool) -> StudyReader:
+        """A new reader, the same for every arm of a seed, which knows the tokens' spread; `masked`: and their order."""
+        preset = self.schedule.preset(self.preset, self.seed)
+        everything = [without_report(study.unreported) for study in self.studies]
+        torch.manual_seed(self.seed)
+        reader = StudyReader(preset.network)
+        tokens = torch.cat([study.tokens for study in everything])
+        reader.token_mean.copy_(tokens.mean(0))
+        reader.token_std.copy_(tokens.std(0).clamp(min=1e-3))
+        if masked:
+            train_masked(preset, reader, everything)
+        return reader.eval()
+
+    def taught(self, arm: Arm, start: StudyReader) -> StudyReader:
+        """The reader of an arm from a copy of `start`, in inference mode."""
+        reader = copy.deepcopy(start)
+        if arm.loss is not None:
+            unreported = [study.unreported for study in self.studies]
+            train_sequence(self.schedule.sequence(arm), reader, unreported, self.seed)
+        if arm.reports != "none":
+            known = reported(self.studies, self.schedule.share if arm.reports == "share" else 1.0, self.seed)
+            learned = [study for number, study in enumerate(known) if number % CHOOSING]
+            torch.manual_seed(self.seed)
+            train_findings(self.schedule.preset(self.preset, self.seed), reader, learned, known[::CHOOSING])
+        return reader.eval()
+
+
+def reported(studies: Sequence[TokenStudy], share: float, seed: int) -> list[EncodedStudy]:
+    """A random share of the studies with their reports, in random order."""
     count = min(max(round(share * len(studies)), FEWEST), len(studies))
-    chosen = np.random.default_rng(seed).permutation(len(studies))[:count]
-    return [
-        replace(studies[i], slices=torch.zeros_like(studies[i].slices), located=torch.zeros_like(studies[i].located))
-        for i in sorted(chosen.tolist())
-    ]
+    return [studies[i].reported for i in np.random.default_rng(seed).permutation(len(studies))[:count].tolist()]
 
 
-def trained_reader(
-    arm: Arm, schedule: Schedule, material: Material, unreported: Sequence[UnreportedStudy], seed: int
-) -> StudyReader:
-    """The reader of one arm and seed."""
-    preset = _preset(material.network.preset, schedule, seed)
-    torch.manual_seed(seed)
-    reader, everything = StudyReader(preset.network), [without_report(study) for study in unreported]
-    start_from_encoder(reader, material.network.encoder, everything)
-    if arm.masked:
-        train_masked(preset, reader, everything)
-    if arm.sequence is not None:
-        train_sequence(arm.sequence, reader, unreported, seed)
-    training, validation = (reported(split, schedule.share, seed) for split in (material.training, material.validation))
-    train_findings(preset, reader, training, validation)
-    return reader.eval()
-
-
-def effect(
-    schedule: Schedule, material: Material, unreported: Sequence[UnreportedStudy], seeds: Sequence[int]
-) -> dict[str, Any]:
-    """Per arm the macro AUROC on the held-out phantoms of each seed, and the gain over masked embeddings.
-
-    Seeds are averaged in the scores' figures by taking the mean logit of the seeds' readers.
-    """
-    logits: dict[str, list[Array]] = {}
-    labels: Array = np.empty(0)
-    for arm in schedule.arms():
-        for seed in seeds:
-            held = validation_of(trained_reader(arm, schedule, material, unreported, seed), material.test)
-            logits.setdefault(arm.name, []).append(held.logits)
-            labels = held.labels
-    reference = np.mean(logits["masked embeddings"], axis=0)
-    return {name: _row(labels, np.stack(of_seeds), reference, len(material.test)) for name, of_seeds in logits.items()}
-
-
-def _row(labels: Array, of_seeds: Array, reference: Array, patients: int) -> dict[str, Any]:
-    each = [macro_auroc(labels, one, patients)["value"] for one in of_seeds]
-    mean = of_seeds.mean(0)
-    return {
-        "macro_auroc": macro_auroc(labels, mean, patients),
-        "of_seeds": each,
-        "spread_of_seeds": rounded(float(np.std(each))),
-        "gain": gain(labels, mean, reference, patients),
-    }
-
-
-def _preset(preset: Preset, schedule: Schedule, seed: int) -> Preset:
-    batch = {"batch": schedule.batch}
-    masked = preset.masked.model_copy(update={"steps": schedule.masked_steps, **batch})
-    findings = preset.findings.model_copy(update={"steps": schedule.finding_steps, **batch})
-    return preset.model_copy(update={"masked": masked, "findings": findings, "seed": seed})
+@torch.no_grad()
+def logits_of(reader: StudyReader, studies: Sequence[EncodedStudy]) -> Array:
+    """Finding logits [n, F] of studies, one at a time."""
+    logits: Array = (
+        torch.cat([reader.facts(*pad([study]).inputs).concluded.study for study in studies]).double().numpy()
+    )
+    return logits

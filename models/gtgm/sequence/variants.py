@@ -1,36 +1,36 @@
-"""Unreported studies: their slice tokens under several window variants, and the text of their computed facts.
+"""Window variants of a bundle's slice encoder, and what is kept of a study without a report.
 
 A token is made after the windows, so other windows cannot be had from it: the slices are encoded once more by the same
-encoder with the edges of its windows moved, each by up to WINDOW_JITTER of the window's width. The moves are drawn once
+graph with the edges of its windows moved, each by up to WINDOW_JITTER of the window's width. The moves are drawn once
 per variant, for every study the same, so a variant is like another hospital's display preset; a view takes all its
 slices from one variant. This costs one pass of the slice encoder per variant, before training, none in it.
 """
 
-import copy
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
-from rich.progress import track
-from torch import Tensor, nn
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+from torch import Tensor
 
-from models.datasets.cache import Shard, code_digest, stream
-from models.datasets.fields import FieldStudy
-from models.gtgm.pretrain.captions import writings_of
-from models.gtgm.volume import Modality, Volume
-from models.msvlm.encoder import SliceEncoder
-from models.msvlm.preprocess import Windows
-from models.msvlm.studies import encode_study
-from models.msvlm.vit import VitSliceEncoder
-
+Edges = NDArray[np.float32]
 WINDOW_JITTER = 0.08
 VARIANTS = 2
 """The encoder's own windows, and one other set."""
-CODE = ("gtgm/facts", "gtgm/text", "gtgm/sequence/variants.py", "gtgm/pretrain/captions.py")
+LOW = "encoder.windows.low"
+"""Name of the windows' lower edges in the graph of a slice encoder."""
+
+
+@dataclass(frozen=True)
+class WindowsMissing(Exception):
+    """The graph does not subtract and divide as `models.msvlm.preprocess.Windows` does."""
+
+    graph: str
+
+    def __str__(self) -> str:
+        return f"{self.graph} has no windows to move: give the fp32 slice encoder of a bundle of models.msvlm"
 
 
 @dataclass(frozen=True)
@@ -42,62 +42,30 @@ class UnreportedStudy:
     writings: tuple[tuple[str, ...], ...]
 
 
-def with_moved_windows(encoder: nn.Module, seed: int) -> nn.Module:
-    """The slice encoder with other edges of its windows; weights are the same."""
-    moved = copy.deepcopy(encoder).eval()
-    windows = _windows(moved)
-    generator = torch.Generator().manual_seed(seed)
-    width = windows.high - windows.low
-    for edge in (windows.low, windows.high):
-        edge += WINDOW_JITTER * width * (2.0 * torch.rand(edge.shape, generator=generator) - 1.0)
-    return moved
+def windows_of(graph: onnx.GraphProto) -> tuple[Edges, Edges]:
+    """Lower edges and widths in HU of a graph's windows, [1, windows, 1, 1] each. Raises WindowsMissing."""
+    low, width = _edges(graph)
+    return numpy_helper.to_array(low), numpy_helper.to_array(width)
 
 
-def unreported_study(encoders: Sequence[nn.Module], study: FieldStudy, pixel_mm: float, seed: int) -> UnreportedStudy:
-    """A rendered study through each of the encoders, and its texts. Its labels and report are not looked at."""
-    encoded = [encode_study(encoder, study) for encoder in encoders]
-    return UnreportedStudy(
-        tuple(one.tokens for one in encoded), encoded[0].z_mm, writings_of(field_volume(study, pixel_mm), seed)
-    )
-
-
-def field_volume(study: FieldStudy, pixel_mm: float) -> Volume:
-    """The field of a study as a volume [z, y, x] of which facts can be computed; slices in ascending z."""
-    order = np.argsort(study.slices["z_mm"], kind="stable")
-    z_mm = study.slices["z_mm"][order]
-    distance = float(np.median(np.diff(z_mm))) if len(z_mm) > 1 else pixel_mm
-    return Volume(study.slices["hu"][order].astype(np.float32), (max(distance, 0.1), pixel_mm, pixel_mm), Modality.CT)
-
-
-def unreported_studies(
-    encoder: nn.Module, shards: Sequence[Shard], count: int, pixel_mm: float, folder: Path, seed: int
-) -> list[UnreportedStudy]:
-    """The first `count` studies of the shards; kept in `folder` under a digest of all that they depend on."""
-    weights = hashlib.sha256(b"".join(p.detach().numpy().tobytes() for p in encoder.state_dict().values())).hexdigest()
-    parts = (weights, code_digest(CODE), [str(shard.path) for shard in shards], count, seed)
-    path = folder / f"unreported-{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}.pt"
-    if not path.is_file():
-        encoders = [encoder.eval(), *(with_moved_windows(encoder, seed + n) for n in range(1, VARIANTS))]
-        studies = track(_first(stream(shards), count), "unreported studies", total=count)
-        _save((unreported_study(encoders, one, pixel_mm, n) for n, one in enumerate(studies)), path)
-    return _load(path)
-
-
-def _first(studies: Iterable[FieldStudy], count: int) -> Iterator[FieldStudy]:
-    return islice(iter(studies), count)
-
-
-def _windows(encoder: nn.Module) -> Windows:
-    if not isinstance(encoder, SliceEncoder | VitSliceEncoder):
-        raise TypeError(f"{type(encoder).__name__} has no windows to move")
-    return encoder.windows
-
-
-def _save(studies: Iterable[UnreportedStudy], path: Path) -> None:
+def write_moved(graph: Path, path: Path, seed: int) -> Path:
+    """Writes the graph of a slice encoder with other edges of its windows; weights are the same."""
+    model = onnx.load(graph)
+    low, width = _edges(model.graph)
+    edge, span = windows_of(model.graph)
+    rng = np.random.default_rng(seed)
+    lower, upper = (WINDOW_JITTER * span * rng.uniform(-1.0, 1.0, span.shape) for _ in range(2))
+    for stored, values in ((low, edge + lower), (width, span + upper - lower)):
+        stored.CopyFrom(numpy_helper.from_array(values.astype(np.float32), stored.name))
     draft = path.with_suffix(".part")
-    torch.save([vars(study) for study in studies], draft)
-    draft.replace(path)
+    onnx.save(model, draft)
+    return draft.replace(path)
 
 
-def _load(path: Path) -> list[UnreportedStudy]:
-    return [UnreportedStudy(**row) for row in torch.load(path, weights_only=True)]
+def _edges(graph: onnx.GraphProto) -> tuple[onnx.TensorProto, onnx.TensorProto]:
+    constants = {one.name: one for one in graph.initializer}
+    shifted = [node.output[0] for node in graph.node if node.op_type == "Sub" and LOW in node.input]
+    widths = [node.input[1] for node in graph.node if node.op_type == "Div" and node.input[0] in shifted]
+    if LOW not in constants or len(widths) != 1 or widths[0] not in constants:
+        raise WindowsMissing(graph.name)
+    return constants[LOW], constants[widths[0]]

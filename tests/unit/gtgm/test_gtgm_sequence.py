@@ -1,35 +1,45 @@
 import copy
-from dataclasses import dataclass, field, replace
+import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+onnx = pytest.importorskip("onnx")
 
 from models.datasets.fields import FieldStudy, StudyFacts, record_type  # noqa: E402
+from models.datasets.phantoms import PhantomSource  # noqa: E402
 from models.gtgm.pretrain.losses import CORRELATION_SHARE, cross_correlation_loss  # noqa: E402
-from models.gtgm.sequence import variants as variants_module  # noqa: E402
-from models.gtgm.sequence.effect import Schedule, reported, trained_reader  # noqa: E402
+from models.gtgm.sequence import measured  # noqa: E402
+from models.gtgm.sequence.effect import ARMS, CHOOSING, Schedule, reported  # noqa: E402
+from models.gtgm.sequence.measured import Said, account, markdown, rows_of  # noqa: E402
+from models.gtgm.sequence.measurement import Measurement, publish  # noqa: E402
 from models.gtgm.sequence.settings import SequenceSettings  # noqa: E402
 from models.gtgm.sequence.stage import train_sequence  # noqa: E402
 from models.gtgm.sequence.term import SequenceTerm, sequence_features  # noqa: E402
+from models.gtgm.sequence.tokens import TokenMaker, TokenStudy, field_volume, of_class  # noqa: E402
 from models.gtgm.sequence.variants import (  # noqa: E402
+    WINDOW_JITTER,
     UnreportedStudy,
-    field_volume,
-    unreported_study,
-    with_moved_windows,
+    WindowsMissing,
+    windows_of,
+    write_moved,
 )
 from models.gtgm.sequence.views import two_views, view, without_report  # noqa: E402
 from models.msvlm.encoder import new_encoder  # noqa: E402
-from models.msvlm.network import new_network  # noqa: E402
 from models.msvlm.preset import load_preset  # noqa: E402
 from models.msvlm.reader import StudyReader  # noqa: E402
+from models.msvlm.runtime import read_manifest  # noqa: E402
 from models.msvlm.stage_reader import start_from_encoder  # noqa: E402
 from models.msvlm.studies import pad  # noqa: E402
 
 pytestmark = pytest.mark.train
 
 PRESET = load_preset("tiny")
+FINDINGS = PRESET.network.findings
+BUNDLE = Path(__file__).parents[3] / "models" / "bundles" / "msvlm-thorax-demo-0.3.1"
 SMALL = {"text_channels": 8, "text_heads": 2, "text_layers": 1, "embedding_width": 8, "queue": 6, "batch": 4}
 
 
@@ -131,42 +141,115 @@ def test_the_field_becomes_a_volume_from_feet_to_head():
     assert volume.patient == volume.study == volume.source == ""
 
 
-def test_window_variants_give_other_tokens_of_the_same_slices(monkeypatch):
-    monkeypatch.setattr(variants_module, "writings_of", lambda volume, seed: (("A text.",),))
-    torch.manual_seed(0)
-    encoder = new_encoder(PRESET.network).eval()
-    moved = with_moved_windows(encoder, seed=1)
-    assert (moved.windows.low < moved.windows.high).all()
-    assert not torch.equal(moved.windows.low, encoder.windows.low)
-    study = unreported_study([encoder, moved], field_study(), 1.4, seed=0)
-    one, other = study.variants
-    assert one.shape == other.shape == (5, PRESET.network.token_width)
-    assert not torch.allclose(one, other, atol=1e-3)
-
-
-def test_reported_studies_have_labels_but_no_places():
-    whole = [without_report(study) for study in studies(40)]
-    few = reported(whole, 0.5, seed=1)
-    assert len(few) == 20 and not any(study.located.any() for study in few)
-    assert len(reported(whole, 0.01, seed=1)) == 12
-
-
-def test_every_arm_trains_a_reader():
-    @dataclass
-    class Small:
-        network: object = field(default_factory=lambda: new_network(PRESET))
-        training: list = field(default_factory=lambda: labelled(24))
-        validation: list = field(default_factory=lambda: labelled(12))
-
-    material, schedule = Small(), Schedule(masked_steps=2, sequence_steps=2, finding_steps=2, batch=4)
-    for arm in schedule.arms():
-        reader = trained_reader(arm, schedule, material, studies(), seed=1)
-        assert all(torch.isfinite(p).all() for p in reader.parameters())
-
-
-def labelled(count):
-    known = torch.ones(PRESET.network.findings, dtype=torch.bool)
-    return [
-        replace(without_report(study), known=known, labels=(torch.arange(PRESET.network.findings) % 2 == n % 2).float())
-        for n, study in enumerate(studies(count))
+def test_moved_windows_are_near_those_of_the_bundle_and_nothing_else_moves(tmp_path):
+    graph = BUNDLE / "slice_encoder.onnx"
+    own, moved = onnx.load(graph), onnx.load(write_moved(graph, tmp_path / "moved.onnx", seed=1))
+    (low, width), (other_low, other_width) = (windows_of(one.graph) for one in (own, moved))
+    stored = np.array(read_manifest(BUNDLE).windows_hu, np.float32)
+    assert np.array_equal(np.stack([low, low + width], -1).squeeze(), stored)
+    for edge, other in ((low, other_low), (low + width, other_low + other_width)):
+        assert (np.abs(other - edge) <= WINDOW_JITTER * width + 1e-3).all() and (other != edge).all()
+    changed = [
+        a.name for a, b in zip(own.graph.initializer, moved.graph.initializer, strict=True) if a.raw_data != b.raw_data
     ]
+    assert len(changed) == 2
+
+
+def test_a_graph_without_windows_is_refused():
+    with pytest.raises(WindowsMissing, match="no windows"):
+        windows_of(onnx.load(BUNDLE / "study_reader.onnx").graph)
+
+
+@pytest.mark.slow
+def test_a_phantom_becomes_tokens_of_two_variants_with_texts_and_labels(tmp_path):
+    network = load_preset("cpu-demo").network
+    source, maker = PhantomSource("small", range(7, 8), 48), TokenMaker(BUNDLE, network)
+    (made,) = maker.studies(source, tmp_path)
+    own, moved = made.unreported.variants
+    assert own.shape == moved.shape == (len(made.unreported.z_mm), network.token_width)
+    assert not torch.allclose(own, moved, atol=1e-2)
+    assert len(made.unreported.writings) > 1 and all(made.unreported.writings)
+    truth = source.study(0)
+    assert made.reported.known.all() and made.reported.labels.tolist() == [float(v) for v in truth.labels.values()]
+    assert len(own) == (len(truth.hu) + 1) // 2 and not made.reported.located.any()
+    (path,) = maker.folder(source, tmp_path).glob("*.npz")
+    written = path.stat().st_mtime_ns
+    (again,) = maker.studies(source, tmp_path)
+    assert path.stat().st_mtime_ns == written and torch.equal(again.unreported.variants[1], moved)
+
+
+def token_studies(count):
+    known = torch.ones(FINDINGS, dtype=torch.bool)
+    return [
+        TokenStudy(
+            study,
+            replace(without_report(study), known=known, labels=(torch.arange(FINDINGS) % 2 == number % 2).float()),
+        )
+        for number, study in enumerate(studies(count))
+    ]
+
+
+def test_a_share_of_the_studies_has_a_report_without_places():
+    few = reported(token_studies(40), 0.5, seed=1)
+    assert len(few) == 20 and not any(study.located.any() for study in few)
+    assert len(reported(token_studies(40), 0.01, seed=1)) == 12 and len(few[::CHOOSING]) == 7
+
+
+def test_class_tokens_are_the_first_numbers_of_every_variant():
+    (study,) = token_studies(1)
+    short = of_class(study, 3)
+    assert torch.equal(short.reported.tokens, study.reported.tokens[:, :3])
+    assert [tokens.shape[1] for tokens in short.unreported.variants] == [3, 3]
+
+
+@pytest.fixture
+def few_draws(monkeypatch):
+    monkeypatch.setattr(measured, "DRAWS", 20)
+
+
+def measurement(out):
+    schedule = Schedule(0.5, *(2, 4) * 3)
+    blank = torch.zeros(PRESET.network.token_width)
+    return Measurement("whole", PRESET, schedule, token_studies(24), token_studies(6), blank, out, "made from")
+
+
+@pytest.mark.slow
+def test_every_arm_is_measured_once(tmp_path, few_draws):
+    one = measurement(tmp_path)
+    one.measure(seed=1)
+    paths = sorted(one.folder.glob("*.npz"))
+    assert len(paths) == len(ARMS)
+    written = [path.stat().st_mtime_ns for path in paths]
+    one.measure(seed=1)
+    assert [path.stat().st_mtime_ns for path in paths] == written
+    text = publish([one], [1], "a bundle", tmp_path)
+    assert all(f"| {arm.name} |" in text for arm in ARMS) and (tmp_path / "sequence.md").read_text() == text
+    kept = json.loads((tmp_path / "sequence.json").read_text())
+    assert kept["studies"] == 24 and set(kept["tokens"]["whole"]) == {arm.key for arm in ARMS}
+
+
+@pytest.mark.slow
+def test_class_tokens_are_read_by_a_reader_of_their_width(tmp_path):
+    one = Measurement.of_kind("class", measurement(tmp_path))
+    one.measure(seed=1)
+    assert one.folder != measurement(tmp_path).folder and len(list(one.folder.glob("class-*.npz"))) == len(ARMS)
+
+
+def test_rows_say_gain_and_controls_of_the_same_readers(few_draws):
+    rng = np.random.default_rng(0)
+    labels = (rng.random((40, 3)) < 0.5).astype(float)
+    good, chance = Said(labels, np.zeros((40, 3))), Said(rng.random((40, 3)), np.zeros((40, 3)))
+    rows = rows_of(labels, {"masked": {0: chance, 1: chance}, "both": {0: good, 1: good}, "text": {}})
+    assert rows["both"]["macro_auroc"]["value"] == 1.0 and rows["both"]["blanked"]["value"] == 0.5
+    assert rows["both"]["labels_of_another"]["value"] < 0.7
+    assert rows["both"]["gain"]["value"] == pytest.approx(1.0 - rows["masked"]["macro_auroc"]["value"], abs=1e-4)
+    assert "are ahead" in account(rows) and "text alone" not in markdown(rows)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"), [(-0.1, 0.1, "No gain"), (-0.2, -0.1, "are behind"), (0.1, 0.2, "are ahead")]
+)
+def test_the_account_is_plain(low, high, words):
+    gain = {"value": (low + high) / 2, "low": low, "high": high, "n": 9}
+    assert words in account({"both": {"gain": gain}})
+    assert account({}) == "Not measured yet."
