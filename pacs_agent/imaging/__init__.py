@@ -5,7 +5,16 @@ slices. May fail: UnusableSeries and UnusableSlice, both UnusableImages with a R
 """
 
 from pacs_agent.imaging.accept import AcceptedInput
-from pacs_agent.imaging.acquisition import AcquiredStudy, Contrast, Nulling, Stack, Weighting, group_study
+from pacs_agent.imaging.acquisition import (
+    AcquiredStudy,
+    Answer,
+    Contrast,
+    LeftOut,
+    Nulling,
+    Stack,
+    Weighting,
+    group_study,
+)
 from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choose_series, promise_of, slices_ahead
 from pacs_agent.imaging.decoding import Decoded, DecodingPool, decoded_each
 from pacs_agent.imaging.frames import Frame, frames_of
@@ -21,12 +30,14 @@ from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
 __all__ = [
     "AcceptedInput",
     "AcquiredStudy",
+    "Answer",
     "Contrast",
     "Decoded",
     "DecodingPool",
     "Frame",
     "HeaderFile",
     "Lattice",
+    "LeftOut",
     "Measured",
     "Nulling",
     "OrderedSeries",

@@ -9,8 +9,9 @@ from pacs_agent.config import Settings
 from pacs_agent.console.access import Role
 from pacs_agent.console.frame import Done, Refusal, Room, acting
 from pacs_agent.console.studies.listed import studies_page
-from pacs_agent.console.studies.models import DeleteStudy, StudiesAsked, StudyList, StudyPage
+from pacs_agent.console.studies.models import DeleteStudy, StudiesAsked, StudyList, StudyPage, StudyStacks
 from pacs_agent.console.studies.one import study_page
+from pacs_agent.console.studies.stacks import Stacks, images_of
 from pacs_agent.console.study_views import StudyViews
 from pacs_agent.db import Database
 from pacs_agent.route import WrongRules
@@ -23,6 +24,7 @@ def studies_blueprint(settings: Settings, database: Database, archive: Archive) 
     """`/console/studies` and what is below it. Who looked at which study is audited."""
     room, views = Room("studies", __name__), StudyViews(database, source="console")
     _add_pages(room, settings, database, views)
+    _add_stacks(room, database, Stacks(archive), views)
     _add_acts(room, database, archive)
     return room
 
@@ -56,6 +58,23 @@ def _add_pages(room: Room, settings: Settings, database: Database, views: StudyV
             raise NotFound(UNKNOWN)
         views.note(acting(), study)
         return found
+
+
+def _add_stacks(room: Room, database: Database, stacks: Stacks, views: StudyViews) -> None:
+    @room.page(
+        "/studies/<study>/stacks",
+        needs_role=SEES,
+        template="studies-stacks.html",
+        answer=StudyStacks,
+        summary="What the images of a study are: plane, weighting, b-value, contrast and phase of each stack, and why",
+    )
+    def study_stacks(study: str) -> StudyStacks:
+        with database.reading() as session:
+            images = images_of(session, study)
+        if images is None:
+            raise NotFound(UNKNOWN)
+        views.note(acting(), study)
+        return stacks.of(images)
 
 
 def _add_acts(room: Room, database: Database, archive: Archive) -> None:

@@ -131,6 +131,75 @@ class StudyPage(_Model):
     """A job of it is not over."""
 
 
+class Told(_Model):
+    """What something is, and the attribute that decided it, in words."""
+
+    value: str
+    reason: str
+
+
+class NumberTold(_Model):
+    """A number, or null where there is none, and the attribute that decided it, in words."""
+
+    value: float | None
+    reason: str
+
+
+class PhaseTold(_Model):
+    """Which of several acquisitions of one place it is, in order of time, from 1; null where there is one."""
+
+    number: int | None
+    count: int | None
+    after_first_s: float | None
+    """Seconds since the first of them."""
+    reason: str
+
+
+class StackShown(_Model):
+    """Slices of one series that make one volume, and what they are."""
+
+    series_instance_uid: str
+    series_number: int
+    description: str
+    modality: str
+    name: str
+    """All of it in short: `T1 axial, fat nulled, after contrast, phase 2 of 5`."""
+    plane: Told
+    tilt_deg: float
+    """Between the slice normal and the nearest axis of the patient."""
+    weighting: Told
+    nulling: Told
+    component: Told
+    contrast: Told
+    b_value: NumberTold
+    """In s/mm²."""
+    phase: PhaseTold
+    repetition: int | None
+    """Which of several images of one place and b-value."""
+    echo_ms: float | None
+    is_derived: bool
+    slices: int
+    gaps_mm: tuple[float, float] | None
+    """The smallest and the largest distance between neighbouring slices; null of a single slice."""
+
+
+class ImagesLeftOut(_Model):
+    """Images that are in no stack, and why."""
+
+    reason: str
+    images: int
+
+
+class StudyStacks(_Model):
+    """What the images of a study are: the stacks of its series, in their order."""
+
+    study_instance_uid: str
+    images: int
+    """Looked at: those received, without the agent's own documents."""
+    stacks: list[StackShown]
+    left_out: list[ImagesLeftOut]
+
+
 class DeleteStudy(BaseModel):
     """How a study is deleted."""
 

@@ -27,7 +27,7 @@ PAUSE_S = 30.0
 MOST_LINES = 300
 """Lines of the audit trail, and associations, that are looked at; the audit page has all."""
 _ASSOCIATION = ("association", "stow")
-_TOLD_OTHERWISE = ("job.failed", "result.delivered", *_ASSOCIATION)
+_TOLD_OTHERWISE = ("job.failed", "result.delivered", "result.left_out", *_ASSOCIATION)
 _WORDS = {
     "study.complete": ("complete", "good"),
     "study.held": ("held", "warning"),
@@ -199,7 +199,7 @@ def _of_job(shown: JobShown) -> Iterator[Moment]:
             is_there = one.state in ("stored", "confirmed")
             yield Moment(
                 at=one.changed_at,
-                what=f"{kind} {one.state} at {one.destination}",
+                what=f"{kind} {one.state.replace('_', ' ')} at {one.destination}",
                 said=one.answer,
                 kind="good" if is_there else "bad" if one.state in ("refused", "unreachable") else "warning",
                 job=job.id,

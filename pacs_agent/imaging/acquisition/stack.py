@@ -1,6 +1,7 @@
 """A stack: parallel slices of one series that were taken alike, each place once."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pacs_agent.imaging.acquisition.terms import Answer, Component, Contrast, Nulling, Weighting
 from pacs_agent.imaging.geometry import Vector
@@ -68,6 +69,12 @@ class Stack:
     def is_angled(self) -> bool:
         """Whether it leans more than 10 degrees from the axis of its plane, or is oblique."""
         return self.tilt_deg > ANGLED_DEG
+
+    @property
+    def gaps_mm(self) -> tuple[float, float] | None:
+        """The smallest and the largest distance between neighbouring slices; None of a single slice."""
+        gaps = [after.z_mm - before.z_mm for before, after in pairwise(self.frames)]
+        return (min(gaps), max(gaps)) if gaps else None
 
     @property
     def name(self) -> str:
