@@ -36,10 +36,11 @@ def affinities(network: Segmenter, example: Example, windows: Windows) -> NDArra
 
 def as_function(network: Segmenter) -> Network:
     """The network as a function of arrays: patches [n, 1, d, h, w] → probabilities [n, outputs, d, h, w]."""
+    on_gpu = device().type == "cuda"  # on some CPUs, transposed convolutions in bfloat16 are an illegal instruction
 
     @torch.inference_mode()
     def run(patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        with torch.autocast(device().type, torch.bfloat16):
+        with torch.autocast(device().type, torch.bfloat16, enabled=on_gpu):
             logits = network(torch.from_numpy(patches).to(device()))
         shares = logits.float().softmax(1) if network.output == "classes" else logits.float().sigmoid()
         return shares.cpu().numpy()

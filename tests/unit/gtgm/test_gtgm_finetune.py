@@ -13,7 +13,7 @@ from models.gtgm.finetune.fit import FitSettings, LossNotFinite, fit, loss_at  #
 from models.gtgm.finetune.heads import EncoderMismatch, from_checkpoint, load_segmenter, new_segmenter, save_segmenter  # noqa: E402
 from models.gtgm.finetune.losses import affinity_loss, class_loss  # noqa: E402
 from models.gtgm.finetune.metrics import dice  # noqa: E402
-from models.gtgm.finetune.predict import predicted  # noqa: E402
+from models.gtgm.finetune.predict import as_function, predicted  # noqa: E402
 from models.gtgm.finetune.preset import PRESETS, UnknownSegmenterPreset, load_segmenter_preset  # noqa: E402
 from models.gtgm.networks import EncoderShape, new_encoder, save_encoder  # noqa: E402
 from models.gtgm.volume import LabelledVolume, Modality  # noqa: E402
@@ -58,6 +58,14 @@ def test_a_segmenter_learns_a_ball_and_finds_it_by_the_agents_functions(tmp_path
     found = predicted(network, Example.of(ball(1)), Windows((8, 8, 8), 0.5))
     assert dice(found == 1, ball().labels == 1) > 0.9
     assert (tmp_path / "finetune.png").is_file()
+
+
+def test_on_a_cpu_a_network_segments_in_the_precision_it_learned_in():
+    network = new_segmenter(EncoderShape(channels=(4, 8), blocks=(1, 1)), 2).eval()
+    patches = np.random.default_rng(1).normal(0.0, 300.0, (1, 1, 8, 8, 8)).astype(np.float32)
+    with torch.inference_mode():
+        expected = network.probabilities(torch.from_numpy(patches)).numpy()
+    np.testing.assert_allclose(as_function(network)(patches), expected, atol=1e-6)
 
 
 def test_a_run_that_was_cut_goes_on_as_if_it_had_not_been(tmp_path: Path):
