@@ -2,7 +2,7 @@
 #
 #   make demo     the main job on this machine: a phantom CT goes in, a report comes back (DEMO_ARGS=--once ends by itself)
 #   make viewer   builds the OHIF plugin and fetches the pinned viewer, which the agent then serves; part of `make demo`
-#   make test     everything, with real peers where they can be installed
+#   make test     everything, with real peers where they can be installed (TEST_PROCESSES=1 where two are too many)
 #   make check    lint, types and the quick tests
 #   make fuzz     looks for bytes of a peer that break a promise (FUZZ_SECONDS=600 for each of three readers)
 #   make bench    figures beside named peers, also in build/bench.json
@@ -12,16 +12,19 @@
 
 PYTHON ?= python3
 FUZZ_SECONDS ?= 600
+TEST_PROCESSES ?= 1
 BIN := .venv/bin
 STAMPS := .stamps
 
 # Tests of the model need torch, which takes seconds to load: one process has them, another all that need it not.
 OF_MODELS := $(addprefix tests/unit/,models/ gtgm/ evaluation/ datasets/ inference/ imaging/ test_bench_flops.py)
 OF_ROOMS := $(filter-out $(OF_MODELS) %/__pycache__/,$(wildcard tests/unit/*/) $(wildcard tests/unit/test_*.py))
-QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=1 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
+NONE_LEFT = $(if $(PYTEST_ARGS),|| [ $$? = 5 ])
+TESTS = TESTS_IN_MEMORY=8 $(BIN)/pytest
+QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=2 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
 	-m "not slow and not peers and not real_images"
 
-.PHONY: demo viewer viewer-or-without plugin-check test check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
+.PHONY: demo viewer viewer-or-without plugin-check test test-beside test-alone test-in-turn check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
 .DELETE_ON_ERROR:
 
 # With --once nobody looks at the viewer.
@@ -43,7 +46,18 @@ test: $(STAMPS)/develop peers plugin-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest $(PYTEST_ARGS)
+	@$(MAKE) --no-print-directory -j 1 --keep-going $(if $(filter 1,$(TEST_PROCESSES)),test-in-turn,test-beside test-alone)
+
+# Tests wait more than they compute: two processes share them, a file at a time. After them come those that need the
+# machine for themselves. Pytest ends with 5 where PYTEST_ARGS leaves none of a kind.
+test-beside:
+	$(TESTS) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not alone" $(PYTEST_ARGS) $(NONE_LEFT)
+
+test-alone:
+	$(TESTS) -m alone $(PYTEST_ARGS) $(NONE_LEFT)
+
+test-in-turn:
+	$(TESTS) $(PYTEST_ARGS)
 
 check: $(STAMPS)/develop
 	@$(MAKE) --no-print-directory -j 3 --keep-going --output-sync=target check-rooms check-models check-code

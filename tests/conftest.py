@@ -9,9 +9,12 @@ import gc
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import settings
 
@@ -25,10 +28,17 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 # whenever another run begins, and Postgres, which several tests start, is another user than root.
 OWN_FOLDER = None
 MEMORY = Path("/dev/shm")
-ENOUGH_BYTES = 2 << 30
+ENOUGH_BYTES = int(os.environ.get("TESTS_IN_MEMORY", "0")) << 30
+"""So many GiB must be free for the folder to be in memory; 0 leaves it on the disk."""
+
+
+def _has_room(memory: Path) -> bool:
+    return memory.is_dir() and min(shutil.disk_usage(memory).free, psutil.virtual_memory().available) > ENOUGH_BYTES
+
+
 if not {"PYTEST_XDIST_WORKER", "PYTEST_DEBUG_TEMPROOT"} & set(os.environ):
     # every archive has 256 folders, whose making and removing takes a tenth of the time in memory
-    in_memory = "TESTS_IN_MEMORY" in os.environ and MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH_BYTES
+    in_memory = ENOUGH_BYTES > 0 and _has_room(MEMORY)
     OWN_FOLDER = tempfile.mkdtemp(prefix="pacs-agent-tests-", dir=MEMORY if in_memory else None)
     os.environ["PYTEST_DEBUG_TEMPROOT"] = OWN_FOLDER
 
@@ -36,6 +46,15 @@ if not {"PYTEST_XDIST_WORKER", "PYTEST_DEBUG_TEMPROOT"} & set(os.environ):
 settings.register_profile("any machine", deadline=None)
 settings.register_profile("quick", parent=settings.get_profile("any machine"), max_examples=20)
 settings.load_profile("any machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """As root, Postgres needs a user of its own; processes that meet it first at once would both add it."""
+    if config.getoption("numprocesses", None) and os.geteuid() == 0:
+        with suppress(ImportError), warnings.catch_warnings(action="ignore"):
+            from pgserver.utils import ensure_user_exists
+
+            ensure_user_exists("pgserver")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

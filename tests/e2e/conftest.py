@@ -21,6 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.alone)
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.timeout(ITEM_TIMEOUT_S))
 

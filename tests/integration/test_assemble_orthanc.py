@@ -54,6 +54,7 @@ def _completed(assembler: Assembler) -> Completion:
     return found[0]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kind", ["dimse", "stow"])
 def test_the_count_at_orthanc_ends_the_wait(agent: AgentFolder, orthanc: Orthanc, tmp_path: Path, kind: str) -> None:
     settings = {"host": "127.0.0.1", "port": orthanc.port, "called_ae": orthanc.ae_title}

@@ -65,6 +65,7 @@ def test_a_body_shorter_than_it_says_is_no_login(port: int) -> None:
     assert is_alive(port)
 
 
+@pytest.mark.alone
 def test_slow_bodies_hold_no_thread(port: int) -> None:
     """Five times as many as there are threads drip their bodies; others are served meanwhile."""
     head = b"POST /dicom-web/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"

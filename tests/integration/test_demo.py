@@ -15,7 +15,7 @@ import pytest
 import requests
 import yaml
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 FINDINGS = "pleural_effusion,pericardial_effusion"
 
 

@@ -69,6 +69,7 @@ def test_a_destination_that_is_down_holds_up_nobody_and_gets_everything_later(
     assert set(back.received.values()) == {1}
 
 
+@pytest.mark.alone
 def test_a_destination_that_hangs_holds_up_only_itself(agent: AgentFolder, start: Starter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent, CountingPacs() as pacs:
         agent.destination("hangs", "dimse", {**pacs.settings, "port": silent.getsockname()[1]})

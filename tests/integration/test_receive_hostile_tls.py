@@ -89,6 +89,7 @@ def reason(siege: Siege, attacker: Attacker) -> str:
     return str(line.detail["reason"])
 
 
+@pytest.mark.alone
 def test_f_12_silent_clients_keep_no_other_client_waiting(siege: Siege, tls_port: int) -> None:
     with siege.attack(port=tls_port) as attacker:
         silent = [attacker.connect() for _ in range(20)]

@@ -20,8 +20,10 @@ from pacs_agent.archive import Archive, Taken, split_part10
 from pacs_agent.config import Settings
 from pacs_agent.db import AuditEvent, Database, Instance, Peer, upgrade
 from pacs_agent.receive import Intake
+from tests.peers import free_port
 from tests.unit.archive.made_instances import CT, ct_slice, encoded
 
+pytestmark = pytest.mark.alone
 REPOSITORY = Path(__file__).resolve().parents[2]
 LISTEN = """
 import sys
@@ -36,8 +38,7 @@ run_receive(Settings(data_dir=Path(sys.argv[1]), dimse=dimse))
 
 @pytest.fixture
 def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 def listening_process(data_dir: Path, port: int, processes: int = 1) -> subprocess.Popen[bytes]:

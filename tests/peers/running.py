@@ -1,6 +1,8 @@
 """A peer as a child process: started with a log file, waited for, measured, stopped."""
 
+import itertools
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -8,7 +10,8 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
 
@@ -18,6 +21,9 @@ Found = TypeVar("Found")
 
 # Nagle's algorithm costs about 40 ms for each image in Debian's dcmtk and Orthanc, which read this variable.
 WITHOUT_NAGLE = {"TCP_NODELAY": "1"}
+PORTS = range(12_000, 32_000)
+"""Below those that Linux gives to whoever connects, so that none is taken between the look and the listening."""
+MOST_PROCESSES = 8
 
 
 class Missing(RuntimeError):
@@ -40,11 +46,24 @@ def executable(name: str, package: str) -> str:
     return path
 
 
+def _own_ports() -> Iterator[int]:
+    """Ports that no other process of the same run is given, in turn from one drawn by lot: another run has its own."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = PORTS[number % MOST_PROCESSES :: MOST_PROCESSES]
+    begin = secrets.randbelow(len(own))
+    return itertools.cycle([*own[begin:], *own[:begin]])
+
+
+_PORTS_IN_TURN = _own_ports()
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on now; the same one comes again only after thousands of others."""
+    for port in itertools.islice(_PORTS_IN_TURN, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no port of 127.0.0.1 from {PORTS.start} to {PORTS.stop - 1} is free")
 
 
 def answers(port: int) -> bool:

@@ -354,6 +354,7 @@ def test_in_whatever_order_images_come_the_count_completes_with_the_last_one(
     assert [completion.state for completion in agent.after(0.1)] == [StudyState.COMPLETE]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_ten_thousand_studies_that_receive_cost_a_pass_of_less_than_half_a_second(agent: Agent) -> None:
     now = datetime.now(UTC)

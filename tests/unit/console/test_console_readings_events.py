@@ -156,6 +156,7 @@ def test_a_look_that_fails_ends_no_stream_and_is_not_repeated_without_pause(faul
         assert _parsed(next(stream))[0][0] == "changed"
 
 
+@pytest.mark.alone
 def test_a_closed_watch_lets_all_go_and_nobody_in() -> None:
     with watching(Seen(), every_s=30) as watch:
         watch.enter("s", 9)
@@ -231,6 +232,7 @@ def test_streams_are_few_and_the_place_of_one_that_left_is_free(database: Databa
         _until(lambda: requests.head(f"{url}/1.2.5/events", timeout=20).status_code == 200)
 
 
+@pytest.mark.alone
 @pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_the_server_stops_at_once_though_studies_are_open(database: Database, tmp_path: Path) -> None:
     with _serving(database, tmp_path) as (server, url), _stream(f"{url}/1.2.3") as lines:

@@ -71,6 +71,7 @@ def chest(seed: int, *findings: Finding) -> dict[str, Fact]:
     return {fact.id: fact for fact in facts}
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_nodule_of_known_size_and_none_in_a_normal_chest() -> None:
     facts = chest(6, Finding.LUNG_NODULE)
@@ -81,6 +82,7 @@ def test_a_nodule_of_known_size_and_none_in_a_normal_chest() -> None:
     assert number(normal, "dark_count") == 0.0
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_emphysema_calcium_heart_and_contrast_follow_the_phantom() -> None:
     normal, ill = chest(2), chest(2, Finding.EMPHYSEMA, Finding.CARDIOMEGALY, Finding.ARTERIAL_CALCIFICATION)

@@ -54,6 +54,7 @@ def test_a_real_chest_ct_is_read(reader: Reader, series: OrderedSeries) -> None:
             assert 0 <= one.peak_px[1] < at.columns
 
 
+@pytest.mark.alone
 def test_leaving_slices_out_of_a_long_study_is_quick(reader: Reader) -> None:
     """400 slices, every finding, one core: at most two seconds of its time."""
     tokens = np.random.default_rng(0).normal(size=(400, reader.bundle.manifest.token_width)).astype(np.float32)

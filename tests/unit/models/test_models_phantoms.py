@@ -114,6 +114,7 @@ def test_thickness_can_be_asked_for():
     assert np.array_equal(thin.z_mm, thick.z_mm)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_phantom_is_cheap():
     generate(0, slices=4)

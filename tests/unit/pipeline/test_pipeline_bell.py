@@ -4,6 +4,7 @@ import inspect
 import threading
 import time
 
+import pytest
 from dbos import _dbos, _queue
 
 from pacs_agent.pipeline.bell import _THREAD_OF_QUEUE, BUSY_FOR_S, IDLE_LOOK_S, Bell, _StopOrRing
@@ -25,6 +26,7 @@ def test_a_ring_ends_the_wait_of_its_queue_alone() -> None:
     assert _wait_s(bell, "reading", 0.02) >= 0.02
 
 
+@pytest.mark.alone
 def test_a_queue_for_which_nobody_rings_is_looked_into_rarely() -> None:
     bell = Bell()
     bell._last_s["reading"] = time.monotonic() - BUSY_FOR_S - 1

@@ -266,6 +266,7 @@ def test_highdicom_reads_the_ai_result() -> None:
         ]
 
 
+@pytest.mark.alone
 def test_nine_findings_on_three_hundred_slices_are_composed_quickly() -> None:
     read, evidence = reading("present", series(300), findings_read=9), headers(300)
 
