@@ -196,6 +196,7 @@ class InferenceSettings(_Section):
         None, description="TensorRT runs the encoder where it is installed, and keeps its engines here; none = CUDA"
     )
     batch_slices: int = Field(0, ge=0, description="slices encoded in one run; 0 = as many as suit cores or GPU")
+    segment: bool = Field(True, description="outline and measure what is read, where a segmenter is installed for it")
 
 
 class DecodingSettings(_Section):

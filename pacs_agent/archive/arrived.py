@@ -1,4 +1,7 @@
-"""Which results have arrived: those that a destination said it stored; where it is asked, those that it confirmed."""
+"""Which results have arrived: those that a destination said it stored; where it is asked, those that it confirmed.
+
+What a destination does not take, and can do without, keeps nothing waiting.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +21,7 @@ def has_arrived(session: Session) -> ColumnElement[bool]:
     """
     confirming = [row.name for row in session.scalars(select(Destination)) if confirms(row.settings)]
     stored = and_(Delivery.state == DeliveryState.STORED, Delivery.destination.not_in(confirming))
-    return or_(Delivery.state == DeliveryState.CONFIRMED, stored)
+    return or_(Delivery.state.in_((DeliveryState.CONFIRMED, DeliveryState.LEFT_OUT)), stored)
 
 
 def confirms(settings: Mapping[str, Any]) -> bool:

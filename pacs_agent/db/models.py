@@ -281,6 +281,8 @@ class DeliveryState(StrEnum):
     CONFIRMED = "confirmed"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
+    LEFT_OUT = "left_out"
+    """The destination takes no objects of this kind, and can do without."""
 
 
 class Delivery(Base):

@@ -10,6 +10,8 @@ class Verdict(StrEnum):
     STORED = "stored"
     TRY_AGAIN = "try again"
     REFUSED = "refused"
+    NOT_TAKEN = "not taken"
+    """It takes no objects of this SOP class, whatever is in them."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Confirmation:
 _STORED_FAILURES = {0x0111}
 """Duplicate SOP instance: our UIDs are made of the content, so what is there under the UID is what we send."""
 _WARNINGS = {0x0001, 0x0107, 0x0116}
+_NOT_TAKEN = {0x0122}
+"""SOP class not supported."""
 _TEMPORARY = {0x0110, 0x0213}
 """Processing failure, resource limitation: of the moment, not of the object."""
 
@@ -56,7 +60,7 @@ def verdict_of(status: int) -> Verdict:
         return Verdict.STORED
     if status & 0xFF00 == 0xA700 or status in _TEMPORARY:
         return Verdict.TRY_AGAIN
-    return Verdict.REFUSED
+    return Verdict.NOT_TAKEN if status in _NOT_TAKEN else Verdict.REFUSED
 
 
 def answer_for(sop_instance_uid: str, status: int, comment: str = "") -> Answer:

@@ -23,7 +23,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind, Ver
 from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs_agent.config import AETitle
 from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts, answer_for
-from pacs_agent.deliver.errors import Refused, Unreachable
+from pacs_agent.deliver.errors import NothingTaken, Refused, Unreachable
 from pacs_agent.deliver.means import Means
 from pacs_agent.deliver.outgoing import Outgoing
 from pacs_agent.ops.dicom_tls import WrongTls, client_context, fault_found
@@ -50,6 +50,7 @@ class ScuAddress(BaseModel):
     )
     tls: bool = Field(False, description="over TLS, with the certificate of dimse.tls")
     certificate_name: str = Field("", max_length=255, description="name its certificate bears, where it is not `host`")
+    segmentations: bool = Field(True, description="send segmentation objects, where it takes them")
 
     @model_validator(mode="before")
     @classmethod
@@ -81,10 +82,13 @@ class DimseDestination:
 
         When the association breaks, what was not answered yet is answered with TRY_AGAIN.
         """
-        with self.association(_contexts(objects)) as association:
-            accepted = {context.abstract_syntax for context in association.accepted_contexts}
-            for one in objects:
-                yield self._store(association, one, accepted)
+        try:
+            with self.association(_contexts(objects)) as association:
+                accepted = {context.abstract_syntax for context in association.accepted_contexts}
+                for one in objects:
+                    yield self._store(association, one, accepted)
+        except NothingTaken as error:
+            yield from (Answer(one.sop_instance_uid, Verdict.NOT_TAKEN, str(error)) for one in objects)
 
     def confirm(self, objects: Sequence[Outgoing]) -> Iterator[Confirmation]:
         """Asks for each object by C-FIND; where `confirm` is not `query` nobody is asked."""
@@ -174,7 +178,7 @@ class DimseDestination:
             return Refused(reason) if answer.result == _REJECTED_PERMANENT else Unreachable(reason)
         if rejected := association.rejected_contexts:  # pynetdicom aborts an association that leaves nothing to do
             names = ", ".join(sorted({UID(context.abstract_syntax).name for context in rejected}))
-            return Refused(f"{self.address} rejected every presentation context offered: {names}")
+            return NothingTaken(f"{self.address} rejected every presentation context offered: {names}")
         where = self.address.host, self.address.port
         if context and (fault := fault_found(context, *where, self._certificate_name, self.timeout_s)):
             return Unreachable(f"{self.address}: {fault}")
@@ -194,7 +198,7 @@ class DimseDestination:
         if one.sop_class_uid not in accepted:
             name = UID(one.sop_class_uid).name
             text = f"{self.address} rejected the presentation context of {name}: it does not take such objects"
-            return Answer(one.sop_instance_uid, Verdict.REFUSED, text)
+            return Answer(one.sop_instance_uid, Verdict.NOT_TAKEN, text)
         if not association.is_established:
             return Answer(one.sop_instance_uid, Verdict.TRY_AGAIN, "the association broke before this object")
         try:

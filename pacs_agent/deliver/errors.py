@@ -25,6 +25,10 @@ class Refused(DeliveryError):
     """The destination does not want what was sent, or is set up wrongly. Only a change by people helps."""
 
 
+class NothingTaken(Refused):
+    """The destination rejects every presentation context that was offered: it takes no objects of these SOP classes."""
+
+
 class NeverConfirmed(Refused):
     """The destination is set to confirm what it took, and refuses to be asked for it."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from pydicom.uid import SegmentationStorage
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
@@ -29,7 +30,10 @@ _STATES = {
     Verdict.STORED: DeliveryState.STORED,
     Verdict.TRY_AGAIN: DeliveryState.RETRYING,
     Verdict.REFUSED: DeliveryState.REFUSED,
+    Verdict.NOT_TAKEN: DeliveryState.REFUSED,
 }
+_MAY_BE_LEFT_OUT = (SegmentationStorage,)
+"""What a destination can do without: the documents say what was measured, and the agent keeps the outlines."""
 _UNSENT = (DeliveryState.PENDING, DeliveryState.RETRYING)
 _ARRIVED = (DeliveryState.STORED, DeliveryState.CONFIRMED)
 
@@ -46,9 +50,11 @@ class Outbox:
     def deliver(self, job_id: str, destination: str) -> int:
         """Sends what the destination does not have yet; returns how many objects of the job it has now.
 
+        A segmentation is left out where the destination is set to get none, or takes no such objects: see `left_out`.
         Raises Unreachable when something should be tried again, else Refused when something was refused.
         """
         self._prepare(job_id, destination)
+        self._leave_out(job_id, destination)
         unsent = self._objects(job_id, destination, _UNSENT)
         try:
             for answer in self._send(destination, unsent):
@@ -59,6 +65,12 @@ class Outbox:
                 self._record(destination, Answer(one.sop_instance_uid, verdict, str(error)))
         self._raise_for_states(job_id, destination)
         return len(self._objects(job_id, destination, _ARRIVED))
+
+    def left_out(self, job_id: str, destination: str) -> list[str]:
+        """Why objects of the job are not sent to the destination: one sentence for each."""
+        with self.database.reading() as session:
+            rows = _deliveries(session, job_id, destination, (DeliveryState.LEFT_OUT,))
+            return [row.answer for row in rows]
 
     def confirm(self, job_id: str, destination: str) -> str:
         """Asks the destination for what it stored; returns in words what came of it.
@@ -178,6 +190,16 @@ class Outbox:
                 if result.id not in known:
                     session.add(Delivery(result_object_pk=result.id, destination=destination))
 
+    def _leave_out(self, job_id: str, destination: str) -> None:
+        """Marks what the destination is set not to get."""
+        row = self._row(destination)
+        if row is None or row.settings.get("segmentations", True):
+            return
+        for one in self._objects(job_id, destination, _UNSENT):
+            if one.sop_class_uid in _MAY_BE_LEFT_OUT:
+                text = f"{destination} is set to get no segmentations"
+                self._record(destination, Answer(one.sop_instance_uid, Verdict.NOT_TAKEN, text))
+
     def _objects(self, job_id: str, destination: str, states: Sequence[DeliveryState]) -> list[Outgoing]:
         with self.database.reading() as session:
             rows = _deliveries(session, job_id, destination, states)
@@ -197,13 +219,18 @@ class Outbox:
         return open_destination(row, self.settings)
 
     def _record(self, destination: str, answer: Answer) -> None:
-        state = _STATES[answer.verdict]
         with self.database.writing() as session:
             delivery = _delivery(session, answer.sop_instance_uid, destination)
+            state = self._state(delivery, answer.verdict)
             delivery.state, delivery.answer, delivery.changed_at = state, answer.text, utc_now()
             delivery.attempts += 1
             if state != DeliveryState.RETRYING:
-                _audit(session, destination, answer)
+                _audit(session, destination, answer, state)
+
+    def _state(self, delivery: Delivery, verdict: Verdict) -> DeliveryState:
+        if verdict is Verdict.NOT_TAKEN and delivery.result_object.sop_class_uid in _MAY_BE_LEFT_OUT:
+            return DeliveryState.LEFT_OUT
+        return _STATES[verdict]
 
     def _mark(self, destination: str, sop_instance_uid: str, state: DeliveryState, text: str) -> None:
         with self.database.writing() as session:
@@ -251,13 +278,14 @@ def _delivery(session: Session, sop_instance_uid: str, destination: str) -> Deli
     return session.scalars(query).one()
 
 
-def _audit(session: Session, destination: str, answer: Answer) -> None:
-    outcome = Outcome.SUCCESS if answer.verdict is Verdict.STORED else Outcome.SERIOUS_FAILURE
+def _audit(session: Session, destination: str, answer: Answer, state: DeliveryState) -> None:
+    is_well = state in (DeliveryState.STORED, DeliveryState.LEFT_OUT)
+    outcome = Outcome.SUCCESS if is_well else Outcome.SERIOUS_FAILURE
     subject, text = answer.sop_instance_uid, answer.text
     audit(
         session,
         actor="agent",
-        action="result.delivered",
+        action="result.left_out" if state == DeliveryState.LEFT_OUT else "result.delivered",
         outcome=outcome,
         subject=subject,
         destination=destination,

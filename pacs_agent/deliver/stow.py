@@ -41,6 +41,7 @@ class StowAddress(BaseModel):
     password_env: str | None = Field(None, description="environment variable with the password of `user`")
     token_env: str | None = Field(None, description="environment variable with a bearer token")
     ca_file: Path | None = Field(None, description="certificates that sign the service's own")
+    segmentations: bool = Field(True, description="send segmentation objects, where it takes them")
 
     @field_validator("url")
     @classmethod

@@ -88,7 +88,8 @@ class Deliveries:
                 _end_job(session, job, [end for end in ends if end])
 
     def _deliver(self, job_id: str, destination: str) -> str:
-        return f"{self.outbox.deliver(job_id, destination)} objects stored"
+        stored = f"{self.outbox.deliver(job_id, destination)} objects stored"
+        return "; ".join([stored, *(f"1 left out: {why}" for why in self.outbox.left_out(job_id, destination))])
 
     def _confirm(self, job_id: str, destination: str) -> str:
         return self.outbox.confirm(job_id, destination)

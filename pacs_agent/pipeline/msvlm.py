@@ -91,7 +91,7 @@ class MsVlm:
 
     def _segmenter_for(self, job: JobFacts, choice: SeriesChoice) -> str:
         """The digest of the segmenter that outlines the series read; empty where none does."""
-        if choice.chosen is None or not self._found.segmenters:
+        if choice.chosen is None or not self.settings.inference.segment:
             return ""
         found = segmenter_for(self._found.segmenters, choice.chosen, self._headers.read(job.images))
         return found.digest if found else ""

@@ -77,13 +77,15 @@ def test_the_answer_for_one_object_does_not_touch_the_other(
 def test_a_rejected_context_refuses_that_object_only(objects: list[Outgoing]) -> None:
     with CountingPacs(classes=(BasicTextSRStorage,)) as pacs:
         answers = list(_to(pacs).send(objects))
-    assert [answer.verdict for answer in answers] == [Verdict.REFUSED, Verdict.STORED]
+    assert [answer.verdict for answer in answers] == [Verdict.NOT_TAKEN, Verdict.STORED]
     assert "Comprehensive 3D SR Storage" in answers[0].text
 
 
-def test_without_any_accepted_context_everything_is_refused(objects: list[Outgoing]) -> None:
-    with CountingPacs(classes=()) as pacs, pytest.raises(Refused, match="Basic Text SR Storage"):
-        _verdicts(_to(pacs), objects)
+def test_without_any_accepted_context_nothing_is_taken(objects: list[Outgoing]) -> None:
+    with CountingPacs(classes=()) as pacs:
+        answers = list(_to(pacs).send(objects))
+    assert [answer.verdict for answer in answers] == [Verdict.NOT_TAKEN, Verdict.NOT_TAKEN]
+    assert "Basic Text SR Storage" in answers[0].text
 
 
 def test_a_wrong_called_title_is_refused_for_good(objects: list[Outgoing]) -> None:

@@ -24,7 +24,7 @@ def new_destination(name: str, body: NewDestinationBody, before: Destination | N
 
 
 def _dimse(body: NewDestinationBody) -> dict[str, Any]:
-    settings = body.model_dump(include={"host", "port", "called_ae", "confirm", "tls"})
+    settings = body.model_dump(include={"host", "port", "called_ae", "confirm", "tls", "segmentations"})
     optional = {"calling_ae": body.calling_ae, "certificate_name": body.certificate_name}
     return {**settings, **{key: value for key, value in optional.items() if value}}
 
@@ -46,7 +46,7 @@ def _stow(body: NewDestinationBody, before: Destination | None, *, given: bool) 
                 "the password or token of the new address here, or change it by the command line"
             )
         settings |= named
-    return {key: value for key, value in settings.items() if value}
+    return {key: value for key, value in settings.items() if value} | {"segmentations": body.segmentations}
 
 
 def _origin(url: str) -> tuple[str, str]:

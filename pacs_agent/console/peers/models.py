@@ -192,6 +192,8 @@ class NewDestinationBody(_Model):
     """Bearer token. Written only. Left out: stays as it was."""
     ca_file: str | None = Field(None, max_length=1000)
     forget_secrets: bool = False
+    segmentations: bool = True
+    """Whether it gets segmentation objects; one that takes none gets the rest in either case."""
     enabled: bool | None = None
 
 

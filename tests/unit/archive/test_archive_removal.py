@@ -138,6 +138,14 @@ def test_undelivered_results_stay_unless_asked(database: Database, archive: Arch
     assert "studies" not in rows(database)
 
 
+def test_what_a_destination_does_without_keeps_no_study(
+    database: Database, archive: Archive, received: list[Path]
+) -> None:
+    add_job(database, JobState.DONE, DeliveryState.LEFT_OUT)
+    remove_study(archive, STUDY, actor="ada")
+    assert "studies" not in rows(database)
+
+
 def test_an_unknown_study_is_told(archive: Archive) -> None:
     with pytest.raises(NotArchived):
         remove_study(archive, "9.9", actor="ada")

@@ -21,7 +21,7 @@ from pacs_agent.deliver.answer import answer_for, verdict_of
         (0x0110, Verdict.TRY_AGAIN),
         (0xA900, Verdict.REFUSED),
         (0xC000, Verdict.REFUSED),
-        (0x0122, Verdict.REFUSED),
+        (0x0122, Verdict.NOT_TAKEN),
         (0x0124, Verdict.REFUSED),
     ],
 )

@@ -8,11 +8,12 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 from segmented_phantom import COLUMNS, ROWS, lung_ml, write_phantom
+from sqlalchemy import select
 from tiny_bundle import settings_of, write_bundle
 from tiny_segmenter import write_segmenter
 
 from pacs_agent.archive import instance_header, split_part10
-from pacs_agent.db import Job, StepState
+from pacs_agent.db import Delivery, Job, ResultObject, StepState
 from pacs_agent.inference import ModelFailed, Segmenter, StudyReading
 from pacs_agent.pipeline import WorkerProcess
 from tests.integration.pacs import ALL_CLASSES, CountingPacs
@@ -24,7 +25,7 @@ FLIPPED = (-1, 0, 0, 0, -1, 0)
 class AtWork:
     """A worker with a model that reads, a PACS for its results, and perhaps a segmenter."""
 
-    def __init__(self, folder: Path, pacs: CountingPacs, *, segments: bool) -> None:
+    def __init__(self, folder: Path, pacs: CountingPacs, *, segments: bool, switched_on: bool = True) -> None:
         self.pacs = pacs
         reader = write_bundle(folder / "bundles" / "tiny-1.0")
         if segments:
@@ -32,7 +33,7 @@ class AtWork:
         inference = settings_of(reader).model_dump(
             mode="json", include={"provider", "threads", "bundles_dir", "trusted_keys"}
         )
-        self.agent = AgentFolder(folder / "agent", inference=inference)
+        self.agent = AgentFolder(folder / "agent", inference={**inference, "segment": switched_on})
         self.agent.destination("pacs", "dimse", {**pacs.settings, "query": True})
         self.agent.rule("pacs", pipeline="msvlm")
         self.worker = WorkerProcess(self.agent.settings)
@@ -49,6 +50,12 @@ class AtWork:
     def stored(self, sop_class: str) -> list[Dataset]:
         """What the PACS got of a class."""
         return [one for one in self.pacs.stored.values() if sop_class == one.SOPClassUID]
+
+    def delivered(self, job: Job) -> dict[str, str]:
+        """The state of each of its objects at the PACS, by kind."""
+        with self.agent.database.reading() as session:
+            query = select(ResultObject.kind, Delivery.state).join(Delivery.result_object)
+            return {kind: str(state) for kind, state in session.execute(query.where(ResultObject.job_id == job.id))}
 
     def step_names(self, job: Job) -> list[str]:
         """The steps of reading, in their order."""
@@ -102,6 +109,50 @@ def test_without_a_segmenter_nothing_is_different(reading_only: AtWork, tmp_path
     assert StudyReading.model_validate(job.reading).measurements is None
     assert reading_only.stored(SegmentationStorage) == []
     assert not (reading_only.agent.data_dir / "segmented").exists()
+
+
+def test_a_segmenter_that_is_switched_off_outlines_nothing(tmp_path: Path, pacs: CountingPacs) -> None:
+    at_work = AtWork(tmp_path, pacs, segments=True, switched_on=False)
+    try:
+        job = at_work.read(write_phantom(tmp_path / "phantom", 4.0))
+    finally:
+        at_work.worker.stop()
+    assert job.state == "done", job.error
+    assert "segment" not in at_work.agent.steps(job.id)
+    assert (job.segmenter, job.lacks) == ("", "")
+    assert at_work.stored(SegmentationStorage) == []
+
+
+def test_a_pacs_that_takes_no_segmentations_gets_the_rest(tmp_path: Path) -> None:
+    with CountingPacs() as pacs:
+        at_work = AtWork(tmp_path, pacs, segments=True)
+        try:
+            job = at_work.read(write_phantom(tmp_path / "phantom", 4.0))
+        finally:
+            at_work.worker.stop()
+    _all_but_the_segmentation(at_work, job, "Segmentation Storage: it does not take such objects")
+    assert SegmentationStorage in pacs.offered[0]
+
+
+def test_a_destination_may_be_set_to_get_none(tmp_path: Path, at_work: AtWork) -> None:
+    at_work.agent.destination("pacs", "dimse", {**at_work.pacs.settings, "query": True, "segmentations": False})
+    job = at_work.read(write_phantom(tmp_path / "phantom", 4.0))
+    _all_but_the_segmentation(at_work, job, "pacs is set to get no segmentations")
+    assert not any(SegmentationStorage in offered for offered in at_work.pacs.offered)
+
+
+def _all_but_the_segmentation(at_work: AtWork, job: Job, why: str) -> None:
+    """The job is done, its measurements are told, and its step says what was left out."""
+    assert job.state == "done", job.error
+    assert StudyReading.model_validate(job.reading).measurements is not None
+    assert at_work.delivered(job) == {
+        "ai_result": "confirmed",
+        "draft_report": "confirmed",
+        "segmentation": "left_out",
+    }
+    detail = at_work.agent.steps(job.id)["deliver:pacs"].detail
+    assert detail.startswith("2 objects stored; 1 left out: ")
+    assert why in detail
 
 
 def test_a_segmenter_that_fails_costs_the_measurements_not_the_reading(

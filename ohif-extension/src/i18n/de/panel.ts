@@ -237,6 +237,7 @@ export const panel: Record<keyof typeof english, string> = {
   delivery_confirmed: 'vom Ziel bestätigt',
   delivery_refused: 'abgelehnt',
   delivery_unreachable: 'nicht erreichbar',
+  delivery_left_out: 'nimmt solche Objekte nicht',
   evidence_slice_weights: 'Gewichte der Schichten',
   evidence_leave_slices_out: 'Verlust des Werts ohne eine Schicht',
   evidence_attention: 'Aufmerksamkeit auf Schichten',

@@ -235,6 +235,7 @@ export const panel = {
   delivery_confirmed: 'confirmed by the destination',
   delivery_refused: 'refused',
   delivery_unreachable: 'not reachable',
+  delivery_left_out: 'takes no such objects',
   evidence_slice_weights: 'Weights of slices',
   evidence_leave_slices_out: 'Loss of the score without a slice',
   evidence_attention: 'Attention to slices',
