@@ -65,8 +65,8 @@ def main(
         made_from="".join(m.folder(s, out).name for m, s in zip(makers, (learning, scoring), strict=True)),
     )
     measurements = [Measurement.of_kind(kind, whole) for kind in kinds or TOKENS]
-    for measurement in measurements:
-        for seed in range(seeds):
+    for seed in range(seeds):
+        for measurement in measurements:
             measurement.measure(seed)
             click.echo(publish(measurements, range(seeds), bundle.name, out))
 

@@ -20,7 +20,7 @@ from models.msvlm.reader import StudyReader
 from models.phantoms.findings import FINDINGS
 
 CODE = ("msvlm", "gtgm/pretrain", *(f"gtgm/sequence/{n}.py" for n in ("effect", "settings", "stage", "term", "views")))
-TOKENS = {"whole": "tokens of the bundle: [CLS] and pooled patch logits", "class": "[CLS] alone, as published"}
+TOKENS = {"class": "[CLS] alone, as published", "whole": "Tokens of the bundle: [CLS] and pooled patch logits"}
 
 
 @dataclass(frozen=True, eq=False)
