@@ -7,6 +7,7 @@ from models.gtgm.finetune.preset import SegmenterPreset
 
 LABEL_EFFICIENCY = "label_efficiency.md"
 """File of the folder with the tables of `make evaluate-gtgm`, taken into the card where it is there."""
+WITHIN_LUNG = "What it takes for a nodule or mass counts as lung: they lie in it."
 CREDIT = """The real scans are LIDC-IDRI-0001 (Armato et al., Med. Phys. 38(2), 2011; TCIA, CC BY 3.0): the part of the
 chest without the patient's own mass, with generated effusions, nodules and masses in it."""
 
@@ -24,9 +25,9 @@ def _lines(folder: Path, preset: SegmenterPreset, figures: dict[str, Any]) -> li
     return [
         f"# {preset.name} {preset.version}",
         "",
-        "Outlines lungs, heart, pleural effusion and nodules or masses in axial chest CT. For demonstrations and",
-        "tests of software. **Not for clinical use**: its lesions were made by a computer, and no figure here says",
-        "how it does on patients.",
+        f"Outlines in axial chest CT: {_names(figures['structures'])}. For demonstrations and tests of software.",
+        "**Not for clinical use**: its lesions were made by a computer, and no figure here says how it does on",
+        "patients.",
         "",
         "## Network",
         "",
@@ -47,24 +48,50 @@ def _lines(folder: Path, preset: SegmenterPreset, figures: dict[str, Any]) -> li
         "",
         "| structure | Dice | HD95 (mm) | missed | seen where it is not |",
         "|---|---|---|---|---|",
-        *(_row(name, one) for name, one in figures["structures"].items()),
+        *map(_row, figures["structures"].values()),
         "",
-        *(_counted(name, one["lesions"]) for name, one in figures["structures"].items() if "lesions" in one),
+        *(_counted(one) for one in figures["structures"].values() if "lesions" in one),
+        *_left_out(figures["left_out"]),
         "",
         "Phantoms are easier than patients. Measured volumes carry the error of a 3 mm grid.",
         *(("", tables.read_text(encoding="utf-8").rstrip()) if tables.is_file() else ()),
     ]
 
 
-def _row(name: str, figures: dict[str, Any]) -> str:
+def _left_out(figures: dict[str, Any]) -> list[str]:
+    """Which structures the network knows and the bundle does not outline, and what they would be worth."""
+    if not figures:
+        return []
+    return [
+        "",
+        "## Left out",
+        "",
+        f"The network has learned more than the bundle outlines: **no {_names(figures, ', no ')}**. On the same",
+        "phantoms it does not do that well enough to be shown:",
+        "",
+        "| structure | Dice | HD95 (mm) | missed | seen where it is not |",
+        "|---|---|---|---|---|",
+        *map(_row, figures.values()),
+        "",
+        *(_counted(one) for one in figures.values() if "lesions" in one),
+        *(("", WITHIN_LUNG) if "nodule_or_mass" in figures else ()),
+    ]
+
+
+def _names(figures: dict[str, Any], between: str = ", ") -> str:
+    return between.join(one["name"].lower() for one in figures.values())
+
+
+def _row(figures: dict[str, Any]) -> str:
     seen = f"{figures['seen_without']} of {figures['phantoms_without']}"
     measured = f"{_figure(figures['dice'])} | {_figure(figures['hd95_mm'])}"
-    return f"| {name} | {measured} | {figures['missed']} | {seen} |"
+    return f"| {figures['name']} | {measured} | {figures['missed']} | {seen} |"
 
 
-def _counted(name: str, lesions: dict[str, Any]) -> str:
+def _counted(figures: dict[str, Any]) -> str:
+    lesions = figures["lesions"]
     false = _figure(lesions["false_per_phantom"])
-    return f"- {name}: {lesions['found']} of {lesions['there']} found; false ones a phantom: {false}"
+    return f"- {figures['name']}: {lesions['found']} of {lesions['there']} found; false ones a phantom: {false}"
 
 
 def _figure(figure: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@
     python -m models.msvlm.sign --bundle models/bundles/gtgm-thorax-demo-0.1.0 --single-use
 
 The graph is that of `pacs_agent/inference/segmenter_manifest.py`: windows and scaling are inside, values are HU on the
-grid. Both lungs are one structure in it; the agent tells them apart by what lies left and right of the midline.
+grid. What it outlines is in `models.gtgm.structures`; `--without nodule_or_mass` leaves out what it does not do well.
 """
 
 import json
@@ -18,99 +18,33 @@ from torch import Tensor, nn
 
 from models.gtgm.card import write_card
 from models.gtgm.finetune.heads import Segmenter, load_segmenter
-from models.gtgm.finetune.phantoms import EFFUSION, HEART, LUNG_LEFT, LUNG_RIGHT, NODULE
 from models.gtgm.finetune.preset import SegmenterPreset
 from models.gtgm.finetune.thorax import PATCH_IN_USE
 from models.gtgm.judged import InUse, judged
 from models.gtgm.selftest import FILE as SELF_TEST_FILE
 from models.gtgm.selftest import write_self_test
 from models.gtgm.steady_norm import steady
+from models.gtgm.structures import STRUCTURES, Outline, UnknownStructure, background_of, structures_without
 from models.msvlm.export import MANUFACTURER, accepted_input, device_uid, digest_of, named
 from models.msvlm.graphs import GraphExport, write_graph
 from pacs_agent.inference.manifest import DocumentFile, GraphFile
-from pacs_agent.inference.reading import Code
 from pacs_agent.inference.segmenter_manifest import (
     SegmenterGraphs,
     SegmenterGrid,
     SegmenterManifest,
-    StructureEntry,
 )
 
 GRAPH = "segmenter.onnx"
 INTENDED_USE = "Demonstration and software tests only. Learned from computer-made lesions. Not for clinical use."
-ANATOMY = Code(value="123037004", scheme="SCT", meaning="Anatomical Structure")
-ABNORMAL = Code(value="49755003", scheme="SCT", meaning="Morphologically Abnormal Structure")
-"""CID 7150, Segmentation Property Category."""
-STRUCTURES: tuple[tuple[tuple[int, ...], StructureEntry], ...] = (
-    (
-        (LUNG_LEFT, LUNG_RIGHT),
-        StructureEntry(
-            key="lung",
-            name="Lung",
-            category=ANATOMY,
-            type=Code(value="39607008", scheme="SCT", meaning="Lung"),
-            colour=(197, 165, 145),
-            kind="organ",
-            smallest_ml=20.0,
-            laterality=True,
-        ),
-    ),
-    (
-        (HEART,),
-        StructureEntry(
-            key="heart",
-            name="Heart",
-            category=ANATOMY,
-            type=Code(value="80891009", scheme="SCT", meaning="Heart"),
-            colour=(206, 110, 84),
-            kind="organ",
-            smallest_ml=20.0,
-        ),
-    ),
-    (
-        (EFFUSION,),
-        StructureEntry(
-            key="pleural_effusion",
-            name="Pleural effusion",
-            category=ABNORMAL,
-            type=Code(value="60046008", scheme="SCT", meaning="Pleural effusion"),
-            colour=(111, 184, 210),
-            kind="lesion",
-            smallest_ml=10.0,
-            laterality=True,
-            finding="pleural_effusion",
-        ),
-    ),
-    (
-        (NODULE,),
-        StructureEntry(
-            key="nodule_or_mass",
-            name="Nodule or mass",
-            category=ABNORMAL,
-            type=Code(value="27925004", scheme="SCT", meaning="Nodule"),
-            colour=(241, 214, 69),
-            kind="lesion",
-            smallest_ml=0.1,
-            laterality=True,
-            finding="lung_nodule",
-        ),
-    ),
-)
-"""The graph's classes from 1 on: the network's classes that each is made of, and what the manifest says of it.
-
-A nodule of 0.1 mL is one of 6 mm, below which the Fleischner Society wants none followed up (MacMahon et al., Radiology
-284:228, 2017); on a grid of 3 mm it is four voxels.
-"""
-SMALLEST_ML = {label: entry.smallest_ml for classes, entry in STRUCTURES for label in classes}
 
 
 class SegmenterGraph(nn.Module):
     """`patch` f32 [n, 1, d, h, w] → `probabilities` f32 [n, 1 + C, d, h, w] of the structures, background first."""
 
-    def __init__(self, network: Segmenter, classes: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, network: Segmenter, structures: Sequence[Outline]) -> None:
         super().__init__()
         self.network = steady(network)
-        self.classes = ((0,), *classes)
+        self.classes = (background_of(structures), *(one.classes for one in structures))
 
     def forward(self, patch: Tensor) -> tuple[Tensor]:
         """A structure's share is the sum of those of its classes."""
@@ -118,37 +52,46 @@ class SegmenterGraph(nn.Module):
         return (torch.cat([shares[:, list(of)].sum(1, keepdim=True) for of in self.classes], dim=1),)
 
 
-def segmenter_export(network: Segmenter, patch: tuple[int, int, int]) -> GraphExport:
+def segmenter_export(
+    network: Segmenter, patch: tuple[int, int, int], structures: Sequence[Outline] = STRUCTURES
+) -> GraphExport:
     """The graph of a network for patches of one size; only their number is free."""
     example = {"patch": torch.empty(2, 1, *patch).uniform_(-1000.0, 600.0)}
-    graph = SegmenterGraph(network, [classes for classes, _ in STRUCTURES])
+    graph = SegmenterGraph(network, structures)
     return GraphExport(GRAPH, graph, example, ("probabilities",), {"patch": {0: "n"}})
 
 
 def write_bundle(
-    path: Path, bundles: Path, tests: int, cache: Path, patch: tuple[int, int, int] = PATCH_IN_USE
+    path: Path,
+    bundles: Path,
+    tests: int,
+    cache: Path,
+    patch: tuple[int, int, int] = PATCH_IN_USE,
+    without: Sequence[str] = (),
 ) -> Path:
     """Writes `<name>-<version>/` of a kept segmenter under `bundles`, unsigned, and gives its path.
 
-    `tests` phantoms that it has not seen judge it. The same segmenter gives the same bytes. Raises GraphDiffers.
+    `tests` phantoms that it has not seen judge it, and also what is left out: `without`, keys of structures. The same
+    segmenter gives the same bytes. Raises GraphDiffers, UnknownStructure.
     """
+    structures = structures_without(without)
     network, trained = load_segmenter(path)
     preset = SegmenterPreset.model_validate(trained["preset"])
     folder = bundles / f"{preset.name}-{preset.version}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.sig").unlink(missing_ok=True)
     torch.manual_seed(0)
-    graph = named(write_graph(segmenter_export(network, patch), folder))
-    write_self_test(folder, [classes for classes, _ in STRUCTURES], preset, patch, cache)
-    figures = judged(network, preset, trained, tests, cache, InUse(patch, SMALLEST_ML))
+    graph = named(write_graph(segmenter_export(network, patch, structures), folder))
+    write_self_test(folder, structures, preset, patch, cache)
+    figures = judged(network, preset, trained, tests, cache, InUse(patch, structures))
     (folder / "evaluation.json").write_text(json.dumps(figures, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     write_card(folder, preset, figures)
-    write_manifest(folder, manifest_of(folder, preset, figures, graph, patch))
+    write_manifest(folder, manifest_of(folder, preset, figures, graph, InUse(patch, structures)))
     return folder
 
 
 def manifest_of(
-    folder: Path, preset: SegmenterPreset, figures: dict[str, Any], graph: GraphFile, patch: tuple[int, int, int]
+    folder: Path, preset: SegmenterPreset, figures: dict[str, Any], graph: GraphFile, use: InUse
 ) -> SegmenterManifest:
     """The manifest of what lies in a folder; its documents are named when it is sealed."""
     return SegmenterManifest(
@@ -162,8 +105,8 @@ def manifest_of(
         training_data=figures["learned_from"],
         demo=True,
         accepts=accepted_input(),
-        grid=SegmenterGrid(spacing_mm=preset.spacing_mm, patch=patch, overlap=preset.overlap),
-        structures=tuple(entry for _, entry in STRUCTURES),
+        grid=SegmenterGrid(spacing_mm=preset.spacing_mm, patch=use.patch, overlap=preset.overlap),
+        structures=tuple(one.entry for one in use.structures),
         graphs=SegmenterGraphs(segmenter=graph),
         self_test=GraphFile(file=SELF_TEST_FILE, sha256=digest_of(folder / "self_test" / SELF_TEST_FILE)),
     )
@@ -197,9 +140,18 @@ def seal_segmenter(folder: Path) -> SegmenterManifest:
 @click.option("--out", type=click.Path(path_type=Path), default=Path("models/bundles"), show_default=True)
 @click.option("--tests", type=int, default=16, show_default=True, help="Phantoms that judge it.")
 @click.option("--cache", type=click.Path(path_type=Path), default=Path(".cache/gtgm/labelled"), show_default=True)
-def main(segmenter: Path, out: Path, tests: int, cache: Path) -> None:
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice([one.entry.key for one in STRUCTURES]),
+    help="A structure that it does not do well enough; may be given more than once.",
+)
+def main(segmenter: Path, out: Path, tests: int, cache: Path, without: tuple[str, ...]) -> None:
     """Exports a fine-tuned segmenter as a bundle, unsigned."""
-    click.echo(write_bundle(segmenter, out, tests, cache))
+    try:
+        click.echo(write_bundle(segmenter, out, tests, cache, without=without))
+    except UnknownStructure as error:
+        raise click.UsageError(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from models.gtgm.finetune.implanted import SOURCE as IMPLANTED
 from models.gtgm.finetune.implanted import training_cases
 from models.gtgm.finetune.lesions import LesionCounts, lesion_counts, without_small
 from models.gtgm.finetune.metrics import Agreement, agreements
-from models.gtgm.finetune.phantoms import NAMES
-from models.gtgm.finetune.predict import predicted
+from models.gtgm.finetune.predict import probabilities
 from models.gtgm.finetune.preset import SegmenterPreset
-from models.gtgm.finetune.thorax import LESIONS, phantom_examples
+from models.gtgm.finetune.thorax import phantom_examples
+from models.gtgm.structures import STRUCTURES, Outline, merged, shares_of, smallest_ml
 from pacs_agent.inference.segment import Windows
 
 PHANTOMS = "Procedurally generated thorax CT phantoms (models/phantoms) with generated masks."
@@ -26,10 +26,10 @@ PHANTOMS = "Procedurally generated thorax CT phantoms (models/phantoms) with gen
 
 @dataclass(frozen=True)
 class InUse:
-    """How the agent runs the network: its patch, and the least volume of each structure's parts in mL."""
+    """How the agent runs the network: its patch, and what the bundle's graph outlines."""
 
     patch: tuple[int, int, int]
-    smallest_ml: Mapping[int, float]
+    structures: Sequence[Outline] = STRUCTURES
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,20 @@ def judged(
 ) -> dict[str, Any]:
     """Dice and HD95 of each structure with bootstrap intervals over phantoms, and what the network learned from.
 
-    Both are taken as the agent shows the structures: parts that are too small are left out.
+    Both are taken as the agent shows the structures: parts that are too small are left out. Structures that the bundle
+    leaves out are judged as they would be with it.
     """
-    windows = Windows(use.patch, preset.overlap)
-    rows = [
-        outlined(predicted(network, one, windows), one.labels, preset.spacing_mm, use.smallest_ml)  # type: ignore[arg-type]
-        for one in phantom_examples("test", tests, preset, cache)
-    ]
+    keys = {one.entry.key for one in use.structures}
+    left_out = [one for one in STRUCTURES if one.entry.key not in keys]
+    shown, others = list[list[Outlined]](), list[list[Outlined]]()
+    for one in phantom_examples("test", tests, preset, cache):
+        shares = probabilities(network, one, Windows(use.patch, preset.overlap))
+        labels = one.labels.astype(np.uint8)
+        shown.append(_as_shown(shares, labels, use.structures, preset))
+        if left_out:
+            others.append(_as_shown(shares, labels, STRUCTURES, preset))
+    figures = _by_structure(use.structures, shown)
+    without = _by_structure(STRUCTURES, others) if left_out else {}
     return {
         "learned_from": learned_from(preset),
         "encoder_from": trained["encoder"],
@@ -61,11 +68,17 @@ def judged(
         "steps": preset.steps,
         "seed": preset.training.seed,
         "test_phantoms": tests,
-        "structures": {
-            name: _figures([row[number - 1] for row in rows], number in LESIONS)
-            for number, name in enumerate(NAMES[1:], 1)
-        },
+        "structures": figures,
+        "left_out": {one.entry.key: without[one.entry.key] for one in left_out},
     }
+
+
+def _as_shown(
+    shares: NDArray[np.float16], labels: NDArray[np.uint8], structures: Sequence[Outline], preset: SegmenterPreset
+) -> list[Outlined]:
+    """What a graph of these structures shows in a phantom, beside its truth."""
+    found = shares_of(shares, structures).argmax(axis=0).astype(np.uint8)
+    return outlined(found, merged(labels, structures), preset.spacing_mm, smallest_ml(structures))
 
 
 def outlined(
@@ -74,18 +87,19 @@ def outlined(
     spacing_mm: tuple[float, float, float],
     smallest_ml: Mapping[int, float],
 ) -> list[Outlined]:
-    """Every structure of a phantom, in the order of NAMES."""
+    """Every structure of `smallest_ml` in a phantom, in that order."""
     voxel_ml = float(np.prod(spacing_mm)) / 1000.0
     smallest = {structure: ml / voxel_ml for structure, ml in smallest_ml.items()}
     found = np.where(truth == IGNORED, 0, without_small(found, smallest))
+    agreement = agreements(found, truth, 1 + max(smallest), spacing_mm)
     return [
         Outlined(
-            agreement,
+            agreement[structure - 1],
             bool((truth == structure).any()),
             bool((found == structure).any()),
-            lesion_counts(found == structure, truth == structure, smallest.get(structure, 0.0)),
+            lesion_counts(found == structure, truth == structure, voxels),
         )
-        for structure, agreement in enumerate(agreements(found, truth, len(NAMES), spacing_mm), 1)
+        for structure, voxels in smallest.items()
     ]
 
 
@@ -95,6 +109,15 @@ def learned_from(preset: SegmenterPreset) -> str:
     if not cases:
         return PHANTOMS
     return f"{PHANTOMS} Also {IMPLANTED}: {', '.join(case.patient for case in cases)}, credited in MODEL_CARD.md."
+
+
+def _by_structure(structures: Sequence[Outline], rows: Sequence[Sequence[Outlined]]) -> dict[str, Any]:
+    """The figures of each structure by its key, of one row for each phantom."""
+    columns = [[row[number] for row in rows] for number in range(len(structures))]
+    return {
+        one.entry.key: {"name": one.entry.name} | _figures(column, one.entry.kind == "lesion")
+        for one, column in zip(structures, columns, strict=True)
+    }
 
 
 def _figures(rows: Sequence[Outlined], lesion: bool) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from models.gtgm.finetune.metrics import dice, hd95_mm
 from models.msvlm.runtime import session
 from pacs_agent.imaging.regrid import Lattice, even_lattice, grid_over, onto_grid
 from pacs_agent.inference.segment import Network, Windows, body_of, probabilities_of
+from pacs_agent.inference.segmented_regions import Midline, regions_of
 from pacs_agent.inference.segmenter_manifest import SegmenterManifest
 
 READERS = 2
@@ -63,7 +64,10 @@ CASES = (
 
 
 def studied(case: Case, bundle: Path, folder: Path = SHARED_DATA) -> dict[str, Any]:
-    """What the bundle outlines in a case: volumes in mL, and the agreement with the readers where they outlined."""
+    """What the bundle outlines in a case: regions as the agent shows them, and the agreement with readers' outlines.
+
+    A structure that the bundle does not outline is compared with nothing.
+    """
     manifest = SegmenterManifest.model_validate_json((bundle / "manifest.json").read_bytes())
     path = folder / case.scan
     volume = read_dicom_archive(path) if path.name.endswith(".tar.xz") else read_nifti(path)
@@ -71,19 +75,31 @@ def studied(case: Case, bundle: Path, folder: Path = SHARED_DATA) -> dict[str, A
     grid = grid_over(source, manifest.grid.spacing_mm)
     values = onto_grid(volume.hu, source, grid)
     windows = Windows(manifest.grid.patch, manifest.grid.overlap)
-    classes = 1 + len(manifest.structures)
-    found = probabilities_of(values, _network(bundle), classes, windows, body_of(values)).argmax(0)
+    body = body_of(values)
+    found = probabilities_of(values, _network(bundle), 1 + len(manifest.structures), windows, body)
     keys = [one.key for one in manifest.structures]
     facts: dict[str, Any] = {
         "scan": case.scan,
         "known": case.known,
         "background_in_training": case.in_training,
-        "volumes_ml": {key: round(float((found == n).sum() * grid.voxel_ml), 2) for n, key in enumerate(keys, 1)},
+        "regions": [
+            {"structure": one.structure.key, "side": one.side, "ml": round(float(one.crop.sum() * source.voxel_ml), 1)}
+            for one in regions_of(found, source, grid, manifest.structures, _midline(body))
+        ],
     }
+    if case.structure not in keys:
+        return facts | {"not_outlined": case.structure}
     if case.outline:
         outline = _outline(folder / case.outline, grid, volume)
-        facts |= beside(found == 1 + keys.index(case.structure), outline, manifest.grid.spacing_mm, grid.voxel_ml)
+        of_case = found.argmax(0) == 1 + keys.index(case.structure)
+        facts |= beside(of_case, outline, manifest.grid.spacing_mm, grid.voxel_ml)
     return facts
+
+
+def _midline(body: Mask) -> Midline:
+    """Columns run to the patient's left; the middle is that of the body."""
+    along = body.sum(axis=(0, 1), dtype=np.float64)
+    return Midline(axis=2, to_left=True, index=float(along @ np.arange(len(along)) / along.sum()))
 
 
 def beside(found: Mask, outline: Mask, spacing_mm: tuple[float, float, float], voxel_ml: float) -> dict[str, Any]:

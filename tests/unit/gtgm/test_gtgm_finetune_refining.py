@@ -132,8 +132,7 @@ def test_an_effusion_that_is_not_there_is_seen_and_no_dice_of_nothing():
     truth, found = np.zeros((2, 10, 10, 10), np.uint8)
     truth[2:5, 2:5, 2:5] = found[2:5, 2:5, 2:5] = NODULE
     found[8, 8, :4], found[0, 0, 0] = EFFUSION, NODULE
-    rows = outlined(found, truth, (10.0, 10.0, 10.0), {EFFUSION: 2.0, NODULE: 3.0})
-    effusion, nodule = rows[EFFUSION - 1], rows[NODULE - 1]
+    effusion, nodule = outlined(found, truth, (10.0, 10.0, 10.0), {EFFUSION: 2.0, NODULE: 3.0})
     assert (effusion.there, effusion.found, effusion.counts.false) == (False, True, 1)
     assert (nodule.agreement.dice, nodule.counts) == (1.0, LesionCounts(1, 1, 0))
 
