@@ -47,13 +47,16 @@ def rules_test(agent: Agent, file_or_study: str, rules_file: Path | None, as_jso
     """Explain what the rules decide for a DICOM file or for a study received (its Study Instance UID)."""
     try:
         book = _book(agent, rules_file)
-        decision = book.decide_study(_attributes(agent, file_or_study))
+        attributes = _attributes(agent, file_or_study)
+        decision = book.decide_study(attributes)
+        corrections = book.explain_corrections(attributes) if Path(file_or_study).is_file() else ()
     except (route.WrongRules, route.NoAttributes) as error:
         raise click.UsageError(str(error)) from error
     if as_json:
-        print_json(decision.model_dump(mode="json"))
+        print_json({**decision.model_dump(mode="json"), "corrections": [one.model_dump() for one in corrections]})
     else:
         _print_decision(decision)
+        _print_corrections(corrections)
 
 
 @rules.command("try")
@@ -123,6 +126,14 @@ def _print_decision(decision: Any) -> None:
                 _grow(tree, part.model_copy(update={"condition": f"expects {part.condition}"}))
         out.print(tree)
     out.print(f"[bold]{escape(decision.summary)}[/]")
+
+
+def _print_corrections(corrections: Iterable[route.RuleOutcome]) -> None:
+    out = console()
+    for one in corrections:
+        tree = Tree(f"{'[green]corrects[/]' if one.matched else '[dim]not about it[/]'}  {escape(one.rule)}")
+        _grow(tree, one.explanation)
+        out.print(tree)
 
 
 def _grow(tree: Tree, node: Any) -> None:

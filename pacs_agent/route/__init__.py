@@ -1,11 +1,12 @@
-"""Which pipeline reads a study, with which priority, and where its results go.
+"""Which pipeline reads a study, with which priority, and where its results go; what series are that tell it wrongly.
 
-In: rules as YAML and the attributes of a study. Out: a Decision that explains every condition. Fails with WrongRules
-(naming line, rule and field) and NoAttributes.
+In: rules as YAML and the attributes of a study. Out: a Decision that explains every condition, and corrections for
+`imaging.group_study`. Fails with WrongRules (naming line, rule and field) and NoAttributes.
 """
 
 from pacs_agent.route.attributes import StudyAttributes, attributes_of_file, attributes_of_study
 from pacs_agent.route.conditions import Attributes
+from pacs_agent.route.corrections import Corrector, SeriesCorrection
 from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.dry_run import DryRun, Order, StudyTried, dry_run
 from pacs_agent.route.errors import NoAttributes, RulesChanged, WrongRules
@@ -26,6 +27,7 @@ from pacs_agent.route.rules import LOWEST_PRIORITY, Decision, Rule, RuleBook, Ru
 __all__ = [
     "LOWEST_PRIORITY",
     "Attributes",
+    "Corrector",
     "Decision",
     "Document",
     "DryRun",
@@ -38,6 +40,7 @@ __all__ = [
     "RuleOutcome",
     "RulesChanged",
     "RulesVersion",
+    "SeriesCorrection",
     "StudyAttributes",
     "StudyTried",
     "WrongRules",

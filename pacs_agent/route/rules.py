@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pacs_agent.db import OWN_PIPELINES
 from pacs_agent.route.attributes import StudyAttributes
 from pacs_agent.route.conditions import All, Attributes, Condition
+from pacs_agent.route.corrections import Corrector, SeriesCorrection
 from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.errors import WrongRules
 from pacs_agent.route.expects import Expects, missing
@@ -115,13 +116,15 @@ class RuleBook(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rules: tuple[Rule, ...] = ()
+    corrections: tuple[SeriesCorrection, ...] = ()
 
     @model_validator(mode="after")
     def _distinct_names(self) -> "RuleBook":
-        names = [rule.name for rule in self.rules]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"rule names given twice: {', '.join(twice)}")
+        for what, named in (("rule", self.rules), ("correction", self.corrections)):
+            names = [one.name for one in named]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{what} names given twice: {', '.join(twice)}")
         return self
 
     @classmethod
@@ -132,6 +135,18 @@ class RuleBook(BaseModel):
             return cls.model_validate(document.content)
         except ValidationError as error:
             raise _invalid(error, document) from error
+
+    def corrector(self) -> Corrector:
+        """The corrections, as `imaging.group_study` takes them."""
+        return Corrector(self.corrections)
+
+    def explain_corrections(self, attributes: Attributes) -> tuple[RuleOutcome, ...]:
+        """Which corrections are about an image with these attributes, and why each is or is not."""
+        asked = [(one, one.explain(attributes)) for one in self.corrections]
+        return tuple(
+            RuleOutcome(rule=f"{one.name}: {one.is_.in_words()}", matched=explanation.held, explanation=explanation)
+            for one, explanation in asked
+        )
 
     def keywords(self) -> frozenset[str]:
         """Every attribute that some enabled rule asks about."""

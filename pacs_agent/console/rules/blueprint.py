@@ -140,10 +140,11 @@ def _add_trials(room: Room, settings: Settings, database: Database, archive: Arc
             with tempfile.TemporaryDirectory(dir=settings.data_dir) as folder:
                 path = Path(folder) / "file.dcm"
                 file.save(path)
-                decision = _decision(path, book)
+                decision, corrections = _decision(path, book)
         except route.WrongRules as error:
             return tested.model_copy(update={"fault": _fault(error)})
-        return tested.model_copy(update={"summary": decision.summary, "rules": decision.rules})
+        told = {"summary": decision.summary, "rules": decision.rules, "corrections": corrections}
+        return tested.model_copy(update=told)
 
     @room.act(
         "/rules/dry-run",
@@ -164,10 +165,11 @@ def _add_trials(room: Room, settings: Settings, database: Database, archive: Arc
         return RulesTried(editor=editor, studies_asked=body.studies, run=run)
 
 
-def _decision(path: Path, book: route.RuleBook) -> route.Decision:
-    """What the rules say of a file while it is there. Raises WrongRules for one that is no DICOM image."""
+def _decision(path: Path, book: route.RuleBook) -> tuple[route.Decision, tuple[route.RuleOutcome, ...]]:
+    """What rules and corrections say of a file while it is there. Raises WrongRules for one that is no DICOM image."""
     try:
-        return book.decide_study(route.attributes_of_file(path))
+        attributes = route.attributes_of_file(path)
+        return book.decide_study(attributes), book.explain_corrections(attributes)
     except route.NoAttributes as error:
         raise route.WrongRules("this file cannot be read as a DICOM image; choose another one") from error
 

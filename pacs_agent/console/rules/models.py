@@ -49,6 +49,16 @@ class RuleShown(_Told):
     """Later rules may match as well."""
 
 
+class CorrectionShown(_Told):
+    """What series are that tell it wrongly, in words."""
+
+    name: str
+    when: str
+    says: str
+    """Such as `weighting T2, plane axial`."""
+    enabled: bool
+
+
 class Editor(_Told):
     """A text of rules that is being edited."""
 
@@ -64,6 +74,7 @@ class RulesPage(_Told):
     version: int
     editor: Editor
     rules: tuple[RuleShown, ...]
+    corrections: tuple[CorrectionShown, ...]
     versions: tuple[RulesVersion, ...]
     """Newest first."""
 
@@ -132,6 +143,8 @@ class RulesTested(_Told):
     """Its name."""
     summary: str
     rules: tuple[RuleOutcome, ...]
+    corrections: tuple[RuleOutcome, ...] = ()
+    """Of each correction whether it is about the image, and why."""
     fault: Fault | None = None
 
 

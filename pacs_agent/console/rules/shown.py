@@ -4,7 +4,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs_agent import route
-from pacs_agent.console.rules.models import Editor, Fault, RuleShown, RulesPage, RulesVersionPage
+from pacs_agent.console.rules.models import CorrectionShown, Editor, Fault, RuleShown, RulesPage, RulesVersionPage
 from pacs_agent.db import RuleSet
 
 VERSIONS_SHOWN = 50
@@ -15,13 +15,19 @@ def rules_page(session: Session) -> RulesPage:
     """The rules in force, and their newest versions."""
     text, version = route.rules_text(session), route.rules_version(session)
     editor = Editor(text=text or BEGIN, based_on=version)
-    shown: tuple[RuleShown, ...] = ()
+    book = route.RuleBook()
     try:
-        shown = tuple(_shown(rule) for rule in route.RuleBook.parse(editor.text).rules)
+        book = route.RuleBook.parse(editor.text)
     except route.WrongRules as error:
         editor.fault = Fault(words=str(error), line=error.line, field=error.field)
     versions = tuple(route.versions_of_rules(session, VERSIONS_SHOWN))
-    return RulesPage(version=version, editor=editor, rules=shown, versions=versions)
+    return RulesPage(
+        version=version,
+        editor=editor,
+        rules=tuple(map(_shown, book.rules)),
+        corrections=tuple(map(_correction, book.corrections)),
+        versions=versions,
+    )
 
 
 def version_page(session: Session, version: int) -> RulesVersionPage | None:
@@ -39,6 +45,11 @@ def version_page(session: Session, version: int) -> RulesVersionPage | None:
         from_now=tuple(route.difference(route.rules_text(session), row.text)),
         in_force=route.rules_version(session),
     )
+
+
+def _correction(one: route.SeriesCorrection) -> CorrectionShown:
+    when = one.when.explain({}).sentence
+    return CorrectionShown(name=one.name, when=when, says=one.is_.in_words(), enabled=one.enabled)
 
 
 def _shown(rule: route.Rule) -> RuleShown:

@@ -24,7 +24,7 @@ def studies_blueprint(settings: Settings, database: Database, archive: Archive) 
     """`/console/studies` and what is below it. Who looked at which study is audited."""
     room, views = Room("studies", __name__), StudyViews(database, source="console")
     _add_pages(room, settings, database, views)
-    _add_stacks(room, database, Stacks(archive), views)
+    _add_stacks(room, database, Stacks(database, archive), views)
     _add_acts(room, database, archive)
     return room
 

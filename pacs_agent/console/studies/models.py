@@ -136,6 +136,8 @@ class Told(_Model):
 
     value: str
     reason: str
+    corrected_by: str
+    """The correction of the rules that said so; empty where the images themselves did."""
 
 
 class NumberTold(_Model):
@@ -143,6 +145,7 @@ class NumberTold(_Model):
 
     value: float | None
     reason: str
+    corrected_by: str
 
 
 class PhaseTold(_Model):
@@ -176,6 +179,8 @@ class StackShown(_Model):
     phase: PhaseTold
     repetition: int | None
     """Which of several images of one place and b-value."""
+    corrected_by: list[str]
+    """The corrections of the rules that said some of it."""
     echo_ms: float | None
     is_derived: bool
     slices: int
@@ -198,6 +203,8 @@ class StudyStacks(_Model):
     """Looked at: those received, without the agent's own documents."""
     stacks: list[StackShown]
     left_out: list[ImagesLeftOut]
+    fault: str
+    """Why the corrections of the rules were not asked; empty when they were."""
 
 
 class DeleteStudy(BaseModel):

@@ -14,8 +14,19 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import IMAGE_SOP_CLASSES, Archive
 from pacs_agent.console.studies.models import ImagesLeftOut, NumberTold, PhaseTold, StackShown, StudyStacks, Told
-from pacs_agent.db import Instance, Origin, Series, Study
-from pacs_agent.imaging import Answer, HeaderFile, LeftOut, Stack, UnusableSlice, group_study, read_headers
+from pacs_agent.db import Database, Instance, Origin, Series, Study
+from pacs_agent.imaging import (
+    Answer,
+    Corrections,
+    HeaderFile,
+    LeftOut,
+    Stack,
+    UnusableSlice,
+    group_study,
+    no_corrections,
+    read_headers,
+)
+from pacs_agent.route import RuleBook, WrongRules, rules_in_force, rules_version
 
 KEPT = 64
 """Studies whose stacks are remembered, some 20 kB each."""
@@ -29,6 +40,8 @@ class StudyImages:
 
     study_instance_uid: str
     digests: tuple[str, ...]
+    rules: int = 0
+    """The version in force: its corrections are asked."""
 
 
 def images_of(session: Session, study_instance_uid: str) -> StudyImages | None:
@@ -38,13 +51,14 @@ def images_of(session: Session, study_instance_uid: str) -> StudyImages | None:
         return None
     received = select(Instance.digest).join(Instance.series).where(Series.study_pk == pk)
     images = received.where(Instance.origin == Origin.RECEIVED, Instance.sop_class_uid.in_(IMAGE_SOP_CLASSES))
-    return StudyImages(study_instance_uid, tuple(sorted(session.scalars(images))))
+    return StudyImages(study_instance_uid, tuple(sorted(session.scalars(images))), rules_version(session))
 
 
 class Stacks:
     """Stacks of studies, the last ones kept. Safe to use from threads."""
 
-    def __init__(self, archive: Archive) -> None:
+    def __init__(self, database: Database, archive: Archive) -> None:
+        self._database = database
         self._archive = archive
         self._kept: OrderedDict[StudyImages, StudyStacks] = OrderedDict()
         self._lock = threading.Lock()
@@ -55,18 +69,31 @@ class Stacks:
             if (known := self._kept.get(images)) is not None:
                 self._kept.move_to_end(images)
                 return known
-        found = stacks_shown(images.study_instance_uid, [self._archive.path(digest) for digest in images.digests])
+        paths = [self._archive.path(digest) for digest in images.digests]
+        book, fault = self._rules()
+        found = stacks_shown(images.study_instance_uid, paths, book.corrector())
+        found.fault = fault
         with self._lock:
             self._kept[images] = found
             while len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return found
 
+    def _rules(self) -> tuple[RuleBook, str]:
+        """The rules in force, or none and what is wrong with them."""
+        with self._database.reading() as session:
+            try:
+                return rules_in_force(session), ""
+            except WrongRules as error:
+                return RuleBook(), f"the rules in force cannot be read: {error}"
 
-def stacks_shown(study_instance_uid: str, paths: Sequence[Path]) -> StudyStacks:
+
+def stacks_shown(
+    study_instance_uid: str, paths: Sequence[Path], corrections: Corrections = no_corrections
+) -> StudyStacks:
     """What the images in these files are. A file that cannot be read is left out with its reason."""
     headers, left_out = _headers(paths[:MOST_IMAGES])
-    study = group_study(headers)
+    study = group_study(headers, corrections)
     left_out.update(_left_out(one) for one in study.left_out)
     if len(paths) > MOST_IMAGES:
         left_out[f"not looked at: the study has more than {MOST_IMAGES} images"] = len(paths) - MOST_IMAGES
@@ -75,6 +102,7 @@ def stacks_shown(study_instance_uid: str, paths: Sequence[Path]) -> StudyStacks:
         images=len(paths),
         stacks=[_shown(stack) for stack in study.stacks],
         left_out=[ImagesLeftOut(reason=reason, images=count) for reason, count in left_out.most_common()],
+        fault="",
     )
 
 
@@ -107,7 +135,7 @@ def _shown(stack: Stack) -> StackShown:
         nulling=_told(stack.nulling),
         component=_told(stack.component),
         contrast=_told(stack.contrast),
-        b_value=NumberTold(value=stack.b_value.value, reason=stack.b_value.reason),
+        b_value=NumberTold(**vars(stack.b_value)),
         phase=PhaseTold(
             number=phase.number if phase else None,
             count=phase.count if phase else None,
@@ -115,6 +143,7 @@ def _shown(stack: Stack) -> StackShown:
             reason=stack.phase.reason,
         ),
         repetition=stack.repetition,
+        corrected_by=list(stack.corrected_by),
         echo_ms=stack.echo_ms,
         is_derived=stack.is_derived,
         slices=len(stack.frames),
@@ -123,4 +152,4 @@ def _shown(stack: Stack) -> StackShown:
 
 
 def _told(answer: Answer[str]) -> Told:
-    return Told(value=str(answer.value), reason=answer.reason)
+    return Told(value=str(answer.value), reason=answer.reason, corrected_by=answer.corrected_by)

@@ -4,6 +4,7 @@ In: headers of the files of one study. Out: an AcquiredStudy of Stacks, every an
 and what was left out with its reason. Nothing fails: what a header does not tell is said to be unknown.
 """
 
+from pacs_agent.imaging.acquisition.correction import Correction, Corrections, Values, no_corrections
 from pacs_agent.imaging.acquisition.frame import LeftOut
 from pacs_agent.imaging.acquisition.stack import Phase, Stack, StackFrame
 from pacs_agent.imaging.acquisition.study import AcquiredStudy, group_study
@@ -15,13 +16,17 @@ __all__ = [
     "Answer",
     "Component",
     "Contrast",
+    "Correction",
+    "Corrections",
     "Description",
     "LeftOut",
     "Nulling",
     "Phase",
     "Stack",
     "StackFrame",
+    "Values",
     "Weighting",
     "described",
     "group_study",
+    "no_corrections",
 ]

@@ -1,27 +1,35 @@
 """One frame with everything that decides into which stack it belongs."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
 
 from pacs_agent.imaging.acquisition.b_value import b_value_of
 from pacs_agent.imaging.acquisition.clock import acquired_at_s
 from pacs_agent.imaging.acquisition.component import component_of
 from pacs_agent.imaging.acquisition.contrast import contrast_of
+from pacs_agent.imaging.acquisition.correction import Correction, Corrections, corrected, no_corrections
 from pacs_agent.imaging.acquisition.elements import FrameElements, elements_of
 from pacs_agent.imaging.acquisition.terms import Answer, Component, Contrast, Nulling, Weighting
 from pacs_agent.imaging.acquisition.timing import Timing
 from pacs_agent.imaging.acquisition.weighting import description_of, nulling_by, weighting_of
 from pacs_agent.imaging.acquisition.words import Description
 from pacs_agent.imaging.frames import SLICE_CLASSES
-from pacs_agent.imaging.geometry import Orientation, Vector, is_orientation
+from pacs_agent.imaging.geometry import OBLIQUE_BELOW, Orientation, Vector, canonical_normal, is_orientation, plane_of
 from pacs_agent.imaging.headers import HeaderFile
 from pacs_agent.imaging.refusal import UnusableSeries
+from pacs_agent.imaging.series import Plane
 
 TEMPORAL = (
     *("TemporalPositionIndex", "TemporalPositionIdentifier", "TemporalPositionTimeOffset", "TriggerTime"),
     *("NominalCardiacTriggerDelayTime", "AcquisitionNumber"),
 )
 """Attributes that number or time the phases of a series, the plainest first. PS3.3 C.8.3.1, C.7.6.16.2.2."""
+
+_OBLIQUE_DEG = math.degrees(math.acos(OBLIQUE_BELOW))
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,8 @@ class AcquiredFrame:
     position_mm: Vector
     orientation: Orientation
     size_px: tuple[int, int]
+    plane: Answer[Plane]
+    """Of this frame; a stack asks for its own, but where the plane is corrected."""
     stack_id: str
     """Stack ID of an Enhanced image. PS3.3 C.7.6.16.2.2."""
     weighting: Answer[Weighting]
@@ -63,7 +73,7 @@ class AcquiredFrame:
     instance_number: float
 
 
-def acquired_frames(header: HeaderFile) -> Iterator[AcquiredFrame | LeftOut]:
+def acquired_frames(header: HeaderFile, corrections: Corrections = no_corrections) -> Iterator[AcquiredFrame | LeftOut]:
     """The frames of a CT or MR image, or why they are no slices."""
     dataset = header.dataset
     whole = FrameElements(dataset)
@@ -77,10 +87,12 @@ def acquired_frames(header: HeaderFile) -> Iterator[AcquiredFrame | LeftOut]:
         yield LeftOut(header, None, error.reason)
         return
     for frame in elements:
-        yield _acquired(header, frame, modality)
+        yield _acquired(header, frame, modality, corrections(frame.values))
 
 
-def _acquired(header: HeaderFile, frame: FrameElements, modality: str) -> AcquiredFrame | LeftOut:
+def _acquired(
+    header: HeaderFile, frame: FrameElements, modality: str, said: Sequence[Correction]
+) -> AcquiredFrame | LeftOut:
     position, orientation = frame.numbers("ImagePositionPatient", 3), frame.numbers("ImageOrientationPatient", 6)
     if position is None or orientation is None:
         return LeftOut(header, frame.frame_number, "without ImagePositionPatient and ImageOrientationPatient no place")
@@ -100,19 +112,38 @@ def _acquired(header: HeaderFile, frame: FrameElements, modality: str) -> Acquir
         position_mm=(x, y, z),
         orientation=directions,
         size_px=(int(frame.number("Rows") or 0), int(frame.number("Columns") or 0)),
+        plane=corrected(by_geometry(directions), said, "plane"),
         stack_id=frame.text("StackID"),
-        weighting=weighting,
-        nulling=nulling_by(frame) if modality == "MR" else Answer(Nulling.NONE, "CT nulls nothing"),
-        component=component_of(frame, description),
+        weighting=corrected(weighting, said, "weighting"),
+        nulling=corrected(_nulling(frame, modality), said, "nulling"),
+        component=corrected(component_of(frame, description), said, "component"),
         is_derived="DERIVED" in frame.frame_type,
-        contrast=contrast_of(frame, description),
-        b_value=b_value,
+        contrast=corrected(contrast_of(frame, description), said, "contrast"),
+        b_value=corrected(b_value, said, "b_value"),
         echo_number=int(frame.number("EchoNumbers") or 0) if len(echo_numbers) == 1 else None,
         timing=Timing.of(frame),
         acquired_s=acquired_at_s(frame),
         temporal=tuple(frame.number(keyword) for keyword in TEMPORAL),
         instance_number=frame.number("InstanceNumber") or 0.0,
     )
+
+
+def tilt_deg(orientation: Orientation) -> float:
+    """Angle between the slice normal and the nearest axis of the patient."""
+    across = np.sort(np.abs(canonical_normal(orientation)))
+    return float(np.degrees(np.arctan2(np.hypot(across[0], across[1]), across[2])))
+
+
+@lru_cache(maxsize=4096)
+def by_geometry(orientation: Orientation) -> Answer[Plane]:
+    """The plane, and how far it leans."""
+    leans = f"its normal leans {tilt_deg(orientation):.1f}° from the nearest axis"
+    reason = f"by ImageOrientationPatient {leans}, oblique from {_OBLIQUE_DEG:.1f}°"
+    return Answer(plane_of(orientation), reason)
+
+
+def _nulling(frame: FrameElements, modality: str) -> Answer[Nulling]:
+    return nulling_by(frame) if modality == "MR" else Answer(Nulling.NONE, "CT nulls nothing")
 
 
 def _of_ct(frame: FrameElements) -> Answer[Weighting]:

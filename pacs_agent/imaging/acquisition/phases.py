@@ -143,7 +143,7 @@ def _cover(stack: Stack) -> _Cover:
 
 def _settled(stack: Stack) -> Answer[Contrast]:
     contrast, phase = stack.contrast, stack.phase.value
-    if contrast.value is not Contrast.UNCERTAIN or contrast == MIXED_CONTRAST:
+    if contrast.corrected_by or contrast.value is not Contrast.UNCERTAIN or contrast == MIXED_CONTRAST:
         return contrast
     if stack.modality == "MR" and phase is not None and phase.number == 1 and phase.count >= DYNAMIC:
         reason = f"{contrast.reason}, but the first of {phase.count} phases is usually taken before the bolus"
@@ -161,7 +161,9 @@ def _first_with_contrast_s(stacks: Sequence[Stack], modality: str) -> float | No
 
 def _by_time(stack: Stack, first_with_contrast_s: float | None) -> Answer[Contrast]:
     unnamed = stack.contrast.value is Contrast.NONE_NAMED
-    if not unnamed or stack.acquired_s is None or first_with_contrast_s is None:
+    if not unnamed or stack.contrast.corrected_by:
+        return stack.contrast
+    if stack.acquired_s is None or first_with_contrast_s is None:
         return stack.contrast
     if stack.acquired_s >= first_with_contrast_s:
         return stack.contrast

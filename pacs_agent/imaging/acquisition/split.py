@@ -53,6 +53,7 @@ def _kind(frame: AcquiredFrame) -> tuple[Hashable, ...]:
     echo_ms = frame.timing.echo_ms
     return (
         frame.stack_id,
+        frame.plane.value if frame.plane.corrected_by else None,
         frame.size_px,
         frame.weighting.value,
         frame.nulling.value,
@@ -71,7 +72,7 @@ def _with_b_values_of_series(frames: Sequence[AcquiredFrame]) -> list[AcquiredFr
     beside = Answer(Weighting.DIFFUSION, "its b-value is 0 in a series of others")
     found = [
         replace(frame, weighting=beside)
-        if diffusion and frame.b_value.value == 0 and frame.weighting.value in undirected
+        if diffusion and frame.b_value.value == 0 and _may_be(frame, undirected)
         else frame
         for frame in frames
     ]
@@ -79,12 +80,16 @@ def _with_b_values_of_series(frames: Sequence[AcquiredFrame]) -> list[AcquiredFr
     return [replace(frame, b_value=_b_value(frame, together)) for frame in found]
 
 
+def _may_be(frame: AcquiredFrame, weightings: frozenset[Weighting]) -> bool:
+    return frame.weighting.value in weightings and not frame.weighting.corrected_by
+
+
 def _b_value(frame: AcquiredFrame, together: dict[float, float]) -> Answer[float | None]:
     """The b-value of a diffusion-weighted frame; one named in the description counts where it is the only one."""
     if frame.weighting.value is not Weighting.DIFFUSION:
         return Answer(None, "only diffusion-weighted images have one")
     if frame.b_value.value is not None:
-        return Answer(together[frame.b_value.value], frame.b_value.reason)
+        return replace(frame.b_value, value=together[frame.b_value.value])
     named = frame.description.b_values
     if len(named) == 1:
         return Answer(float(named[0]), f"no attribute holds it, the description says b {named[0]}")

@@ -71,6 +71,12 @@ class Stack:
         return self.tilt_deg > ANGLED_DEG
 
     @property
+    def corrected_by(self) -> tuple[str, ...]:
+        """The corrections that said some of it, sorted."""
+        answers = (self.plane, self.weighting, self.nulling, self.contrast, self.component, self.b_value)
+        return tuple(sorted({one.corrected_by for one in answers if one.corrected_by}))
+
+    @property
     def gaps_mm(self) -> tuple[float, float] | None:
         """The smallest and the largest distance between neighbouring slices; None of a single slice."""
         gaps = [after.z_mm - before.z_mm for before, after in pairwise(self.frames)]

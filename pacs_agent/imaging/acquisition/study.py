@@ -1,22 +1,18 @@
 """The stacks of a study: what its series hold, which are phases of one acquisition, what was before contrast."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from pacs_agent.imaging.acquisition.correction import Corrections, no_corrections
 from pacs_agent.imaging.acquisition.elements import FrameElements
-from pacs_agent.imaging.acquisition.frame import AcquiredFrame, LeftOut, acquired_frames
+from pacs_agent.imaging.acquisition.frame import AcquiredFrame, LeftOut, acquired_frames, by_geometry, tilt_deg
 from pacs_agent.imaging.acquisition.phases import MIXED_CONTRAST, with_contrast_of_study, with_phases
 from pacs_agent.imaging.acquisition.split import Group, split_series
 from pacs_agent.imaging.acquisition.stack import Phase, Stack, StackFrame
 from pacs_agent.imaging.acquisition.terms import Answer, Contrast, Weighting
-from pacs_agent.imaging.geometry import OBLIQUE_BELOW, Orientation, canonical_normal, plane_of
+from pacs_agent.imaging.geometry import canonical_normal
 from pacs_agent.imaging.headers import HeaderFile
-
-_OBLIQUE_DEG = math.degrees(math.acos(OBLIQUE_BELOW))
 
 
 @dataclass(frozen=True)
@@ -27,16 +23,17 @@ class AcquiredStudy:
     left_out: tuple[LeftOut, ...]
 
 
-def group_study(headers: Iterable[HeaderFile]) -> AcquiredStudy:
+def group_study(headers: Iterable[HeaderFile], corrections: Corrections = no_corrections) -> AcquiredStudy:
     """The stacks of the CT and MR images of one study, whatever the order of its files.
 
     Plane by geometry alone; weighting, nulling, b-value, contrast and phase by attributes, then by the description.
+    What `corrections` say of an image stands before all of these.
     Never raises for what a header lacks: an image without place, or that is no slice, is left out with its reason.
     """
     frames: dict[str, list[AcquiredFrame]] = defaultdict(list)
     left_out: list[LeftOut] = []
     for header in _once(headers, left_out):
-        for frame in acquired_frames(header):
+        for frame in acquired_frames(header, corrections):
             if isinstance(frame, LeftOut):
                 left_out.append(frame)
             else:
@@ -93,7 +90,7 @@ def _stack(group: Group) -> Stack:
             StackFrame(frame.header, frame.frame_number, frame.position_mm, z_mm)
             for frame, z_mm in zip(group.frames, group.z_mm, strict=True)
         ),
-        plane=Answer(plane_of(group.orientation), _of_plane(group.orientation)),
+        plane=first.plane if first.plane.corrected_by else by_geometry(group.orientation),
         normal=(float(normal[0]), float(normal[1]), float(normal[2])),
         tilt_deg=tilt_deg(group.orientation),
         weighting=first.weighting,
@@ -108,17 +105,6 @@ def _stack(group: Group) -> Stack:
         repetition=group.order if repeated and diffusion else None,
         acquired_s=min(times) if times else None,
     )
-
-
-def tilt_deg(orientation: Orientation) -> float:
-    """Angle between the slice normal and the nearest axis of the patient."""
-    across = np.sort(np.abs(canonical_normal(orientation)))
-    return float(np.degrees(np.arctan2(np.hypot(across[0], across[1]), across[2])))
-
-
-def _of_plane(orientation: Orientation) -> str:
-    leans = f"its normal leans {tilt_deg(orientation):.1f}° from the nearest axis"
-    return f"by ImageOrientationPatient {leans}, oblique from {_OBLIQUE_DEG:.1f}°"
 
 
 def _contrast(frames: Sequence[AcquiredFrame]) -> Answer[Contrast]:

@@ -13,6 +13,8 @@ class Answer(Generic[T_co]):
 
     value: T_co
     reason: str
+    corrected_by: str = ""
+    """The correction that gave it; empty where the images themselves did."""
 
 
 class Weighting(StrEnum):

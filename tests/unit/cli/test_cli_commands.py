@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from pacs_agent.cli import main
 from pacs_agent.db import Database, Job, JobState, JobStep, Patient, StepState, Study, utc_now
+from tests import shipped
 
 Run = Callable[..., Result]
 RULES = "rules:\n  - {name: CT, when: {attribute: Modality, equals: CT}, pipeline: msvlm, destinations: [pacs]}\n"
@@ -93,6 +94,16 @@ def test_rules_are_put_shown_and_explained_for_a_file(run: Run, tmp_path: Path, 
     assert "CT → msvlm → pacs" in run("rules", "test", str(ct_file)).output
 
 
+def test_corrections_are_explained_for_a_file(run: Run, tmp_path: Path, ct_file: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    when = "{attribute: Modality, equals: CT}"
+    file.write_text(f"{RULES}\ncorrections:\n- {{name: ours, when: {when}, is: {{weighting: localizer}}}}\n")
+    [outcome] = json.loads(run("rules", "test", str(ct_file), "--rules", str(file), "--json").output)["corrections"]
+    assert (outcome["rule"], outcome["matched"]) == ("ours: weighting localizer", True)
+    said = run("rules", "test", str(ct_file), "--rules", str(file)).output
+    assert "corrects  ours: weighting localizer" in said
+
+
 def test_wrong_rules_are_refused_and_change_nothing(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text(RULES.replace("equals", "equal"))
@@ -146,9 +157,10 @@ def test_a_missing_settings_file_is_said(tmp_path: Path) -> None:
     assert "none.yaml" in result.output
 
 
-def test_the_shipped_model_is_listed_as_ready(run: Run) -> None:
-    rows = listing(run, "model", "list")
-    assert [row["state"] for row in rows if row["demo"]] == ["ready"]
+def test_the_shipped_models_are_listed_as_ready(run: Run) -> None:
+    states = {f"{row['name']}-{row['version']}": row["state"] for row in listing(run, "model", "list") if row["demo"]}
+    folders = [*shipped.readers(), *shipped.segmenters()]
+    assert states == {folder.name: "ready" for folder in folders}
 
 
 def test_doctor_names_what_is_missing_and_what_to_do(run: Run) -> None:

@@ -162,3 +162,26 @@ def test_the_pages_of_rules_are_for_operators(database: Database, tmp_path: Path
     headers = log_in(client, "vera")
     assert client.get("/api/v1/rules").status_code == 403
     assert client.post("/api/v1/rules/save", json={"text": ONE, "based_on": 0}, headers=headers).status_code == 403
+
+
+CORRECTIONS = """rules: []
+corrections:
+  - name: ours
+    when: {attribute: PatientName, equals: Nobody}
+    is: {weighting: localizer}
+"""
+
+
+def test_corrections_are_listed_checked_and_tested_with_a_file(client: FlaskClient, database: Database) -> None:
+    assert save(client, CORRECTIONS, 0).status_code == 200
+    page = client.get("/api/v1/rules").json
+    assert page["corrections"] == [
+        {"name": "ours", "when": "PatientName equals 'Nobody'", "says": "weighting localizer", "enabled": True}
+    ]
+    assert "weighting localizer" in client.get("/console/rules").text
+    told = client.post("/api/v1/rules/test", data={"text": CORRECTIONS, "file": (io.BytesIO(ct_file()), "a.dcm")}).json
+    assert [(one["rule"], one["matched"]) for one in told["corrections"]] == [("ours: weighting localizer", True)]
+    given = {"text": CORRECTIONS, "file": (io.BytesIO(ct_file("Else")), "a.dcm")}
+    assert "not about this image" in client.post("/console/rules/test", data=given).text
+    wrong = client.post("/api/v1/rules/check", json={"text": CORRECTIONS.replace("localizer", "scout")}).json
+    assert wrong["fault"]["field"] == "corrections[0] (ours).is.weighting"

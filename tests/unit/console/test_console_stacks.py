@@ -12,8 +12,9 @@ from studies_listed import add_studies
 
 from pacs_agent.archive import Archive
 from pacs_agent.console.studies import stacks
-from pacs_agent.db import AuditEvent, Database
+from pacs_agent.db import AuditEvent, Database, RuleSet
 from pacs_agent.imaging import HeaderFile, read_headers
+from pacs_agent.route import put_rules
 
 PAGE, ANSWER = f"/console/studies/{STUDY}/stacks", f"/api/v1/studies/{STUDY}/stacks"
 
@@ -115,7 +116,7 @@ def test_headers_are_read_once_until_the_study_grows(
 
 def test_the_last_studies_are_remembered_and_no_more(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stacks, "KEPT", 2)
-    kept = stacks.Stacks(archive)
+    kept = stacks.Stacks(archive.database, archive)
     one, two, three = (stacks.StudyImages(f"1.{number}", ()) for number in (1, 2, 3))
     first, second = kept.of(one), kept.of(two)
     kept.of(three)
@@ -152,3 +153,43 @@ def test_a_study_whose_files_are_gone_says_so(client: FlaskClient, database: Dat
     [uid] = add_studies(database, "Doe^John")
     found = asked(client, f"/api/v1/studies/{uid}/stacks")
     assert "cannot be read" in found["left_out"][0]["reason"]
+
+
+CORRECTIONS = """rules: []
+corrections:
+  - name: low b-values are T2
+    when: {attribute: DiffusionBValue, equals: 50}
+    is: {weighting: T2, contrast: before}
+"""
+
+
+def put(database: Database, text: str) -> None:
+    with database.writing() as session:
+        put_rules(session, text, actor="test")
+
+
+def test_corrections_in_force_are_asked_and_shown(client: FlaskClient, database: Database, archive: Archive) -> None:
+    prostate(archive)
+    assert not any(one["corrected_by"] for one in asked(client)["stacks"])
+    put(database, CORRECTIONS)
+    [corrected] = [one for one in asked(client)["stacks"] if one["corrected_by"]]
+    assert corrected["corrected_by"] == ["low b-values are T2"]
+    assert (corrected["weighting"]["value"], corrected["contrast"]["value"]) == ("T2", "before")
+    assert corrected["weighting"]["corrected_by"] == "low b-values are T2"
+    assert "by itself: DWI" in corrected["weighting"]["reason"]
+    assert corrected["plane"]["corrected_by"] == ""
+    assert "Corrected by low b-values are T2" in client.get(PAGE).text
+    put(database, "rules: []")
+    assert not any(one["corrected_by"] for one in asked(client)["stacks"]), "other rules are other answers"
+
+
+def test_rules_that_cannot_be_read_leave_the_images_as_they_are(
+    client: FlaskClient, database: Database, archive: Archive
+) -> None:
+    prostate(archive)
+    with database.writing() as session:
+        session.add(RuleSet(text="rules: {", created_by="an older version"))
+    found = asked(client)
+    assert len(found["stacks"]) == 4
+    assert "cannot be read" in found["fault"]
+    assert "Corrections are not asked" in client.get(PAGE).text
