@@ -20,7 +20,7 @@ STAMPS := .stamps
 OF_MODELS := $(addprefix tests/unit/,models/ gtgm/ evaluation/ datasets/ inference/ imaging/ test_bench_flops.py)
 OF_ROOMS := $(filter-out $(OF_MODELS) %/__pycache__/,$(wildcard tests/unit/*/) $(wildcard tests/unit/test_*.py))
 NONE_LEFT = $(if $(PYTEST_ARGS),|| [ $$? = 5 ])
-TESTS = TESTS_IN_MEMORY=8 $(BIN)/pytest
+TESTS = TESTS_IN_MEMORY=14 $(BIN)/pytest
 QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=2 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
 	-m "not slow and not peers and not real_images"
 

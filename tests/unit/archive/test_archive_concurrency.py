@@ -84,6 +84,7 @@ def test_the_same_instance_over_several_associations_is_stored_once(shared_datab
     assert counts(shared_database) == (1, 1, 1, 1)
 
 
+@pytest.mark.slow
 def test_processes_share_a_new_study(shared_database: Database, tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(

@@ -82,6 +82,7 @@ def agreement(readings, shift):
     return hits / max(total, 1)
 
 
+@pytest.mark.slow
 def test_shuffled_studies_give_other_findings(read_cases):
     right = agreement(read_cases, 0)
     wrong = [agreement(read_cases, shift) for shift in range(1, len(read_cases))]
@@ -89,15 +90,18 @@ def test_shuffled_studies_give_other_findings(read_cases):
     assert max(wrong) < 0.6 * right
 
 
+@pytest.mark.slow
 def test_the_text_changes_with_the_image(read_cases):
     assert len({tuple(report) for _, _, report in read_cases}) == len(read_cases)
 
 
+@pytest.mark.slow
 def test_every_sentence_ends(read_cases):
     for _, _, report in read_cases:
         assert all(text.endswith(".") and len(text.split()) < 40 for _, text in report)
 
 
+@pytest.mark.slow
 def test_weights_and_attention_of_slices(read_cases):
     for _, reading, _ in read_cases:
         assert reading.slice_weights.min() >= 0.0 and reading.slice_weights.max() <= 1.0
