@@ -5,7 +5,7 @@ so that a pixel has its whole extent. Rows and columns of an array follow the Sl
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -50,18 +50,19 @@ class Measured(BaseModel):
     """Standard deviation over the voxels."""
 
 
-def measure(crop: NDArray[np.bool_], box: Box, hu: NDArray[np.float32], series: OrderedSeries) -> Measured:
+def measure(crop: NDArray[np.bool_], box: Box, hu: Iterable[NDArray[np.float32]], series: OrderedSeries) -> Measured:
     """The measurements of a region of a series.
 
-    `crop` [slices, rows, columns] is its mask inside `box`, a box of the series' slices; `hu` are the values there.
-    Raises NothingToMeasure when the region is empty or the series has one slice.
+    `crop` [slices, rows, columns] is its mask inside `box`, a box of the series' slices; `hu` are the values there,
+    slice by slice, and are asked for of CT alone. Raises NothingToMeasure when the region is empty or the series has
+    one slice.
     """
     if not crop.any():
         raise NothingToMeasure("the region has no voxel")
     slices = series.slices[box[0]]
     longest = _longest(crop, slices)
     ends = tuple(_place(slices[longest.slice_index], end, box) for end in longest.ends_mm)
-    mean, sd = _mean_and_sd(hu[crop]) if series.modality == "CT" else (None, None)
+    mean, sd = _mean_and_sd(crop, hu) if series.modality == "CT" else (None, None)
     return Measured(
         volume_ml=_volume_ml(crop, box, series),
         longest_diameter_mm=longest.longest_mm,
@@ -71,6 +72,11 @@ def measure(crop: NDArray[np.bool_], box: Box, hu: NDArray[np.float32], series: 
         mean_hu=mean,
         sd_hu=sd,
     )
+
+
+def voxel_ml(spacing_mm: Sequence[float]) -> float:
+    """What a voxel of this spacing along its three axes holds."""
+    return math.prod(spacing_mm) / MM3_PER_ML
 
 
 def slice_extents_mm(series: OrderedSeries) -> NDArray[np.float64]:
@@ -92,8 +98,17 @@ def _volume_ml(crop: NDArray[np.bool_], box: Box, series: OrderedSeries) -> floa
     return float((voxels * areas * slice_extents_mm(series)[box[0]]).sum() / MM3_PER_ML)
 
 
-def _mean_and_sd(values: NDArray[np.float32]) -> tuple[float, float]:
-    return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+def _mean_and_sd(crop: NDArray[np.bool_], planes: Iterable[NDArray[np.float32]]) -> tuple[float, float]:
+    """Over the voxels of a crop that is not empty, slice by slice (Chan, Golub and LeVeque, STAN-CS-79-773, 1979)."""
+    count, mean, squares = 0, 0.0, 0.0
+    for mask, plane in zip(crop, planes, strict=True):
+        values = plane[mask].astype(np.float64)
+        if len(values):
+            own, together = float(values.mean()), count + len(values)
+            squares += float(((values - own) ** 2).sum()) + (own - mean) ** 2 * count * len(values) / together
+            mean += (own - mean) * len(values) / together
+            count = together
+    return mean, math.sqrt(squares / count)
 
 
 class _Diameters(BaseModel):

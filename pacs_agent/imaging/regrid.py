@@ -1,17 +1,20 @@
 """A series' slices are put on a model's grid, and what the model says of the grid comes back to the slices.
 
 Both lie along the same axes, those of the series itself, so every step is a product with one sparse matrix for each
-axis. Slices are taken and given one after the other: in memory lie the grid and one slice.
+axis. Slices are taken and given one after the other: in memory lie the grid's values and one slice, and of the grid's
+probabilities the two planes that a slice lies between.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from pacs_agent.imaging.measure import voxel_ml
 from pacs_agent.imaging.series import OrderedSeries
 
 Floats = NDArray[np.float32]
@@ -43,7 +46,7 @@ class Lattice:
     @property
     def voxel_ml(self) -> float:
         """Volume of a voxel, of a lattice that is evenly spaced."""
-        return float(np.prod([_spacing_mm(axis) for axis in self.axes])) / 1000
+        return voxel_ml([_spacing_mm(axis) for axis in self.axes])
 
 
 def lattice_of(series: OrderedSeries) -> Lattice:
@@ -80,18 +83,18 @@ def onto_grid(slices: Iterable[NDArray[Any]], source: Lattice, grid: Lattice) ->
     return values
 
 
-def labels_on_source(probabilities: NDArray[Any], source: Lattice, grid: Lattice) -> Iterator[NDArray[np.uint8]]:
-    """For each slice of the source the most probable class of each pixel, of probabilities [classes, d, h, w].
+def labels_on_source(planes: Iterable[NDArray[Any]], source: Lattice, grid: Lattice) -> Iterator[NDArray[np.uint8]]:
+    """For each slice of the source the most probable class of each pixel, of the grid's planes [classes, h, w].
 
     Class 0 is background. Probabilities are interpolated linearly and only then compared, each class within the box
-    where it can win at all: there it has at least an even share.
+    where it can win at all: there it has at least an even share. Planes are taken when a slice needs them.
     """
     along_z, along_y, along_x = (_linear(*pair) for pair in zip(grid.axes, source.axes, strict=True))
-    reach = [_boxes_of_planes(of_class, 1 / len(probabilities)) for of_class in probabilities]
+    coming = _Coming(planes)
     for index in range(source.shape[0]):
         row = slice(along_z.indptr[index], along_z.indptr[index + 1])
-        planes = _Planes(probabilities, along_z.indices[row], along_z.data[row], along_y, along_x)
-        yield _winners(planes, reach, source.shape[1:])
+        beside = coming.beside(along_z.indices[row])
+        yield _winners(_Between(beside, along_z.data[row], along_y, along_x), source.shape[1:])
 
 
 def nearest(source: Lattice, grid: Lattice) -> tuple[NDArray[np.intp], ...]:
@@ -100,61 +103,95 @@ def nearest(source: Lattice, grid: Lattice) -> tuple[NDArray[np.intp], ...]:
     return tuple(_nearest(of_source, of_grid) for of_source, of_grid in pairs)
 
 
+Reach = tuple[slice, slice] | None
+"""The box in which a class can win, None where it cannot."""
+
+
 @dataclass(frozen=True, eq=False)
-class _Planes:
-    """The planes of the grid between which one slice lies, their weights, and how they are brought to its pixels."""
+class _Plane:
+    """A plane of the grid: probabilities [classes, h, w]."""
 
     probabilities: NDArray[Any]
-    numbers: NDArray[np.int32]
+
+    @cached_property
+    def reach(self) -> list[Reach]:
+        """Of each class, in this plane."""
+        share = 1 / len(self.probabilities)
+        return [_reach(of_class >= share * 0.999) for of_class in self.probabilities]
+
+
+class _Coming:
+    """The planes of the grid as they come, and those that slices still lie beside."""
+
+    def __init__(self, planes: Iterable[NDArray[Any]]) -> None:
+        self._coming = enumerate(planes)
+        self._held: dict[int, _Plane] = {}
+
+    def beside(self, numbers: NDArray[np.int32]) -> list[_Plane]:
+        """Planes by their numbers, which ascend from slice to slice."""
+        self._held = {number: plane for number, plane in self._held.items() if number >= numbers[0]}
+        while numbers[-1] not in self._held:
+            number, probabilities = next(self._coming)
+            if number >= numbers[0]:
+                self._held[number] = _Plane(probabilities)
+        return [self._held[number] for number in numbers]
+
+
+@dataclass(frozen=True, eq=False)
+class _Between:
+    """The planes of the grid between which one slice lies, their weights, and how they are brought to its pixels."""
+
+    planes: Sequence[_Plane]
     shares: Floats
     along_y: csr_array
     along_x: csr_array
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows and columns of the grid."""
+        return self.planes[0].probabilities.shape[1:]
+
+    def reach(self) -> dict[int, tuple[slice, slice]]:
+        """The box of each class that can win here."""
+        boxes = enumerate(zip(*(plane.reach for plane in self.planes), strict=True))
+        return {number: box for number, of_class in boxes if (box := _joined(list(of_class))) is not None}
+
     def pixels(self, of_class: int, box: tuple[slice, slice], at: tuple[slice, slice]) -> Floats:
         """Interpolated probabilities of the pixels `at`, to which only the grid's `box` contributes."""
         parts = (
-            np.float32(share) * self.probabilities[of_class, number][box].astype(np.float32)
-            for number, share in zip(self.numbers, self.shares, strict=True)
+            np.float32(share) * plane.probabilities[of_class][box].astype(np.float32)
+            for plane, share in zip(self.planes, self.shares, strict=True)
         )
         plane = sum(parts, np.float32(0))
         across = self.along_y[at[0], box[0]] @ plane
         return np.ascontiguousarray((self.along_x[at[1], box[1]] @ across.T).T)
 
 
-Reach = list[tuple[slice, slice] | None]
-"""For each plane of the grid the box in which a class can win, None where it cannot."""
-
-
-def _winners(planes: _Planes, reach: list[Reach], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def _winners(between: _Between, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     labels = np.zeros(shape, np.uint8)
-    boxes = {number: _joined([of_class[plane] for plane in planes.numbers]) for number, of_class in enumerate(reach)}
-    found = {number: box for number, box in boxes.items() if number and box is not None}
+    found = {number: box for number, box in between.reach().items() if number}
     whole = _joined(list(found.values()))
     if whole is None:
         return labels
-    at = _pixels_touched(planes, whole)
-    best = planes.pixels(0, _widened(whole, planes.probabilities.shape[2:]), at)
+    at = _pixels_touched(between, whole)
+    best = between.pixels(0, _widened(whole, between.shape), at)
     part = labels[at]
     for number, box in found.items():
-        own = _pixels_touched(planes, box)
+        own = _pixels_touched(between, box)
         inside = tuple(slice(one.start - all_.start, one.stop - all_.start) for one, all_ in zip(own, at, strict=True))
-        values = planes.pixels(number, _widened(box, planes.probabilities.shape[2:]), own)
+        values = between.pixels(number, _widened(box, between.shape), own)
         wins = values > best[inside]
         part[inside][wins] = number
         np.maximum(best[inside], values, out=best[inside])
     return labels
 
 
-def _boxes_of_planes(probabilities: NDArray[Any], share: float) -> Reach:
-    boxes: Reach = []
-    for plane in probabilities:
-        can_win = plane >= share * 0.999
-        rows, columns = np.flatnonzero(can_win.any(axis=1)), np.flatnonzero(can_win.any(axis=0))
-        boxes.append((slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else None)
-    return boxes
+def _reach(can_win: NDArray[np.bool_]) -> Reach:
+    rows, columns = np.flatnonzero(can_win.any(axis=1)), np.flatnonzero(can_win.any(axis=0))
+    return (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else None
 
 
-def _joined(boxes: list[tuple[slice, slice] | None]) -> tuple[slice, slice] | None:
+def _joined(boxes: Sequence[Reach]) -> Reach:
     found = [box for box in boxes if box is not None]
     if not found:
         return None
@@ -172,9 +209,9 @@ def _widened(box: tuple[slice, slice], shape: tuple[int, ...]) -> tuple[slice, s
     return rows, columns
 
 
-def _pixels_touched(planes: _Planes, box: tuple[slice, slice]) -> tuple[slice, slice]:
+def _pixels_touched(between: _Between, box: tuple[slice, slice]) -> tuple[slice, slice]:
     """The pixels to whose value a voxel of the box contributes."""
-    rows, columns = (_touched(m, s) for m, s in zip((planes.along_y, planes.along_x), box, strict=True))
+    rows, columns = (_touched(m, s) for m, s in zip((between.along_y, between.along_x), box, strict=True))
     return rows, columns
 
 

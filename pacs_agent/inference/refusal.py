@@ -22,6 +22,10 @@ class ProviderUnavailable(InferenceError):
     """The execution provider that the settings demand cannot be used here, and nothing else may stand in for it."""
 
 
+class TooLarge(InferenceError):
+    """A segmenter that needs more memory for a series than it may have: how much, for what, and what to do."""
+
+
 class ModelFailed(InferenceError):
     """A graph that stopped, or gave values that mean nothing (NaN, infinite, wrong shape)."""
 

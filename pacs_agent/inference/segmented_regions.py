@@ -1,10 +1,11 @@
 """Class probabilities of a volume become regions: connected parts, sides, the smallest left out, lesions one by one.
 
 What belongs together is decided on the model's grid, which is small; which voxels of the slices belong to it is decided
-by the probabilities interpolated there.
+by the probabilities interpolated there. Probabilities are seen plane by plane, and never lie in memory as a whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,18 +68,52 @@ def regions_of(
     structures: Sequence[StructureEntry],
     midline: Midline,
 ) -> tuple[SegmentedRegion, ...]:
-    """The regions that probabilities [1 + C, d, h, w] on the grid show in the source's slices."""
-    labels, parts = _winners(probabilities), list[_Part]()
+    """The regions that probabilities [1 + C, d, h, w] on the grid show in the source's slices, all in memory."""
+    on_source = np.zeros(source.shape, np.uint8)
+    return regions_of_planes(probabilities.swapaxes(0, 1), Grids(source, grid), structures, midline, on_source)
+
+
+@dataclass(frozen=True, eq=False)
+class Grids:
+    """Where the series' own voxels lie, and those of the model's grid."""
+
+    source: Lattice
+    grid: Lattice
+
+
+def regions_of_planes(
+    planes: Iterable[NDArray[np.float16]],
+    of: Grids,
+    structures: Sequence[StructureEntry],
+    midline: Midline,
+    on_source: NDArray[np.uint8],
+) -> tuple[SegmentedRegion, ...]:
+    """The regions that planes of probabilities [1 + C, h, w], one for each of the grid, show in the source's slices.
+
+    Of each plane only the winning classes are kept. `on_source` [slices, rows, columns] is room for each voxel's class.
+    """
+    labels, parts = np.empty(of.grid.shape, np.uint8), list[_Part]()
+    noted = _noted(planes, labels)
+    for index, of_slice in enumerate(labels_on_source(noted, of.source, of.grid)):
+        on_source[index] = of_slice
+    deque(noted, maxlen=0)  # planes that lie behind the last slice
     for number, (entry, box) in enumerate(zip(structures, find_objects(labels, len(structures)), strict=True), 1):
         if box is not None:
             wide = _widened(box, labels.shape)
-            parts += _parts_of(labels[wide] == number, wide, number, entry, grid.voxel_ml, midline)
-    near = nearest(source, grid)
+            parts += _parts_of(labels[wide] == number, wide, number, entry, of.grid.voxel_ml, midline)
+    near = nearest(of.source, of.grid)
     drawn = [_Drawn(part, near) for part in parts]
-    for index, of_slice in enumerate(labels_on_source(probabilities, source, grid) if drawn else ()):
+    for index, of_slice in enumerate(on_source if drawn else ()):
         for one in drawn:
             one.draw(index, of_slice)
     return tuple(_regions(drawn))
+
+
+def _noted(planes: Iterable[NDArray[np.float16]], labels: NDArray[np.uint8]) -> Iterator[NDArray[np.float16]]:
+    """The planes as they come, whose winning classes are noted."""
+    for of_plane, plane in zip(labels, planes, strict=True):
+        of_plane[:] = plane.astype(np.float32).argmax(axis=0)
+        yield plane
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,13 +156,6 @@ def _regions(drawn: Sequence[_Drawn]) -> Iterator[SegmentedRegion]:
             counts[part.of_class] = number = counts.get(part.of_class, 0) + 1
             box, crop = _trimmed(one.box, one.crop)
             yield SegmentedRegion(part.entry.structure(), number, part.side, box, crop)
-
-
-def _winners(probabilities: NDArray[np.float16]) -> NDArray[np.uint8]:
-    labels = np.zeros(probabilities.shape[1:], np.uint8)
-    for plane, of_plane in zip(labels, probabilities.transpose(1, 0, 2, 3), strict=True):
-        plane[:] = of_plane.astype(np.float32).argmax(axis=0)
-    return labels
 
 
 def _parts_of(

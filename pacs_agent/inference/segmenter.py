@@ -1,11 +1,11 @@
 """A segmenter that runs: a series onto its grid, the network over it, regions back on the slices, measured."""
 
 import math
-import os
-import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from pacs_agent.config import InferenceSettings
 from pacs_agent.imaging import (
     DecodingPool,
+    Lattice,
     Measured,
     OrderedSeries,
     ReasonCode,
@@ -26,10 +27,11 @@ from pacs_agent.imaging import (
     onto_grid,
 )
 from pacs_agent.inference.bundle import SegmenterBundle
-from pacs_agent.inference.refusal import ModelFailed
-from pacs_agent.inference.segment import Floats, Progress, Windows, body_of, probabilities_of
-from pacs_agent.inference.segmented import Box, Segmentation, SegmentedRegion
-from pacs_agent.inference.segmented_regions import midline_of, regions_of
+from pacs_agent.inference.on_disk import array_on_disk
+from pacs_agent.inference.refusal import ModelFailed, TooLarge
+from pacs_agent.inference.segment import Floats, Mask, Probabilities, Progress, body_of, box_around, planes_of
+from pacs_agent.inference.segmented import Segmentation, SegmentedRegion
+from pacs_agent.inference.segmented_regions import Grids, midline_of, regions_of_planes
 from pacs_agent.inference.segmented_store import SegmentedStore
 from pacs_agent.inference.sessions import open_segmenter
 from pacs_agent.inference.turns import Turns
@@ -72,8 +74,9 @@ class Segmenter:
     def segment(self, series: OrderedSeries, progress: Progress | None = None) -> Segmented:
         """Outlines and measures a series, and keeps the regions.
 
-        Raises UnusableSeries for images too large, UnusableSlice for a slice that cannot be decoded, ModelFailed when
-        the network stops, OSError on a full disk, and whatever `progress` raises.
+        Raises UnusableSeries for images too large, TooLarge for a model that is too large for them, UnusableSlice for a
+        slice that cannot be decoded, ModelFailed when the network stops, OSError on a full disk, and whatever
+        `progress` raises.
         """
         with self.turns.job():
             regions = self._regions(series, progress or _ignore)
@@ -96,20 +99,26 @@ class Segmenter:
         if math.prod(grid.shape) > MOST_VOXELS:
             fault = f"a grid of {grid.shape} voxels would be needed; the spacing of these images is no body's"
             raise UnusableSeries(ReasonCode.NO_GEOMETRY, fault)
-        with _Pixels(series, self._store.folder) as pixels:
-            slices = pixels.taken(self._read(series), progress)
-            values = onto_grid(slices, source, grid)
+        with self._room(source, np.int16) as stored, self._room(source, np.uint8) as on_source:
+            pixels = _Pixels(series, stored)
+            values = onto_grid(pixels.taken(self._read(series), progress), source, grid)
             body = body_of(values) if series.modality == "CT" else np.ones(values.shape, np.bool_)
-            probabilities = self._probabilities(values, body, progress)
-            regions = regions_of(probabilities, source, grid, manifest.structures, midline_of(series, body))
+            planes, midline = self._planes(values, body, progress), midline_of(series, body)
+            regions = regions_of_planes(planes, Grids(source, grid), manifest.structures, midline, on_source)
             return tuple(replace(one, measured=pixels.measured(one)) for one in regions)
 
-    def _probabilities(self, values: Floats, body: NDArray[np.bool_], progress: Progress) -> NDArray[np.float16]:
-        grid, classes = self.bundle.manifest.grid, 1 + len(self.bundle.manifest.structures)
+    def _room(self, source: Lattice, kind: type[np.generic]) -> AbstractContextManager[NDArray[Any]]:
+        return array_on_disk(self._store.folder, source.shape, kind)
+
+    def _planes(self, values: Floats, body: Mask, progress: Progress) -> Iterator[Probabilities]:
+        manifest = self.bundle.manifest
+        box = box_around(body)
+        if box is not None and (objection := manifest.objection(values[box].shape)):
+            raise TooLarge(objection)
 
         def network(patches: Floats) -> Floats:
             answers = self.opened.graph.run({"patch": patches})["probabilities"]
-            wanted = (len(patches), classes, *grid.patch)
+            wanted = (len(patches), manifest.classes, *manifest.grid.patch)
             if answers.shape != wanted:
                 raise ModelFailed("segmenter", f"probabilities of shape {answers.shape}, not {wanted}")
             return answers
@@ -117,33 +126,19 @@ class Segmenter:
         def told(done: int, total: int) -> None:
             progress(_GRIDDED + (_COMPUTED - _GRIDDED) * done // total, 100)
 
-        return probabilities_of(values, network, classes, Windows(grid.patch, grid.overlap), body, told)
+        return planes_of(values, network, manifest.classes, manifest.grid.windows, body, told)
 
     def _read(self, series: OrderedSeries) -> Iterator[NDArray[np.int16]]:
         return self._decoding.read(series.slices) if self._decoding else decoded(series.slices)
 
 
 class _Pixels:
-    """The stored values of a series on disk while it is segmented, so that it is decoded once; in a nameless file."""
+    """The stored values of a series while it is segmented, so that it is decoded once."""
 
-    def __init__(self, series: OrderedSeries, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        first = series.slices[0]
+    def __init__(self, series: OrderedSeries, stored: NDArray[np.int16]) -> None:
+        """`stored` [slices, rows, columns] is room for them."""
         self._series = series
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 (closed by __exit__)
-        shape = (len(series.slices), first.rows, first.columns)
-        try:  # a map of a file without room would end the process when it is written
-            os.posix_fallocate(self._file.fileno(), 0, math.prod(shape) * 2)
-        except OSError:
-            self._file.close()
-            raise
-        self._stored = np.memmap(self._file, np.int16, "r+", shape=shape)
-
-    def __enter__(self) -> "_Pixels":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._stored = stored
 
     def taken(self, pixels: Iterator[NDArray[np.int16]], progress: Progress) -> Iterator[Floats]:
         """Keeps stored values as they come, and gives them on as HU or intensities."""
@@ -155,11 +150,9 @@ class _Pixels:
 
     def measured(self, region: SegmentedRegion) -> Measured:
         """The measurements of a region."""
-        return measure(region.crop, region.box, self._hu(region.box), self._series)
-
-    def _hu(self, box: Box) -> Floats:
-        planes = zip(self._stored[box], self._series.slices[box[0]], strict=True)
-        return np.stack([hounsfield_units(stored, one.slope, one.intercept) for stored, one in planes])
+        planes = zip(self._stored[region.box], self._series.slices[region.box[0]], strict=True)
+        hu = (hounsfield_units(stored, one.slope, one.intercept) for stored, one in planes)
+        return measure(region.crop, region.box, hu, self._series)
 
 
 def _ignore(done: int, total: int) -> None:

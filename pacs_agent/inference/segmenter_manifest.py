@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.inference.manifest import DocumentFile, GraphFile
 from pacs_agent.inference.reading import Code
+from pacs_agent.inference.segment import Windows, slab_bytes
 from pacs_agent.inference.segmented import Kind, Structure
 
 Positive = Annotated[float, Field(gt=0, le=100)]
@@ -28,6 +29,8 @@ Voxels = Annotated[int, Field(ge=1, le=1024)]
 Level = Annotated[int, Field(ge=0, le=255)]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 MAX_STRUCTURES = 100
+MOST_SLAB_BYTES = 4 << 30
+"""Of a layer of patches; 100 structures in patches of 128 over a trunk of 400 × 280 mm at 1.5 mm take 3.4 GB."""
 
 
 class _Frozen(BaseModel):
@@ -41,6 +44,11 @@ class SegmenterGrid(_Frozen):
     patch: tuple[Voxels, Voxels, Voxels]
     overlap: float = Field(default=0.5, ge=0, lt=1)
     """Share of the patch by which neighbouring patches overlap, at least."""
+
+    @property
+    def windows(self) -> Windows:
+        """How the network is moved over a volume."""
+        return Windows(self.patch, self.overlap)
 
 
 class StructureEntry(_Frozen):
@@ -98,3 +106,27 @@ class SegmenterManifest(_Frozen):
         if len(set(keys)) != len(keys):
             raise ValueError(f"two structures have the same key, of {', '.join(keys)}")
         return self
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> "SegmenterManifest":
+        if objection := self.objection(self.grid.patch):
+            raise ValueError(objection)
+        return self
+
+    @property
+    def classes(self) -> int:
+        """Of the graph: the structures, and background before them."""
+        return 1 + len(self.structures)
+
+    def objection(self, shape: tuple[int, int, int]) -> str:
+        """Why a part of a volume of this shape on the grid cannot be segmented; empty when it can."""
+        needed = slab_bytes(shape, self.classes, self.grid.windows)
+        if needed <= MOST_SLAB_BYTES:
+            return ""
+        of = f"{self.classes} classes in patches of {_shown(self.grid.patch)} over {_shown(shape)} voxels"
+        most = f"need {needed / 1e9:.1f} GB of memory at once, {MOST_SLAB_BYTES / 1e9:.1f} are the most"
+        return f"{of} {most}: export the model with a coarser grid, smaller patches or fewer structures"
+
+
+def _shown(shape: tuple[int, int, int]) -> str:
+    return " × ".join(map(str, shape))

@@ -122,8 +122,22 @@ def test_ct_numbers() -> None:
     mask[0, 0, 0] = False
     found = measure(mask, (slice(0, 2),) * 3, values, of)
     assert (found.mean_hu, found.sd_hu) == pytest.approx((4.0, 2.0))
-    not_hu = measure(mask, (slice(0, 2),) * 3, values, of.model_copy(update={"modality": "MR"}))
+    not_hu = measure(mask, (slice(0, 2),) * 3, (), of.model_copy(update={"modality": "MR"}))
     assert (not_hu.mean_hu, not_hu.sd_hu) == (None, None)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 1000), far_hu=st.sampled_from((0.0, 3e4)))
+def test_ct_numbers_slice_by_slice_are_those_of_the_whole(seed: int, far_hu: float) -> None:
+    rng = np.random.default_rng(seed)
+    of = series(np.arange(6.0), (1.0, 1.0), (5, 4), STRAIGHT)
+    mask = rng.random((6, 5, 4)) < rng.choice([0.1, 0.5])
+    mask[rng.integers(6)] = False
+    mask[0, 0, 0] = True
+    values = rng.normal(far_hu, 100, mask.shape).astype(np.float32)
+    found = measure(mask, (slice(0, 6), slice(0, 5), slice(0, 4)), iter(values), of)
+    whole = values[mask].astype(np.float64)
+    assert (found.mean_hu, found.sd_hu) == pytest.approx((whole.mean(), whole.std()), rel=1e-12)
 
 
 def test_ends_lie_where_the_region_is() -> None:

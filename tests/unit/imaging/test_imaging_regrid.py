@@ -15,8 +15,8 @@ GRIDS = ((2.0, 2.0, 2.0), (1.5, 1.5, 1.5), (3.0, 1.5, 2.0))
 
 
 def both(mask: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Probabilities of background and of what a mask says."""
-    return np.stack((1 - mask, mask))
+    """Planes of the probabilities of background and of what a mask says."""
+    return np.stack((1 - mask, mask), axis=1)
 
 
 def there_and_back(mask: NDArray[np.bool_], source, grid) -> NDArray[np.bool_]:
@@ -109,7 +109,7 @@ def test_the_boxes_change_nothing(seed: int, classes: int) -> None:
     logits = rng.normal(size=(classes, *grid.shape)) * rng.choice([1.0, 8.0])
     logits[1:] -= rng.choice([0.0, 6.0])
     probabilities = (np.exp(logits) / np.exp(logits).sum(axis=0)).astype(np.float32)
-    found = np.stack(list(labels_on_source(probabilities, source, grid)))
+    found = np.stack(list(labels_on_source(probabilities.swapaxes(0, 1), source, grid)))
     plain = np.stack([_interpolated(one, source, grid) for one in probabilities])
     sure = np.sort(plain, axis=0)[-1] - np.sort(plain, axis=0)[-2] > 1e-5
     assert (found == plain.argmax(axis=0))[sure].all()
