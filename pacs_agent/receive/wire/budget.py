@@ -69,6 +69,13 @@ class Budget:
         self._message_until_s = NEVER
         self._choose()
 
+    def put_off(self, since_s: float) -> None:
+        """What passed since then was not the peer's: the deadlines of PDU and message are as much later."""
+        ours_s = self.monotonic() - since_s
+        self._pdu_until_s += ours_s
+        self._message_until_s += ours_s
+        self._choose()
+
     def owe(self) -> None:
         """A request is there, whole: its peer may wait for the answer in silence."""
         with self._lock:

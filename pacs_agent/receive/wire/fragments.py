@@ -79,7 +79,10 @@ class Fragments:
         stream = self._stream
         self._left_in_pdu -= left
         while left:
-            count = stream.take_into(sink.room(left))
+            since_s = self._budget.monotonic()
+            room = sink.room(left)
+            self._budget.put_off(since_s)
+            count = stream.take_into(room)
             sink.advance(count)
             left -= count
         if not self._left_in_pdu:

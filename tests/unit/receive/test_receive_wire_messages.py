@@ -70,6 +70,39 @@ class Kept:
         self.encoded += bytes(self._room[:count])
 
 
+class Timed(Scripted):
+    """A transport that looks at the time, as a real one does."""
+
+    def __init__(self, encoded: bytes, budget: Budget) -> None:
+        super().__init__(encoded, (40_000,))
+        self._budget = budget
+
+    def receive(self, buffers: Sequence[memoryview]) -> int:
+        """Raises TimeSpent."""
+        self._budget.check(self._budget.monotonic(), heard=True)
+        return super().receive(buffers)
+
+
+def test_the_time_that_our_disk_takes_is_not_the_peers() -> None:
+    now_s = [0.0]
+    budget = Budget(LIMITS, lambda: now_s[0])
+
+    class Slow(Kept):
+        def room(self, count: int) -> memoryview:
+            now_s[0] += 5
+            return super().room(count)
+
+    data_set = bytes(200_000)
+    one = b"".join(pdus.fragments(1, data_set, size=200_000))
+    association = Association(Timed(pdus.p_data(pdv(1, pdus.store_rq("1.2"), command=True)) + one, budget), budget)  # type: ignore[arg-type]
+    association.accept(Agreement({1: CT}, 0, 1, b""))
+    budget.end_negotiation()
+    slow = Slow()
+    association.read_data_set(association.next_message(), slow, 1 << 20)
+    assert slow.encoded == data_set
+    assert now_s[0] > 2 * LIMITS.pdu_s
+
+
 def established(encoded: bytes, sizes: Sequence[int] = (1 << 20,), maximum_bytes: int = 0) -> Association:
     """An association on which a peer says this, with contexts 1 and 3."""
     association = Association(Scripted(encoded, sizes), Budget(LIMITS))  # type: ignore[arg-type]
