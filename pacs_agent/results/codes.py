@@ -13,6 +13,7 @@ from pydicom.sr.coding import Code
 
 from pacs_agent.inference.reading import Code as ReadingCode
 from pacs_agent.inference.reading import Presence
+from pacs_agent.results.encoded import EncodedItems
 from pacs_agent.results.handled import REASONS, Action
 from pacs_agent.results.text import fit_long_string
 
@@ -214,6 +215,8 @@ def local_schemes(content: Dataset) -> list[str]:
 def _designators(items: Iterable[Dataset]) -> Iterable[str]:
     for item in items:
         for tag, element in item.items():
+            if isinstance(element, EncodedItems):
+                continue
             if element.VR == "SQ":
                 yield from _designators(item[tag].value)
             elif int(tag) == _DESIGNATOR and str(item[tag].value).startswith("99"):

@@ -3,9 +3,7 @@
 from collections.abc import Iterable
 
 from highdicom.sr import ContainerContentItem, ContentItem, ImageContentItem, UIDRefContentItem
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import BaseTag
 
 from pacs_agent.imaging.series import OrderedSeries, Slice
 from pacs_agent.results.codes import (
@@ -17,8 +15,11 @@ from pacs_agent.results.codes import (
     modality_code,
 )
 from pacs_agent.results.content import CONTAINS, coded, container, image
+from pacs_agent.results.encoded import encoded, of_items, sequence
+from pacs_agent.results.sources import sop_reference
 
 _HAS_ACQ_CONTEXT = "HAS ACQ CONTEXT"
+_REFERENCE = "ReferencedSOPSequence"
 
 
 def image_library(series: OrderedSeries) -> ContainerContentItem:
@@ -28,29 +29,24 @@ def image_library(series: OrderedSeries) -> ContainerContentItem:
         descriptors.append(
             UIDRefContentItem(FRAME_OF_REFERENCE, series.frame_of_reference_uid, relationship_type=_HAS_ACQ_CONTEXT)
         )
-    entries = _entries(_instances(series.slices))
-    return container(IMAGE_LIBRARY, [container(IMAGE_LIBRARY_GROUP, [*descriptors, *entries])])
+    items = *map(encoded, descriptors), *_entries(_instances(series.slices))
+    group = container(IMAGE_LIBRARY_GROUP, [])
+    content = of_items("ContentSequence", items)
+    group[content.tag] = content
+    return container(IMAGE_LIBRARY, [group])
 
 
-def _entries(slices: Iterable[Slice]) -> Iterable[Dataset]:
-    """One IMAGE item an instance. All share the elements that are alike: a series may have thousands."""
-    shared: dict[BaseTag, DataElement] = {}
+def _entries(slices: Iterable[Slice]) -> Iterable[bytes]:
+    """One IMAGE item an instance. All but the reference is alike: a series may have thousands."""
+    alike = b""
     for each in slices:
-        shared = shared or _alike(image(SOURCE, each, CONTAINS))
-        entry = Dataset(dict(shared))
-        entry.ReferencedSOPSequence = [_reference(each)]
-        yield entry
+        alike = alike or _alike(image(SOURCE, each, CONTAINS))
+        yield sequence(_REFERENCE, [sop_reference(each.sop_class_uid, each.sop_instance_uid)]) + alike
 
 
-def _alike(entry: ImageContentItem) -> dict[BaseTag, DataElement]:
-    return {element.tag: element for element in entry if element.keyword != "ReferencedSOPSequence"}
-
-
-def _reference(source: Slice) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = source.sop_class_uid
-    item.ReferencedSOPInstanceUID = source.sop_instance_uid
-    return item
+def _alike(entry: ImageContentItem) -> bytes:
+    """All elements of an entry behind its reference, which is the first. PS3.5 7.1: tags ascend."""
+    return encoded(Dataset({element.tag: element for element in entry if element.keyword != _REFERENCE}))
 
 
 def _instances(slices: Iterable[Slice]) -> Iterable[Slice]:

@@ -7,15 +7,16 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from pacs_agent.archive import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from pacs_agent.results.encoded import encoded
 
 
 def write_bytes(document: Dataset) -> bytes:
     """A complete Part 10 file in explicit VR little endian; the same document gives the same bytes."""
-    stored = Dataset(document)
-    stored.file_meta = _file_meta(document)
+    head = Dataset()
+    head.file_meta = _file_meta(document)
     buffer = BytesIO()
-    dcmwrite(buffer, stored, enforce_file_format=True)
-    return buffer.getvalue()
+    dcmwrite(buffer, head, enforce_file_format=True)
+    return buffer.getvalue() + encoded(document)
 
 
 def _file_meta(document: Dataset) -> FileMetaDataset:

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from pacs_agent.imaging.series import OrderedSeries, Slice
 from pacs_agent.inference.reading import SliceEvidence
+from pacs_agent.results.encoded import of_items, uid
 from pacs_agent.results.facts import UnusableEvidence
 from pacs_agent.results.once import once
 
@@ -94,12 +95,12 @@ def hierarchical_references(instances: Iterable[InstanceReference]) -> list[Data
 def _series_item(series_uid: str, instances: Iterable[InstanceReference]) -> Dataset:
     item = Dataset()
     item.SeriesInstanceUID = series_uid
-    item.ReferencedSOPSequence = [_instance_item(each) for each in instances]
+    named = (sop_reference(each.sop_class_uid, each.sop_instance_uid) for each in instances)
+    references = of_items("ReferencedSOPSequence", named)
+    item[references.tag] = references
     return item
 
 
-def _instance_item(instance: InstanceReference) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID = instance.sop_class_uid
-    item.ReferencedSOPInstanceUID = instance.sop_instance_uid
-    return item
+def sop_reference(sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """An item that names an instance, encoded. PS3.3 Table 10-11, SOP Instance Reference Macro."""
+    return uid("ReferencedSOPClassUID", sop_class_uid) + uid("ReferencedSOPInstanceUID", sop_instance_uid)

@@ -7,6 +7,8 @@ from pydicom.charset import convert_encodings, custom_encoders
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
+from pacs_agent.results.encoded import EncodedItems
+
 UNICODE = "ISO_IR 192"
 
 _SINGLE_BYTE = ("13", "100", "101", "109", "110", "126", "127", "138", "144", "148", "166")
@@ -68,6 +70,8 @@ def _encodes(text: str, encoding: str) -> bool:
 
 def _texts(dataset: Dataset) -> Iterable[str]:
     for tag, element in dataset.items():
+        if isinstance(element, EncodedItems):
+            continue
         if isinstance(element, RawDataElement):
             element = dataset[tag]
         if element.VR == "SQ":
