@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from pydicom.pixels.decoders.base import get_decoder
 
-from pacs_agent.imaging.attributes import MalformedAttribute, text, whole_number
+from pacs_agent.imaging.attributes import MalformedAttribute, whole_number
 from pacs_agent.imaging.frames import Frame, image_types
 from pacs_agent.imaging.geometry import angle_deg, canonical_normal
-from pacs_agent.imaging.headers import HeaderFile
+from pacs_agent.imaging.headers import HeaderFile, fact
 from pacs_agent.imaging.refusal import ReasonCode, UnusableSeries
 
 SAME_POSITION_MM = 0.01
@@ -27,10 +27,10 @@ _PROJECTIONS = frozenset({"MIP", "MINIP", "MAX_IP", "MIN_IP", "MAXIP", "MEAN_IP"
 
 def check_image_types(headers: Sequence[HeaderFile]) -> None:
     """Refuses localizers and intensity projections. PS3.3 C.8.2.1.1.1, C.8.16.1.3."""
-    kinds = [set(kind) for header in headers for kind in image_types(header)]
+    kinds = [kind for header in headers for kind in image_types(header)]
     if localizers := sum("LOCALIZER" in kind for kind in kinds):
         raise UnusableSeries(ReasonCode.LOCALIZER, f"{localizers} of {len(kinds)} images are localizers")
-    if projections := set().union(*kinds) & _PROJECTIONS:
+    if projections := frozenset[str]().union(*kinds) & _PROJECTIONS:
         raise UnusableSeries(ReasonCode.PROJECTION, f"the images are projections ({', '.join(sorted(projections))})")
 
 
@@ -91,6 +91,7 @@ def check_tilt(frames: Sequence[Frame]) -> None:
         raise UnusableSeries(ReasonCode.GANTRY_TILT, fault)
 
 
+@fact
 def _pixel_fault(header: HeaderFile) -> str:
     """What is wrong with how the pixels of an image are stored, or nothing. PS3.3 C.7.6.3, PS3.5 8."""
     allocated = whole_number(header.dataset, "BitsAllocated", 16)
@@ -123,11 +124,11 @@ def _check_frames_of_reference(frames: Sequence[Frame]) -> None:
 
 
 def _occurring(frames: Sequence[Frame], keyword: str) -> Counter[str]:
-    return Counter(text(frame.header.dataset, keyword) for frame in frames)
+    return Counter(frame.header.text(keyword) for frame in frames)
 
 
 def _check_orientations(frames: Sequence[Frame]) -> None:
-    directions = np.array([frame.orientation for frame in frames]).reshape(-1, 2, 3)
+    directions = np.array(list(dict.fromkeys(frame.orientation for frame in frames))).reshape(-1, 2, 3)
     for axis in (0, 1):
         angles = [angle_deg(directions[0, axis], other) for other in directions[:, axis]]
         if max(angles) > SAME_DIRECTION_DEG:

@@ -10,9 +10,9 @@ from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.imaging.attributes import MalformedAttribute, text, whole_number
 from pacs_agent.imaging.body_part import body_part_fault
 from pacs_agent.imaging.checks import check_image_types
-from pacs_agent.imaging.frames import SLICE_CLASSES, frame_count
+from pacs_agent.imaging.frames import SLICE_CLASSES, slices_in
 from pacs_agent.imaging.geometry import plane_of
-from pacs_agent.imaging.headers import HeaderFile
+from pacs_agent.imaging.headers import HeaderFile, fact
 from pacs_agent.imaging.kernel import Sharpness, sharpness_of
 from pacs_agent.imaging.order import order_series, slices_of_header
 from pacs_agent.imaging.refusal import ReasonCode, UnusableSeries
@@ -86,7 +86,7 @@ def slices_ahead(header: HeaderFile, accepted: AcceptedInput) -> tuple[Slice, ..
 
     They are those that `choose_series` gives when the series is complete and chosen, see `slices_of_header`.
     """
-    if "Rows" not in header.dataset or header.dataset.get("SOPClassUID") in _DERIVED_MAPS:
+    if not _is_image(header):
         return ()
     try:
         _check_modality([header], accepted)
@@ -103,12 +103,17 @@ def promise_of(header: HeaderFile) -> Promise:
     return Promise(sharpness_of(kernel), "ORIGINAL" not in image_type)
 
 
+@fact
+def _is_image(header: HeaderFile) -> bool:
+    return "Rows" in header.dataset and header.dataset.get("SOPClassUID") not in _DERIVED_MAPS
+
+
 def _image_series(headers: Sequence[HeaderFile]) -> list[list[HeaderFile]]:
     """Files grouped by series, only those with an image of the patient, in order of Series Number."""
     groups: dict[str, list[HeaderFile]] = {}
     for header in headers:
-        if "Rows" in header.dataset and header.dataset.get("SOPClassUID") not in _DERIVED_MAPS:
-            groups.setdefault(text(header.dataset, "SeriesInstanceUID"), []).append(header)
+        if _is_image(header):
+            groups.setdefault(header.text("SeriesInstanceUID"), []).append(header)
     return sorted(
         groups.values(), key=lambda group: (_series_number(group[0]), text(group[0].dataset, "SeriesInstanceUID"))
     )
@@ -125,7 +130,7 @@ def _examine(headers: list[HeaderFile], accepted: AcceptedInput) -> _Candidate:
     """Runs the checks in the order of ReasonCode, cheap ones first, and stops at the first that fails."""
     slices = 0
     try:
-        slices = sum(frame_count(header.dataset) for header in headers)
+        slices = sum(map(slices_in, headers))
         _check_modality(headers, accepted)
         check_image_types(headers)
         _check_body_part(headers[0], accepted)
@@ -139,12 +144,12 @@ def _examine(headers: list[HeaderFile], accepted: AcceptedInput) -> _Candidate:
 
 def _check_modality(headers: Sequence[HeaderFile], accepted: AcceptedInput) -> None:
     wanted = ", ".join(accepted.modalities)
-    modalities = {text(header.dataset, "Modality") for header in headers}
+    modalities = {header.text("Modality") for header in headers}
     if not modalities <= set(accepted.modalities):
         fault = f"the modality is {', '.join(sorted(modalities)) or 'not given'}; the model reads {wanted}"
         raise UnusableSeries(ReasonCode.WRONG_MODALITY, fault)
     known = frozenset[str]().union(*(SLICE_CLASSES.get(modality, frozenset()) for modality in modalities))
-    if others := {text(header.dataset, "SOPClassUID") for header in headers} - known:
+    if others := {header.text("SOPClassUID") for header in headers} - known:
         names = ", ".join(sorted(UID(uid).name for uid in others))
         fault = f"{names} is no slice of modality {', '.join(sorted(modalities))}"
         raise UnusableSeries(ReasonCode.WRONG_MODALITY, fault)

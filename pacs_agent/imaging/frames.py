@@ -6,6 +6,7 @@ the shared or per-frame functional groups (PS3.3 C.7.6.16).
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydicom import Dataset
 from pydicom.uid import (
@@ -19,7 +20,7 @@ from pydicom.uid import (
 
 from pacs_agent.imaging.attributes import MalformedAttribute, first_item, number, numbers, text, values, whole_number
 from pacs_agent.imaging.geometry import Orientation, Vector, is_orientation
-from pacs_agent.imaging.headers import HeaderFile
+from pacs_agent.imaging.headers import HeaderFile, fact
 from pacs_agent.imaging.refusal import ReasonCode, UnusableSeries
 
 SLICE_CLASSES: dict[str, frozenset[str]] = {
@@ -47,15 +48,41 @@ class Frame:
     intercept: float
 
 
+class _Described(NamedTuple):
+    """A Frame without its header."""
+
+    frame_number: int | None
+    position_mm: Vector
+    orientation: Orientation
+    spacing_mm: tuple[float, float]
+    rows: int
+    columns: int
+    slope: float
+    intercept: float
+
+
 def frames_of(header: HeaderFile) -> Iterator[Frame]:
     """The frames of a file, in stored order. Raises UnusableSeries when geometry, size or rescale cannot be used."""
+    described = _described(header) if _is_enhanced(header) else _described_once(header)
+    return (Frame(header, *each) for each in described)
+
+
+@fact
+def _described_once(header: HeaderFile) -> tuple[_Described, ...]:
+    return tuple(_described(header))
+
+
+def _is_enhanced(header: HeaderFile) -> bool:
+    return header.dataset.get("SOPClassUID") in ENHANCED
+
+
+def _described(header: HeaderFile) -> Iterator[_Described]:
     rows, columns = _size(header)
-    enhanced = header.dataset.get("SOPClassUID") in ENHANCED
+    enhanced = _is_enhanced(header)
     for number_of_frame in range(1, frame_count(header.dataset) + 1):
         groups = _Groups(header, number_of_frame if enhanced else None)
         slope, intercept = _rescale(groups)
-        yield Frame(
-            header=header,
+        yield _Described(
             frame_number=number_of_frame if enhanced else None,
             position_mm=groups.position(),
             orientation=groups.orientation(),
@@ -78,8 +105,19 @@ def frame_count(dataset: Dataset) -> int:
     return count
 
 
-def image_types(header: HeaderFile) -> Iterator[tuple[str, ...]]:
-    """Image Type of the file and Frame Type of each of its frames. PS3.3 C.7.6.1.1.2, C.8.16.1."""
+@fact
+def slices_in(header: HeaderFile) -> int:
+    """Number of frames of a file, as `frame_count` gives it."""
+    return frame_count(header.dataset)
+
+
+@fact
+def image_types(header: HeaderFile) -> tuple[frozenset[str], ...]:
+    """Values of Image Type of the file, and of Frame Type of each of its frames. PS3.3 C.7.6.1.1.2, C.8.16.1."""
+    return tuple(map(frozenset, _image_types(header)))
+
+
+def _image_types(header: HeaderFile) -> Iterator[tuple[str, ...]]:
     yield values(header.dataset, "ImageType")
     keyword = "CTImageFrameTypeSequence" if text(header.dataset, "Modality") == "CT" else "MRImageFrameTypeSequence"
     for item in header.dataset.get("PerFrameFunctionalGroupsSequence") or ():

@@ -1,6 +1,7 @@
 """Directions in the patient coordinate system: x to the left, y to posterior, z to the head. PS3.3 C.7.6.2.1.1."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ Orientation = tuple[float, float, float, float, float, float]
 OBLIQUE_BELOW = 0.8
 """A slice whose normal has no component of at least this is oblique (37 degrees from every axis)."""
 _ORTHONORMAL_TOLERANCE = 0.01
+_KNOWN = 256
+"""Orientations of which is remembered what follows from them: all slices of a series have the same."""
 
 _PLANE_OF_AXIS = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
 _DISPLAY_OF_AXIS: tuple[Orientation, ...] = (
@@ -24,6 +27,7 @@ _DISPLAY_OF_AXIS: tuple[Orientation, ...] = (
 )
 
 
+@lru_cache(_KNOWN)
 def is_orientation(orientation: Orientation) -> bool:
     """Whether the six numbers are two perpendicular unit vectors, within what writers round to."""
     row, column = np.array(orientation[:3]), np.array(orientation[3:])
@@ -31,13 +35,17 @@ def is_orientation(orientation: Orientation) -> bool:
     return bool(np.max(np.abs(faults)) <= _ORTHONORMAL_TOLERANCE)
 
 
+@lru_cache(_KNOWN)
 def canonical_normal(orientation: Orientation) -> NDArray[np.float64]:
-    """Unit normal of a slice, shape (3,): to the head (axial), left (sagittal) or posterior (coronal)."""
+    """Unit normal of a slice, shape (3,), read-only: to the head (axial), left (sagittal) or posterior (coronal)."""
     normal: NDArray[np.float64] = np.cross(np.array(orientation[:3]), np.array(orientation[3:]))
     normal = normal / np.linalg.norm(normal)
-    return normal if normal[_dominant_axis(normal)] > 0 else -normal
+    normal = normal if normal[_dominant_axis(normal)] > 0 else -normal
+    normal.setflags(write=False)
+    return normal
 
 
+@lru_cache(_KNOWN)
 def plane_of(orientation: Orientation) -> Plane:
     """The plane of a slice by its normal alone."""
     normal = canonical_normal(orientation)
@@ -102,6 +110,7 @@ def turn_between(original: Orientation, wanted: Orientation) -> Turn:
     return max(turns, key=lambda turn: round(float(np.dot(turn.orientation(original), wanted)), 6))
 
 
+@lru_cache(_KNOWN)
 def display_turn(original: Orientation) -> Turn:
     """The turn that lays a slice out as it is read: left of the patient to the right of the image, head or front up."""
     return turn_between(original, _DISPLAY_OF_AXIS[_dominant_axis(canonical_normal(original))])

@@ -3,15 +3,18 @@
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from pacs_agent.archive import UNREADABLE_FILE
+from pacs_agent.imaging.attributes import text
 from pacs_agent.imaging.refusal import UnusableSlice
 
 MAX_FILE_BYTES = 2 << 30
@@ -20,18 +23,28 @@ RECENT_HEADERS = 1500
 """Some 30 kB each."""
 _CHUNK_BYTES = 1 << 20
 
+Fact = TypeVar("Fact")
+
 
 @dataclass(frozen=True, eq=False)
 class HeaderFile:
-    """A Part 10 file and its data set without the pixel data."""
+    """A Part 10 file and its data set without the pixel data, which nobody may change."""
 
     path: Path
     dataset: Dataset
+    facts: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
+    """What was derived of the data set, see `fact`: its study may be looked at again for each image that comes."""
+
+    def text(self, keyword: str) -> str:
+        """The text of an attribute, its values joined by a backslash; empty when it is missing."""
+        if (known := self.facts.get(keyword)) is None:
+            known = self.facts[keyword] = text(self.dataset, keyword)
+        return str(known)
 
     @property
     def sop_instance_uid(self) -> str:
         """SOP Instance UID, empty when the file has none."""
-        return str(self.dataset.get("SOPInstanceUID", ""))
+        return _sop_instance_uid(self)
 
     @property
     def name(self) -> str:
@@ -41,7 +54,32 @@ class HeaderFile:
     @property
     def transfer_syntax_uid(self) -> str:
         """Transfer Syntax UID of the file meta information, empty when unknown. PS3.10 7.1."""
-        return str(getattr(self.dataset, "file_meta", Dataset()).get("TransferSyntaxUID", ""))
+        return _transfer_syntax_uid(self)
+
+
+def fact(derive: Callable[[HeaderFile], Fact]) -> Callable[[HeaderFile], Fact]:
+    """Derives a fact of a header once and keeps it with the header. What it raises is not kept.
+
+    A fact must not hold the header itself: it would be in memory until Python's collector finds the cycle.
+    """
+
+    @wraps(derive)
+    def known_or_derived(header: HeaderFile) -> Fact:
+        if (known := header.facts.get(derive)) is None:
+            known = header.facts[derive] = derive(header)
+        return known
+
+    return known_or_derived
+
+
+@fact
+def _sop_instance_uid(header: HeaderFile) -> str:
+    return str(header.dataset.get("SOPInstanceUID", ""))
+
+
+@fact
+def _transfer_syntax_uid(header: HeaderFile) -> str:
+    return str(getattr(header.dataset, "file_meta", Dataset()).get("TransferSyntaxUID", ""))
 
 
 def read_headers(paths: Iterable[Path]) -> list[HeaderFile]:

@@ -29,8 +29,9 @@ def order_series(headers: Sequence[HeaderFile]) -> OrderedSeries:
     frames = [frame for header in headers for frame in frames_of(header)]
     check_same_frame(frames)
     normal, turn = canonical_normal(frames[0].orientation), display_turn(frames[0].orientation)
-    frames.sort(key=lambda frame: _z_mm(frame, normal))
-    slices = tuple(_slice(frame, normal, turn) for frame in frames)
+    placed = sorted(((_z_mm(frame, normal), frame) for frame in frames), key=lambda one: one[0])
+    frames = [frame for _, frame in placed]
+    slices = tuple(_slice(frame, z_mm, turn) for z_mm, frame in placed)
     check_gaps([one.z_mm for one in slices])
     check_tilt(frames)
     return _series(frames, slices)
@@ -46,23 +47,24 @@ def slices_of_header(header: HeaderFile) -> tuple[Slice, ...]:
     check_pixel_format([header])
     frames = list(frames_of(header))
     normal, turn = canonical_normal(frames[0].orientation), display_turn(frames[0].orientation)
-    return tuple(sorted((_slice(frame, normal, turn) for frame in frames), key=lambda one: one.z_mm))
+    slices = (_slice(frame, _z_mm(frame, normal), turn) for frame in frames)
+    return tuple(sorted(slices, key=lambda one: one.z_mm))
 
 
 def _z_mm(frame: Frame, normal: NDArray[np.float64]) -> float:
     return float(np.dot(frame.position_mm, normal))
 
 
-def _slice(frame: Frame, normal: NDArray[np.float64], turn: Turn) -> Slice:
+def _slice(frame: Frame, z_mm: float, turn: Turn) -> Slice:
     """A slice as `read_slices` gives it; one normal and one turn for all, so that rounding cannot part them."""
     shape = (frame.rows, frame.columns)
     rows, columns = turn.pair(shape)
     return Slice(
         path=frame.header.path,
         sop_instance_uid=frame.header.sop_instance_uid,
-        sop_class_uid=text(frame.header.dataset, "SOPClassUID"),
+        sop_class_uid=frame.header.text("SOPClassUID"),
         frame_number=frame.frame_number,
-        z_mm=_z_mm(frame, normal),
+        z_mm=z_mm,
         position_mm=turn.position(frame.position_mm, frame.orientation, frame.spacing_mm, shape),
         orientation=turn.orientation(frame.orientation),
         rows=rows,
@@ -75,7 +77,7 @@ def _slice(frame: Frame, normal: NDArray[np.float64], turn: Turn) -> Slice:
 
 def _series(frames: Sequence[Frame], slices: tuple[Slice, ...]) -> OrderedSeries:
     lowest = frames[0].header.dataset
-    references = {text(frame.header.dataset, "FrameOfReferenceUID") for frame in frames}
+    references = {frame.header.text("FrameOfReferenceUID") for frame in frames}
     return OrderedSeries(
         study_instance_uid=text(lowest, "StudyInstanceUID"),
         series_instance_uid=text(lowest, "SeriesInstanceUID"),
