@@ -43,7 +43,7 @@ class Offer:
     """Ends a wait for the peer, from any thread; what we have to say can still be sent."""
 
 
-class Request:
+class RequestDataSet:
     """The data set of a request to a service, in memory up to a limit."""
 
     def __init__(self) -> None:
@@ -133,8 +133,8 @@ class Attendance:
         )
         self._answer(message, service(request))
 
-    def _data_set(self, message: Message) -> Request:
-        request = Request()
+    def _data_set(self, message: Message) -> RequestDataSet:
+        request = RequestDataSet()
         if message.command.has_data_set:
             self._association.read_data_set(message, request, READ_TO_NOWHERE_TIMES * LARGEST_REQUEST_BYTES)
         return request

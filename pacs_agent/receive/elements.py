@@ -216,15 +216,9 @@ class _Walk:
                 position = self._sequence(start, end, tag, vr, length, implicit_vr, depth)
                 left = self._left
             else:
-                position = start + length
-                if position > end:
-                    raise Undecodable(f"cut off: {_shown(tag)} has {length} bytes, {end - start} are there")
+                position = _limit(start, length, end, tag)
             if found is not None:
-                if tag in found or group < _FIRST_GROUP or group == _ITEM_GROUP:
-                    raise _misplaced(tag, found)
-                if len(found) >= MOST_TOP_LEVEL:
-                    raise Undecodable(f"more than {MOST_TOP_LEVEL} elements beside those in sequences")
-                found[tag] = (vr, start, position - _HEAD_BYTES * (length == UNDEFINED_LENGTH), length)
+                _note(found, tag, (vr, start, position - _HEAD_BYTES * (length == UNDEFINED_LENGTH), length))
             elif tag == _ITEM_END:
                 self._behind_delimiter = position
                 break
@@ -325,6 +319,15 @@ def _limit(start: int, length: int, end: int, tag: int) -> int:
     if start + length > end:
         raise Undecodable(f"cut off: {_shown(tag)} has {length} bytes, {end - start} are there")
     return start + length
+
+
+def _note(found: dict[int, Span], tag: int, span: Span) -> None:
+    group = tag >> 16
+    if tag in found or group < _FIRST_GROUP or group == _ITEM_GROUP:
+        raise _misplaced(tag, found)
+    if len(found) >= MOST_TOP_LEVEL:
+        raise Undecodable(f"more than {MOST_TOP_LEVEL} elements beside those in sequences")
+    found[tag] = span
 
 
 def _cut_off(position: int) -> Undecodable:

@@ -1,6 +1,6 @@
 """One instance on its way in: its bytes lie in memory up to a limit, and go to a temporary file beside the archive.
 
-Memory is shared out by `Arrivals`, one of a process: buffers are used again, so that an image costs no fresh pages, and
+Memory is shared out by `Spool`, one of a process: buffers are used again, so that an image costs no fresh pages, and
 instances beyond the budget go to files at once. The digest goes along with the bytes.
 """
 
@@ -46,7 +46,7 @@ def no_room(error: OSError | MemoryError) -> OutOfResources:
     return OutOfResources(f"no room for an instance: {why}; it may be sent again")
 
 
-class Arrivals:
+class Spool:
     """The memory and the folder for instances on their way in. Safe for any number of threads."""
 
     def __init__(self, files: DigestFiles, memory_bytes: int = MEMORY_BYTES, spool_bytes: int = SPOOL_BYTES) -> None:
@@ -106,11 +106,11 @@ class Incoming:
     It lies in memory up to SPOOL_BYTES and goes to a file meanwhile, piece by piece, unless it is small.
     """
 
-    def __init__(self, announced: Announced, arrivals: Arrivals) -> None:
+    def __init__(self, announced: Announced, spool: Spool) -> None:
         self.announced = announced
         self.size_bytes = 0
-        self._arrivals = arrivals
-        self._buffer: mmap.mmap | None = arrivals.take()
+        self._spool = spool
+        self._buffer: mmap.mmap | None = spool.take()
         self._view = memoryview(self._buffer)
         self._filled = self._hashed = self._written = self._touched_bytes = 0
         self._sha256 = hashlib.sha256()
@@ -144,7 +144,7 @@ class Incoming:
         """The last byte came: the disk begins with the rest. Raises OutOfResources."""
         if self._part is not None:
             self._write(self._filled)
-            self._arrivals.note_size(self._part.size_bytes)
+            self._spool.note_size(self._part.size_bytes)
 
     @property
     def digest(self) -> str:
@@ -191,7 +191,7 @@ class Incoming:
         if self._buffer is not None:
             buffer, self._buffer = self._buffer, None
             self._view = memoryview(b"")
-            self._arrivals.give_back(buffer, max(self._touched_bytes, self._filled))
+            self._spool.give_back(buffer, max(self._touched_bytes, self._filled))
 
     def _hash(self) -> None:
         self._sha256.update(self._view[self._hashed : self._filled])
@@ -209,7 +209,7 @@ class Incoming:
         pieces: list[bytes | memoryview] = [self._view[self._written : end]]
         try:
             if self._part is None:
-                self._part = self._arrivals.new_part()
+                self._part = self._spool.new_part()
                 pieces.insert(0, self._head)
             self._part.write(pieces)
         except StorageFailure as error:

@@ -23,7 +23,7 @@ from pacs_agent.ops import Outcome, audit, get_log
 from pacs_agent.ops.watermark import DiskGuard
 from pacs_agent.receive.audit_book import REFUSED, AuditBook
 from pacs_agent.receive.identity import LONGEST_UID, checked_header, is_uid
-from pacs_agent.receive.incoming import Announced, Arrivals, Incoming, no_room
+from pacs_agent.receive.incoming import Announced, Incoming, Spool, no_room
 from pacs_agent.receive.refusal import (
     CannotUnderstand,
     ClassNotSupported,
@@ -44,7 +44,7 @@ class Intake:
         self._book = book
         self._archive = archive
         self._disk = DiskGuard(database, archive.files.root)
-        self._arrivals = Arrivals(archive.files)
+        self._spool = Spool(archive.files)
 
     def begin(self, announced: Announced) -> Incoming:
         """Where the bytes of an announced instance go; `finish` archives them, `discard` ends it otherwise.
@@ -55,7 +55,7 @@ class Intake:
         try:
             _check_announced(announced)
             self._check_room(0)
-            return self._arrivals.begin(announced)
+            return self._spool.begin(announced)
         except Refusal as refusal:
             self._refuse(refusal, announced.sop_instance_uid, announced.source)
 

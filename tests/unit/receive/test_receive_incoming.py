@@ -16,7 +16,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from pacs_agent.archive import TRANSFER_SYNTAXES, Archive, DigestFiles, EncodedInstance, Part, Taken, split_part10
 from pacs_agent.receive import Announced, CannotUnderstand, Incoming, Intake, OutOfResources, Refusal
-from pacs_agent.receive.incoming import KEPT_WARM_BYTES, Arrivals
+from pacs_agent.receive.incoming import KEPT_WARM_BYTES, Spool
 from tests.unit.archive.made_instances import CT, ct_slice, encoded
 
 ANNOUNCED = Announced(CT, "1.2.3", "1.2.840.10008.1.2.1", "A@1")
@@ -34,14 +34,14 @@ def receive(incoming: Incoming, sent: bytes, pieces: Sequence[int] = ()) -> None
         rest, turn = rest[count:], turn + 1
 
 
-def arrivals(folder: Path, **limits: int) -> Arrivals:
-    return Arrivals(DigestFiles(folder), **{"memory_bytes": 16384, "spool_bytes": 4096, **limits})
+def spool(folder: Path, **limits: int) -> Spool:
+    return Spool(DigestFiles(folder), **{"memory_bytes": 16384, "spool_bytes": 4096, **limits})
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=20_000), st.lists(st.integers(1, 9000), min_size=1, max_size=5))
 def test_bytes_are_kept_as_they_came_in_any_pieces(tmp_path: Path, sent: bytes, pieces: list[int]) -> None:
-    incoming = arrivals(tmp_path).begin(ANNOUNCED)
+    incoming = spool(tmp_path).begin(ANNOUNCED)
     receive(incoming, sent, pieces)
     assert (incoming.size_bytes, incoming.digest) == (len(sent), hashlib.sha256(sent).hexdigest())
     with incoming.content() as content:
@@ -52,7 +52,7 @@ def test_bytes_are_kept_as_they_came_in_any_pieces(tmp_path: Path, sent: bytes, 
 
 
 def test_buffers_are_used_again_and_never_give_away_what_was_in_them(tmp_path: Path) -> None:
-    shared = arrivals(tmp_path)
+    shared = spool(tmp_path)
     for sent in (b"a" * 3000, b"b" * 100):
         incoming = shared.begin(ANNOUNCED)
         receive(incoming, sent)
@@ -63,7 +63,7 @@ def test_buffers_are_used_again_and_never_give_away_what_was_in_them(tmp_path: P
 
 
 def test_pages_that_few_instances_need_go_back_to_the_system(tmp_path: Path) -> None:
-    shared = arrivals(tmp_path, memory_bytes=4 << 20, spool_bytes=4 << 20)
+    shared = spool(tmp_path, memory_bytes=4 << 20, spool_bytes=4 << 20)
     incoming = shared.begin(ANNOUNCED)
     receive(incoming, b"x" * (3 << 20))
     incoming.discard()
@@ -75,7 +75,7 @@ def test_memory_that_cannot_be_had_is_not_counted_as_taken(tmp_path: Path, monke
     def none(*_: object, **__: object) -> mmap.mmap:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    shared = arrivals(tmp_path, memory_bytes=4096)
+    shared = spool(tmp_path, memory_bytes=4096)
     with monkeypatch.context() as patch:
         patch.setattr(mmap, "mmap", none)
         for _ in range(2):
@@ -89,7 +89,7 @@ def test_a_file_that_cannot_be_removed_costs_no_memory(tmp_path: Path, monkeypat
     def fail(_part: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    shared = arrivals(tmp_path)
+    shared = spool(tmp_path)
     incoming = shared.begin(ANNOUNCED)
     receive(incoming, b"x" * 10_000)
     with monkeypatch.context() as patch:
@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_removed_costs_no_memory(tmp_path: Path, monkeypat
 
 
 def test_beyond_the_budget_instances_go_to_files(tmp_path: Path) -> None:
-    shared = arrivals(tmp_path, memory_bytes=8192, spool_bytes=4096)
+    shared = spool(tmp_path, memory_bytes=8192, spool_bytes=4096)
     several = [shared.begin(ANNOUNCED) for _ in range(5)]
     for number, incoming in enumerate(several):
         receive(incoming, bytes([number]) * 10_000)
@@ -163,7 +163,7 @@ def test_every_transfer_syntax_is_stored_byte_for_byte_in_any_pieces(
     intake: Intake, archive: Archive, transfer_syntax_uid: str, pieces: list[int], spool_bytes: int
 ) -> None:
     sent = sent_in(transfer_syntax_uid)
-    intake._arrivals = Arrivals(archive.files, memory_bytes=4 * spool_bytes, spool_bytes=spool_bytes)
+    intake._spool = Spool(archive.files, memory_bytes=4 * spool_bytes, spool_bytes=spool_bytes)
     incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, transfer_syntax_uid, "A@1"))
     receive(incoming, sent.data_set, pieces)
     receipt = intake.finish(incoming)
@@ -177,7 +177,7 @@ def test_every_transfer_syntax_is_stored_byte_for_byte_in_any_pieces(
 @pytest.mark.parametrize("spool_bytes", [512, 1 << 20])
 def test_what_is_refused_leaves_nothing(intake: Intake, archive: Archive, spool_bytes: int) -> None:
     sent = encoded(ct_slice())
-    intake._arrivals = Arrivals(archive.files, memory_bytes=4 * spool_bytes, spool_bytes=spool_bytes)
+    intake._spool = Spool(archive.files, memory_bytes=4 * spool_bytes, spool_bytes=spool_bytes)
     incoming = intake.begin(Announced(sent.sop_class_uid, "1.2.3", sent.transfer_syntax_uid, "A@1"))
     receive(incoming, sent.data_set)
     with pytest.raises(Refusal):
@@ -188,7 +188,7 @@ def test_what_is_refused_leaves_nothing(intake: Intake, archive: Archive, spool_
 
 def test_a_broken_deflated_instance_in_a_file_is_refused_as_any_other(intake: Intake, archive: Archive) -> None:
     sent = encoded(ct_slice(size=64), DeflatedExplicitVRLittleEndian)
-    intake._arrivals = Arrivals(archive.files, memory_bytes=512, spool_bytes=512)
+    intake._spool = Spool(archive.files, memory_bytes=512, spool_bytes=512)
     incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, sent.transfer_syntax_uid, "A@1"))
     receive(incoming, b"\xff" * 2000)
     with pytest.raises(CannotUnderstand, match="cannot be inflated"):
@@ -202,7 +202,7 @@ def test_full_disk_while_an_instance_comes_is_told_so(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    intake._arrivals = Arrivals(archive.files, memory_bytes=512, spool_bytes=512)
+    intake._spool = Spool(archive.files, memory_bytes=512, spool_bytes=512)
     sent = encoded(ct_slice())
     incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, sent.transfer_syntax_uid, "A@1"))
     with monkeypatch.context() as patch:
