@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -106,10 +107,10 @@ def _fresh_agent(folder: Path) -> Agent:
 
 
 def _verify_models(out: Console, agent: Agent) -> None:
-    """Verifies the models that will read, as a worker does before it uses one; what passed is remembered."""
-    with out.status("the model is verified"):
+    """Verifies the models that will be used, as a worker does before it uses one; what passed is remembered."""
+    with out.status("the models are verified"):
         found = inference.bundles_in_use(agent.settings, agent.database)
-    for bundle in found.bundles:
+    for bundle in (*found.bundles, *found.segmenters):
         manifest = bundle.manifest
         out.print(f"[dim]   model {manifest.name} {manifest.version}, signed by {bundle.signer.name}, verified[/]")
     if not found.bundles:
@@ -131,8 +132,21 @@ def _phantom(out: Console, folder: Path, seed: int, slices: int, findings: str) 
     """Writes a phantom as a CT series of 512 × 512; its files and its truth."""
     wanted = [_finding(key.strip()) for key in findings.split(",") if key.strip()]
     out.print(f"[bold]1  A phantom chest CT[/], {slices} slices of 512 × 512, seed {seed}, in {folder}")
-    files = write_series(phantoms.generate(seed, slices=slices, size_px=512, findings=wanted), folder)
-    return files, json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    phantom = phantoms.generate(seed, slices=slices, size_px=512, findings=wanted)
+    files = write_series(phantom, folder)
+    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
+    return files, truth | {"volumes_ml": _volumes_ml(phantom)}
+
+
+def _volumes_ml(phantom: phantoms.Phantom) -> dict[str, dict[str, float]]:
+    """How much of each finding the phantom has on each side."""
+    voxel_ml = phantom.pixel_mm**2 * float(np.diff(phantom.z_mm).mean()) / 1000.0
+    columns = phantom.first_pixel_mm[0] + np.arange(phantom.hu.shape[2]) * phantom.pixel_mm
+    sides = {"right": columns < 0, "left": columns >= 0}
+    return {
+        finding.value: {side: float(mask[:, :, where].sum()) * voxel_ml for side, where in sides.items()}
+        for finding, mask in phantom.masks.items()
+    }
 
 
 def _finding(key: str) -> phantoms.Finding:

@@ -27,6 +27,9 @@ def print_report(out: Console, agent: Agent, job_id: str, truth: dict[str, Any],
         return
     reading = StudyReading.model_validate(job.reading)
     _print_findings(out, reading, truth)
+    _print_measurements(out, reading, truth)
+    if job.lacks:
+        out.print(f"   [yellow]{escape(job.lacks)}[/]")
     _print_text(out, reading, truth)
     _print_objects(out, agent, results, truth["study_instance_uid"])
 
@@ -84,6 +87,28 @@ def _truth_strip(true_slices: range, slices: int) -> str:
     return _strip(tuple(float(i in true_slices) for i in range(slices))).replace("█", "▔")
 
 
+def _print_measurements(out: Console, reading: StudyReading, truth: dict[str, Any]) -> None:
+    """What was outlined; of findings beside what the phantom has. Nothing where no segmenter looked."""
+    if reading.measurements is None:
+        return
+    model = reading.measurements.model
+    title = f"   Outlined and measured by {model.name} {model.version}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for column in ("structure", "truth", "volume", "mean density"):
+        table.add_column(column, justify="left" if column == "structure" else "right")
+    for region in reading.measurements.regions:
+        known = truth["volumes_ml"].get(region.finding or "", {}).get(region.side)
+        density = region.measured.mean_hu
+        table.add_row(
+            f"{region.name}{f', {region.side}' if region.side else ''}",
+            f"{known:.0f} mL" if known is not None else "",
+            f"{region.measured.volume_ml:.0f} mL",
+            f"{density:.0f} HU" if density is not None else "",
+        )
+    out.print()
+    out.print(table)
+
+
 def _print_text(out: Console, reading: StudyReading, truth: dict[str, Any]) -> None:
     out.print(f"\n[bold]5  The draft report[/] of {reading.bundle.name} {reading.bundle.version}", end="")
     out.print(" [red]– demo model, learned from phantoms, not for clinical use[/]" if reading.bundle.demo else "")
@@ -93,7 +118,7 @@ def _print_text(out: Console, reading: StudyReading, truth: dict[str, Any]) -> N
 
 
 def _print_objects(out: Console, agent: Agent, results: list[ResultObject], study_instance_uid: str) -> None:
-    out.print("\n[bold]6  Written into the archive[/] as DICOM Structured Reports")
+    out.print("\n[bold]6  Written into the archive[/] as DICOM objects")
     out.print(f"   http://{agent.settings.web.host}:{agent.settings.web.port}/dicom-web/studies/{study_instance_uid}")
     for result in results:
         out.print(f"     {result.kind.replace('_', ' '):<13} /series/{result.series_instance_uid}/metadata")

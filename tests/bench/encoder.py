@@ -25,6 +25,7 @@ from pacs_agent.inference.bundle import Bundle, load_bundle
 from pacs_agent.inference.manifest import Precision
 from pacs_agent.inference.running import LANE_SLICES, cores
 from pacs_agent.inference.sessions import SLOWER_THAN_PLAIN, Graph, open_sessions, precision_for
+from tests import shipped
 from tests.bench.flops import Operations, operations
 from tests.bench.gemm import peak_gflops
 from tests.bench.report import Report, Row
@@ -131,8 +132,7 @@ def profiled(model: bytes, slices: Inputs, folder: Path) -> Profile:
 
 
 def _bundle(settings: InferenceSettings) -> Bundle:
-    folders = sorted(settings.bundles_dir.glob("msvlm-thorax-demo-*"))
-    return load_bundle(folders[-1], settings.trusted_keys)
+    return load_bundle(shipped.reader(), settings.trusted_keys)
 
 
 def _has(bundle: Bundle, precision: Precision) -> bool:

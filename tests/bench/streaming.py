@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import pydicom
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
@@ -105,7 +106,11 @@ def send(study: Sequence[Path], agent: Agent, interval_s: float) -> tuple[float,
 @contextmanager
 def hospital(folder: Path, verified: Path, *, ahead: bool, quiet_s: float = QUIET_S) -> Iterator[Hospital]:
     """A running agent with its own Orthanc, with or without reading ahead. `verified`: models that passed here."""
-    settings = {"ahead": {"enabled": ahead}, "assemble": {"quiet_s": quiet_s, "poll_s": 0.2, "ask_source": "off"}}
+    settings: dict[str, Any] = {
+        "ahead": {"enabled": ahead},
+        "assemble": {"quiet_s": quiet_s, "poll_s": 0.2, "ask_source": "off"},
+        "inference": {"segment": False},  # what it adds is a part of its own
+    }
     agent = Agent(folder / "agent", quiet_s=quiet_s, **settings)
     pacs = Orthanc(folder / "pacs")
     agent.allow(SENDER)

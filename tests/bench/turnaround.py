@@ -86,7 +86,7 @@ class _RouterSteps:
 
 @contextmanager
 def _ours(folder: Path) -> Iterator[Stage]:
-    agent = Agent(folder / "agent", quiet_s=QUIET_S)
+    agent = Agent(folder / "agent", quiet_s=QUIET_S, inference={"segment": False})  # the peers outline nothing
     pacs = Orthanc(folder / "pacs", stable_age_s=STABLE_AGE_S)
     pacs.route_to(agent.ae_title, agent.port)
     agent.allow(pacs.ae_title)

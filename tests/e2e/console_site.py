@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pacs_agent.config import PACKAGED_KEYS, REPOSITORY_BUNDLES
 from pacs_agent.inference.signature import SIGNATURE, sign
+from tests import shipped
 from tests.e2e.site import MODALITY, Account
 from tests.peers import Agent, Orthanc, free_port, storescu
 
@@ -82,7 +83,7 @@ RULES = {
 def newer(bundles: Path, keys: Path, folder: Path) -> Path:
     """The model of the repository under a higher version, signed by a key of our own, as a ZIP."""
     made = folder / "newer"
-    shutil.copytree(max(path for path in bundles.iterdir() if path.is_dir()), made)
+    shutil.copytree(bundles / shipped.reader().name, made)
     manifest = json.loads((made / "manifest.json").read_text())
     content = json.dumps({**manifest, "version": NEXT}, indent=1).encode()
     key = Ed25519PrivateKey.generate()

@@ -104,7 +104,9 @@ async function model(console, { model: file, version }, ask) {
   const active = await console.act('Activate', { sure: 'Activate', timeout: 270_000 });
   await ask('breathe');
   await here();
-  const uses = async () => (await console.json('/api/v1/models')).bundles.map((one) => [one.version, one.use]);
+  const uses = async () => (await console.json('/api/v1/models')).bundles
+      .filter((one) => one.task === 'report')
+      .map((one) => [one.version, one.use]);
   const after = await uses();
   await page.getByRole('button', { name: /^Roll back/ }).click();
   await page.locator('#confirm').getByRole('button', { name: 'Roll back' }).click();

@@ -9,8 +9,9 @@ import pytest
 import tiny_bundle
 from tiny_bundle import add_variant, load, onnx, settings_of, sign_manifest, write_bundle, write_manifest
 
-from pacs_agent.config import REPOSITORY_BUNDLES, InferenceSettings
-from pacs_agent.inference import BundleRefused, installed_bundles, load_bundle, self_test
+from pacs_agent.config import InferenceSettings
+from pacs_agent.inference import BundleRefused, installed_bundles, load_any, self_test, self_test_of
+from tests import shipped
 
 
 def refusal(folder: Path) -> BundleRefused:
@@ -191,9 +192,9 @@ def test_a_refusal_survives_the_workflows_tables(tmp_path: Path) -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
-@pytest.mark.parametrize("folder", sorted(path.parent for path in REPOSITORY_BUNDLES.glob("*/manifest.json")))
+@pytest.mark.parametrize("folder", [*shipped.readers(), *shipped.segmenters()], ids=lambda folder: folder.name)
 def test_every_shipped_bundle_passes_its_own_test(folder: Path) -> None:
-    report = self_test(load_bundle(folder), InferenceSettings(provider="cpu"))
+    report = self_test_of(load_any(folder), InferenceSettings(provider="cpu"))
     assert report.faults == ()
     assert report.passed
 

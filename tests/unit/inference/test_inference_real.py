@@ -7,18 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pacs_agent.config import REPOSITORY_BUNDLES, InferenceSettings
+from pacs_agent.config import InferenceSettings
 from pacs_agent.imaging import OrderedSeries, Plane, choose_series, read_headers
 from pacs_agent.inference import EvidenceMethod, Reader, load_bundle
 from pacs_agent.inference.evidence import EVIDENCE, ReadStudy
 from pacs_agent.inference.read import PLANE_IDS, StudyTokens, read_study
+from tests import shipped
 
 pytestmark = pytest.mark.real_images
 
-FOLDERS = sorted(path.parent for path in REPOSITORY_BUNDLES.glob("*/manifest.json"))
 
-
-@pytest.fixture(scope="module", params=FOLDERS, ids=lambda folder: folder.name)
+@pytest.fixture(scope="module", params=shipped.readers(), ids=lambda folder: folder.name)
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     settings = InferenceSettings(provider="cpu", precision="fp32", threads=1)
     return Reader(load_bundle(request.param), settings, tmp_path_factory.mktemp("tokens"))

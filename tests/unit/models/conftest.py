@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 
 from models.msvlm.runtime import BundleRuntime
-from pacs_agent.config import REPOSITORY_BUNDLES
-from pacs_agent.inference import bundle_folders, version_key
+from tests import shipped
 
 
 @pytest.fixture(scope="session")
 def bundle() -> Path:
-    """The newest bundle in the repository."""
-    return max(bundle_folders(REPOSITORY_BUNDLES), key=lambda folder: version_key(folder.name))
+    """The newest bundle of a model that reads studies."""
+    return shipped.reader()
 
 
 @pytest.fixture(scope="session")
