@@ -22,6 +22,7 @@ from tests.peers.attacker import Attacker, Connection
 from tests.peers.pdus import CT, EXPLICIT, IMPLICIT, Proposed
 from tests.unit.archive.made_instances import ct_slice, encoded
 
+pytestmark = pytest.mark.alone
 BIG_ENDIAN, DEFLATED = "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 CONTEXTS = [

@@ -11,6 +11,7 @@ from tests.peers.attacker import Attacker
 from tests.peers.pdus import ABORT, CT, NO_DATA_SET
 from tests.unit.archive.made_instances import ct_slice, encoded
 
+pytestmark = pytest.mark.alone
 SLICE = encoded(ct_slice(999, study="1.2.8", series="1.2.8.1"))
 CALLING_UNKNOWN, CALLED_UNKNOWN = (1, 1, 3), (1, 1, 7)
 """Result, source and reason of A-ASSOCIATE-RJ (PS3.8 9.3.4)."""

@@ -16,6 +16,7 @@ from tests.peers import free_port, pdus
 from tests.peers.attacker import Attacker, Connection
 from tests.peers.certificates import Authority, Pair
 
+pytestmark = pytest.mark.alone
 CALLING_UNKNOWN = (1, 1, 3)
 HANDSHAKE_WITHIN_S = 16
 """The receiver gives a handshake ten seconds; a busy machine some more."""
@@ -89,7 +90,6 @@ def reason(siege: Siege, attacker: Attacker) -> str:
     return str(line.detail["reason"])
 
 
-@pytest.mark.alone
 def test_f_12_silent_clients_keep_no_other_client_waiting(siege: Siege, tls_port: int) -> None:
     with siege.attack(port=tls_port) as attacker:
         silent = [attacker.connect() for _ in range(20)]

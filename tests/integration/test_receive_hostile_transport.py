@@ -17,6 +17,7 @@ from tests.peers.attacker import Attacker, Connection
 from tests.peers.pdus import ABORT, CT, EXPLICIT, Proposed
 from tests.unit.archive.made_instances import ct_slice, encoded
 
+pytestmark = pytest.mark.alone
 LIMITS = {
     "negotiation_timeout_s": 2,
     "network_timeout_s": 2,
@@ -161,7 +162,6 @@ NOISES = {
 }
 
 
-@pytest.mark.alone
 def test_4_other_protocols_are_aborted_at_once(siege: Siege) -> None:
     with siege.attack() as attacker:
         for protocol, noise in NOISES.items():
@@ -176,7 +176,6 @@ def test_4_other_protocols_are_aborted_at_once(siege: Siege) -> None:
 LENGTHS = (0, 1, 67, 0x00400000, 0xFFFFFFFF)
 
 
-@pytest.mark.alone
 def test_c_5_requests_of_a_wrong_length_are_aborted_before_they_are_read(siege: Siege) -> None:
     with siege.attack() as attacker:
         for length in LENGTHS:
@@ -198,7 +197,6 @@ def test_c_four_gibibytes_of_a_request_are_not_kept(siege: Siege) -> None:
         siege.serves()
 
 
-@pytest.mark.alone
 def test_c_what_follows_a_wrong_head_is_reset_unread(siege: Siege) -> None:
     with siege.attack() as attacker:
         connection = attacker.connect()
@@ -441,7 +439,6 @@ def test_11_associations_that_are_aborted_at_once_leave_nothing(siege: Siege) ->
         siege.serves()
 
 
-@pytest.mark.alone
 def test_11_a_loop_of_echoes_is_slowed_and_others_are_not(siege: Siege) -> None:
     def echoes(attacker: Attacker, times: int) -> float:
         started_s = time.monotonic()
