@@ -22,6 +22,7 @@ from tests.peers import pdus
 from tests.peers.attacker import Attacker, Rejected
 from tests.unit.archive.made_instances import ct_slice, encoded
 
+pytestmark = pytest.mark.alone
 SILENCE_S = 1.0
 FAULT = "an error of ours"
 
