@@ -13,10 +13,10 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_data_element
+from pydicom.filewriter import correct_ambiguous_vr_element, write_data_element
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
+from pydicom.valuerep import AMBIGUOUS_VR, EXPLICIT_VR_LENGTH_32
 
 _SHORT, _LONG, _ITEM = struct.Struct("<HH2sH"), struct.Struct("<HH2sxxI"), struct.Struct("<HHI")
 _PADDING = {"UI": b"\0"} | dict.fromkeys(("CS", "DA", "DS", "DT", "IS", "LO", "LT", "SH", "ST", "TM", "UT"), b" ")
@@ -69,6 +69,8 @@ def _element(dataset: Dataset, tag: BaseTag, characters: Characters) -> bytes:
         return _LONG.pack(*_halves(tag), b"SQ", len(value)) + value
     if element.VR in _PADDING and type(element.value) in (str, UID) and element.value.isascii():
         return _ascii(tag, element.VR, element.value)
+    if element.VR in AMBIGUOUS_VR:
+        element = correct_ambiguous_vr_element(element, dataset, True)
     return _by_pydicom(element, characters)
 
 

@@ -73,3 +73,11 @@ def test_items_that_are_bytes_are_an_element_of_pydicom() -> None:
     before = encoded(outer)
     assert [item.get("ReferencedSOPInstanceUID") for item in outer.ReferencedSOPSequence] == ["1.2", None]
     assert encoded(outer) == before
+
+
+def test_a_value_whose_representation_other_elements_decide_is_written_like_pydicom_does() -> None:
+    image = Dataset()
+    image.SOPClassUID, image.SOPInstanceUID, image.PixelRepresentation = "1.2.840.10008.5.1.4.1.1.2", "1.2.3", 1
+    image.BitsAllocated, image.Rows, image.Columns = 16, 1, 2
+    image.PixelData, image.SmallestImagePixelValue = b"\1\0\2\0", -5
+    assert encoded(deepcopy(image)) == by_pydicom(image)
