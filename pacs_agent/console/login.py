@@ -27,7 +27,9 @@ def login_blueprint(settings: Settings, database: Database, _archive: Archive) -
     """`/login`, `/logout`, `/api/v1/session`, the first start, and the way to an identity provider and back."""
     blueprint = Blueprint("login", __name__, template_folder="pages")
     logins = Logins(database)
-    _add_pages(blueprint, settings.web, database, logins)
+    _add_style(blueprint)
+    _add_login(blueprint, settings.web, database, logins)
+    _add_logout(blueprint, database)
     add_first_start(blueprint, settings.web, database)
     if settings.web.oidc is not None:
         add_provider_login(blueprint, settings.web, settings.web.oidc, database)
@@ -35,7 +37,14 @@ def login_blueprint(settings: Settings, database: Database, _archive: Archive) -
     return blueprint
 
 
-def _add_pages(blueprint: Blueprint, web: WebSettings, database: Database, logins: Logins) -> None:
+def _add_style(blueprint: Blueprint) -> None:
+    @blueprint.get("/login/style.css")
+    @open_to_all
+    def style() -> Response:
+        return send_from_directory(f"{blueprint.root_path}/pages", "style.css", max_age=CSS_AGE_S)
+
+
+def _add_login(blueprint: Blueprint, web: WebSettings, database: Database, logins: Logins) -> None:
     provider = web.oidc.label if web.oidc else ""
 
     @blueprint.get("/login")
@@ -72,11 +81,8 @@ def _add_pages(blueprint: Blueprint, web: WebSettings, database: Database, login
             return again(words.refused, 401)
         return redirect(following, 303)
 
-    @blueprint.get("/login/style.css")
-    @open_to_all
-    def style() -> Response:
-        return send_from_directory(f"{blueprint.root_path}/pages", "style.css", max_age=CSS_AGE_S)
 
+def _add_logout(blueprint: Blueprint, database: Database) -> None:
     @blueprint.get("/logout")
     @open_to_all
     def logout_page() -> AnyResponse:

@@ -44,6 +44,7 @@ def bring_in_blueprint(settings: Settings, database: Database, _archive: Archive
     _add_list(room, settings, database)
     _add_upload(room, settings, database)
     _add_search(room, settings, database)
+    _add_pull(room, database)
     _add_acts(room, database)
     return room
 
@@ -117,23 +118,10 @@ def _add_search(room: Room, settings: Settings, database: Database) -> None:
     )
     def find(body: Find) -> FoundDone:
         row = _destination(database, body.source)
-        found = _searched(row, settings, _query(body))
-        with database.writing() as session:
-            audit(
-                session,
-                actor=acting(),
-                action="transfer.searched",
-                outcome=Outcome.SUCCESS,
-                subject=row.name,
-                studies=len(found),
-            )
-            shown = Found(
-                source=_source(row),
-                studies=[FoundRow(**vars(one), here=_here(session, one.study_instance_uid)) for one in found],
-                more=len(found) >= bring_in.MOST_FOUND,
-            )
+        shown = _found(database, row, _searched(row, settings, _query(body)))
         key = searches.keep(shown, current_person().login)
-        words = f"{len(found)} {'study' if len(found) == 1 else 'studies'} found at {row.name}."
+        count = len(shown.studies)
+        words = f"{count} {'study' if count == 1 else 'studies'} found at {row.name}."
         return FoundDone(message=words, location=f"{HERE}/found/{key}", found=shown)
 
     @room.page(
@@ -149,6 +137,8 @@ def _add_search(room: Room, settings: Settings, database: Database) -> None:
             raise NotFound("this search is too old; search again")
         return kept
 
+
+def _add_pull(room: Room, database: Database) -> None:
     @room.act(
         "/bring-in/pull",
         needs_role=Role.OPERATOR,
@@ -247,6 +237,24 @@ def _searched(row: Destination, settings: Settings, query: bring_in.StudyQuery) 
         return bring_in.find_studies(row, settings, query)
     except (bring_in.BringInError, DeliveryError) as error:
         raise Refusal(str(error), 409) from error
+
+
+def _found(database: Database, row: Destination, studies: list[bring_in.FoundStudy]) -> Found:
+    """What a search found, and which of it is here; the search is audited."""
+    with database.writing() as session:
+        audit(
+            session,
+            actor=acting(),
+            action="transfer.searched",
+            outcome=Outcome.SUCCESS,
+            subject=row.name,
+            studies=len(studies),
+        )
+        return Found(
+            source=_source(row),
+            studies=[FoundRow(**vars(one), here=_here(session, one.study_instance_uid)) for one in studies],
+            more=len(studies) >= bring_in.MOST_FOUND,
+        )
 
 
 def _here(session: Session, study_instance_uid: str) -> int:

@@ -44,7 +44,9 @@ def models_blueprint(settings: Settings, database: Database, _archive: Archive) 
     _add_pages(room, database, shelf, checks)
     _add_pictures(room, shelf)
     _add_results(room, database)
-    _add_bundle_acts(room, settings, database, shelf, checks)
+    _add_installing(room, settings, database)
+    _add_checks(room, settings, shelf, checks)
+    _add_activation(room, settings, database, shelf)
     _add_shadow(room, settings, database, shelf)
     _add_recalls(room, settings, database)
     return room
@@ -132,9 +134,7 @@ def _result(job: Job) -> ResultShown:
     )
 
 
-def _add_bundle_acts(
-    room: Room, settings: Settings, database: Database, shelf: Shelf, checks: inference.Checks
-) -> None:
+def _add_installing(room: Room, settings: Settings, database: Database) -> None:
     @room.act("/models/upload", needs_role=Role.OPERATOR, summary="Install a bundle: ZIP, tar or tar.gz", upload=UPLOAD)
     def upload_model() -> Done:
         file = request.files.get(UPLOAD)
@@ -147,6 +147,8 @@ def _add_bundle_acts(
         words = f"{inference.name_of(bundle)} is installed. It reads nothing until it is activated."
         return Done(message=words, location=f"/console/models/{bundle.folder.name}")
 
+
+def _add_checks(room: Room, settings: Settings, shelf: Shelf, checks: inference.Checks) -> None:
     @room.act("/models/<bundle>/check", needs_role=Role.OPERATOR, summary="Begin to verify a bundle")
     def check_model(bundle: str) -> Done:
         if bundle not in shelf.all():
@@ -157,6 +159,8 @@ def _add_bundle_acts(
             raise Refusal(str(error), 409) from error
         return Done(message="The bundle is being checked.", location=f"/console/models/{bundle}")
 
+
+def _add_activation(room: Room, settings: Settings, database: Database, shelf: Shelf) -> None:
     @room.act("/models/<bundle>/activate", needs_role=Role.OPERATOR, summary="Verify a bundle and let it read studies")
     def activate_model(bundle: str) -> Done:
         folder = shelf.bundle(bundle).folder

@@ -67,7 +67,9 @@ def settings_blueprint(settings: Settings, database: Database, archive: Archive)
     _add_pages(room, settings, database)
     _add_changes(room, settings, database)
     _add_export(room, database)
-    _add_import(room, settings, database)
+    _add_upload(room, database)
+    _add_difference(room, settings, database)
+    _add_decision(room, settings, database)
     return room
 
 
@@ -158,7 +160,7 @@ def _add_export(room: Room, database: Database) -> None:
     room.describe(Operation("get", "/api/v1/settings/export", summary, answers))
 
 
-def _add_import(room: Room, settings: Settings, database: Database) -> None:
+def _add_upload(room: Room, database: Database) -> None:
     @room.act(
         "/settings/import",
         needs_role=Role.ADMIN,
@@ -177,6 +179,8 @@ def _add_import(room: Room, settings: Settings, database: Database) -> None:
             session.add(draft)
         return Done(message="Nothing is changed yet: look at the difference.", location=f"{PAGE}/import/{draft.id}")
 
+
+def _add_difference(room: Room, settings: Settings, database: Database) -> None:
     @room.page(
         "/settings/import/<draft>",
         needs_role=Role.ADMIN,
@@ -197,6 +201,8 @@ def _add_import(room: Room, settings: Settings, database: Database) -> None:
             fault=plan.fault,
         )
 
+
+def _add_decision(room: Room, settings: Settings, database: Database) -> None:
     @room.act(
         "/settings/import/<draft>/apply",
         needs_role=Role.ADMIN,
