@@ -70,7 +70,7 @@ def _element(dataset: Dataset, tag: BaseTag, characters: Characters) -> bytes:
     if element.VR in _PADDING and type(element.value) in (str, UID) and element.value.isascii():
         return _ascii(tag, element.VR, element.value)
     if element.VR in AMBIGUOUS_VR:
-        element = correct_ambiguous_vr_element(element, dataset, True)
+        return _by_pydicom(correct_ambiguous_vr_element(element, dataset, True), characters)
     return _by_pydicom(element, characters)
 
 
@@ -85,7 +85,7 @@ def _ascii(tag: BaseTag, vr: str, text: str) -> bytes:
     return _SHORT.pack(*_halves(tag), vr.encode(), len(value)) + value
 
 
-def _by_pydicom(element: DataElement, characters: Characters) -> bytes:
+def _by_pydicom(element: DataElement | RawDataElement, characters: Characters) -> bytes:
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, False
     write_data_element(buffer, element, characters)
