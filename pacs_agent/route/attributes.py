@@ -1,6 +1,7 @@
 """The attributes of a study that rules ask about, from the index where it has them and else from the files' headers."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import UNREADABLE_FILE, Archive
 from pacs_agent.db import Instance, Origin, Series, Study
+from pacs_agent.imaging import HeaderFile, Stack, UnusableSlice, group_study, read_headers
 from pacs_agent.route.conditions import Value
+from pacs_agent.route.corrections import Corrector, SeriesCorrection
 from pacs_agent.route.errors import NoAttributes
 from pacs_agent.route.expects import RECEIVED
 from pacs_agent.route.keywords import NUMERIC_VRS
@@ -30,6 +33,26 @@ _INDEXED = {
 """Attributes whose values in the index are those of every instance; all others are read from the files."""
 
 
+class Grouping:
+    """The stacks of the images in some files. Headers are read when stacks are asked for the first time."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self._files = files
+        self._corrections: tuple[SeriesCorrection, ...] = ()
+        self._found: tuple[Stack, ...] | None = None
+
+    def correct(self, corrections: tuple[SeriesCorrection, ...]) -> None:
+        """Groups under these corrections from now on."""
+        if corrections != self._corrections:
+            self._corrections, self._found = corrections, None
+
+    def of_series(self, series_instance_uids: Collection[Value]) -> Sequence[Stack]:
+        """The stacks of some series, in the order of the study."""
+        if self._found is None:
+            self._found = group_study(_readable(self._files), Corrector(self._corrections)).stacks
+        return [stack for stack in self._found if stack.series_instance_uid in series_instance_uids]
+
+
 class StudyAttributes(Mapping[str, tuple[Value, ...]]):
     """For each keyword the distinct values over the images of a study, sorted. Headers are read when asked for."""
 
@@ -38,7 +61,9 @@ class StudyAttributes(Mapping[str, tuple[Value, ...]]):
         indexed: Mapping[str, tuple[Value, ...]],
         files: Sequence[Path],
         series: Sequence["StudyAttributes"] = (),
+        grouping: "Grouping | None" = None,
     ) -> None:
+        self.grouping = grouping or Grouping(files)
         self._known = dict(indexed)
         self._files = files
         self.series = series
@@ -51,6 +76,11 @@ class StudyAttributes(Mapping[str, tuple[Value, ...]]):
         missing = [keyword for keyword in keywords if keyword not in self._known]
         if missing:
             self._known |= _distinct(_headers(self._files, missing), missing)
+
+    @property
+    def stacks(self) -> Sequence[Stack]:
+        """The stacks of the study, or of the series."""
+        return self.grouping.of_series(self["SeriesInstanceUID"])
 
     def __getitem__(self, keyword: str) -> tuple[Value, ...]:
         self.fetch([keyword])
@@ -77,7 +107,9 @@ def attributes_of_study(session: Session, archive: Archive, study_instance_uid: 
     rows: Sequence[Row[Any]] = session.execute(received).all()  # type: ignore[assignment]
     if not rows:
         raise NoAttributes(f"nothing is archived of study {study_instance_uid}; send it first")
-    return StudyAttributes(_indexed(rows), _files(archive, rows), _series(archive, rows))
+    files = _files(archive, rows)
+    grouping = Grouping(files)
+    return StudyAttributes(_indexed(rows), files, _series(archive, rows, grouping), grouping)
 
 
 def attributes_of_file(path: Path) -> StudyAttributes:
@@ -88,15 +120,16 @@ def attributes_of_file(path: Path) -> StudyAttributes:
         raise NoAttributes(f"{path} cannot be read as a DICOM file: {error}") from error
     if "SOPClassUID" not in header:
         raise NoAttributes(f"{path} is no DICOM instance: it names no SOP class")
-    return StudyAttributes({}, [path], [StudyAttributes({RECEIVED: (1.0,)}, [path])])
+    grouping = Grouping([path])
+    return StudyAttributes({}, [path], [StudyAttributes({RECEIVED: (1.0,)}, [path], (), grouping)], grouping)
 
 
-def _series(archive: Archive, rows: Sequence[Row[Any]]) -> list[StudyAttributes]:
+def _series(archive: Archive, rows: Sequence[Row[Any]], grouping: Grouping) -> list[StudyAttributes]:
     by_series: dict[str, list[Row[Any]]] = {}
     for row in rows:
         by_series.setdefault(row.series_instance_uid, []).append(row)
     return [
-        StudyAttributes({**_indexed(some), RECEIVED: (float(len(some)),)}, _files(archive, some))
+        StudyAttributes({**_indexed(some), RECEIVED: (float(len(some)),)}, _files(archive, some), (), grouping)
         for some in by_series.values()
     ]
 
@@ -107,6 +140,13 @@ def _indexed(rows: Sequence[Row[Any]]) -> dict[str, tuple[Value, ...]]:
 
 def _files(archive: Archive, rows: Sequence[Row[Any]]) -> list[Path]:
     return [archive.path(row.digest) for row in rows]
+
+
+def _readable(files: Iterable[Path]) -> Iterator[HeaderFile]:
+    """The headers of the files that can be read; what cannot is in no stack."""
+    for path in files:
+        with suppress(UnusableSlice):
+            yield from read_headers([path])
 
 
 def _headers(files: Iterable[Path], keywords: list[str]) -> Iterator[Dataset]:

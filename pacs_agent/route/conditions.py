@@ -6,7 +6,7 @@ here, its name in _KINDS and a line in Condition.
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -18,12 +18,13 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    model_validator,
 )
 from typing_extensions import override
 
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.keywords import checked_keyword
+from pacs_agent.route.limits import Limits
+from pacs_agent.route.stacks import WantedStack, WithStacks
 
 Value: TypeAlias = str | float
 Attributes: TypeAlias = Mapping[str, tuple[Value, ...]]
@@ -54,6 +55,11 @@ class _Condition(BaseModel):
     def explain(self, attributes: Attributes) -> Explanation:
         """Whether it holds, and why."""
         raise NotImplementedError
+
+    @property
+    def asks_stacks(self) -> bool:
+        """Whether it, or a part of it, is about stacks."""
+        return False
 
 
 class _AboutAttribute(_Condition):
@@ -150,23 +156,6 @@ class Regex(_AboutAttribute):
         return f"matches {self.regex!r}"
 
 
-class Limits(BaseModel):
-    """Bounds of a number, both included."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    min: float = Field(-math.inf, allow_inf_nan=False)
-    max: float = Field(math.inf, allow_inf_nan=False)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> "Limits":
-        if not self.model_fields_set:
-            raise ValueError("give min, max or both")
-        if self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}: nothing can lie between")
-        return self
-
-
 class Range(_AboutAttribute):
     """The value is a number within limits. What is not a finite number is outside."""
 
@@ -174,16 +163,12 @@ class Range(_AboutAttribute):
 
     @override
     def satisfied_by(self, value: Value) -> bool:
-        found = number(value)
-        return found is not None and self.range.min <= found <= self.range.max
+        return self.range.holds(number(value))
 
     @override
     def wanted(self) -> str:
-        if math.isinf(self.range.min):
-            return f"is a number of at most {self.range.max:g}"
-        if math.isinf(self.range.max):
-            return f"is a number of at least {self.range.min:g}"
-        return f"is a number from {self.range.min:g} to {self.range.max:g}"
+        words = self.range.in_words()
+        return f"is a number {words}" if words.startswith("from") else f"is a number of {words}"
 
 
 class Exists(_AboutAttribute):
@@ -201,6 +186,28 @@ class Exists(_AboutAttribute):
         return "has a value" if self.exists else "has no value"
 
 
+class HasStack(_Condition):
+    """Some stack of the images is what is asked for."""
+
+    stack: WantedStack
+
+    @override
+    def keywords(self) -> frozenset[str]:
+        return frozenset()
+
+    @override
+    def explain(self, attributes: Attributes) -> Explanation:
+        stacks = attributes.stacks if isinstance(attributes, WithStacks) else ()
+        held = any(self.stack.is_met_by(stack) for stack in stacks)
+        saw = tuple(dict.fromkeys(stack.name for stack in stacks))
+        return Explanation(condition=f"a stack of {self.stack.in_words()}", held=held, saw=saw)
+
+    @property
+    @override
+    def asks_stacks(self) -> bool:
+        return True
+
+
 class All(_Condition):
     """Every part holds; without parts it always holds."""
 
@@ -215,6 +222,11 @@ class All(_Condition):
         parts = tuple(part.explain(attributes) for part in self.all)
         text = "all of" if parts else "every study"
         return Explanation(condition=text, held=all(part.held for part in parts), parts=parts)
+
+    @property
+    @override
+    def asks_stacks(self) -> bool:
+        return any_asks_stacks(self.all)
 
 
 class AnyOf(_Condition):
@@ -231,6 +243,11 @@ class AnyOf(_Condition):
         parts = tuple(part.explain(attributes) for part in self.any)
         return Explanation(condition="any of", held=any(part.held for part in parts), parts=parts)
 
+    @property
+    @override
+    def asks_stacks(self) -> bool:
+        return any_asks_stacks(self.any)
+
 
 class Not(_Condition):
     """The part does not hold. Of an attribute that is missing everywhere every such statement holds."""
@@ -246,8 +263,25 @@ class Not(_Condition):
         part = self.not_.explain(attributes)
         return Explanation(condition="not", held=not part.held, parts=(part,))
 
+    @property
+    @override
+    def asks_stacks(self) -> bool:
+        return self.not_.asks_stacks
 
-_KINDS = ("all", "any", "not", "equals", "in", "regex", "range", "exists")
+
+def any_asks_stacks(parts: Iterable["Condition"]) -> bool:
+    """Whether one of the conditions is about stacks."""
+    return any(part.asks_stacks for part in parts)
+
+
+def about_images(condition: "Condition") -> "Condition":
+    """The condition itself. Raises ValueError where it is about stacks: they are asked of what a rule expects."""
+    if condition.asks_stacks:
+        raise ValueError("a stack can be asked for under `expects` of a rule alone")
+    return condition
+
+
+_KINDS = ("all", "any", "not", "equals", "in", "regex", "range", "exists", "stack")
 
 
 def _kind_of(content: Any) -> str | None:
@@ -272,7 +306,8 @@ Condition: TypeAlias = Annotated[
     | Annotated[In, Tag("kind in")]
     | Annotated[Regex, Tag("kind regex")]
     | Annotated[Range, Tag("kind range")]
-    | Annotated[Exists, Tag("kind exists")],
+    | Annotated[Exists, Tag("kind exists")]
+    | Annotated[HasStack, Tag("kind stack")],
     Discriminator(
         _kind_of,
         custom_error_type="condition",

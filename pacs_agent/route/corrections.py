@@ -6,11 +6,11 @@ A correction is asked of every image by itself, as it is grouped into stacks; of
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydicom.datadict import dictionary_VR
 
 from pacs_agent.imaging import Component, Contrast, Correction, Nulling, Plane, Values, Weighting
-from pacs_agent.route.conditions import Attributes, Condition, Value, number
+from pacs_agent.route.conditions import Attributes, Condition, Value, about_images, number
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.keywords import NUMERIC_VRS
 
@@ -53,7 +53,7 @@ class SeriesCorrection(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
-    when: Condition
+    when: Annotated[Condition, AfterValidator(about_images)]
     is_: Said = Field(alias="is")
     enabled: bool = True
 

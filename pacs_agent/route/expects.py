@@ -23,18 +23,21 @@ class Expects(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     series: tuple[Condition, ...] = Field(min_length=1)
+    optional: tuple[Condition, ...] = ()
+    """Series that are of use and are not waited for."""
     wait_at_most_s: float = Field(600, gt=0, le=LONGEST_WAIT_S)
     """Since the newest image."""
     if_incomplete: Literal["read", "ignore", "hold"] = "read"
 
     def keywords(self) -> frozenset[str]:
         """The attributes that must be known to answer."""
-        return frozenset().union(*(one.keywords() for one in self.series)) - {RECEIVED}
+        return frozenset().union(*(one.keywords() for one in (*self.series, *self.optional))) - {RECEIVED}
 
     def explain(self, series: Sequence[Attributes]) -> Explanation:
         """Whether all that is expected has come, and for each condition what the series said to it."""
         parts = tuple(_of_some_series(condition, series) for condition in self.series)
-        return Explanation(condition="all of", held=all(part.held for part in parts), parts=parts)
+        besides = tuple(_of_some_series(condition, series, "an optional series") for condition in self.optional)
+        return Explanation(condition="all of", held=all(part.held for part in parts), parts=(*parts, *besides))
 
     @property
     def terms(self) -> str:
@@ -44,14 +47,15 @@ class Expects(BaseModel):
 
     def in_words(self) -> str:
         """All of it in one sentence."""
-        return f"{'; '.join(map(_series_with, self.series))}; {self.terms}"
+        optional = f"; optional: {'; '.join(map(_series_with, self.optional))}" if self.optional else ""
+        return f"{'; '.join(map(_series_with, self.series))}; {self.terms}{optional}"
 
 
 def missing(expects: Expects, explanation: Explanation) -> str:
     """What has not come, in words."""
     return "; ".join(
         _series_with(condition)
-        for condition, part in zip(expects.series, explanation.parts, strict=True)
+        for condition, part in zip(expects.series, explanation.parts, strict=False)
         if not part.held
     )
 
@@ -60,11 +64,11 @@ def _series_with(condition: Condition) -> str:
     return f"a series with {condition.explain({}).sentence}"
 
 
-def _of_some_series(condition: Condition, series: Sequence[Attributes]) -> Explanation:
+def _of_some_series(condition: Condition, series: Sequence[Attributes], what: str = "a series") -> Explanation:
     """The first series that fulfils a condition; where none does, what each of them said."""
     asked = [_of_one(condition, one) for one in series]
     held = [one for one in asked if one.held]
-    return Explanation(condition="a series", held=bool(held), parts=tuple(held[:1] or asked[:SHOWN_SERIES]))
+    return Explanation(condition=what, held=bool(held), parts=tuple(held[:1] or asked[:SHOWN_SERIES]))
 
 
 def _of_one(condition: Condition, series: Attributes) -> Explanation:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from pacs_agent.db import OWN_PIPELINES
 from pacs_agent.route.attributes import StudyAttributes
-from pacs_agent.route.conditions import All, Attributes, Condition
+from pacs_agent.route.conditions import All, Attributes, Condition, about_images
 from pacs_agent.route.corrections import Corrector, SeriesCorrection
 from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.errors import WrongRules
@@ -30,7 +30,7 @@ class Rule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
-    when: Condition = All(all=())
+    when: Annotated[Condition, AfterValidator(about_images)] = All(all=())
     expects: Expects | None = None
     pipeline: Annotated[Name, AfterValidator(_not_our_own)]
     destinations: tuple[Name, ...] = ()
@@ -162,6 +162,7 @@ class RuleBook(BaseModel):
         `given_up` are rules that do not read it without what they expect; those after them are asked.
         """
         attributes.fetch(self.keywords(), self.keywords_of_series())
+        attributes.grouping.correct(self.corrections)
         return self.decide(attributes, attributes.series, given_up)
 
     def decide(

@@ -20,6 +20,7 @@ from pacs_agent.results import write_bytes
 from pacs_agent.results.uids import derived_uid
 from pacs_agent.route import put_rules
 from tests.integration.studies_at_work import tiny_ct
+from tests.unit.console.stored_mr import EPI, T2_TSE, mr_images
 
 CT = "rules:\n- {name: ct, pipeline: msvlm, when: {attribute: Modality, equals: CT}}"
 THIN = """
@@ -383,3 +384,46 @@ def test_ten_thousand_studies_that_receive_cost_a_pass_of_less_than_half_a_secon
     began_s = time.process_time()
     agent.assembler.complete()
     assert time.process_time() - began_s < 0.5
+
+
+STACKS = """rules:
+- name: prostate
+  pipeline: prostate
+  expects:
+    series: [{stack: {weighting: T2, plane: axial}}, {stack: {weighting: DWI, b_value: {min: 600}}}]
+    optional: [{stack: {weighting: ADC}}]
+    wait_at_most_s: 300
+    if_incomplete: IF_INCOMPLETE
+"""
+
+
+def diffusion() -> list[Dataset]:
+    return mr_images(2, "ep2d_diff", (0, 3, 6), DiffusionBValue=800.0, **EPI)
+
+
+def test_a_study_waits_for_the_stacks_that_a_rule_expects(agent: Agent) -> None:
+    agent.rules(STACKS.replace("IF_INCOMPLETE", "hold"))
+    for image in mr_images(1, "Prostate", (0, 3, 6), **T2_TSE):
+        agent.store(image)
+    assert agent.after(0.5) == agent.after(60) == []
+    words = "rule “prostate” misses a series with a stack of weighting DWI, b-value at least 600"
+    assert agent.study().state_reason.startswith(words)
+    for image in diffusion():
+        agent.store(image)
+    (completion,) = agent.after(60)
+    assert (completion.state, len(completion.jobs)) == (StudyState.COMPLETE, 1)
+    assert any("series ep2d_diff, 3 images" in line for line in agent.study().decision or [])
+
+
+@pytest.mark.parametrize(
+    ("if_incomplete", "state"),
+    [("hold", StudyState.HELD), ("ignore", StudyState.IGNORED), ("read", StudyState.COMPLETE)],
+)
+def test_a_study_does_not_wait_for_stacks_for_ever(agent: Agent, if_incomplete: str, state: StudyState) -> None:
+    agent.rules(STACKS.replace("IF_INCOMPLETE", if_incomplete))
+    for image in diffusion():
+        agent.store(image)
+    assert agent.after(0.5) == agent.after(60) == []
+    (completion,) = agent.after(300)
+    assert completion.state is state
+    assert "a stack of plane axial, weighting T2" in f"{completion.reason} {completion.complete_by}"

@@ -11,6 +11,7 @@ from pacs_agent.route import RuleBook
 from pacs_agent.route.conditions import _KINDS
 from pacs_agent.route.corrections import Said, SeriesCorrection
 from pacs_agent.route.rules import Rule
+from pacs_agent.route.stacks import WantedStack
 
 TEXT = (Path(__file__).parents[3] / "docs" / "routing.md").read_text()
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
@@ -57,3 +58,9 @@ def test_every_answer_of_a_correction_is_documented_with_its_values(answer: str)
     [line] = [line for line in TEXT.partition("## Corrections")[2].splitlines() if line.startswith(f"| `{answer}` |")]
     kinds = [kind for kind in get_args(Said.model_fields[answer].annotation) if issubclass(kind, StrEnum)]
     assert all(f"`{value}`" in line for kind in kinds for value in kind)
+
+
+@pytest.mark.parametrize("name", WantedStack.model_fields)
+def test_all_that_can_be_asked_of_a_stack_is_documented(name: str) -> None:
+    [paragraph] = [part for part in TEXT.split("\n\n") if part.startswith("A `stack` asks for")]
+    assert f"`{name}`" in paragraph
