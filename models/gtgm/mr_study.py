@@ -13,10 +13,15 @@ from pydicom import Dataset
 
 from models.gtgm.volume import Modality, UnusableVolume, Volume
 from pacs_agent.imaging import (
+    Contrast,
     HeaderFile,
+    Nulling,
     OrderedSeries,
+    Stack,
     UnusableImages,
+    Weighting,
     canonical_normal,
+    group_study,
     order_series,
     read_headers,
     read_slices,
@@ -26,16 +31,10 @@ Value = TypeVar("Value", bound=np.generic)
 SMALLEST_SERIES = 5
 SAME_PLACE_DECIMALS = 2
 """Of mm: where several images lie at one place, as of several directions of diffusion, the first one is taken."""
-_B_VALUE = re.compile(r"b(?:[a-z_]*?)(\d{2,4})")
-_WEIGHTINGS = (
-    ("ADC", r"\badc"),
-    ("FLAIR", r"flair"),
-    ("STIR", r"stir|tirm"),
-    ("T2", r"\bt2"),
-    ("T1", r"\bt1"),
-    ("PD", r"\bpd"),
-)
-"""Names a text may state, and how a Series Description (free text, never stated itself) tells them."""
+_PLAIN = frozenset({Weighting.ADC, Weighting.T2, Weighting.T2_STAR, Weighting.PROTON_DENSITY})
+"""Weightings whose own name a text may state as that of a sequence."""
+_INVERSION = re.compile(r"(?i)stir|tirm|InversionTime")
+"""What tells fat nulled by inversion from fat saturated."""
 
 _log = logging.getLogger(__name__)
 
@@ -125,28 +124,27 @@ def _key_of(header: Dataset) -> _Key:
 
 
 def sequence_of(header: Dataset) -> str:
-    """A plain name of a sequence, "T2" or "DWI b800", from coded attributes and a few words of the description."""
-    description = str(header.get("SeriesDescription", "")).lower().replace("_", " ")
-    kind = [str(value).upper() for value in header.get("ImageType") or ()]
-    if "ADC" in kind or re.search(r"\badc", description):
-        return "ADC"
-    if "DIFFUSION" in kind or re.search(r"dwi|diff", description):
-        value = b_value_of(header)
-        return f"DWI b{value}" if value is not None else "DWI"
-    for name, pattern in _WEIGHTINGS:
-        if re.search(pattern, description):
-            contrast = " contrast" if name == "T1" and header.get("ContrastBolusAgent") else ""
-            return name + contrast
-    return "other"
+    """A plain name of a sequence, "T2" or "DWI b800": by coded attributes and timing, by words of the description last.
+
+    What has no plain name, such as a localizer or an angiography, is "other".
+    """
+    found = group_study([HeaderFile(Path(), header)]).stacks
+    return _name_of(found[0]) if found else "other"
 
 
-def b_value_of(header: Dataset) -> int | None:
-    """Diffusion b-value in s/mm² (PS3.3 C.8.13.5.9), else as the scanner's Sequence Name states it, "*ep_b800t"."""
-    value = header.get("DiffusionBValue")
-    if value is not None:
-        return round(float(value))
-    match = _B_VALUE.search(str(header.get("SequenceName", "")).lower())
-    return int(match[1]) if match else None
+def _name_of(stack: Stack) -> str:
+    weighting = stack.weighting.value
+    if weighting is Weighting.DIFFUSION:
+        b_value = stack.b_value.value
+        return "DWI" if b_value is None else f"DWI b{round(b_value)}"
+    if weighting is Weighting.T2 and stack.nulling.value is not Nulling.NONE:
+        inverted = stack.nulling.value is Nulling.FAT and _INVERSION.search(
+            f"{stack.nulling.reason} {stack.description}"
+        )
+        return "STIR" if inverted else "T2" if stack.nulling.value is Nulling.FAT else "FLAIR"
+    if weighting is Weighting.T1:
+        return "T1 contrast" if stack.contrast.value is Contrast.AFTER else "T1"
+    return weighting.value if weighting in _PLAIN else "other"
 
 
 def intensities_of(series: OrderedSeries) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 pytest.importorskip("torch")
 
-from models.gtgm.mr_study import mr_series, read_mr_study
+from models.gtgm.mr_study import mr_series, read_mr_study, sequence_of
 from models.gtgm.pretrain.preset import VolumeData, VolumeFolder
 from models.gtgm.pretrain.sources import MrFolder, sources_of
 from models.gtgm.volume import Modality, UnusableVolume
@@ -113,3 +113,35 @@ def test_a_folder_without_mr_is_refused(tmp_path: Path):
 def test_folders_of_ct_and_mr_are_read_each_their_way(tmp_path: Path):
     folders = tuple(VolumeFolder(kind="dicom", path=tmp_path, modality=each) for each in (Modality.CT, Modality.MR))
     assert [type(source).__name__ for source in sources_of(VolumeData(folders=folders))] == ["DicomFolder", "MrFolder"]
+
+
+@pytest.mark.parametrize(
+    ("description", "attributes", "name"),
+    [
+        ("t2_tse_tra", {}, "T2"),
+        ("Prostate 1", {"ScanningSequence": "SE", "RepetitionTime": 4480, "EchoTime": 104}, "T2"),
+        ("t2_tse_fs", {"ScanOptions": "FS"}, "T2"),
+        ("t2_tirm_tra", {}, "STIR"),
+        ("STIR sag", {}, "STIR"),
+        ("t2_tirm_tra_dark-fluid", {}, "FLAIR"),
+        ("", {"AcquisitionContrast": "FLUID_ATTENUATED", "EchoTime": 100}, "FLAIR"),
+        ("t1_vibe", {}, "T1"),
+        ("t1_vibe", {"ContrastBolusAgent": "Gadovist"}, "T1 contrast"),
+        ("t1 nativ", {"ContrastBolusAgent": "Gadovist"}, "T1"),
+        ("pd_tse_fs", {}, "PD"),
+        ("t2*_gre", {}, "T2*"),
+        ("ep2d_diff", {}, "DWI"),
+        ("ep2d_diff", {"SequenceName": "*ep_b400t"}, "DWI b400"),
+        ("", {"DiffusionBValue": 799.6}, "DWI b800"),
+        ("ep2d_diff_ADC", {"ImageType": ["DERIVED", "PRIMARY", "ADC"]}, "ADC"),
+        ("TOF_3D", {}, "other"),
+        ("", {}, "other"),
+    ],
+)
+def test_a_sequence_is_named_by_what_it_is(description: str, attributes: dict[str, object], name: str):
+    header = Dataset()
+    header.SOPClassUID, header.Modality, header.SeriesDescription = MRImageStorage, "MR", description
+    header.ImageOrientationPatient, header.ImagePositionPatient = AXIAL, [0.0, 0.0, 0.0]
+    for keyword, value in attributes.items():
+        setattr(header, keyword, value)
+    assert sequence_of(header) == name
