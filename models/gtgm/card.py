@@ -7,7 +7,6 @@ from models.gtgm.finetune.preset import SegmenterPreset
 
 LABEL_EFFICIENCY = "label_efficiency.md"
 """File of the folder with the tables of `make evaluate-gtgm`, taken into the card where it is there."""
-WITHIN_LUNG = "What it takes for a nodule or mass counts as lung: they lie in it."
 CREDIT = """The real scans are LIDC-IDRI-0001 (Armato et al., Med. Phys. 38(2), 2011; TCIA, CC BY 3.0): the part of the
 chest without the patient's own mass, with generated effusions, nodules and masses in it."""
 
@@ -74,7 +73,8 @@ def _left_out(figures: dict[str, Any]) -> list[str]:
         *map(_row, figures.values()),
         "",
         *(_counted(one) for one in figures.values() if "lesions" in one),
-        *(("", WITHIN_LUNG) if "nodule_or_mass" in figures else ()),
+        "",
+        "What it takes for that is background to the bundle; a nodule is a hole in the lung.",
     ]
 
 

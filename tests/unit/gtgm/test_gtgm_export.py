@@ -93,13 +93,13 @@ def test_what_is_left_out_is_in_no_part_of_the_bundle_but_the_card_that_says_so(
     card = (bundle_without / "MODEL_CARD.md").read_text()
     assert "Outlines in axial chest CT: lung, heart, pleural effusion." in card
     assert "**no nodule or mass**" in card
-    assert "counts as lung" in card
+    assert "background" in card
 
 
-def test_a_nodule_left_out_stays_lung_and_an_organ_left_out_is_nothing():
+def test_what_is_left_out_is_background():
     without = structures_without(WITHOUT)
-    assert merged(np.arange(6, dtype=np.uint8), without).tolist() == [0, 1, 1, 2, 3, 1]
-    assert background_of(without) == (0,)
+    assert merged(np.arange(6, dtype=np.uint8), without).tolist() == [0, 1, 1, 2, 3, 0]
+    assert background_of(without) == (0, 5)
     without = structures_without(("heart", "lung", *WITHOUT))
     assert merged(np.array([0, 1, 2, 3, 4, 5, 255], np.uint8), without).tolist() == [0, 0, 0, 0, 1, 0, 255]
     shares = np.eye(6, dtype=np.float16)
