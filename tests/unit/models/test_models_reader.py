@@ -242,6 +242,7 @@ def test_masked_embeddings_are_learned(preset):
     assert len(losses) == 30 and np.mean(losses[-5:]) < np.mean(losses[:5])
 
 
+@pytest.mark.slow
 def test_the_reader_learns_what_only_neighbours_tell(preset, tmp_path):
     """The same bump, short or long: no single slice tells which finding 0 is."""
     torch.manual_seed(1)
