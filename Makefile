@@ -2,7 +2,7 @@
 #
 #   make demo     the main job on this machine: a phantom CT goes in, a report comes back (DEMO_ARGS=--once ends by itself)
 #   make viewer   builds the OHIF plugin and fetches the pinned viewer, which the agent then serves; part of `make demo`
-#   make test     everything, with real peers where they can be installed (TEST_PROCESSES=1 where two are too many)
+#   make test     everything, with real peers where they can be installed (TEST_PROCESSES=2 shares it between two)
 #   make check    lint, types and the quick tests
 #   make fuzz     looks for bytes of a peer that break a promise (FUZZ_SECONDS=600 for each of three readers)
 #   make bench    figures beside named peers, also in build/bench.json
@@ -48,8 +48,8 @@ test: $(STAMPS)/develop peers plugin-check
 	$(BIN)/mypy
 	@$(MAKE) --no-print-directory -j 1 --keep-going $(if $(filter 1,$(TEST_PROCESSES)),test-in-turn,test-beside test-alone)
 
-# Tests wait more than they compute: two processes share them, a file at a time. After them come those that need the
-# machine for themselves. Pytest ends with 5 where PYTEST_ARGS leaves none of a kind.
+# With TEST_PROCESSES=2 two processes share the tests, a file at a time, as they wait more than they compute; after them
+# come those that need the machine for themselves. Pytest ends with 5 where PYTEST_ARGS leaves none of a kind.
 test-beside:
 	$(TESTS) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not alone" $(PYTEST_ARGS) $(NONE_LEFT)
 
