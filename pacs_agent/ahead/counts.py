@@ -1,5 +1,6 @@
 """How much was read ahead, and how much of it a job made use of: rows for each series, told to nobody's audit trail."""
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
 
@@ -45,11 +46,15 @@ def ahead_of_study(session: Session, study_pk: int) -> AheadOfStudy | None:
 
 
 class Counts:
-    """Counts in memory, and writes when asked: not a transaction for each slice, as these would slow reception."""
+    """Counts in memory, and writes when asked: not a transaction for each slice, as these would slow reception.
+
+    Safe to use from several threads: who encodes counts while who looks for images writes.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._new: dict[tuple[int, str], Counter[str]] = {}
+        self._lock = threading.Lock()
 
     def encoded(self, study_pk: int, series_instance_uid: str, slices: int = 1) -> None:
         """Slices were encoded."""
@@ -65,14 +70,20 @@ class Counts:
 
     def write(self) -> None:
         """Writes what was counted since, in one transaction. A study that was removed meanwhile has no row."""
-        if not self._new:
+        new = self.take()
+        if not new:
             return
-        new, self._new = self._new, {}
         with self.database.writing() as session:
             known = set(session.scalars(select(Study.id).where(Study.id.in_({study for study, _ in new}))))
             for (study_pk, series), counted in new.items():
                 if study_pk in known:
                     _count(session, study_pk, series, counted)
+
+    def take(self) -> dict[tuple[int, str], Counter[str]]:
+        """What was counted since, by study and series; it is counted no more."""
+        with self._lock:
+            new, self._new = self._new, {}
+        return new
 
     def settle(self) -> None:
         """Says of series whose study has been read, or is not to be, how many of their slices were used."""
@@ -92,7 +103,8 @@ class Counts:
                 row.settled_at = row.changed_at = utc_now()
 
     def _add(self, study_pk: int, series_instance_uid: str, what: str, slices: int) -> None:
-        self._new.setdefault((study_pk, series_instance_uid), Counter())[what] += slices
+        with self._lock:
+            self._new.setdefault((study_pk, series_instance_uid), Counter())[what] += slices
 
 
 def _count(session: Session, study_pk: int, series_instance_uid: str, counted: Counter[str]) -> None:

@@ -13,5 +13,8 @@ class Kit:
 
     readers: tuple[Reader, ...]
     headers: RecentHeaders
-    rehearse: Callable[[int], None]
-    """Reads the study of a primary key as far as it came, for its job to find it read. Raises nothing."""
+    rehearse: Callable[[int], bool]
+    """Reads the study of a primary key as far as it came, for its job to find it read. Raises nothing.
+
+    False where it gave way to a job, and should be tried again.
+    """

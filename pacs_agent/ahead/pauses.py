@@ -44,6 +44,12 @@ class Pauses:
         with self._lock:
             return [study for study, pause in self._pauses.items() if not pause.is_rehearsed]
 
+    def again(self, study_pk: int) -> None:
+        """A rehearsal came to no end: the study is due again after as long a pause."""
+        with self._lock:
+            if (pause := self._pauses.get(study_pk)) is not None:
+                pause.is_rehearsed, pause.since_s = False, self._monotonic()
+
     def drop(self, study_pk: int) -> None:
         """Forgets a study."""
         with self._lock:

@@ -22,6 +22,8 @@ from pacs_agent.inference import EncoderInput, InferenceError, ModelFailed, Read
 from pacs_agent.ops import get_log
 
 WRITE_EVERY_S = 2.0
+LOOK_SOONER = 0.25
+"""Share of the period after which one looks again, where images came at the last look."""
 
 log = get_log("ahead")
 
@@ -38,6 +40,8 @@ class ReadAhead:
         self.executor_id = executor_id
         self.counts = Counts(self.database)
         self.waiting = Waiting(settings)
+        self._settings = settings
+        self._came = False
         self._kit = kit
         self._arrivals = Arrivals(self.database)
         self._wanted = Wanted(archive, pipeline)
@@ -59,9 +63,16 @@ class ReadAhead:
         except InferenceError as error:
             log.warning("not loaded", reason=str(error))
 
+    def next_look_in_s(self) -> float:
+        """When `look` should be called again: sooner while images come, so that the last of a study wait for little."""
+        period_s = self._settings.poll_s
+        return period_s * LOOK_SOONER if self._came else period_s
+
     def look(self) -> None:
         """Finds new images and lets their slices wait. Meant to be called again and again."""
-        arrivals = self._ours(self._arrivals.new())
+        found = self._arrivals.new()
+        self._came = bool(found)
+        arrivals = self._ours(found)
         if arrivals:
             self._put(arrivals)
         for study in {one.study_pk for one in arrivals}:
@@ -85,7 +96,7 @@ class ReadAhead:
             if batch:
                 self.encode(batch)
             elif (study := self._pauses.take(self._is_encoded)) is not None:
-                self._kit().rehearse(study)
+                self._rehearse(study)
             else:
                 self._there_is_work.clear()
                 return
@@ -103,6 +114,10 @@ class ReadAhead:
             else:
                 inputs.append((one, EncoderInput(decoded, one.slice, token_key(decoded, one.slice))))
         self._encode(reader, inputs)
+
+    def _rehearse(self, study: int) -> None:
+        if not self._kit().rehearse(study):
+            self._pauses.again(study)
 
     def _is_encoded(self, study: int) -> bool:
         """Whether a study may be rehearsed: the rules want it, and none of its slices waits."""

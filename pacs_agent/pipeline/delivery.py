@@ -19,7 +19,7 @@ from pacs_agent.deliver import (
     Unreachable,
 )
 from pacs_agent.pipeline.progress import begin_step, describe, end_step, is_running
-from pacs_agent.pipeline.steps import fail_job
+from pacs_agent.pipeline.steps import WITHOUT_READING, fail_job
 from pacs_agent.results import ObjectKind
 
 
@@ -79,7 +79,7 @@ class Deliveries:
     def settle(self, job_id: str, run: int) -> None:
         """Ends the job when every destination is through with it; called after each of them."""
         with self.database.writing() as session:
-            job = session.get(Job, job_id, with_for_update=True)
+            job = session.get(Job, job_id, with_for_update=True, options=[WITHOUT_READING])
             if job is None or job.run != run or job.state != JobState.DELIVERING:
                 return
             steps = {step.name: step for step in job.steps}

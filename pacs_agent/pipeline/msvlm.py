@@ -60,6 +60,10 @@ _NOT_REHEARSED = (NothingToSay, JobFailed, UnusableEvidence, UnusableImages, OSE
 _log = get_log("pipeline")
 
 
+class _GaveWay(Exception):
+    """A rehearsal ended because a job began."""
+
+
 class MsVlm:
     """The stages of the pipeline. A model is loaded when a study first needs it and stays loaded."""
 
@@ -74,6 +78,8 @@ class MsVlm:
         self._rehearsed = Rehearsed()
         self._decoding = DecodingPool(settings.decoding)
         self._turns = Turns()
+        self.jobs = Turns()
+        """Held by each job while it reads: rehearsals give way to it."""
         self._segmenting = Segmenting(settings, self._decoding, self._turns)
         self._loading = threading.Lock()
 
@@ -97,7 +103,11 @@ class MsVlm:
         return found.digest if found else ""
 
     def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
-        """Makes the slice tokens that are not in the cache."""
+        """Makes the slice tokens that are not in the cache; none where a rehearsal found them all there."""
+        known = self._rehearsed.known("encode_missing", (earlier["select_series"],))
+        return str(known) if known is not None else self._encode_missing(earlier, progress)
+
+    def _encode_missing(self, earlier: Earlier, progress: Progress) -> str:
         bundle, series = self._selection(earlier)
         try:
             return self._reader(bundle).encode_missing(series, progress).model_dump_json()
@@ -188,18 +198,25 @@ class MsVlm:
         """The models in use, loaded, and what reading ahead shares with the jobs."""
         return Kit(tuple(self._reader(bundle) for bundle in self._bundles()), self._headers, self.rehearse)
 
-    def rehearse(self, study_pk: int) -> None:
-        """Reads a study that may not be complete as far as all its slices are encoded; a job finds what it asks for."""
+    def rehearse(self, study_pk: int) -> bool:
+        """Reads a study that may not be complete as far as all its slices are encoded; a job finds what it asks for.
+
+        False when it gave way to a job, so that it should be tried again.
+        """
         with self.database.reading() as session:
             digests = image_digests(session, study_pk)
         images = tuple(self.archive.path(digest) for digest in digests)
         job = JobFacts("", "", input_digest(digests), utc_now(), images, ())
         try:
             self._rehearse(job)
+        except _GaveWay:
+            return False
         except _NOT_REHEARSED as why:  # the job, if one comes, will meet it as well and say so
             _log.debug("not rehearsed", reason=str(why))
+        return True
 
     def _rehearse(self, job: JobFacts) -> None:
+        self._give_way()
         selected = self.select_series(job).selected
         if not selected:
             return
@@ -207,10 +224,20 @@ class MsVlm:
         bundle, series = self._selection(earlier)
         if None in map(self._reader(bundle).encoder.key_with_token, series.slices):
             return
-        earlier["encode_missing"] = self.encode_missing(job, earlier, lambda _done, _total: None)
+        earlier["encode_missing"] = self._rehearsed.outcome(
+            "encode_missing", (selected,), lambda: self._encode_missing(earlier, lambda _done, _total: None)
+        )
+        self._give_way()
         earlier["read_study"] = self.read_study(job, earlier)
+        self._give_way()
         earlier["weigh_evidence"] = self.weigh_evidence(job, earlier)
+        self._give_way()
         self.compose(job, earlier)  # for the parts that follow from the reading alone; the documents are of no job
+
+    def _give_way(self) -> None:
+        """Ends a rehearsal where a job reads: whatever it needs of the step that just ended, it finds."""
+        if not self.jobs.wait_free(0):
+            raise _GaveWay
 
     def installed(self) -> tuple[Bundle, ...]:
         """All bundles that load, in use or not."""
@@ -253,7 +280,8 @@ class MsVlm:
         bundle = next((bundle for bundle in self.installed() if bundle.digest == digest), None)
         if bundle is None:
             raise JobFailed(f"the model {digest[:12]} that was chosen for this job is not installed any more; rerun it")
-        return bundle, OrderedSeries.model_validate_json(series)
+        parsed = self._rehearsed.outcome("series", (series,), lambda: OrderedSeries.model_validate_json(series))
+        return bundle, parsed
 
     def _chosen(self, job: JobFacts, bundle: Bundle) -> SeriesChoice:
         try:

@@ -6,8 +6,9 @@ Only for steps whose outcome follows from what they are given. Nothing is lost w
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 KEPT = 8
 """Outcomes of each step; of a study of 600 slices they take a megabyte."""
@@ -29,15 +30,25 @@ class Rehearsed:
 
         Whoever asks for what is just being done waits for it: on a busy machine a job may catch up with its rehearsal.
         """
-        key = _key(given)
+        with self._alone(step, key := _key(given)) as known:
+            if (outcome := known.get(key)) is None:
+                self._keep(known, key, outcome := do())
+            return outcome  # type: ignore[return-value]  # of this step and key, so of its type
+
+    def known(self, step: str, given: tuple[str, ...]) -> Any | None:
+        """What the step gave when it was done with the same, or gives in a moment; None where nobody does it."""
+        with self._alone(step, key := _key(given)) as known:
+            return known.get(key)
+
+    @contextmanager
+    def _alone(self, step: str, key: bytes) -> Iterator[OrderedDict[bytes, object]]:
+        """The outcomes of a step, while nobody else does it with the same."""
         with self._lock:
             known = self._outcomes.setdefault(step, OrderedDict())
             doing = self._doing.setdefault((step, key), threading.Lock())
         with doing:
             try:
-                if (outcome := known.get(key)) is None:
-                    self._keep(known, key, outcome := do())
-                return outcome  # type: ignore[return-value]  # of this step and key, so of its type
+                yield known
             finally:
                 with self._lock:
                     self._doing.pop((step, key), None)

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import lru_cache
+from pathlib import Path
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from pacs_agent.archive import Archive
 from pacs_agent.assemble import image_digests, input_digest
 from pacs_agent.db import REVIEW_PIPELINE, Database, Job, JobState, ResultObject, StepState, utc_now
+from pacs_agent.inference import Turns
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
 from pacs_agent.pipeline.progress import StepProgress, end_step, reading_step
@@ -18,6 +21,8 @@ from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, S
 from pacs_agent.pipeline.told import follow_up, header_of, measured_by, reading_of
 from pacs_agent.results import ObjectKind, Predecessor
 
+STUDIES_AT_HAND = 4
+"""Studies whose files' paths are remembered from one step to the next."""
 OVERTAKEN = "more images came before it was read; the study is read again when it is complete"
 
 
@@ -25,14 +30,25 @@ class Steps:
     """The steps of reading and of writing a review, for the workflow to call in order."""
 
     def __init__(
-        self, database: Database, archive: Archive, stages: Mapping[str, Stages], organization: str, worker: str = ""
+        self,
+        database: Database,
+        archive: Archive,
+        stages: Mapping[str, Stages],
+        organization: str,
+        worker: str = "",
+        jobs: Turns | None = None,
     ) -> None:
-        """`organization` is the one in whose name reports are verified, `worker` the executor id of this worker."""
+        """`organization` is the one in whose name reports are verified, `worker` the executor id of this worker.
+
+        `jobs` is held by each job while it reads.
+        """
         self.database = database
         self.archive = archive
         self.stages = stages
         self.worker = worker
+        self.jobs = jobs or Turns()
         self.reviews = ReviewDocuments(database, archive, organization)
+        self._paths = lru_cache(STUDIES_AT_HAND)(self._paths_of)
 
     def begin(self, job_id: str, run: int) -> bool:
         """Marks the job as running; false when it has its objects already and only delivery is left.
@@ -139,25 +155,28 @@ class Steps:
             return self.stages[session.get_one(Job, job_id).pipeline]
 
     def _facts(self, job_id: str) -> JobFacts:
+        """The job with its images. Raises JobStopped where it is overtaken by more of them."""
+        with self.database.reading() as session:
+            job = session.get_one(Job, job_id, options=[WITHOUT_READING])
+            digests = tuple(image_digests(session, job.study_pk))
+            if input_digest(digests) == job.input_digest:
+                return self._known_facts(session, job, digests)
         with self.database.writing() as session:
-            job = session.get_one(Job, job_id)
-            digests = image_digests(session, job.study_pk)
-            overtaken = input_digest(digests) != job.input_digest
-            if overtaken:
+            job = session.get_one(Job, job_id, with_for_update=True, options=[WITHOUT_READING])
+            if job.state == JobState.RUNNING:
                 cancel_job(session, job, OVERTAKEN)
-            else:
-                facts = self._known_facts(session, job, digests)
-        if overtaken:
-            raise JobStopped(job_id)
-        return facts
+        raise JobStopped(job_id)
 
-    def _known_facts(self, session: Session, job: Job, digests: list[str]) -> JobFacts:
+    def _paths_of(self, digests: tuple[str, ...]) -> tuple[Path, ...]:
+        return tuple(self.archive.path(digest) for digest in digests)
+
+    def _known_facts(self, session: Session, job: Job, digests: tuple[str, ...]) -> JobFacts:
         return JobFacts(
             job_id=job.id,
             study_instance_uid=job.study.study_instance_uid,
             input_digest=job.input_digest,
             created_at=job.created_at,
-            images=tuple(self.archive.path(digest) for digest in digests),
+            images=self._paths(digests),
             predecessors=_predecessors(session, job),
         )
 
@@ -174,6 +193,10 @@ class Steps:
                 follow_up(session, job, reading, header)
             job.reading, job.error = documents.reading, reason
             job.segmenter, job.lacks = measured_by(reading), documents.lacks
+
+
+WITHOUT_READING = defer(Job.reading)
+"""A row of a job is read without its slices: of 600 they take ten milliseconds to parse."""
 
 
 def fail_job(session: Session, job: Job, reason: str) -> None:
@@ -197,7 +220,7 @@ def _close_steps(job: Job, detail: str) -> None:
 
 def _job(session: Session, job_id: str, run: int) -> Job:
     """The job, locked. Raises JobStopped when this run of it may not go on."""
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update=True, options=[WITHOUT_READING])
     if job is None or job.run != run or job.state not in (JobState.QUEUED, JobState.RUNNING, JobState.DELIVERING):
         raise JobStopped(job_id)
     return job
@@ -209,13 +232,12 @@ def _results(session: Session, job_id: str) -> list[ResultObject]:
 
 def _result(job_id: str, document: Document, archive: Archive) -> ResultObject:
     receipt = archive.store_result(document.part10)
-    header = archive.read(receipt.digest)
     return ResultObject(
         job_id=job_id,
         kind=document.kind,
         sop_instance_uid=receipt.sop_instance_uid,
         sop_class_uid=receipt.sop_class_uid,
-        series_instance_uid=str(header.SeriesInstanceUID),
+        series_instance_uid=receipt.series_instance_uid,
         digest=receipt.digest,
     )
 

@@ -79,7 +79,7 @@ class WorkerProcess:
         self._every(lambda: min(poll_s, self._assembler.next_quiet_in_s()), self._assemble, "assemble")
         self._every(poll_s, self._dispatcher.dispatch, "dispatch")
         if self._ahead is not None:
-            self._every(self.settings.ahead.poll_s, self._ahead.look, "ahead")
+            self._every(self._ahead.next_look_in_s, self._ahead.look, "ahead")
             self._every(0, self._ahead.encode_waiting, "encoder ahead")
         self._every(poll_s, Vouching(self.database, self.archive, self.settings).answer_due, "commitment")
         threading.Thread(target=self._warm_up, name="warm-up", daemon=True).start()
@@ -111,12 +111,13 @@ class WorkerProcess:
         _use_write_ahead_log(self.settings.workflow_url)
         DBOS(config=_dbos_config(self.settings, self.heartbeat.executor_id))
         stages = {name: make(self.settings, self.archive) for name, make in self._pipelines.items()}
-        self._ahead = self._read_ahead(stages.get(READS_AHEAD))
+        reading = stages.get(READS_AHEAD)
+        self._ahead = self._read_ahead(reading)
+        jobs = reading.jobs if isinstance(reading, MsVlm) else None
         outbox = Outbox(self.database, self.archive, self.settings)
-        steps = Steps(
-            self.database, self.archive, stages, self.settings.results.organization, self.heartbeat.executor_id
-        )
-        deliveries = Deliveries(self.database, outbox, self.settings.deliver, self.heartbeat.executor_id)
+        organization, executor_id = self.settings.results.organization, self.heartbeat.executor_id
+        steps = Steps(self.database, self.archive, stages, organization, executor_id, jobs)
+        deliveries = Deliveries(self.database, outbox, self.settings.deliver, executor_id)
         bell = Bell()
         bell.hang()
         story = Story(steps, deliveries, bell)

@@ -75,6 +75,10 @@ class Story:
 
     def _read(self, job_id: str, run: int) -> None:
         """From the images to archived objects: what the model says, or why nothing can be said."""
+        with self.steps.jobs.job():
+            self._read_or_refuse(job_id, run)
+
+    def _read_or_refuse(self, job_id: str, run: int) -> None:
         steps, earlier = self.steps, dict[str, str]()
         try:
             chosen = _step("select_series", steps.select_series, job_id, run)

@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 
 from pacs_agent.ahead import Kit, ReadAhead, ahead_of_study
 from pacs_agent.ahead.pauses import FIRST_PAUSE_S, Pauses
+from pacs_agent.ahead.reading import LOOK_SOONER
 from pacs_agent.archive import Archive, instance_header, remove_study, split_part10
 from pacs_agent.config import AheadSettings, DecodingSettings
 from pacs_agent.db import (
@@ -49,11 +50,16 @@ class Site:
     settings: AheadSettings
     worker: str = "w1"
     rehearsed: list[int] = field(default_factory=list)
+    gives_way: bool = False
 
     def ahead(self, **changes: int) -> ReadAhead:
-        kit = Kit((self.reader,), RecentHeaders(), self.rehearsed.append)
+        kit = Kit((self.reader,), RecentHeaders(), self.rehearse)
         settings = self.settings.model_copy(update=changes)
         return ReadAhead(self.archive, settings, lambda: kit, self.worker, "msvlm")
+
+    def rehearse(self, study: int) -> bool:
+        self.rehearsed.append(study)
+        return not self.gives_way
 
     def rules(self, text: str) -> None:
         with self.database.writing() as session:
@@ -453,3 +459,32 @@ def test_a_study_that_is_not_read_or_complete_is_not_rehearsed(site: Site, rules
     clock_s[0] = 10.0
     read_all(ahead)
     assert site.rehearsed == []
+
+
+def test_a_rehearsal_that_gave_way_is_tried_again_after_a_pause(site: Site) -> None:
+    clock_s = [0.0]
+    ahead = site.ahead()
+    ahead._pauses = Pauses(lambda: clock_s[0])
+    site.receive(stack(5))
+    read_all(ahead)
+    clock_s[0], site.gives_way = FIRST_PAUSE_S, True
+    read_all(ahead)
+    read_all(ahead)
+    assert site.rehearsed == [1]
+    clock_s[0], site.gives_way = 2 * FIRST_PAUSE_S, False
+    read_all(ahead)
+    assert site.rehearsed == [1, 1]
+    clock_s[0] = 100.0
+    read_all(ahead)
+    assert site.rehearsed == [1, 1]
+
+
+def test_one_looks_again_sooner_while_images_come(site: Site) -> None:
+    ahead = site.ahead()
+    ahead.look()
+    assert ahead.next_look_in_s() == site.settings.poll_s
+    site.receive(stack(2))
+    ahead.look()
+    assert ahead.next_look_in_s() == site.settings.poll_s * LOOK_SOONER
+    ahead.look()
+    assert ahead.next_look_in_s() == site.settings.poll_s
