@@ -7,7 +7,7 @@
 #   make fuzz     looks for bytes of a peer that break a promise (FUZZ_SECONDS=600 for each of three readers)
 #   make bench    figures beside named peers, also in build/bench.json
 #   make train-demo  trains the demo model again into build/train-demo and says how close it came (under two hours)
-#   make evaluate-gtgm  what pretraining is worth with few labels, against its controls (hours; EVALUATE_ARGS="--steps 30")
+#   make evaluate-gtgm  what pretraining is worth with few labels, against its controls (hours; EVALUATE_ARGS="--minutes 30")
 #   make train    the same into models/bundles: a new version of the bundle (TRAIN_ARGS="--preset gpu-single" for others)
 
 PYTHON ?= python3

@@ -8,6 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
+from models.gtgm.evaluate.budget import Budget
+from models.gtgm.evaluate.code import PRETRAINING, digest_of
 from models.gtgm.evaluate.sets import EvaluationSet
 from models.gtgm.networks import load_encoder
 from models.gtgm.pretrain.preset import GtgmPreset, load_gtgm_preset
@@ -22,30 +24,30 @@ ARMS: dict[str, dict[str, str] | None] = {
     "file names as captions": {"loss": "both", "captions": "file_name"},
 }
 """Each arm with its settings of the pretraining; None for none."""
+SMALLEST_CROP = 32
+"""Crops of fewer voxels along a side show too little for a text about the whole."""
 
 
 @dataclass(frozen=True)
 class Pretraining:
-    """How every arm is pretrained: the preset, its steps and batch, and where encoders are kept."""
+    """The pretraining of every arm, and where prepared volumes and encoders are kept."""
 
-    preset: str
-    steps: int
-    batch: int
+    budget: Budget
     cache: Path
 
-    def encoder_of(self, arm: str, data: EvaluationSet) -> Path | None:
-        """The encoder file of an arm on a data set, pretrained unless it is there; None for random initialisation."""
+    def run_of(self, arm: str, data: EvaluationSet) -> PretrainingRun | None:
+        """The pretraining of an arm on a data set; None for random initialisation. Sets on one grid share theirs."""
         settings = ARMS[arm]
         if settings is None:
             return None
         preset = self.preset_for(data, settings)
-        name = f"{preset.name}-{_digest(preset.model_dump_json() + repr(data.unlabelled))}"
-        run = PretrainingRun(preset.model_copy(update={"name": name}), self.cache / "volumes", self.cache / "encoders")
-        return run.encoder if run.encoder.is_file() else run.pretrain(data.unlabelled)
+        facts = (preset.model_dump_json(), repr(data.unlabelled), digest_of((*PRETRAINING, *data.code)))
+        name = f"{preset.name}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:10]}"
+        return PretrainingRun(preset.model_copy(update={"name": name}), self.cache / "volumes", self.cache / "encoders")
 
     def preset_for(self, data: EvaluationSet, settings: Mapping[str, str]) -> GtgmPreset:
         """The preset on the grid and the crops of a data set, in one process."""
-        given = load_gtgm_preset(self.preset)
+        given = load_gtgm_preset(self.budget.preset)
         crop = data.patch if min(data.patch) >= SMALLEST_CROP else given.views.crop_voxels
         changes: dict[str, Any] = {
             **settings,
@@ -56,19 +58,11 @@ class Pretraining:
                 "crop_voxels": crop,
             },
             "data": {},
-            "training": {**given.training.model_dump(), "steps": self.steps, "batch": self.batch},
+            "training": {**given.training.model_dump(), **self.budget.pretraining.model_dump()},
         }
         return GtgmPreset.model_validate({**given.model_dump(), **changes})
-
-
-SMALLEST_CROP = 32
-"""Crops of fewer voxels along a side show too little for a text about the whole."""
 
 
 def state_of(encoder: Path | None) -> Mapping[str, Tensor] | None:
     """The weights of an encoder file."""
     return None if encoder is None else load_encoder(encoder)[1]
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:10]

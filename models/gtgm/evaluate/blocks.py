@@ -42,3 +42,10 @@ def quarters(example: Example) -> list[Example]:
     _, rows, columns = example.labels.shape
     spans = product(*([slice(0, size // 2), slice(size // 2, size)] for size in (rows, columns)))
     return [Example(example.values[:, y, x], example.labels[:, y, x], example.modality) for y, x in spans]
+
+
+def middle_of(example: Example, size: tuple[int, int, int]) -> Example:
+    """So many voxels about the middle, or all along an axis that has fewer."""
+    starts = [max(0, (there - wanted) // 2) for there, wanted in zip(example.labels.shape, size, strict=True)]
+    box = tuple(slice(at, at + wanted) for at, wanted in zip(starts, size, strict=True))
+    return Example(example.values[box], example.labels[box], example.modality)

@@ -1,7 +1,7 @@
 """The tables of the comparison: one per data set, in Markdown and JSON.
 
-A figure is the mean over test volumes and seeds; its interval is a bootstrap over test volumes, each with all its
-seeds. Differences to random initialisation are paired by volume and seed.
+A figure is the mean over test volumes and seeds. Its interval is a bootstrap that draws volumes and seeds, each by
+itself. Differences to random initialisation are paired by volume and seed.
 """
 
 from collections.abc import Sequence
@@ -10,49 +10,60 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation.metrics import figure
+from models.evaluation.metrics import BOOTSTRAPS, LEVEL
 from models.gtgm.evaluate.arms import GTGM, RANDOM
-from models.gtgm.evaluate.harness import Result
+from models.gtgm.evaluate.budget import Budget
+from models.gtgm.evaluate.cells import Row
 from models.gtgm.evaluate.sets import EvaluationSet
 
 LESS_IS_BETTER = frozenset({"arand", "voi", "hd95_mm"})
 MEASURES = {"classes": ("dice", "hd95_mm"), "affinities": ("arand", "voi")}
 """What is tabled; the first decides."""
 SAID = {"dice": "mean Dice", "hd95_mm": "mean HD95 (mm)", "arand": "ARAND", "voi": "VOI (bits)"}
-FEW = 0.5
-"""Shares below are those for which pretraining is said to help."""
+NOT_MEASURED = "not measured"
 Values = NDArray[np.float64]
+Figure = dict[str, Any]
 
 
-def table_of(data: EvaluationSet, results: Sequence[Result]) -> dict[str, Any]:
+def table_of(data: EvaluationSet, rows: Sequence[Row], arms: Sequence[str], shares: Sequence[float]) -> dict[str, Any]:
     """Figures of a data set: measure → arm → share → value with interval, and the same as difference to random."""
-    arms, shares = (list(dict.fromkeys(getattr(one, name) for one in results)) for name in ("arm", "share"))
-    table: dict[str, Any] = {"name": data.name, "said": data.said, "seeds": sorted({one.seed for one in results})}
+    table: dict[str, Any] = {"name": data.name, "said": data.said, "measured": sorted({row.measured for row in rows})}
     table["measures"] = {
-        measure: {arm: {f"{share:g}": _figures(results, measure, arm, share) for share in shares} for arm in arms}
+        measure: {arm: {f"{share:g}": _figures(rows, measure, arm, share) for share in shares} for arm in arms}
         for measure in MEASURES[data.output]
     }
     table["verdict"] = verdict(table, MEASURES[data.output][0])
     return table
 
 
-def _figures(results: Sequence[Result], measure: str, arm: str, share: float) -> dict[str, Any]:
-    own, other = (_matrix(results, measure, name, share) for name in (arm, RANDOM))
-    figures = {"value": _figure(own)}
-    if arm != RANDOM and own.shape == other.shape:
-        figures["over_random"] = _figure(own - other)
+def _figures(rows: Sequence[Row], measure: str, arm: str, share: float) -> dict[str, Figure | None]:
+    own, other = (
+        {row.seed: _values(row, measure) for row in rows if (row.arm, row.share) == (name, share)}
+        for name in (arm, RANDOM)
+    )
+    figures = {"value": figure(list(own.values()))}
+    if arm != RANDOM:
+        figures["over_random"] = figure([own[seed] - other[seed] for seed in own if seed in other])
     return figures
 
 
-def _matrix(results: Sequence[Result], measure: str, arm: str, share: float) -> Values:
-    """Values [volumes, seeds]."""
-    rows = [[one[measure] for one in r.volumes] for r in results if (r.arm, r.share) == (arm, share)]
-    return np.array(rows, np.float64).T
+def _values(row: Row, measure: str) -> Values:
+    return np.array([one[measure] for one in row.volumes], np.float64)
 
 
-def _figure(values: Values) -> dict[str, Any]:
-    """Mean over what is known, with the interval over volumes."""
-    return dict(figure(lambda rows: _mean_known(values[rows]), len(values)))
+def figure(of_seeds: Sequence[Values]) -> Figure | None:
+    """Mean of values [volumes] of every seed with its 95 % interval; None where nothing is measured."""
+    if not of_seeds or not np.isfinite(of_seeds).any():
+        return None
+    values, rng = np.stack(of_seeds), np.random.default_rng(0)
+    seeds, volumes = values.shape
+    drawn = [
+        _mean_known(values[np.ix_(rng.integers(seeds, size=seeds), rng.integers(volumes, size=volumes))])
+        for _ in range(BOOTSTRAPS)
+    ]
+    low, high = np.percentile([mean for mean in drawn if np.isfinite(mean)], LEVEL)
+    mean, low, high = (round(float(value), 4) for value in (_mean_known(values), low, high))
+    return {"value": mean, "low": low, "high": high, "seeds": seeds, "volumes": volumes}
 
 
 def _mean_known(values: Values) -> float:
@@ -65,44 +76,65 @@ def verdict(table: dict[str, Any], measure: str) -> list[str]:
     sentences = []
     for share, figures in table["measures"][measure].get(GTGM, {}).items():
         difference = figures.get("over_random")
-        if difference is None or float(share) >= FEW:
+        if difference is None:
             continue
         sign = -1.0 if measure in LESS_IS_BETTER else 1.0
         low, high = sorted(sign * float(difference[end]) for end in ("low", "high"))
-        said = "ahead" if low > 0.0 else "behind" if high < 0.0 else "not told apart"
-        sentences.append(
-            f"At {float(share):.0%} of the labels GTGM is {said} of random initialisation in {SAID[measure]}: "
-            f"{_text(difference, signed=True)}."
-            if said != "not told apart"
-            else f"At {float(share):.0%} of the labels GTGM and random initialisation are not told apart in "
-            f"{SAID[measure]}: {_text(difference, signed=True)}."
+        who = (
+            "GTGM is ahead of random initialisation"
+            if low > 0.0
+            else "GTGM is behind random initialisation"
+            if high < 0.0
+            else "GTGM and random initialisation are not told apart"
         )
+        said = f"At {float(share):.0%} of the labels {who} in {SAID[measure]}: {_text(difference, signed=True)}."
+        sentences.append(said)
     return sentences
 
 
-def markdown(tables: Sequence[dict[str, Any]], facts: Sequence[str]) -> str:
+def facts_of(budget: Budget) -> str:
+    """How the figures were measured, as a paragraph."""
+    pretraining, finetuning = budget.pretraining, budget.finetuning
+    return (
+        f"Budget `{budget.name}`: the encoder of preset `{budget.preset}`, pretrained once for every arm and grid for "
+        f"{pretraining.steps} steps of {pretraining.batch} volumes; fine-tuned for {finetuning.steps} steps of "
+        f"{finetuning.batch} crops, every seed with its own draw of the labels. Means over seeds and test volumes, "
+        "95 % intervals by bootstrap over both (n: seeds × volumes). The pretraining has one seed, so its own chance "
+        "is in no interval."
+    )
+
+
+def markdown(tables: Sequence[dict[str, Any]], facts: str) -> str:
     """All tables as a chapter of a card."""
-    lines = ["## Label efficiency", "", *facts]
+    lines = ["## Label efficiency", "", facts]
     for table in tables:
         lines += ["", f"### {table['name']}", "", f"{table['said'][0].upper()}{table['said'][1:]}."]
+        if not table["measured"]:
+            lines += ["", f"This set is {NOT_MEASURED} yet."]
+            continue
         for measure, arms in table["measures"].items():
-            shares = list(next(iter(arms.values())))
-            better = "less is better" if measure in LESS_IS_BETTER else "more is better"
-            head = " | ".join(f"{float(share):.0%} of the labels" for share in shares)
-            lines += ["", f"| {SAID[measure]} ({better}) | {head} |", "|---" * (len(shares) + 1) + "|"]
-            lines += [f"| {arm} | {' | '.join(_cell(rows[share]) for share in shares)} |" for arm, rows in arms.items()]
-        lines += ["", *table["verdict"]]
+            lines += ["", *_rows(measure, arms)]
+        lines += ["", f"Measured: {', '.join(table['measured'])} (UTC).", *(f"- {said}" for said in table["verdict"])]
     return "\n".join(lines) + "\n"
 
 
-def _cell(figures: dict[str, Any]) -> str:
-    text = _text(figures["value"])
-    return f"{text}; {_text(figures['over_random'], signed=True)} over random" if "over_random" in figures else text
+def _rows(measure: str, arms: dict[str, dict[str, dict[str, Figure | None]]]) -> list[str]:
+    shares = list(next(iter(arms.values())))
+    better = "less is better" if measure in LESS_IS_BETTER else "more is better"
+    head = " | ".join(f"{float(share):.0%} of the labels" for share in shares)
+    rows = [f"| {arm} | {' | '.join(_cell(of[share]) for share in shares)} |" for arm, of in arms.items()]
+    return [f"| {SAID[measure]} ({better}) | {head} |", "|---" * (len(shares) + 1) + "|", *rows]
 
 
-def _text(figure_: dict[str, Any], signed: bool = False) -> str:
-    if figure_["value"] is None:
-        return "–"
+def _cell(figures: dict[str, Figure | None]) -> str:
+    value, over = figures["value"], figures.get("over_random")
+    if value is None:
+        return NOT_MEASURED
+    text = f"{_text(value)}, n {value['seeds']} × {value['volumes']}"
+    return f"{text}; {_text(over, signed=True)} over random" if over else text
+
+
+def _text(figure_: Figure, signed: bool = False) -> str:
     form = "+.3f" if signed else ".3f"
     value, low, high = (figure_[name] for name in ("value", "low", "high"))
     return f"{value:{form}} ({low:{form}} to {high:{form}})"
