@@ -92,8 +92,7 @@ def _print_measurements(out: Console, reading: StudyReading, truth: dict[str, An
     if reading.measurements is None:
         return
     model = reading.measurements.model
-    title = f"   Outlined and measured by {model.name} {model.version}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     for column in ("structure", "truth", "volume", "mean density"):
         table.add_column(column, justify="left" if column == "structure" else "right")
     for region in reading.measurements.regions:
@@ -105,7 +104,7 @@ def _print_measurements(out: Console, reading: StudyReading, truth: dict[str, An
             f"{region.measured.volume_ml:.0f} mL",
             f"{density:.0f} HU" if density is not None else "",
         )
-    out.print()
+    out.print(f"\n   [bold]Outlined and measured[/] by {escape(model.name)} {model.version}")
     out.print(table)
 
 

@@ -15,6 +15,8 @@ import pytest
 import requests
 import yaml
 
+from tests import shipped
+
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 FINDINGS = "pleural_effusion,pericardial_effusion"
 
@@ -41,6 +43,7 @@ def test_once_shows_the_truth_and_the_report_and_ends_by_itself(tmp_path: Path) 
     assert "not for clinical use" in shown
     assert "ai result" in shown
     assert "draft report" in shown
+    assert ("Outlined and measured by" in shown) == bool(shipped.segmenters())
     elsewhere = re.findall(r"url\((?!#)", picture.read_text(encoding="utf-8"))
     assert not elsewhere, "the picture loads something from another host"
 
