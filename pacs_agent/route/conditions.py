@@ -199,7 +199,7 @@ class HasStack(_Condition):
     def explain(self, attributes: Attributes) -> Explanation:
         stacks = attributes.stacks if isinstance(attributes, WithStacks) else ()
         held = any(self.stack.is_met_by(stack) for stack in stacks)
-        saw = tuple(dict.fromkeys(stack.name for stack in stacks))
+        saw = tuple(dict.fromkeys(f"“{stack.name}”" for stack in stacks))
         return Explanation(condition=f"a stack of {self.stack.in_words()}", held=held, saw=saw)
 
     @property

@@ -71,7 +71,7 @@ def test_what_is_missing_and_what_was_found_is_said(study: StudyAttributes) -> N
     assert misses(decision) == ["a series with a stack of weighting ADC"]
     lines = decision.lines()
     assert any("✓ series ep2d_diff_tra, 6 images" in line for line in lines)
-    assert any("b-value at least 600 (saw DWI b50 axial, DWI b800 axial)" in line for line in lines)
+    assert any("b-value at least 600 (saw “DWI b50 axial”, “DWI b800 axial”)" in line for line in lines)
     assert wanted.rules[0].expects is not None
     assert "b-value at least 600" in wanted.rules[0].expects.in_words()
 
