@@ -110,7 +110,8 @@ def _verify_models(out: Console, agent: Agent) -> None:
     """Verifies the models that will be used, as a worker does before it uses one; what passed is remembered."""
     with out.status("the models are verified"):
         found = inference.bundles_in_use(agent.settings, agent.database)
-    for bundle in (*found.bundles, *found.segmenters):
+    used: tuple[inference.AnyBundle, ...] = (*found.bundles, *found.segmenters)
+    for bundle in used:
         manifest = bundle.manifest
         out.print(f"[dim]   model {manifest.name} {manifest.version}, signed by {bundle.signer.name}, verified[/]")
     if not found.bundles:
