@@ -19,6 +19,7 @@ from models.gtgm.finetune.predict import probabilities
 from models.gtgm.finetune.preset import SegmenterPreset
 from models.gtgm.finetune.thorax import phantom_examples
 from models.gtgm.structures import STRUCTURES, Outline, merged, shares_of, smallest_ml
+from pacs_agent.imaging.measure import voxel_ml
 from pacs_agent.inference.segment import Windows
 
 PHANTOMS = "Procedurally generated thorax CT phantoms (models/phantoms) with generated masks."
@@ -88,8 +89,7 @@ def outlined(
     smallest_ml: Mapping[int, float],
 ) -> list[Outlined]:
     """Every structure of `smallest_ml` in a phantom, in that order."""
-    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
-    smallest = {structure: ml / voxel_ml for structure, ml in smallest_ml.items()}
+    smallest = {structure: ml / voxel_ml(spacing_mm) for structure, ml in smallest_ml.items()}
     found = np.where(truth == IGNORED, 0, without_small(found, smallest))
     agreement = agreements(found, truth, 1 + max(smallest), spacing_mm)
     return [

@@ -6,6 +6,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from pacs_agent.imaging.measure import voxel_ml
+
 
 class UnusableVolume(ValueError):
     """An array that cannot be taken as a volume; says which of its properties is wrong."""
@@ -48,7 +50,7 @@ class Volume:
     @property
     def voxel_ml(self) -> float:
         """What one voxel holds, mL."""
-        return float(np.prod(self.spacing_mm)) / 1000.0
+        return voxel_ml(self.spacing_mm)
 
     @property
     def extent_mm(self) -> tuple[float, float, float]:
