@@ -81,9 +81,9 @@ TINY = Budget.model_validate(
 
 
 def row(
-    arm: str, share: float, dices: list[float], seed: int = 0, measure: str = "dice", other: str = "hd95_mm"
+    arm: str, share: float, values: list[float], seed: int = 0, names: tuple[str, str] = ("dice", "hd95_mm")
 ) -> Row:
-    volumes = tuple({measure: d, other: 1.0} for d in dices)
+    volumes = tuple({names[0]: value, names[1]: 1.0} for value in values)
     return Row(f"{arm}{share}{seed}", "tiny", "cubes", arm, share, seed, "0" * 12, "2026-11-23", 1.0, volumes)
 
 
