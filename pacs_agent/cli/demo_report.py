@@ -95,8 +95,9 @@ def _print_measurements(out: Console, reading: StudyReading, truth: dict[str, An
     table = Table(box=None, pad_edge=False)
     for column in ("structure", "truth", "volume", "mean density"):
         table.add_column(column, justify="left" if column == "structure" else "right")
+    true_ml = {key: dict(sides) for key, sides in truth["volumes_ml"].items()}
     for region in reading.measurements.regions:
-        known = truth["volumes_ml"].get(region.finding or "", {}).get(region.side)
+        known = true_ml.get(region.finding or "", {}).pop(region.side, None)  # beside the largest region of a side
         density = region.measured.mean_hu
         table.add_row(
             f"{region.name}{f', {region.side}' if region.side else ''}",

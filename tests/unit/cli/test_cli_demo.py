@@ -35,11 +35,13 @@ def test_an_outlined_finding_stands_beside_what_the_phantom_has() -> None:
     regions = [
         measured("lung", "right", 2140.5, None),
         measured("effusion", "right", 170.4, "pleural_effusion"),
+        measured("effusion", "right", 12.0, "pleural_effusion"),
     ]
     model = {**READING["bundle"], "name": "gtgm-thorax-demo", "version": "0.1.0"}
     lines = shown({**READING, "measurements": {"model": model, "regions": regions, "mask_digest": "00" * 32}})
     assert "Outlined and measured by gtgm-thorax-demo 0.1.0" in lines
     assert "Effusion, right 181 mL 170 mL -4 HU" in lines
+    assert "Effusion, right 12 mL -4 HU" in lines
     assert "Lung, right 2140 mL -4 HU" in lines
 
 
