@@ -6,6 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from pacs_agent.imaging.series import OrderedSeries, Slice
 from pacs_agent.inference.reading import SliceEvidence
@@ -13,6 +14,10 @@ from pacs_agent.results.encoded import of_items, uid
 from pacs_agent.results.facts import UnusableEvidence
 from pacs_agent.results.once import once
 
+_REFERENCE = tuple(
+    Tag(keyword) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
+)
+"""By tag: by keyword it takes three times as long, for each of a thousand headers."""
 _UIDS = attrgetter("study_instance_uid", "series_instance_uid", "sop_class_uid", "sop_instance_uid")
 
 
@@ -36,10 +41,10 @@ def references(evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
 
     Raises UnusableEvidence when there is no header, a header has no study, or they are of several studies.
     """
-    studies = {str(header.get("StudyInstanceUID", "")) for header in evidence}
+    found = dict.fromkeys(map(_reference, evidence))
+    studies = {each.study_instance_uid for each in found}
     if len(studies) != 1 or "" in studies:
         raise UnusableEvidence(f"the headers are of the studies {sorted(studies)}; give headers of one study")
-    found = dict.fromkeys(map(_reference, evidence))
     return tuple(reference for reference in found if reference.is_complete)
 
 
@@ -74,8 +79,8 @@ def source_slice(evidence: SliceEvidence, series: OrderedSeries) -> Slice:
 
 
 def _reference(header: Dataset) -> InstanceReference:
-    keywords = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID")
-    return InstanceReference(*(str(header.get(keyword) or "") for keyword in keywords))
+    elements = (header.get(tag) for tag in _REFERENCE)
+    return InstanceReference(*(str(element.value or "") if element is not None else "" for element in elements))
 
 
 def hierarchical_references(instances: Iterable[InstanceReference]) -> list[Dataset]:
