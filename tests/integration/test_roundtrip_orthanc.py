@@ -13,7 +13,7 @@ from pathlib import Path
 import pydicom
 import pytest
 import requests
-from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage
+from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage
 
 from tests.judges import errors, judge_all
 from tests.peers import Agent, Orthanc, broken, echoscu, storescu
@@ -189,7 +189,7 @@ def _check_both_results(results: list[pydicom.Dataset], files: list[Path], folde
 
 
 def _check_evidence(results: list[pydicom.Dataset], files: list[Path]) -> None:
-    """The AI result points at images of this study and at no others."""
+    """The AI result points at images of this study and at no others; beside them at the segmentation of its own job."""
     sent = {str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in files}
     ai_result = next(result for result in results if result.SOPClassUID == Comprehensive3DSRStorage)
     referenced = {
@@ -197,6 +197,7 @@ def _check_evidence(results: list[pydicom.Dataset], files: list[Path]) -> None:
         for study in ai_result.CurrentRequestedProcedureEvidenceSequence
         for series in study.ReferencedSeriesSequence
         for instance in series.ReferencedSOPSequence
+        if instance.ReferencedSOPClassUID != SegmentationStorage
     }
     assert referenced
     assert referenced <= sent
