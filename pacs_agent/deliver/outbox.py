@@ -246,9 +246,13 @@ class Outbox:
                 raise error("; ".join(texts))
 
 
-def reset_deliveries(session: Session, job_id: str) -> None:
-    """Lets a job's deliveries that failed be tried again, in the caller's transaction; what arrived stays as it is."""
-    session.execute(_to_pending(job_id).where(Delivery.state.not_in(_ARRIVED)))
+def reset_deliveries(session: Session, job_id: str, through: Iterable[str] = ()) -> None:
+    """Lets a job's deliveries that failed be tried again, in the caller's transaction; what arrived stays as it is.
+
+    So does what was left out of destinations that are `through` with the job: nobody sends to them again.
+    """
+    again = Delivery.state.not_in(_ARRIVED), Delivery.destination.not_in(list(through))
+    session.execute(_to_pending(job_id).where(*again))
     forget_requests(session, job_id)
 
 

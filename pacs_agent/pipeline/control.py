@@ -11,7 +11,7 @@ from pacs_agent.db import Database, Delivery, DeliveryState, Job, JobState, JobS
 from pacs_agent.deliver import reset_deliveries, send_deliveries_again
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobStateError
-from pacs_agent.pipeline.steps import cancel_job
+from pacs_agent.pipeline.steps import cancel_job, through
 from pacs_agent.route import LOWEST_PRIORITY
 
 _RERUNNABLE = (JobState.FAILED, JobState.CANCELED)
@@ -145,7 +145,7 @@ def _rerun(session: Session, job: Job, actor: str) -> None:
     before = job.state
     _queue(job)
     session.execute(delete(JobStep).where(JobStep.job_id == job.id, JobStep.state != StepState.DONE))
-    reset_deliveries(session, job.id)
+    reset_deliveries(session, job.id, through(job))
     _audit(session, actor, "job.rerun", job, run=job.run, before=before, after=job.state)
 
 

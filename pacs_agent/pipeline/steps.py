@@ -129,8 +129,8 @@ class Steps:
         with self.database.writing() as session:
             job = _job(session, job_id, run)
             job.state, job.progress = JobState.DELIVERING, 0.9
-            confirmed = {step.name for step in job.steps if step.state == StepState.DONE}
-            return [name for name in job.destinations if f"confirm:{name}" not in confirmed]
+            done = through(job)
+            return [name for name in job.destinations if name not in done]
 
     def fail(self, job_id: str, run: int, reason: str) -> None:
         """Makes the job a dead letter."""
@@ -197,6 +197,12 @@ class Steps:
 
 WITHOUT_READING = defer(Job.reading)
 """A row of a job is read without its slices: of 600 they take ten milliseconds to parse."""
+
+
+def through(job: Job) -> set[str]:
+    """The destinations that are through with a job: nothing is sent to them again."""
+    done = {step.name for step in job.steps if step.state == StepState.DONE}
+    return {name for name in job.destinations if f"confirm:{name}" in done}
 
 
 def fail_job(session: Session, job: Job, reason: str) -> None:

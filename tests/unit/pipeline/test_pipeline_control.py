@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pacs_agent.config import DeliverSettings
-from pacs_agent.db import Database, Job, JobState, JobStep, Patient, StepState, Study
+from pacs_agent.db import (
+    Database,
+    Delivery,
+    DeliveryState,
+    Job,
+    JobState,
+    JobStep,
+    Patient,
+    ResultObject,
+    StepState,
+    Study,
+)
 from pacs_agent.pipeline import JobStateError, cancel, rerun
 from pacs_agent.pipeline.delivery import backoff_s
 from pacs_agent.pipeline.errors import JobFailed, JobStopped
@@ -31,6 +42,29 @@ def test_a_rerun_keeps_what_is_done(database: Database, state: JobState) -> None
         job = session.get_one(Job, "job")
         assert (job.state, job.run, job.error, job.progress) == (JobState.QUEUED, 2, "", 0.0)
         assert [step.name for step in job.steps] == ["compose"]
+
+
+def test_a_rerun_leaves_alone_what_a_destination_that_is_through_does_without(database: Database) -> None:
+    """Nothing is sent to it again, so that a delivery made pending would wait forever, and its study never go."""
+    with database.writing() as session:
+        study = Study(study_instance_uid="1.2.3", patient=Patient(patient_id="P1"))
+        job = Job(id="job", study=study, rule="r", pipeline="p", input_digest="0" * 64, state=JobState.FAILED)
+        job.destinations = ["a", "b"]
+        job.steps = [
+            JobStep(name="deliver:a", state=StepState.DONE),
+            JobStep(name="confirm:a", state=StepState.DONE),
+            JobStep(name="deliver:b", state=StepState.FAILED),
+        ]
+        outlines = ResultObject(
+            kind="segmentation", sop_instance_uid="1.9", sop_class_uid="1", series_instance_uid="1", digest=""
+        )
+        outlines.deliveries = [Delivery(destination=name, state=DeliveryState.LEFT_OUT) for name in ("a", "b")]
+        job.results = [outlines]
+        session.add(job)
+    rerun(database, "job", actor="someone")
+    with database.reading() as session:
+        states = {one.destination: one.state for one in session.get_one(Job, "job").results[0].deliveries}
+    assert states == {"a": DeliveryState.LEFT_OUT, "b": DeliveryState.PENDING}
 
 
 @pytest.mark.parametrize("state", [JobState.DONE, JobState.NO_RESULT, JobState.RUNNING, JobState.QUEUED])
