@@ -63,13 +63,14 @@ class _Described(NamedTuple):
 
 def frames_of(header: HeaderFile) -> Iterator[Frame]:
     """The frames of a file, in stored order. Raises UnusableSeries when geometry, size or rescale cannot be used."""
-    described = _described(header) if _is_enhanced(header) else _described_once(header)
+    described = _described(header) if slices_in(header) > 1 else (_described_once(header),)
     return (Frame(header, *each) for each in described)
 
 
 @fact
-def _described_once(header: HeaderFile) -> tuple[_Described, ...]:
-    return tuple(_described(header))
+def _described_once(header: HeaderFile) -> _Described:
+    """The only frame: those of a file of many would take more memory than all else of its header."""
+    return next(_described(header))
 
 
 def _is_enhanced(header: HeaderFile) -> bool:

@@ -84,6 +84,16 @@ def test_facts_do_not_keep_their_header_in_memory(dataset: Dataset) -> None:
     assert gone() is None, "no cycle: the header is not left to the collector"
 
 
+@pytest.mark.parametrize("dataset", [ct_slice((0, 0, 1)), enhanced_ct([(0, 0, 1), (0, 0, 2)])], ids=["CT", "enhanced"])
+def test_how_many_frames_a_file_says_it_has_costs_no_memory(dataset: Dataset) -> None:
+    """RecentHeaders keeps more than a thousand, of images that need not be what they say."""
+    header = HeaderFile(Path("one.dcm"), dataset)
+    header.dataset.NumberOfFrames = 2
+    assert len(list(frames_of(header))) == 2
+    kept = {key: value for key, value in header.facts.items() if isinstance(value, tuple)}
+    assert not kept, "what grows with the frames is not kept"
+
+
 def test_what_cannot_be_used_is_refused_again() -> None:
     header = HeaderFile(Path("one.dcm"), ct_slice((0, 0, 1)))
     del header.dataset.ImagePositionPatient
