@@ -56,7 +56,7 @@ def uid(keyword: str, value: str) -> bytes:
 def encoded(dataset: Dataset, characters: Characters = default_encoding) -> bytes:
     """A data set or item as bytes, those that pydicom would write. `characters` are those of what it is in."""
     own = dataset.get("SpecificCharacterSet", characters)
-    return b"".join(_element(dataset, tag, own) for tag in sorted(dataset.keys()))
+    return b"".join(_element(dataset, tag, own) for tag in sorted(dataset.keys()) if not _is_group_length(tag))
 
 
 def _element(dataset: Dataset, tag: BaseTag, characters: Characters) -> bytes:
@@ -67,11 +67,21 @@ def _element(dataset: Dataset, tag: BaseTag, characters: Characters) -> bytes:
     if element.VR == "SQ":
         value = b"".join(item(encoded(each, characters)) for each in element.value or ())
         return _LONG.pack(*_halves(tag), b"SQ", len(value)) + value
-    if element.VR in _PADDING and type(element.value) in (str, UID) and element.value.isascii():
+    if element.VR in _PADDING and type(element.value) in (str, UID) and _is_plain(element.value):
         return _ascii(tag, element.VR, element.value)
     if element.VR in AMBIGUOUS_VR:
         return _by_pydicom(correct_ambiguous_vr_element(element, dataset, True), characters)
     return _by_pydicom(element, characters)
+
+
+def _is_group_length(tag: BaseTag) -> bool:
+    """Retired, and wrong as soon as a group is written otherwise. PS3.5 7.2."""
+    return tag.element == 0 and tag.group > 6
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is ASCII and short enough for any representation; pydicom writes others, as UN. PS3.5 6.2.2."""
+    return text.isascii() and len(text) < _MOST_SHORT
 
 
 def _ascii(tag: BaseTag, vr: str, text: str) -> bytes:

@@ -81,3 +81,20 @@ def test_a_value_whose_representation_other_elements_decide_is_written_like_pydi
     image.BitsAllocated, image.Rows, image.Columns = 16, 1, 2
     image.PixelData, image.SmallestImagePixelValue = b"\1\0\2\0", -5
     assert encoded(deepcopy(image)) == by_pydicom(image)
+
+
+def test_a_text_too_long_for_its_representation_is_written_like_pydicom_does() -> None:
+    """An identifier of an image goes over as it is, however odd, and stops no job. PS3.5 6.2.2: as UN."""
+    of = headers(2, PatientID="7" * 70001)
+    document = COMPOSED["ai_result"](of)
+    with pytest.warns(UserWarning, match="exceeds the size of 64 kByte"):
+        assert write_bytes(document).endswith(by_pydicom(document))
+
+
+def test_no_retired_group_length_is_written() -> None:
+    issuer = Dataset()
+    issuer.add_new(0x00400000, "UL", 4)
+    issuer.UniversalEntityID = "1.2.3"
+    outer = Dataset()
+    outer.SOPClassUID, outer.IssuerOfPatientIDQualifiersSequence = "1.2.840.10008.5.1.4.1.1.2", [issuer]
+    assert encoded(outer) == by_pydicom(outer)
