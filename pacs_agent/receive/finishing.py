@@ -1,5 +1,6 @@
 """What is left to do for an image whose last byte came: done at once, or while the peer's next one is read."""
 
+import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,7 +34,11 @@ class Finishing:
         if self._pool is None:
             finish()
             return
-        self._under_way.append(self._pool.submit(self._noticed, finish))
+        once = _Once(finish)
+        try:
+            self._under_way.append(self._pool.submit(self._noticed, once))
+        except RuntimeError:  # no thread can be had; a thread that there is may still take it
+            once()
         if len(self._under_way) >= self._at_a_time:
             self._under_way.popleft().result()
         self.check()
@@ -55,3 +60,15 @@ class Finishing:
         except Exception as error:  # noqa: BLE001 (raised again in the caller's thread)
             self._failure = self._failure or error
             self._interrupt()
+
+
+class _Once:
+    """What is done by the first who calls it."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+        self._begun = threading.Lock()
+
+    def __call__(self) -> None:
+        if self._begun.acquire(blocking=False):
+            self._act()

@@ -127,6 +127,21 @@ def test_what_the_machine_has_no_room_for_is_refused_and_the_association_goes_on
     assert only_line(database, "association").detail["end"] == "released"
 
 
+def test_where_no_thread_can_be_had_images_are_finished_one_after_the_other(
+    listener: Listener, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Attacker("127.0.0.1", listener.port) as peer:
+        connection = peer.associate(calling="SENDER", user_items=pdus.asynchronous_operations(4, 1))
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", failing(RuntimeError("can't start new thread")))
+            connection.send(store(1, 1), store(2, 2))
+            assert [connection.status(), connection.status()] == [0, 0]
+        connection.release()
+    line = only_line(database, "association")
+    assert (line.detail["end"], line.detail["instances"]) == ("released", 2)
+    assert list((tmp_path / "archive" / "incoming").iterdir()) == []
+
+
 def test_a_file_that_cannot_be_removed_costs_nobody_an_answer(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
