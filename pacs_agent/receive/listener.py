@@ -241,5 +241,8 @@ def _know_peers(house: House) -> None:
 
 
 def _tried(task: Callable[[], None]) -> None:
-    with suppress(SQLAlchemyError):  # whoever needs the database next says that it is gone
-        task()
+    try:
+        with suppress(SQLAlchemyError):  # whoever needs the database next says that it is gone
+            task()
+    except OSError as error:  # of the file of places, on a full disk: the next time there may be room
+        log.error("the house is not kept", error=error.strerror or type(error).__name__)

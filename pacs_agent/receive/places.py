@@ -109,7 +109,7 @@ class Places:
             now_s = self._monotonic()
             slots[position : position + 1] = [Slot(os.getpid(), key, False, now_s, now_s)]
             write_slot(self._file, position, slots[position])
-            self._told.tell(_count(slots))
+            self._tell(slots)
             place = Place(interrupt, lambda study: self._note_brought(position, place, study))
             self._held[position] = place
             leaving = self._leaving(slots)
@@ -125,9 +125,13 @@ class Places:
             self._free(slots, [position for position, held in self._held.items() if held is place])
 
     def keep(self) -> None:
-        """Says that this process is there, and ends its associations that have to give way; called again and again."""
+        """Says that this process is there, and ends its associations that have to give way; called again and again.
+
+        A slot of this process that could not be freed when its association ended is freed.
+        """
         with self._locked() as slots:
             now_s = self._monotonic()
+            self._free(slots, [at for at, slot in enumerate(slots) if slot.pid == os.getpid() and at not in self._held])
             for position in self._held:
                 note_alive(self._file, position, now_s)
             leaving = self._leaving(slots)
@@ -187,7 +191,11 @@ class Places:
                 slots[position] = FREE
                 write_slot(self._file, position, FREE)
         cut_free_end(self._file, slots)
-        self._told.tell(_count(slots))
+        self._tell(slots)
+
+    def _tell(self, slots: Sequence[Slot]) -> None:
+        with suppress(OSError):  # a full disk ends no association, and keeps none from its place
+            self._told.tell(_count(slots))
 
     @contextmanager
     def _locked(self) -> Iterator[list[Slot]]:

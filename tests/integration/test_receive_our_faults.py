@@ -153,6 +153,28 @@ def test_a_file_that_cannot_be_removed_costs_nobody_an_answer(
         connection.release()
 
 
+def test_the_house_is_kept_again_when_the_disk_has_room_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, keep = threading.Semaphore(0), Places.keep
+    full = [OSError(errno.ENOSPC, "No space left on device")]
+
+    def first_in_vain(places: Places) -> None:
+        if full:
+            raise full.pop()
+        keep(places)
+        kept.release()
+
+    monkeypatch.setattr(Places, "keep", first_in_vain)
+    monkeypatch.setattr("pacs_agent.receive.listener.HOUSEKEEPING_S", 0.05)
+    listener = Listener(Settings(data_dir=tmp_path, dimse={"port": 0}), database, Archive(database, tmp_path / "a"))
+    listener.start()
+    try:
+        assert kept.acquire(timeout=10)
+    finally:
+        listener.stop()
+
+
 def test_who_waits_for_our_slow_disk_is_not_taken_for_silent(
     listener: Listener, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

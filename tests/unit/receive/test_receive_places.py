@@ -89,6 +89,27 @@ def test_a_disk_that_takes_no_note_ends_no_association(tmp_path: Path, monkeypat
     places.close()
 
 
+def test_no_place_is_lost_to_a_disk_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places, write = Places(tmp_path, PlaceLimits(in_all=2, per_peer=2)), os.pwrite
+    written: list[int] = []
+
+    def full_from_the_second(file: int, content: bytes, position: int) -> int:
+        written.append(position)
+        if len(written) > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, content, position)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", full_from_the_second)
+        place = places.take("A@1", at_its_host=True)
+        with pytest.raises(OSError, match="No space"):
+            places.give_back(place)
+    places.keep()
+    assert (refused(places, "A@1"), refused(places, "A@1", at_its_host=True)) == ("", "")
+    places.close()
+    assert (tmp_path / PLACES).stat().st_size == 0
+
+
 @given(steps=st.lists(st.integers(0, 5), max_size=30))
 def test_as_many_places_are_told_as_are_held(tmp_path_factory: pytest.TempPathFactory, steps: list[int]) -> None:
     folder = tmp_path_factory.mktemp("places")
