@@ -24,13 +24,14 @@ from pacs_agent.assemble.source import Ask, SourceCounts
 from pacs_agent.assemble.verdict import Act, Announced, Facts, Limits, expected, waits_for_sender, weigh
 from pacs_agent.config import AssembleSettings
 from pacs_agent.db import Database, Study
+from pacs_agent.route import rules_version
 
 COUNTED_AT_ONCE = 2000
 """Studies that are counted in one pass; only after a start there may be more, which are counted in the next ones."""
 READ_AT_ONCE = 200
 """Studies whose newest images are looked into for counts in one pass."""
 RULES_AGAIN_S = 30.0
-"""After this time a study that waits for what a rule expects is shown to the rules again: they may have changed."""
+"""After this time a study that waits for what a rule expects is shown to the rules again, if they have changed."""
 
 StillOpen = Callable[[Collection[str]], Mapping[str, str]]
 """Of these studies those of which an open association brought the newest instance: by which peer."""
@@ -47,6 +48,10 @@ class _Known:
     announcements: Announcements = field(default_factory=Announcements)
     announced: Announced | None = None
     rules_due_s: float = 0.0
+    rules: int = -1
+    """The version of the rules that it was shown to last."""
+    rules_until_s: float = 0.0
+    """Before this time the same rules would say the same of the same images: their headers are not read in vain."""
     waits: str = ""
     """Why it is kept, in words for people: the association that brought it is still open."""
     was_open: bool = False
@@ -129,7 +134,7 @@ class Assembler:
             known = self._known.setdefault(one.study_instance_uid, _Known(one))
             if known.grown != counts[one.pk]:
                 known.grown, known.grown_s = counts[one.pk], now_s
-            known.seen, known.rules_due_s, known.was_open = one, 0.0, False
+            known.seen, known.rules_due_s, known.rules_until_s, known.was_open = one, 0.0, 0.0, False
         self._look_into([self._known[one.study_instance_uid] for one in changed], session)
 
     def _look_into(self, changed: Sequence[_Known], session: Session) -> None:
@@ -178,10 +183,20 @@ class Assembler:
         verdict = weigh(facts, self.limits)
         if verdict.act is Act.WAIT:
             self._say_why(known, verdict.words if waits_for_sender(facts, self.limits) else "")
+            known.rules_until_s = 0.0
             return None
-        completion, look_again_s = conclude(self.database, self.archive, known.seen, facts, self.limits)
-        known.rules_due_s = now_s + min(look_again_s, RULES_AGAIN_S)
+        completion: Completion | None = None
+        rules = self._rules()
+        if rules != known.rules or now_s >= known.rules_until_s:
+            completion, look_again_s = conclude(self.database, self.archive, known.seen, facts, self.limits)
+            known.rules, known.rules_until_s = rules, now_s + look_again_s
+        known.rules_due_s = min(known.rules_until_s, now_s + RULES_AGAIN_S)
         return completion
+
+    def _rules(self) -> int:
+        """The version in force."""
+        with self.database.reading() as session:
+            return rules_version(session)
 
     def _say_why(self, known: _Known, words: str) -> None:
         """Keeps why a study waits for its sender, once; and strikes it out when an image came after all."""

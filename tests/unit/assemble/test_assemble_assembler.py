@@ -16,6 +16,7 @@ from pacs_agent.archive import Archive, instance_header, split_part10
 from pacs_agent.assemble import Assembler, Completion, QuietWatch, SourceAnswer, force
 from pacs_agent.config import AssembleSettings
 from pacs_agent.db import AuditEvent, Database, Instance, Job, Patient, Series, Study, StudyState
+from pacs_agent.imaging import HeaderFile, read_headers
 from pacs_agent.results import write_bytes
 from pacs_agent.results.uids import derived_uid
 from pacs_agent.route import put_rules
@@ -427,3 +428,27 @@ def test_a_study_does_not_wait_for_stacks_for_ever(agent: Agent, if_incomplete: 
     (completion,) = agent.after(300)
     assert completion.state is state
     assert "a stack of plane axial, weighting T2" in f"{completion.reason} {completion.complete_by}"
+
+
+def test_headers_are_not_read_again_for_a_study_that_waits_under_the_same_rules(
+    agent: Agent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def counted(paths: list[Path]) -> list[HeaderFile]:
+        read.extend(paths)
+        return read_headers(paths)
+
+    monkeypatch.setattr("pacs_agent.route.attributes.read_headers", counted)
+    agent.rules(STACKS.replace("IF_INCOMPLETE", "hold"))
+    for image in mr_images(1, "Prostate", (0, 3, 6), **T2_TSE):
+        agent.store(image)
+    assert [agent.after(seconds) for seconds in (0.5, 60, 31, 31, 31)] == [[]] * 5
+    assert len(read) == 3
+    agent.rules(STACKS.replace("IF_INCOMPLETE", "ignore"))
+    assert agent.after(31) == []
+    assert len(read) == 6, "other rules may say something else"
+    for image in diffusion():
+        agent.store(image)
+    (completion,) = agent.after(60)
+    assert completion.state is StudyState.COMPLETE
