@@ -30,6 +30,8 @@ from pacs_agent.route import RuleBook, WrongRules, rules_in_force, rules_version
 
 KEPT = 64
 """Studies whose stacks are remembered, some 20 kB each."""
+KEPT_STACKS = 5000
+"""Stacks of all of them, some 5 kB each: a study may have as many as images."""
 MOST_IMAGES = 10_000
 """Headers that are read while somebody waits: some ten seconds."""
 
@@ -55,29 +57,45 @@ def images_of(session: Session, study_instance_uid: str) -> StudyImages | None:
 
 
 class Stacks:
-    """Stacks of studies, the last ones kept. Safe to use from threads."""
+    """Stacks of studies, the last ones kept. Safe to use from threads.
+
+    One study is grouped at a time: who asks again while that takes long is given the same, and costs nothing more.
+    """
 
     def __init__(self, database: Database, archive: Archive) -> None:
         self._database = database
         self._archive = archive
         self._kept: OrderedDict[StudyImages, StudyStacks] = OrderedDict()
         self._lock = threading.Lock()
+        self._grouping = threading.Lock()
 
     def of(self, images: StudyImages) -> StudyStacks:
         """The stacks of these images."""
+        if (known := self._known(images)) is not None:
+            return known
+        with self._grouping:
+            if (known := self._known(images)) is not None:
+                return known
+            paths = [self._archive.path(digest) for digest in images.digests]
+            book, fault = self._rules()
+            found = stacks_shown(images.study_instance_uid, paths, book.corrector())
+            found.fault = fault
+            self._keep(images, found)
+        return found
+
+    def _known(self, images: StudyImages) -> StudyStacks | None:
         with self._lock:
             if (known := self._kept.get(images)) is not None:
                 self._kept.move_to_end(images)
-                return known
-        paths = [self._archive.path(digest) for digest in images.digests]
-        book, fault = self._rules()
-        found = stacks_shown(images.study_instance_uid, paths, book.corrector())
-        found.fault = fault
+            return known
+
+    def _keep(self, images: StudyImages, found: StudyStacks) -> None:
         with self._lock:
             self._kept[images] = found
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        return found
+            stacks = sum(len(one.stacks) for one in self._kept.values())
+            while len(self._kept) > 1 and (len(self._kept) > KEPT or stacks > KEPT_STACKS):
+                _, oldest = self._kept.popitem(last=False)
+                stacks -= len(oldest.stacks)
 
     def _rules(self) -> tuple[RuleBook, str]:
         """The rules in force, or none and what is wrong with them."""

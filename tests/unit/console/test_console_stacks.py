@@ -1,7 +1,10 @@
 """What a study's page says of its images: one stack a row, each answer with its reason."""
 
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
@@ -122,6 +125,40 @@ def test_the_last_studies_are_remembered_and_no_more(archive: Archive, monkeypat
     kept.of(three)
     assert kept.of(two) is second
     assert kept.of(one) is not first
+
+
+def test_studies_of_many_stacks_are_remembered_in_smaller_numbers(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stacks, "KEPT_STACKS", 7)
+    digests = tuple(path.stem for path in prostate(archive))  # four stacks
+    kept = stacks.Stacks(archive.database, archive)
+    one, two = (stacks.StudyImages(f"1.{number}", digests) for number in (1, 2))
+    first, second = kept.of(one), kept.of(two)
+    assert kept.of(two) is second
+    assert kept.of(one) is not first
+
+
+def test_who_asks_again_meanwhile_waits_for_the_same(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = stacks.StudyImages(STUDY, tuple(path.stem for path in prostate(archive)))
+    grouped: list[int] = []
+    both, kept = threading.Barrier(2), stacks.Stacks(archive.database, archive)
+
+    def slowly(*asked: Any) -> Any:
+        grouped.append(1)
+        sleep(0.3)
+        return shown(*asked)
+
+    def ask(_: int) -> Any:
+        both.wait(10)
+        return kept.of(images)
+
+    shown = stacks.stacks_shown
+    monkeypatch.setattr(stacks, "stacks_shown", slowly)
+    with ThreadPoolExecutor(2) as people:
+        one, other = people.map(ask, range(2))
+    assert one is other
+    assert len(grouped) == 1
 
 
 def test_of_a_huge_study_the_first_images_are_looked_at(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
