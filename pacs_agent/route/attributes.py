@@ -1,7 +1,9 @@
 """The attributes of a study that rules ask about, from the index where it has them and else from the files' headers."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +41,8 @@ class Grouping:
     def __init__(self, files: Sequence[Path]) -> None:
         self._files = files
         self._corrections: tuple[SeriesCorrection, ...] = ()
-        self._found: tuple[Stack, ...] | None = None
+        self._found: dict[str, list[tuple[int, Stack]]] | None = None
+        """By series, each with its place in the study."""
 
     def correct(self, corrections: tuple[SeriesCorrection, ...]) -> None:
         """Groups under these corrections from now on."""
@@ -48,9 +51,17 @@ class Grouping:
 
     def of_series(self, series_instance_uids: Collection[Value]) -> Sequence[Stack]:
         """The stacks of some series, in the order of the study."""
+        found = self._by_series()
+        numbered = (one for uid in set(series_instance_uids) for one in found.get(str(uid), ()))
+        return [stack for _, stack in sorted(numbered, key=itemgetter(0))]
+
+    def _by_series(self) -> Mapping[str, Sequence[tuple[int, Stack]]]:
         if self._found is None:
-            self._found = group_study(_readable(self._files), Corrector(self._corrections)).stacks
-        return [stack for stack in self._found if stack.series_instance_uid in series_instance_uids]
+            self._found = defaultdict(list)
+            stacks = group_study(_readable(self._files), Corrector(self._corrections)).stacks
+            for number, stack in enumerate(stacks):
+                self._found[stack.series_instance_uid].append((number, stack))
+        return self._found
 
 
 class StudyAttributes(Mapping[str, tuple[Value, ...]]):

@@ -1,6 +1,7 @@
 """Stacks that a rule expects: asked by geometry and attributes, under the corrections of the same book of rules."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -111,6 +112,28 @@ def test_headers_are_read_for_rules_that_match_and_expect_stacks_alone(
     expects = "expects: {series: [{stack: {weighting: T2}}]}"
     other = f"{{name: ct, pipeline: p, when: {{attribute: Modality, equals: CT}}, {expects}}}"
     assert RuleBook.parse(f"rules: [{other}, {{name: b, pipeline: q}}]").decide_study(study).matched[0].name == "b"
+
+
+def test_many_series_are_asked_in_time_that_grows_with_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+
+    class OneOfMany:
+        name = "T1 axial"
+
+        def __init__(self, uid: str) -> None:
+            self._uid = uid
+
+        @property
+        def series_instance_uid(self) -> str:
+            looked.append(self._uid)
+            return self._uid
+
+    stacks = [OneOfMany(f"1.{number}") for number in range(50)]
+    monkeypatch.setattr("pacs_agent.route.attributes.group_study", lambda *_: SimpleNamespace(stacks=stacks))
+    grouping = Grouping(())
+    assert [grouping.of_series([f"1.{number}"]) for number in range(50)] == [[stack] for stack in stacks]
+    assert grouping.of_series(["1.9", "1.2", "1.7"]) == [stacks[2], stacks[7], stacks[9]], "in the order of the study"
+    assert len(looked) <= 2 * len(stacks)
 
 
 def test_a_file_that_cannot_be_read_is_in_no_stack(archive: Archive) -> None:
