@@ -24,7 +24,7 @@ from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choo
 from pacs_agent.imaging.decoding import Decoded, DecodingPool, decoded_each
 from pacs_agent.imaging.frames import Frame, frames_of
 from pacs_agent.imaging.geometry import Turn, canonical_normal, turn_between
-from pacs_agent.imaging.headers import HeaderFile, RecentHeaders, read_headers
+from pacs_agent.imaging.headers import HeaderFile, RecentHeaders, read_headers, without_large_private_values
 from pacs_agent.imaging.measure import Measured, measure
 from pacs_agent.imaging.order import order_series
 from pacs_agent.imaging.pixels import decoded, hounsfield_units, read_slices
@@ -83,4 +83,5 @@ __all__ = [
     "read_slices",
     "slices_ahead",
     "turn_between",
+    "without_large_private_values",
 ]

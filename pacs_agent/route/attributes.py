@@ -14,7 +14,14 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import UNREADABLE_FILE, Archive
 from pacs_agent.db import Instance, Origin, Series, Study
-from pacs_agent.imaging import HeaderFile, Stack, UnusableSlice, group_study, read_headers
+from pacs_agent.imaging import (
+    HeaderFile,
+    Stack,
+    UnusableSlice,
+    group_study,
+    read_headers,
+    without_large_private_values,
+)
 from pacs_agent.route.conditions import Value
 from pacs_agent.route.corrections import Corrector, SeriesCorrection
 from pacs_agent.route.errors import NoAttributes
@@ -157,7 +164,7 @@ def _readable(files: Iterable[Path]) -> Iterator[HeaderFile]:
     """The headers of the files that can be read; what cannot is in no stack."""
     for path in files:
         with suppress(UnusableSlice):
-            yield from read_headers([path])
+            yield from map(without_large_private_values, read_headers([path]))
 
 
 def _headers(files: Iterable[Path], keywords: list[str]) -> Iterator[Dataset]:

@@ -25,6 +25,7 @@ from pacs_agent.imaging import (
     group_study,
     no_corrections,
     read_headers,
+    without_large_private_values,
 )
 from pacs_agent.route import RuleBook, WrongRules, rules_in_force, rules_version
 
@@ -129,7 +130,7 @@ def _headers(paths: Sequence[Path]) -> tuple[list[HeaderFile], Counter[str]]:
     unreadable: Counter[str] = Counter()
     for path in paths:
         try:
-            headers += read_headers([path])
+            headers += map(without_large_private_values, read_headers([path]))
         except UnusableSlice as error:
             unreadable[f"a file {error.reason.removeprefix(path.name).strip()}"] += 1
     return headers, unreadable

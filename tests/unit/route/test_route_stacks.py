@@ -14,7 +14,7 @@ from pacs_agent.route import Decision, RuleBook, StudyAttributes, WrongRules, at
 from pacs_agent.route.attributes import Grouping
 from pacs_agent.route.limits import Limits
 from pacs_agent.route.stacks import WantedStack
-from tests.unit.console.stored_mr import STUDY, T2_TSE, mr_images, prostate, store
+from tests.unit.console.stored_mr import EPI, STUDY, T2_TSE, mr_images, prostate, store
 
 MORE = """
 corrections:
@@ -142,6 +142,20 @@ def test_a_file_that_cannot_be_read_is_in_no_stack(archive: Archive) -> None:
     with archive.database.reading() as session:
         attributes = attributes_of_study(session, archive, STUDY)
     assert sum(len(stack.frames) for stack in attributes.stacks) == 12
+
+
+def test_what_vendors_keep_in_each_image_does_not_stay_in_memory(archive: Archive) -> None:
+    images = mr_images(1, "ep2d_diff", (0, 3, 6), **EPI)
+    for image in images:
+        protocol = image.private_block(0x0029, "SIEMENS CSA HEADER", create=True)
+        protocol.add_new(0x20, "OB", bytes(200_000))
+        image.private_block(0x0019, "SIEMENS MR HEADER", create=True).add_new(0x0C, "IS", "800")
+        image.Manufacturer = "SIEMENS"
+    files = store(archive, *images)
+    [stack] = Grouping(files).of_series([f"{STUDY}.1"])
+    assert stack.b_value.value == 800
+    kept = [one.value for frame in stack.frames for one in frame.header.dataset.values()]
+    assert all(len(value) < 16_384 for value in kept if isinstance(value, bytes))
 
 
 def test_a_file_is_a_stack_by_itself(archive: Archive) -> None:
