@@ -2,14 +2,17 @@
 
 import logging
 import sys
+import traceback
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
 import structlog
+from structlog.typing import ExcInfo
 
 from pacs_agent.ops.kept_log import FOLDER, KeptLog
 
+MOST_CAUSES = 10
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -27,7 +30,7 @@ def configure_log(
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            structlog.processors.ExceptionRenderer(_without_words),
             *([_keeping(KeptLog(keep_in / FOLDER, role))] if keep_in else []),
             renderer,
         ],
@@ -37,6 +40,17 @@ def configure_log(
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)  # rooms say in their own words what failed
+
+
+def _without_words(exc_info: ExcInfo) -> str:
+    """Where errors were raised and of which kinds, the cause first; what they say may be of a patient."""
+    told: list[str] = []
+    cause: BaseException | None = exc_info[1]
+    while cause is not None and len(told) < MOST_CAUSES:
+        place = "".join(traceback.format_tb(cause.__traceback__))
+        told.append(f"{place}{type(cause).__module__}.{type(cause).__qualname__}")
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
+    return "\nled to\n".join(reversed(told))
 
 
 def _keeping(kept: KeptLog) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
