@@ -59,7 +59,7 @@ def test_phantoms_come_first_and_depend_on_the_seed():
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(UnknownGtgmPreset, match="cpu-demo, gpu-single, published"):
+    with pytest.raises(UnknownGtgmPreset, match="cpu-demo, gpu-single, label-efficiency, published"):
         load_gtgm_preset("cpu")
 
 
