@@ -236,6 +236,7 @@ def untrained(folder: Path, preset_name: str, patch: tuple[int, int, int] | None
     from models.gtgm.finetune.phantoms import NAMES
     from models.gtgm.finetune.preset import load_segmenter_preset
     from models.gtgm.finetune.thorax import PATCH_IN_USE
+    from models.gtgm.judged import InUse
     from models.gtgm.selftest import FILE
     from models.msvlm.export import named
     from models.msvlm.graphs import write_graph
@@ -248,7 +249,7 @@ def untrained(folder: Path, preset_name: str, patch: tuple[int, int, int] | None
     network = new_segmenter(preset.encoder, len(NAMES)).eval()
     graph = named(write_graph(export.segmenter_export(network, patch), bundle))
     (bundle / "self_test" / FILE).write_bytes(b"")  # only its digest is looked at, as nothing was learned
-    manifest = export.manifest_of(bundle, preset, {"learned_from": "Nothing."}, graph, patch)
+    manifest = export.manifest_of(bundle, preset, {"learned_from": "Nothing."}, graph, InUse(patch))
     export.write_manifest(bundle, manifest)
     key = Ed25519PrivateKey.generate()
     sign_bundle(bundle, key)
