@@ -9,6 +9,7 @@ goes on. `python -m models.gtgm.export` makes a bundle of it.
 """
 
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
@@ -40,7 +41,7 @@ def train(preset: SegmenterPreset, encoder: Path | None, start: Path | None, cac
     `start`: the segmenter of the first training, which is then left out; it says itself what its encoder started from.
     """
     torch.manual_seed(preset.training.seed)
-    network, origin = load_first(start) if start else _network(preset, encoder)
+    network, origin, first = load_first(start) if start else (*_network(preset, encoder), None)
     examples, aside = training_examples(preset, cache), validation_examples(preset, cache)
     folder = out / preset.name
     if start is None:
@@ -51,6 +52,7 @@ def train(preset: SegmenterPreset, encoder: Path | None, start: Path | None, cac
     account = {
         "preset": preset.model_dump(mode="json"),
         "encoder": origin,
+        "started_from": first,
         "volumes": len(examples),
         "offsets": {NAMES[of]: offset for of, offset in set_operating_points(network, aside, windows, LESIONS).items()},
         "validation": structure_scores(network, aside, preset),
@@ -68,10 +70,10 @@ def refine(
     fit(network, examples, settings, folder, mistaken)
 
 
-def load_first(path: Path) -> tuple[Segmenter, str]:
-    """A segmenter that was kept, and where its encoder came from."""
+def load_first(path: Path) -> tuple[Segmenter, str, dict[str, Any]]:
+    """A segmenter that was kept, where its encoder came from, and what it learned from before."""
     network, trained = load_segmenter(path)
-    return network, str(trained["encoder"])
+    return network, str(trained["encoder"]), {"preset": trained["preset"], "volumes": trained["volumes"]}
 
 
 def _network(preset: SegmenterPreset, encoder: Path | None) -> tuple[Segmenter, str]:
