@@ -149,6 +149,89 @@ class Measurements(_Frozen):
         return tuple(region for region in self.regions if region.finding == key)
 
 
+class Change(StrEnum):
+    """How a finding stands beside the prior study."""
+
+    NEW = "new"
+    GONE = "gone"
+    LARGER = "larger"
+    SMALLER = "smaller"
+    UNCHANGED = "unchanged"
+    """By what it was compared by, within the tolerance of that."""
+    NOT_COMPARABLE = "not_comparable"
+
+
+class Obstacle(StrEnum):
+    """Why a finding cannot be compared with the prior study."""
+
+    UNCERTAIN = "uncertain"
+    """It is uncertain in one of the two."""
+    PLACE = "place"
+    """In one of the two no side is said of it."""
+    LOBES = "lobes"
+    """It lies in other lobes of the same side."""
+    COUNT = "count"
+    """Another number of them is said."""
+    EXTENT = "extent"
+    """It lies on another number of sides, and its grade is of all of it."""
+    GRADE = "grade"
+    """Its grades are one apart, which is no more than a grading may err, or one of them is not known."""
+    CONTRADICTION = "contradiction"
+    """Its grade has gone one way, its measurement the other."""
+
+
+class PriorSlice(_Frozen):
+    """A slice of the prior study on which a finding rests."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    frame_number: int | None
+
+
+class FindingChange(_Frozen):
+    """How one finding stands beside the prior study, as a whole or on some sides."""
+
+    finding: str
+    """Its key."""
+    change: Change
+    sides: tuple[Literal["right", "left"], ...] = ()
+    """Where this is said of it. Empty: of all of it."""
+    by: Literal["presence", "grade", "volume", "diameter"] = "presence"
+    """What was compared: whether it is present, its grade, mL of its regions, or mm of the one region."""
+    value: float | None = None
+    """What it is by now: index of the grade, mL or mm. None: compared by presence alone."""
+    prior_value: float | None = None
+    obstacle: Obstacle | None = None
+    prior_slices: tuple[PriorSlice, ...] = ()
+    """Those on which the finding rests in the prior study, strongest first; empty where it is absent there."""
+
+
+class PriorStudy(_Frozen):
+    """An earlier study of the same patient, and the job whose reading of it is compared."""
+
+    study_instance_uid: str
+    study_date: str
+    """YYYYMMDD. PS3.5 6.2, DA."""
+    job_id: str
+
+
+class SincePrior(_Frozen):
+    """What changed since the prior study; where nothing is compared, why."""
+
+    prior: PriorStudy | None = None
+    """None where it is in doubt whether it is of the same patient: nothing of it is named."""
+    series_instance_uid: str = ""
+    """Of the prior study, the series that was read; empty where nothing is compared."""
+    not_compared: str = ""
+    """Why nothing is compared, a sentence; empty where findings are."""
+    findings: tuple[FindingChange, ...] = ()
+    """In the order of the model; those that are absent in both studies are left out."""
+
+    def of_finding(self, key: str) -> tuple[FindingChange, ...]:
+        """What is said of one finding; nothing where it is absent in both studies."""
+        return tuple(one for one in self.findings if one.finding == key)
+
+
 class TokensRead(_Frozen):
     """Where the slice tokens of a reading lie in the cache, and what of each slice they cover: enough for its heat."""
 
@@ -176,6 +259,8 @@ class StudyReading(_Frozen):
     """None in readings made before this was kept."""
     measurements: Measurements | None = None
     """None where no segmenter looked."""
+    since_prior: SincePrior | None = None
+    """None where there is no earlier study of the patient, or none is looked for."""
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding. Raises KeyError for a label this model does not know."""

@@ -14,6 +14,7 @@ from pacs_agent.results.no_result import compose_no_result
 from pacs_agent.results.part10 import write_bytes
 from pacs_agent.results.reviewed import ReviewedReading
 from pacs_agent.results.segmentation import compose_segmentation
+from pacs_agent.results.since_prior import since_prior
 from pacs_agent.results.sources import InstanceReference
 from pacs_agent.results.stated import stated_regions, with_measurements
 from pacs_agent.results.verified_report import compose_verified_report
@@ -38,6 +39,7 @@ __all__ = [
     "compose_no_result",
     "compose_segmentation",
     "compose_verified_report",
+    "since_prior",
     "stated_regions",
     "with_measurements",
     "write_bytes",

@@ -9,16 +9,18 @@ from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
 from pacs_agent.imaging.series import OrderedSeries
-from pacs_agent.inference.reading import EvidenceMethod, FindingReading, StudyReading
+from pacs_agent.inference.reading import EvidenceMethod, FindingReading, SincePrior, StudyReading
 from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.codes import (
     COMMENT,
+    COMPARISON_CONTAINER,
     FINDINGS_CONTAINER,
     IMAGING_MEASUREMENT_REPORT,
     IMAGING_MEASUREMENTS,
     IMPRESSIONS_CONTAINER,
     procedure,
 )
+from pacs_agent.results.comparison import comparison_section, prior_references
 from pacs_agent.results.content import container, opening, text
 from pacs_agent.results.document import Envelope, document
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, UnusableEvidence
@@ -37,8 +39,9 @@ NOT_SAID: dict[str, Any] = {
     "series": {"slices": {"__all__": {"path"}}},
     "findings": {"__all__": {"concern"}},
     "tokens": True,
+    "since_prior": {"prior": {"job_id"}},
 }
-"""What no document says: where files and tokens lie, and how soon a finding wants attention."""
+"""What no document says: where files and tokens lie, how soon a finding wants attention, which job read the prior."""
 
 
 def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts) -> Dataset:
@@ -58,6 +61,7 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
         evidence=[*references_of(reading.series, evidence), *_segmentations(reading, facts)],
         author=author,
         facts=facts,
+        other_evidence=prior_references(reading.since_prior),
     )
     return document(envelope, _content(reading, author, facts))
 
@@ -70,7 +74,12 @@ def reading_uids(kind: ObjectKind, reading: StudyReading, facts: DocumentFacts) 
 
 @once
 def _content_digest(reading: StudyReading) -> str:
-    said = reading.model_dump_json(exclude=NOT_SAID if reading.measurements else NOT_SAID | {"measurements": True})
+    not_said = dict(NOT_SAID)
+    if reading.measurements is None:
+        not_said["measurements"] = True
+    if reading.since_prior is None or reading.since_prior.prior is None:
+        not_said["since_prior"] = True
+    said = reading.model_dump_json(exclude=not_said)
     return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
 
 
@@ -102,13 +111,14 @@ def _structure_groups(reading: StudyReading, facts: DocumentFacts) -> list[Conta
 
 
 def _content(reading: StudyReading, author: Author, facts: DocumentFacts) -> ContainerContentItem:
-    library, groups = _found(reading.findings, reading.series, reading.evidence_method, author)
+    library, groups = _found(reading.findings, reading.series, reading.evidence_method, author, reading.since_prior)
     items = [
         *opening(author, procedure(reading.series.modality)),
         text(COMMENT, author.warning),
         library,
         container(IMAGING_MEASUREMENTS, [*groups, *_structure_groups(reading, facts)]),
         *_told(reading),
+        *comparison_section(reading, COMPARISON_CONTAINER),
         text(COMMENT, author.statement),
     ]
     return container(IMAGING_MEASUREMENT_REPORT, items, relationship=None, template="1500")
@@ -116,10 +126,15 @@ def _content(reading: StudyReading, author: Author, facts: DocumentFacts) -> Con
 
 @once
 def _found(
-    findings: tuple[FindingReading, ...], series: OrderedSeries, method: EvidenceMethod | None, author: Author
+    findings: tuple[FindingReading, ...],
+    series: OrderedSeries,
+    method: EvidenceMethod | None,
+    author: Author,
+    since: SincePrior | None,
 ) -> tuple[ContainerContentItem, _Containers]:
     """The image library and the groups of the findings."""
-    return image_library(series), tuple(measurement_group(each, series, author, method) for each in findings)
+    groups = tuple(measurement_group(each, series, author, method, since) for each in findings)
+    return image_library(series), groups
 
 
 @once

@@ -25,11 +25,15 @@ def qualities(finding: FindingReading) -> list[QualitativeEvaluation]:
     return [*found, QualitativeEvaluation(COUNT, COUNTS[said.count])] if said.count in COUNTS else found
 
 
+def grades_are_sizes(words: tuple[str, ...]) -> bool:
+    """Whether a finding's grades are sizes; else they are severities. It shows in the word for the highest."""
+    return words[-1:] == (_LARGEST,)
+
+
 def _lobe(lobe: str) -> FindingSite:
     side, level, _ = lobe.split()
     return FindingSite(LOBES[level], laterality=None if level == "middle" else LATERALITY[(side,)])
 
 
 def _grade(grade: int, words: tuple[str, ...]) -> tuple[Code, Code]:
-    """Size or severity: what a grade means shows in the word for the highest."""
-    return (SIZE, SIZES[grade]) if words[-1:] == (_LARGEST,) else (SEVERITY, SEVERITIES[grade])
+    return (SIZE, SIZES[grade]) if grades_are_sizes(words) else (SEVERITY, SEVERITIES[grade])

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from pacs_agent.inference.reading import Change, Presence
 from pacs_agent.inference.reading import Code as ReadingCode
-from pacs_agent.inference.reading import Presence
 from pacs_agent.results.encoded import EncodedItems
 from pacs_agent.results.handled import REASONS, Action
 from pacs_agent.results.text import fit_long_string
@@ -27,6 +27,7 @@ PROCEDURE_DESCRIPTIONS = Code("55111-9", "LN", "Current Procedure Descriptions")
 FINDINGS_HEADING = Code("59776-5", "LN", "Findings")
 IMPRESSIONS_HEADING = Code("19005-8", "LN", "Impressions")
 SUMMARY_HEADING = Code("55112-7", "LN", "Summary")
+COMPARISON_HEADING = Code("18834-2", "LN", "Previous Findings")
 KEY_IMAGES_HEADING = Code("55113-5", "LN", "Key Images")
 FINDINGS_CONTAINER = Code("121070", "DCM", "Findings")
 IMPRESSIONS_CONTAINER = Code("121072", "DCM", "Impressions")
@@ -57,6 +58,13 @@ STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
 MILLILITRE = Code("mL", "UCUM", "milliliter")
 MILLIMETRE = Code("mm", "UCUM", "mm")
 HOUNSFIELD_UNIT = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
+
+# of the prior study, CID 6052 and 7003
+COMPARISON_CONTAINER = Code("111424", "DCM", "Comparison to previous studies")
+QUALITATIVE_DIFFERENCE = Code("111049", "DCM", "Qualitative Difference")
+BASELINE = Code("121079", "DCM", "Baseline")
+STUDY_DATE = Code("111060", "DCM", "Study Date")
+STUDY_INSTANCE_UID = Code("110180", "DCM", "Study Instance UID")
 
 # of segmentations, CID 7202 and 7203
 SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
@@ -92,6 +100,12 @@ NO_RESULT = Code("NO_RESULT", LOCAL_SCHEME, "No AI result for this study")
 ASSESSMENT = Code("ASSESSMENT", LOCAL_SCHEME, "Assessment of the AI result")
 ASSESSMENT_REASON = Code("ASSESS_REASON", LOCAL_SCHEME, "Reason of the assessment")
 WHOLE_REPORT = Code("WHOLE_REPORT", LOCAL_SCHEME, "The report as a whole")
+NEW = Code("NEW", LOCAL_SCHEME, "Present, absent in the prior study")
+GONE = Code("GONE", LOCAL_SCHEME, "Absent, present in the prior study")
+MORE_MARKED = Code("MORE_MARKED", LOCAL_SCHEME, "More marked than in the prior study")
+LESS_MARKED = Code("LESS_MARKED", LOCAL_SCHEME, "Less marked than in the prior study")
+ALSO_PRESENT = Code("ALSO_PRESENT", LOCAL_SCHEME, "Present in the prior study as well, sizes not known")
+NOT_COMPARABLE = Code("NOT_COMPARABLE", LOCAL_SCHEME, "Cannot be compared with the prior study")
 ACCEPTED = Code("ACCEPTED", LOCAL_SCHEME, "Accepted")
 REJECTED = Code("REJECTED", LOCAL_SCHEME, "Rejected")
 EDITED = Code("EDITED", LOCAL_SCHEME, "Accepted with changes")
@@ -112,6 +126,16 @@ PRESENCE = {
     Presence.UNCERTAIN: Code("373068000", "SCT", "Undetermined"),
 }
 """CID 240 Present-Absent-Undetermined."""
+
+CHANGES = {
+    Change.NEW: NEW,
+    Change.GONE: GONE,
+    Change.LARGER: Code("15454001", "SCT", "Increase in size"),
+    Change.SMALLER: Code("19776001", "SCT", "Decrease in size"),
+    Change.UNCHANGED: Code("129723006", "SCT", "No significant changes in the finding"),
+    Change.NOT_COMPARABLE: NOT_COMPARABLE,
+}
+"""From CID 6134, and what it lacks: SNOMED's "New finding" (129721008) is of mammograms alone."""
 
 LATERALITY = {
     ("right",): Code("24028007", "SCT", "Right"),

@@ -59,11 +59,14 @@ class Envelope:
     header: Dataset
     """A header of the study, from which patient and study are taken."""
     evidence: Sequence[InstanceReference]
+    """Instances of the study that the document is of."""
     author: Author
     """The device that wrote the document."""
     facts: DocumentFacts
     standing: Standing | None = None
     """Of a document of a person; None: a machine wrote it and nobody has seen it."""
+    other_evidence: Sequence[InstanceReference] = ()
+    """Instances of other studies that it refers to."""
 
 
 def document(envelope: Envelope, root: ContainerContentItem) -> Dataset:
@@ -177,6 +180,8 @@ def _add_references(dataset: Dataset, envelope: Envelope) -> None:
     """What the document rests on and what it takes the place of, PS3.3 C.17.2."""
     if envelope.evidence:
         dataset.CurrentRequestedProcedureEvidenceSequence = hierarchical_references(envelope.evidence)
+    if envelope.other_evidence:
+        dataset.PertinentOtherEvidenceSequence = hierarchical_references(envelope.other_evidence)
     previous = [
         InstanceReference(p.study_instance_uid, p.series_instance_uid, p.sop_class_uid, p.sop_instance_uid)
         for p in replaced_by(envelope.kind, envelope.facts)

@@ -11,6 +11,7 @@ from pacs_agent.results.ai_result import ai_result_reference, reading_uids
 from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.codes import (
     BEST_ILLUSTRATION,
+    COMPARISON_HEADING,
     DIAGNOSTIC_IMAGING_REPORT,
     FINDINGS_HEADING,
     IMPRESSIONS_HEADING,
@@ -19,6 +20,7 @@ from pacs_agent.results.codes import (
     PROCEDURE_DESCRIPTIONS,
     regional_procedure,
 )
+from pacs_agent.results.comparison import comparison_section, prior_references
 from pacs_agent.results.content import CONTAINS, INFERRED_FROM, container, document_reference, image, opening, text
 from pacs_agent.results.document import Envelope, document
 from pacs_agent.results.facts import DocumentFacts, ObjectKind
@@ -41,6 +43,7 @@ def compose_draft_report(reading: StudyReading, evidence: Sequence[Dataset], fac
         evidence=[*references_of(reading.series, evidence), ai_result],
         author=author,
         facts=facts,
+        other_evidence=prior_references(reading.since_prior),
     )
     return document(envelope, _content(reading, author, ai_result))
 
@@ -51,6 +54,7 @@ def _content(reading: StudyReading, author: Author, ai_result: InstanceReference
         container(PROCEDURE_DESCRIPTIONS, [about]),
         container(FINDINGS_HEADING, finding_texts(reading)),
         container(IMPRESSIONS_HEADING, impression_texts(reading)),
+        *comparison_section(reading, COMPARISON_HEADING),
     ]
     slices = evidence_slices(reading.findings, reading)
     if slices:

@@ -19,7 +19,7 @@ from highdicom.sr import (
 from pydicom.sr.coding import Code
 
 from pacs_agent.imaging.series import OrderedSeries
-from pacs_agent.inference.reading import EvidenceMethod, FindingReading, SliceEvidence
+from pacs_agent.inference.reading import EvidenceMethod, FindingReading, SincePrior, SliceEvidence
 from pacs_agent.results.attributes import finding_sites, qualities
 from pacs_agent.results.author import Author
 from pacs_agent.results.codes import (
@@ -34,6 +34,7 @@ from pacs_agent.results.codes import (
     SLICE_EVIDENCE,
     concept,
 )
+from pacs_agent.results.comparison import changes_of
 from pacs_agent.results.content import INFERRED_FROM
 from pacs_agent.results.facts import UnusableEvidence
 from pacs_agent.results.sources import source_slice
@@ -42,10 +43,15 @@ from pacs_agent.results.uids import tracking_uid
 
 
 def measurement_group(
-    finding: FindingReading, series: OrderedSeries, author: Author, method: EvidenceMethod | None
+    finding: FindingReading,
+    series: OrderedSeries,
+    author: Author,
+    method: EvidenceMethod | None,
+    since: SincePrior | None = None,
 ) -> ContainerContentItem:
-    """The group of one finding. An absent finding has one too, without slices. `method`: how the slices were found.
+    """The group of one finding. An absent finding has one too, without slices.
 
+    `method`: how the slices were found; `since`: what changed since the prior study, where it was compared.
     Every number in it has content of its own: OHIF up to 3.13 reads the content of each and stops where there is none.
     Raises UnusableEvidence when a probability or weight is not between 0 and 1.
     """
@@ -61,7 +67,7 @@ def measurement_group(
         finding_sites=finding_sites(finding),
         algorithm_id=_algorithm(author, *_evidence_parameter(method)),
         measurements=[_probability(finding, author), *slices],
-        qualitative_evaluations=[_presence(finding), *qualities(finding)],
+        qualitative_evaluations=[_presence(finding), *qualities(finding), *changes_of(finding, since)],
     )
     container: ContainerContentItem = group[0]
     return container

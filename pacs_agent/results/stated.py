@@ -75,7 +75,7 @@ def _volume(regions: Sequence[MeasuredRegion]) -> str:
     volumes_ml: dict[str, float] = {}
     for one in regions:
         volumes_ml[one.side] = volumes_ml.get(one.side, 0.0) + one.measured.volume_ml
-    parts = [f"{_ml(volumes_ml[side])}{_on_side(side)}" for side in ("right", "left", "") if side in volumes_ml]
+    parts = [f"{millilitres(volumes_ml[side])}{_on_side(side)}" for side in ("right", "left", "") if side in volumes_ml]
     return f"By segmentation, its volume is {_listed(parts)}."
 
 
@@ -96,11 +96,12 @@ def _organs(measurements: Measurements) -> list[Sentence]:
     organs = [one for one in measurements.regions if one.kind == "organ" and one.finding is None]
     if not organs:
         return []
-    parts = [f"{one.side} {one.name.lower()} {_ml(one.measured.volume_ml)}".strip() for one in organs]
+    parts = [f"{one.side} {one.name.lower()} {millilitres(one.measured.volume_ml)}".strip() for one in organs]
     return [Sentence(text=f"Volumes by segmentation: {', '.join(parts)}.", findings=(), positive=False, fixed=True)]
 
 
-def _ml(volume_ml: float) -> str:
+def millilitres(volume_ml: float) -> str:
+    """A volume in words: whole from 10 mL on, else with one decimal."""
     return f"{volume_ml:.0f} mL" if volume_ml >= _WHOLE_ML_FROM else f"{volume_ml:.1f} mL"
 
 

@@ -94,7 +94,8 @@ def _says_who_wrote_it(document: Dataset, root: Node) -> Iterator[str]:
 def _evidence(document: Dataset, root: Node) -> Iterator[str]:
     listed = {
         sop.ReferencedSOPInstanceUID: sop.ReferencedSOPClassUID
-        for study in document.get("CurrentRequestedProcedureEvidenceSequence", [])
+        for keyword in ("CurrentRequestedProcedureEvidenceSequence", "PertinentOtherEvidenceSequence")
+        for study in document.get(keyword, [])
         for series in study.ReferencedSeriesSequence
         for sop in series.ReferencedSOPSequence
     }
@@ -102,6 +103,9 @@ def _evidence(document: Dataset, root: Node) -> Iterator[str]:
         for sop in node.item.get("ReferencedSOPSequence", []):
             if listed.get(sop.ReferencedSOPInstanceUID) != sop.ReferencedSOPClassUID:
                 yield f"{sop.ReferencedSOPInstanceUID} is referenced but not in the evidence"
+    others = {study.StudyInstanceUID for study in document.get("PertinentOtherEvidenceSequence", [])}
+    if document.StudyInstanceUID in others:
+        yield "an instance of the study itself stands among the other evidence"
 
 
 def _coding_schemes(document: Dataset, root: Node) -> Iterator[str]:
@@ -249,7 +253,7 @@ def _sections(document: Dataset, root: Node) -> Iterator[str]:
 
 
 LATERALITIES = {("24028007", "SCT"), ("7771000", "SCT"), ("51440002", "SCT")}
-HEADINGS = {(value, "LN") for value in ("59776-5", "19005-8", "18783-1", "55113-5", "55111-9", "55112-7")}
+HEADINGS = {(value, "LN") for value in ("59776-5", "19005-8", "18783-1", "55113-5", "55111-9", "55112-7", "18834-2")}
 
 
 def _draft_refers_to_result(document: Dataset, root: Node) -> Iterator[str]:

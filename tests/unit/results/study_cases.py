@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from io import BytesIO
 
+from prior_cases import PRIOR, compared
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedCTImageStorage, MRImageStorage
 from study_readings import FACTS, LABELS, finding, headers, reading, series
 
-from pacs_agent.inference.reading import Code, FindingLabel, Presence, Sentence, StudyReading
+from pacs_agent.inference.reading import Code, FindingLabel, Presence, Sentence, SincePrior, StudyReading
 from pacs_agent.results import Refusal, compose_ai_result, compose_draft_report, compose_no_result
 
 Case = tuple[StudyReading, list[Dataset]]
@@ -113,6 +114,11 @@ def _de_identified() -> Case:
     ]
 
 
+def _not_compared() -> Case:
+    why = SincePrior(prior=PRIOR, not_compared="It was read by another version.")
+    return reading().model_copy(update={"since_prior": why}), headers()
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "all findings present": lambda: (reading("present", series(12), findings_read=9), headers(12)),
     "nothing present": lambda: (reading("nothing"), headers()),
@@ -135,6 +141,12 @@ CASES: dict[str, Callable[[], Case]] = {
     "odd values": _odd_values,
     "talkative model": _talkative_model,
     "de-identified": _de_identified,
+    "compared with a prior": lambda: (compared(), headers()),
+    "compared with an enhanced prior": lambda: (
+        compared(frames=True),
+        headers(1, SOPClassUID=EnhancedCTImageStorage, NumberOfFrames=9),
+    ),
+    "not compared": _not_compared,
 }
 
 

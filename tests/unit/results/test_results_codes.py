@@ -16,6 +16,7 @@ TABLE: dict[str, Code] = {
     name: value for name, value in vars(codes).items() if name.isupper() and isinstance(value, Code)
 }
 TABLE |= {f"PRESENCE[{presence}]": code for presence, code in codes.PRESENCE.items()}
+TABLE |= {f"CHANGES[{change}]": code for change, code in codes.CHANGES.items() if code.scheme_designator == "SCT"}
 TABLE |= {f"PROCEDURES[{key}]": code for key, code in codes.PROCEDURES.items()}
 TABLE |= {f"{code.meaning}, {code.value}": code for code in (*codes.LATERALITY.values(), *codes.LOBES.values())}
 TABLE |= {f"{code.meaning}, {code.value}": code for code in (*codes.SEVERITIES, *codes.SIZES)}
@@ -56,7 +57,7 @@ def test_source_is_the_code_highdicom_uses() -> None:
 
 def test_local_codes_are_in_the_private_range_and_fit() -> None:
     local = [code for code in TABLE.values() if code.scheme_designator == codes.LOCAL_SCHEME]
-    assert len(local) == 22
+    assert len(local) == 28
     assert codes.LOCAL_SCHEME.startswith("99")
     assert len(codes.LOCAL_SCHEME) <= 16
     assert all(len(code.value) <= 16 and len(code.meaning) <= 64 for code in local)
@@ -83,6 +84,11 @@ def test_presence_is_in_cid_240() -> None:
 )
 def test_sides_lobes_and_grades_are_in_their_context_groups(group: Collection, table: Iterable[Code]) -> None:
     assert set(table) <= {getattr(group, keyword) for keyword in group.dir()}
+
+
+def test_changes_are_in_cid_6134() -> None:
+    group = [getattr(dictionary.cid6134, keyword) for keyword in dictionary.cid6134.dir()]
+    assert all(code in group or code.scheme_designator == codes.LOCAL_SCHEME for code in codes.CHANGES.values())
 
 
 def test_headings_are_in_cid_7001() -> None:
