@@ -236,6 +236,9 @@ class ResultsSettings(_Section):
     organization: LongString = Field(
         "not stated", description="the hospital or practice in whose name reports are verified, at most 64 characters"
     )
+    compare_with_prior: bool = Field(
+        True, description="say what changed since the latest earlier study of the patient that the model has read here"
+    )
 
 
 class DeliverSettings(_Section):

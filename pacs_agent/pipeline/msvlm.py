@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -38,6 +39,7 @@ from pacs_agent.inference import (
 )
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
+from pacs_agent.pipeline.prior import choose_prior, compared
 from pacs_agent.pipeline.rehearsed import Rehearsed
 from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
@@ -84,7 +86,15 @@ class MsVlm:
         self._loading = threading.Lock()
 
     def select_series(self, job: JobFacts) -> Choice:
-        """The first installed model that accepts a series of the study reads it."""
+        """The first installed model that accepts a series of the study reads it; beside it the prior study."""
+        choice = self._series_choice(job)
+        if not choice.selected or not job.job_id or not self.settings.results.compare_with_prior:
+            return choice
+        with self.database.reading() as session:
+            prior = choose_prior(session, self.archive, job.job_id, choice.bundle)
+        return replace(choice, prior=prior.model_dump_json()) if prior else choice
+
+    def _series_choice(self, job: JobFacts) -> Choice:
         bundles = tuple(bundle.digest for bundle in (*self._bundles(), *self._found.segmenters))
         return self._rehearsed.outcome("select_series", (*bundles, *map(str, job.images)), lambda: self._choose(job))
 
@@ -151,12 +161,13 @@ class MsVlm:
         evidence = [header.dataset for header in self._headers.read(_source_files(job, reading.series))]
         facts = _facts(job)
         told = self._measured(earlier, reading, evidence, facts)
+        said = compared(self.database, told.reading, earlier.get("prior", ""))
         files = (
-            Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(told.reading, evidence, facts))),
-            Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(told.reading, evidence, facts))),
+            Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(said, evidence, facts))),
+            Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(said, evidence, facts))),
             *told.documents,
         )
-        return Documents(files, told.reading.model_dump(mode="json"), told.lacks)
+        return Documents(files, said.model_dump(mode="json"), told.lacks)
 
     def _measured(
         self, earlier: Earlier, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts

@@ -18,12 +18,14 @@ from pacs_agent.results import Predecessor
 Earlier: TypeAlias = Mapping[str, str]
 """What the earlier steps of this job gave, by their names.
 
-Where a segmenter was chosen, `segmenter` has its digest, and `not_segmented` why it failed where it did.
+Where a segmenter was chosen, `segmenter` has its digest, and `not_segmented` why it failed where it did. Where there is
+an earlier study of the patient, `prior` says which.
 """
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how much is done and how much there is; raises JobStopped when the job is canceled."""
 
 _SEGMENTER = "\nsegmenter "
+_PRIOR = "\nprior "
 """Cannot be within what is selected: JSON escapes line breaks."""
 
 
@@ -51,18 +53,22 @@ class Choice:
     selected: str = ""
     segmenter: str = ""
     """Digest of the bundle that outlines the series as well; empty where none does."""
+    prior: str = ""
+    """The prior study that is compared, a SincePrior as JSON; empty where there is none."""
     why: NothingToSay | None = None
 
 
 def kept(choice: Choice) -> str:
     """What the workflow keeps of a choice."""
-    return f"{choice.selected}{_SEGMENTER}{choice.segmenter}" if choice.segmenter else choice.selected
+    parts = ((_SEGMENTER, choice.segmenter), (_PRIOR, choice.prior))
+    return choice.selected + "".join(f"{name}{part}" for name, part in parts if part)
 
 
-def parted(text: str) -> tuple[str, str]:
-    """From what was kept of a choice: what was selected, and the segmenter, empty where none is to run."""
+def parted(text: str) -> tuple[str, str, str]:
+    """From what was kept of a choice: what was selected, segmenter and prior, each empty where there is none."""
+    text, _, prior = text.partition(_PRIOR)
     selected, _, segmenter = text.partition(_SEGMENTER)
-    return selected, segmenter
+    return selected, segmenter, prior
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class Story:
         steps, earlier = self.steps, dict[str, str]()
         try:
             chosen = _step("select_series", steps.select_series, job_id, run)
-            earlier["select_series"], segmenter = parted(chosen)
+            earlier["select_series"], segmenter, earlier["prior"] = parted(chosen)
             earlier["encode_missing"] = _step("encode_missing", steps.encode_missing, job_id, run, earlier)
             earlier["read_study"] = _step("read_study", steps.read_study, job_id, run, earlier)
             earlier["weigh_evidence"] = _step("weigh_evidence", steps.weigh_evidence, job_id, run, earlier)
