@@ -66,7 +66,7 @@ def judged(
         "learned_from": learned_from(preset),
         "encoder_from": trained["encoder"],
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        "steps": preset.steps,
+        "steps": steps_taken(trained),
         "seed": preset.training.seed,
         "test_phantoms": tests,
         "structures": figures,
@@ -101,6 +101,14 @@ def outlined(
         )
         for structure, voxels in smallest.items()
     ]
+
+
+def steps_taken(trained: dict[str, Any]) -> int:
+    """Steps of all trainings, by the account of the last: one that started from another's segmenter only refined it."""
+    preset, before = SegmenterPreset.model_validate(trained["preset"]), trained.get("started_from")
+    if before is None:
+        return preset.steps
+    return steps_taken(before) + (preset.refining.steps if preset.refining else 0)
 
 
 def learned_from(preset: SegmenterPreset) -> str:

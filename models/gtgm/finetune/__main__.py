@@ -73,7 +73,8 @@ def refine(
 def load_first(path: Path) -> tuple[Segmenter, str, dict[str, Any]]:
     """A segmenter that was kept, where its encoder came from, and what it learned from before."""
     network, trained = load_segmenter(path)
-    return network, str(trained["encoder"]), {"preset": trained["preset"], "volumes": trained["volumes"]}
+    before = {name: trained.get(name) for name in ("preset", "volumes", "started_from")}
+    return network, str(trained["encoder"]), before
 
 
 def _network(preset: SegmenterPreset, encoder: Path | None) -> tuple[Segmenter, str]:

@@ -20,7 +20,7 @@ from monai.networks.blocks.unetr_block import UnetrBasicBlock
 from torch import Tensor, nn
 
 from models.gtgm.intensity import ScaledIntensity
-from models.gtgm.networks import NORM_GROUPS, EncoderShape, load_encoder, new_encoder
+from models.gtgm.networks import NORM_GROUPS, EncoderShape, keep_channels_last, load_encoder, new_encoder
 from models.gtgm.volume import Modality
 
 Output = Literal["classes", "affinities"]
@@ -51,6 +51,7 @@ class Segmenter(nn.Module):
         self.encoder = new_encoder(shape)
         self.decoder = UnetDecoder(self.encoder.strides, shape)
         self.last = nn.Conv3d(shape.channels[0], outputs, 1)
+        keep_channels_last(self)
 
     @property
     def stride(self) -> int:

@@ -17,7 +17,7 @@ from models.gtgm.finetune.mistakes import kept_mistakes, mistaken_places  # noqa
 from models.gtgm.finetune.operating import set_operating_points  # noqa: E402
 from models.gtgm.finetune.phantoms import EFFUSION, NODULE  # noqa: E402
 from models.gtgm.finetune.preset import load_segmenter_preset  # noqa: E402
-from models.gtgm.judged import outlined  # noqa: E402
+from models.gtgm.judged import outlined, steps_taken  # noqa: E402
 from models.gtgm.networks import EncoderShape  # noqa: E402
 from models.gtgm.volume import Modality  # noqa: E402
 from pacs_agent.inference.segment import Windows  # noqa: E402
@@ -154,3 +154,12 @@ def test_both_trainings_and_a_start_from_the_first(tmp_path: Path, monkeypatch: 
     again = command.train(preset, None, written, tmp_path / "cache", tmp_path / "refined")
     assert not (again.parent / "finetune-checkpoint.pt").exists()
     assert load_segmenter(again)[1]["encoder"] == account["encoder"] == command.RANDOM
+
+
+def test_the_steps_of_all_trainings_count():
+    """The second started from the first's segmenter, the third from the second's: neither trained it anew."""
+    preset = load_segmenter_preset("thorax-demo")
+    first = {"preset": preset.model_dump(mode="json"), "volumes": 144}
+    third = first | {"started_from": first | {"started_from": first}}
+    assert steps_taken(first) == preset.steps
+    assert steps_taken(third) == preset.steps + 2 * preset.refining.steps
