@@ -18,6 +18,7 @@ from pacs_agent.console.readings.reasons import (
     why_without_job,
 )
 from pacs_agent.console.readings.result import result_of
+from pacs_agent.console.readings.since_prior import changes_shown
 from pacs_agent.console.readings.stored import (
     JobKnown,
     StudyKnown,
@@ -45,7 +46,7 @@ def study_answer(session: Session, archive: Archive, settings: Settings, reading
     reading = readings.of(session, told) if told else None
     state = _state(study, jobs, shown=reading is not None)
     reason = why_arriving(settings) if study.state == StudyState.RECEIVING else _reason(jobs[0], state)
-    result = _result(session, told, reading) if told and reading else None
+    result = _result(session, study, told, reading) if told and reading else None
     return StudyAnswer(
         study_instance_uid=uid,
         state=state,
@@ -97,7 +98,7 @@ def _state(study: StudyKnown, jobs: Sequence[JobKnown], *, shown: bool) -> State
     return State.FAILED if jobs[0].state == JobState.FAILED else State.NONE
 
 
-def _result(session: Session, job: JobKnown, reading: StudyReading) -> Result:
+def _result(session: Session, study: StudyKnown, job: JobKnown, reading: StudyReading) -> Result:
     recall = recall_of(session, reading.bundle.name, reading.bundle.version)
     numbers = instance_numbers(session, reading.series.series_instance_uid)
     return result_of(
@@ -107,6 +108,7 @@ def _result(session: Session, job: JobKnown, reading: StudyReading) -> Result:
         created_at=made_at(session, job.id) or job.created_at,
         instance_numbers=numbers,
         objects=documents_now(session, job.id),
+        since_prior=changes_shown(reading, study.study_date),
         measurements=measurements_shown(reading, numbers, recall_of_measurements(session, reading)),
         recalled=recall.reason if recall else None,
     )

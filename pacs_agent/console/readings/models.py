@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.db import StepState
 from pacs_agent.inference import Presence
+from pacs_agent.inference.reading import Change, Obstacle
 from pacs_agent.review import DocumentNow, ReviewNow
 
 Pixel = tuple[float, float]
@@ -192,6 +193,49 @@ class Measurements(_Frozen):
     """Why this version of the segmenter was recalled: its measurements are not to be relied on. Null: it was not."""
 
 
+class SliceNamed(_Frozen):
+    """A slice by its instance, and its frame (from 1) where the instance has several."""
+
+    sop_instance_uid: str
+    frame_number: int | None
+
+
+class ChangeOfFinding(_Frozen):
+    """How a finding stands beside the prior study, as a whole or on some sides."""
+
+    finding: str
+    """Its key."""
+    change: Change
+    sides: tuple[Literal["right", "left"], ...]
+    """Where this is said of it. Empty: of all of it."""
+    by: Literal["presence", "grade", "volume", "diameter"]
+    """What was compared. Of presence alone nothing is known of sizes."""
+    value: float | None
+    """What it is by now: index into `grades`, mL or mm."""
+    prior_value: float | None
+    obstacle: Obstacle | None
+    """Why it cannot be compared. Null: it was."""
+    slices: tuple[SliceNamed, ...]
+    """On which it rests in this study, strongest first."""
+    prior_slices: tuple[SliceNamed, ...]
+    """On which it rests in the prior study, strongest first."""
+
+
+class SincePrior(_Frozen):
+    """What changed since the prior study, the latest earlier one of the patient that the model has read."""
+
+    study_date: str | None
+    """Of this study, as in 2026-05-03. Null: not known."""
+    prior_study_instance_uid: str | None
+    """Null: it is in doubt whether the study is of the same patient."""
+    prior_study_date: str | None
+    prior_series_instance_uid: str | None
+    not_compared: str
+    """Why nothing is compared, a sentence; empty where findings are."""
+    findings: tuple[ChangeOfFinding, ...]
+    """In the order of the model; those that are absent in both studies are left out."""
+
+
 class Result(_Frozen):
     """What a model says of a study, and where the objects that say it in DICOM are."""
 
@@ -207,6 +251,8 @@ class Result(_Frozen):
     evidence_method: str | None
     measurements: Measurements | None
     """Null: no segmenter looked, or what it did is lost; `reason` says that."""
+    since_prior: SincePrior | None
+    """Null: there is no earlier study of the patient, or none is looked for."""
     objects: tuple[DocumentNow, ...]
     recalled: str | None
     """Why this version of the model was recalled: its results are not to be relied on. Null: it was not."""

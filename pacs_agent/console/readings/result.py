@@ -12,6 +12,7 @@ from pacs_agent.console.readings.models import (
     Result,
     SentenceSaid,
     SeriesRead,
+    SincePrior,
     SliceOfSeries,
 )
 from pacs_agent.imaging import OrderedSeries
@@ -33,6 +34,7 @@ def result_of(
     instance_numbers: Mapping[str, int | None],
     objects: Iterable[DocumentNow],
     measurements: Measurements | None,
+    since_prior: SincePrior | None = None,
     recalled: str | None = None,
 ) -> Result:
     """The result that a reading is on the wire. `instance_numbers` by SOP Instance UID, for people to recognise.
@@ -50,6 +52,7 @@ def result_of(
         impression=_sentences(reading.impression),
         evidence_method=reading.evidence_method,
         measurements=measurements,
+        since_prior=since_prior,
         objects=tuple(objects),
         recalled=recalled,
     )

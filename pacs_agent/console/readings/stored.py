@@ -28,6 +28,7 @@ class StudyKnown:
     """A study by its key, and how far it is before it becomes jobs."""
 
     pk: int
+    study_date: str
     state: StudyState
     state_reason: str
 
@@ -81,9 +82,9 @@ _TOLD = (
 
 def known_study(session: Session, study_instance_uid: str) -> StudyKnown | None:
     """The study, or None when no image of it ever came."""
-    query = select(Study.id, Study.state, Study.state_reason).where(Study.study_instance_uid == study_instance_uid)
-    row = session.execute(query).one_or_none()
-    return None if row is None else StudyKnown(row.id, StudyState(row.state), row.state_reason)
+    columns = select(Study.id, Study.study_date, Study.state, Study.state_reason)
+    row = session.execute(columns.where(Study.study_instance_uid == study_instance_uid)).one_or_none()
+    return None if row is None else StudyKnown(row.id, row.study_date, StudyState(row.state), row.state_reason)
 
 
 def reading_jobs(session: Session, study_pk: int) -> list[JobKnown]:

@@ -32,6 +32,8 @@ ANSWER = Path(__file__).resolve().parents[3] / "ohif-extension" / "src" / "api" 
 BEGIN = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 MEASUREMENTS = ANSWER.with_name("measurements.json")
 """What the plugin's tests take for measurements."""
+SINCE_PRIOR = ANSWER.with_name("since-prior.json")
+"""What the plugin's tests take for changes since the prior study."""
 
 _numbers = itertools.count(1)
 
@@ -53,6 +55,26 @@ def measured_content() -> dict[str, Any]:
     )
     model = {**READING["bundle"], "name": "gtgm-thorax-demo", "version": "0.1.0"}
     return {**READING, "measurements": {"model": model, "regions": regions, "mask_digest": "00" * 32}}
+
+
+def compared_content() -> dict[str, Any]:
+    """The reading with changes since a prior study: the first finding is new, the second gone, the third larger."""
+    keys = [each["label"]["key"] for each in READING["findings"]][:3]
+    then = [{"sop_class_uid": "1.2.840.10008.5.1.4.1.1.2", "sop_instance_uid": "1.2.3.4", "frame_number": None}]
+    changes: list[dict[str, Any]] = [
+        {"finding": keys[0], "change": "new", "sides": ["left"]},
+        {"finding": keys[1], "change": "gone", "prior_slices": then},
+        {
+            "finding": keys[2],
+            "change": "larger",
+            "by": "volume",
+            "value": 420.0,
+            "prior_value": 300.0,
+            "prior_slices": then,
+        },
+    ]
+    prior = {"study_instance_uid": "1.2.3", "study_date": "20260503", "job_id": "earlier"}
+    return {**READING, "since_prior": {"prior": prior, "series_instance_uid": "1.2.3.1", "findings": changes}}
 
 
 def _region(

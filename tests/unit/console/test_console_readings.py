@@ -12,7 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from people import add_person, app_of, log_in
 from pydicom import dcmread
-from studies_read import ANSWER, MEASUREMENTS, READING, add_job, add_step, add_study, answer, measured_content
+from studies_read import (
+    ANSWER,
+    MEASUREMENTS,
+    READING,
+    SINCE_PRIOR,
+    add_job,
+    add_step,
+    add_study,
+    answer,
+    compared_content,
+    measured_content,
+)
 
 from pacs_agent import route
 from pacs_agent.accounts import Role
@@ -158,6 +169,21 @@ def test_a_study_without_a_segmenter_has_no_measurements(client: FlaskClient, da
     add_job(database, study, JobState.DONE, content=READING)
     assert answer(client, study)["result"]["measurements"] is None
     assert "<h2>Measurements</h2>" not in client.get(f"/console/studies/{study}").text
+
+
+def test_changes_since_the_prior_are_what_the_tests_of_the_plugin_take_them_for(
+    client: FlaskClient, database: Database
+) -> None:
+    study = add_study(database)
+    add_job(database, study, JobState.DONE, content=compared_content())
+    with database.writing() as session:
+        session.query(Study).filter_by(study_instance_uid=study).one().study_date = "20261122"
+    told = answer(client, study)["result"]["since_prior"]
+    assert told == json.loads(SINCE_PRIOR.read_text())
+    by_key = {one["key"]: one for one in answer(client, study)["result"]["findings"]}
+    for one in told["findings"]:
+        evidence = [each["sop_instance_uid"] for each in by_key[one["finding"]]["evidence"][:3]]
+        assert [each["sop_instance_uid"] for each in one["slices"]] == evidence
 
 
 def test_a_report_without_the_measurements_it_should_have_says_so(client: FlaskClient, database: Database) -> None:
