@@ -38,6 +38,7 @@ from pacs_agent.inference.reading import (
     FindingLabel,
     FindingReading,
     Presence,
+    PriorStudy,
     Sentence,
     SliceEvidence,
     StudyReading,
@@ -71,6 +72,7 @@ from pacs_agent.results import (
     compose_no_result,
     compose_segmentation,
     compose_verified_report,
+    since_prior,
 )
 from pacs_agent.results.document import SERIES_NUMBERS
 from pacs_agent.results.text import character_set
@@ -311,7 +313,9 @@ def _reading() -> StudyReading:
         demo=False,
     )
     said = (Sentence(text="A nodule.", findings=("nodule",), positive=True),)
-    return StudyReading(bundle=bundle, series=series, findings=(finding,), sentences=said, impression=said)
+    read = StudyReading(bundle=bundle, series=series, findings=(finding,), sentences=said, impression=said)
+    prior = PriorStudy(study_instance_uid="1.2.0", study_date="20250503", job_id="earlier")
+    return read.model_copy(update={"since_prior": since_prior(read, read, prior)})
 
 
 def test_created_documents() -> None:
