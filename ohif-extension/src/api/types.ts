@@ -56,6 +56,8 @@ export interface Result {
   evidence_method: string | null;
   /** What was outlined and measured; null where no segmenter looked, absent in answers of older agents. */
   measurements?: Measurements | null;
+  /** What changed since the prior study; null where there is none, absent in older answers and in results read from SR. */
+  since_prior?: SincePrior | null;
   /** Why the version of the model was recalled; its results are not to be relied on. Absent in results read from SR. */
   recalled?: string | null;
   objects: ResultObject[];
@@ -165,6 +167,44 @@ export interface Region {
   diameter_image?: number | null;
   mean_hu: number | null;
   sd_hu: number | null;
+}
+
+export type Change = 'new' | 'gone' | 'larger' | 'smaller' | 'unchanged' | 'not_comparable';
+export type Obstacle = 'uncertain' | 'place' | 'lobes' | 'count' | 'extent' | 'grade' | 'contradiction';
+
+/** What changed since the latest earlier study of the patient that the model has read. */
+export interface SincePrior {
+  /** Of this study, as in 2026-05-03. */
+  study_date: string | null;
+  /** Null where it is in doubt whether the study is of the same patient. */
+  prior_study_instance_uid: string | null;
+  prior_study_date: string | null;
+  prior_series_instance_uid: string | null;
+  /** Why nothing is compared; empty where findings are. */
+  not_compared: string;
+  findings: ChangeOfFinding[];
+}
+
+export interface ChangeOfFinding {
+  /** Its key. */
+  finding: string;
+  change: Change;
+  /** Where this is said of it; empty: of all of it. */
+  sides: Side[];
+  by: 'presence' | 'grade' | 'volume' | 'diameter';
+  /** What it is by now: index into `grades`, mL or mm. */
+  value: number | null;
+  prior_value: number | null;
+  obstacle: Obstacle | null;
+  /** On which it rests in this study, the strongest first. */
+  slices: NamedSlice[];
+  /** On which it rests in the prior study, the strongest first. */
+  prior_slices: NamedSlice[];
+}
+
+export interface NamedSlice {
+  sop_instance_uid: string;
+  frame_number: number | null;
 }
 
 export interface Sentence {

@@ -39,6 +39,12 @@ export function t(key: TextKey, values: Readonly<Record<string, string | number>
   return text.replace(/\{(\w+)\}/g, (whole, value: string) => String(values[value] ?? whole));
 }
 
+/** A day, given as in 2026-05-03, as the language writes it; as it is given where it is none. */
+export function day(iso: string): string {
+  const at = new Date(`${iso}T12:00:00`);
+  return Number.isNaN(at.getTime()) ? iso : at.toLocaleDateString(language, { dateStyle: 'medium' });
+}
+
 /** A date and time as the language writes it; empty where `iso` is none. */
 export function dateTime(iso: string): string {
   const at = new Date(iso);

@@ -5,6 +5,7 @@ import { accept, undo } from '../store/actions';
 import { mayReview, percent } from '../store/derived';
 import { keyFor } from '../viewport/keys';
 import { evidenceOnWheel, stepEvidence } from '../viewport/navigate';
+import { Changes } from './Changes';
 import { Measured } from './Measured';
 import { announce } from './announce';
 import { Button } from './Button';
@@ -33,6 +34,7 @@ export function FindingOpen({ finding, result, review, unsaved }: Props): React.
     <div className="pa-finding-open">
       <Figures finding={finding} />
       <Measured finding={finding} result={result} />
+      <Changes finding={finding} result={result} />
       <SliceAxis finding={finding} series={result.series} />
       {finding.evidence.length === 0 ? (
         <p className="pa-soft">{t('panel.noEvidence')}</p>

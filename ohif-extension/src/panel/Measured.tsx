@@ -93,7 +93,7 @@ function numbersOf({ kind, longest_diameter_mm, short_diameter_mm, volume_ml, me
 }
 
 /** Whole from 100 on, else with one decimal. */
-function decimal(value: number): string {
+export function decimal(value: number): string {
   const digits = value >= 100 ? 0 : 1;
   return value.toLocaleString(currentLanguage(), {
     minimumFractionDigits: digits,

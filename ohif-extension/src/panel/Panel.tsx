@@ -6,6 +6,7 @@ import type { Result, StudyAnswer } from '../api/types';
 import { Announcer } from './Announcer';
 import { announce } from './announce';
 import { Boundary } from './Boundary';
+import { NotCompared } from './Changes';
 import { Background } from './Background';
 import { FindingList } from './FindingList';
 import { Fold } from './Fold';
@@ -118,6 +119,7 @@ function Reading({ answer, result }: { answer: StudyAnswer; result: Result }): R
   return (
     <>
       <FindingList result={result} />
+      <NotCompared result={result} />
       <OtherRegions result={result} />
       <Overlays />
       <Report result={result} />

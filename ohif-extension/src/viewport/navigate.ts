@@ -3,7 +3,7 @@ import type { Evidence, Finding, Result, Series } from '../api/types';
 import type { Subscription, Viewport, ViewportServices } from '../ohif/types';
 import { store, type CurrentSlice } from '../store/store';
 import { evidencePlaces, findingsShown, nextPlace } from './evidence-order';
-import { openSeries } from './open-series';
+import { hasSlice, openSeries } from './open-series';
 import type { ShownViewports } from './shown';
 import { indexIn, keyOf, placesOf } from './slices';
 
@@ -61,6 +61,11 @@ export async function jumpTo(sopInstanceUid: string, frame?: number): Promise<bo
   const arrived = wasThere || (await arrival(here, slice, number));
   if (arrived) performance.measure(JUMP, { start: start_ms });
   return arrived;
+}
+
+/** Whether the slice is of a series of the open studies. */
+export function isOpen(sopInstanceUid: string): boolean {
+  return viewer !== null && hasSlice(viewer.services, sopInstanceUid);
 }
 
 /** To the next (1) or previous (-1) slice that the selected finding rests on, in the order of the wheel. */

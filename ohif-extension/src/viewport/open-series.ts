@@ -14,6 +14,12 @@ export function openSeries(services: ViewportServices, slice: CurrentSlice): boo
   return true;
 }
 
+/** Whether a series of the open studies has the slice. */
+export function hasSlice(services: ViewportServices, sopInstanceUid: string): boolean {
+  const { displaySetService } = services.servicesManager.services;
+  return displaySetService !== undefined && displaySetWith(displaySetService, sopInstanceUid) !== undefined;
+}
+
 /** All display sets of the open studies. */
 export function displaySets(service: DisplaySetService): DisplaySet[] {
   return service.getActiveDisplaySets?.() ?? service.activeDisplaySets ?? [];
