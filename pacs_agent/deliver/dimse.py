@@ -26,6 +26,7 @@ from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts
 from pacs_agent.deliver.errors import NothingTaken, Refused, Unreachable
 from pacs_agent.deliver.means import Means
 from pacs_agent.deliver.outgoing import Outgoing
+from pacs_agent.deliver.requestor import keep_answers
 from pacs_agent.ops.dicom_tls import WrongTls, client_context, fault_found
 from pacs_agent.ops.outbound import AddressRefused
 
@@ -134,6 +135,7 @@ class DimseDestination:
         )
         if not association.is_established:
             raise self._why_not(association, context)
+        keep_answers(association)
         try:
             yield association
         finally:
