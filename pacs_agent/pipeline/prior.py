@@ -40,8 +40,10 @@ def choose_prior(session: Session, archive: Archive, job_id: str, bundle: str) -
     `bundle`: name and version of the model that reads the study. The patient is the same where Patient ID and issuer
     are, the birth date is known in both and the same, and the sex does not differ (PS3.3 C.7.1.1).
     """
-    job = session.get_one(Job, job_id)
-    found = next(_candidates(session, job, bundle), None) if job.study.patient.patient_id.strip() else None
+    job = session.get(Job, job_id)  # gone where its study was removed meanwhile
+    if job is None or not job.study.patient.patient_id.strip():
+        return None
+    found = next(_candidates(session, job, bundle), None)
     if found is None:
         return None
     doubt = _doubt(_header(archive, image_digests(session, job.study_pk)), _header(archive, (found.ai_result,)))
