@@ -38,6 +38,7 @@ MAKER = {
 }
 SEGMENT = "Effusion drawn by hand"
 MAP = "Effusion map"
+OURS = "AI-generated, of drawn regions"
 
 
 def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> Segmentation:
@@ -66,7 +67,7 @@ def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> S
 
 
 def segmentation_of_ours(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> pydicom.Dataset:
-    """The same regions as the agent itself writes them."""
+    """The same regions as the agent itself writes them, with a description unlike that of what it outlines by itself."""
     headers = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
     series = order_series([HeaderFile(file, header) for file, header in zip(files, headers, strict=True)])
     by_uid = {str(header.SOPInstanceUID): mask for header, mask in zip(headers, masks, strict=True)}
@@ -85,7 +86,9 @@ def segmentation_of_ours(files: Sequence[Path], masks: Sequence[NDArray[np.bool_
     measured = measure(mask, box, np.zeros(mask.shape, np.float32), series)
     region = SegmentedRegion(structure, 1, "", box, mask, measured)
     facts = DocumentFacts(datetime(2026, 1, 2, tzinfo=UTC), "ab" * 32)
-    return write_as_read(compose_segmentation(Segmented(SEGMENTER, series, (region,)), headers, facts))
+    document = compose_segmentation(Segmented(SEGMENTER, series, (region,)), headers, facts)
+    document.SeriesDescription = OURS
+    return write_as_read(document)
 
 
 def write_as_read(document: pydicom.Dataset) -> pydicom.Dataset:

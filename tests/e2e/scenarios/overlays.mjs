@@ -17,20 +17,22 @@ export default async function overlays({ given, user }) {
   await viewer.panel();
   await choose(viewer, given.finding, given.slice);
   const seen = {};
-  for (const kind of given.kinds) seen[kind] = await layOver(viewer, given, kind);
+  for (const { kind, name } of given.overlays) seen[kind] = await layOver(viewer, given, kind, name);
   return { seen, corners: await viewer.onCanvas(CORNERS) };
 }
 
-async function layOver(viewer, given, kind) {
-  const button = viewer.part('overlay', `[data-kind="${kind}"]`);
+/** The study may have several of a kind; `name` is part of the words of the one that is meant. */
+async function layOver(viewer, given, kind, name) {
+  const those = (rest) => viewer.part('overlay', `[data-kind="${kind}"]${rest}`).filter({ hasText: name });
+  const button = those('');
   const words = await button.innerText();
   const off = await picture(viewer, given, `${kind}-off`);
   await button.click();
-  await viewer.part('overlay', `[data-kind="${kind}"][aria-pressed="true"]`).waitFor();
+  await those('[aria-pressed="true"]').waitFor();
   await viewer.sliceIs(given.slice);
   const on = await pictureUnlike(viewer, given, `${kind}-on`, off);
   await button.click();
-  await viewer.part('overlay', `[data-kind="${kind}"][aria-pressed="false"]`).waitFor();
+  await those('[aria-pressed="false"]').waitFor();
   await viewer.sliceIs(given.slice);
   return { words, off, on };
 }
