@@ -67,7 +67,7 @@ def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> S
 
 
 def segmentation_of_ours(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> pydicom.Dataset:
-    """The same regions as the agent itself writes them, with a description unlike that of what it outlines by itself."""
+    """The same regions as the agent itself writes them, described unlike those that it outlines by itself."""
     headers = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
     series = order_series([HeaderFile(file, header) for file, header in zip(files, headers, strict=True)])
     by_uid = {str(header.SOPInstanceUID): mask for header, mask in zip(headers, masks, strict=True)}
