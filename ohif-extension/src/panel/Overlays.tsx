@@ -4,6 +4,9 @@ import { t } from '../i18n';
 import { onOverlays, overlays, toggleOverlay } from '../viewport/overlays';
 import { Button } from './Button';
 
+/** How the agent's own segmentations are described (PS3.3 C.7.3.1, Series Description). */
+const OURS = /^(Segmentation: )?AI-generated, unverified/;
+
 export function Overlays(): React.JSX.Element | null {
   const list = useSyncExternalStore(onOverlays, overlays);
   if (list.length === 0) return null;
@@ -19,7 +22,7 @@ export function Overlays(): React.JSX.Element | null {
             data-kind={kind}
             onPress={() => void toggleOverlay(id)}
           >
-            {t(`panel.overlay_${kind}`, { label })}
+            {OURS.test(label) ? t('panel.overlay_ours') : t(`panel.overlay_${kind}`, { label })}
           </Button>
         ))}
       </div>

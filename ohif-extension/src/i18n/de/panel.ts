@@ -156,6 +156,7 @@ export const panel: Record<keyof typeof english, string> = {
   toPrior: '{change}. Zur Schicht der Voruntersuchung',
 
   overlays: 'Überlagerungen',
+  overlay_ours: 'KI-Segmentierung',
   overlay_segmentation: 'Segmentierung: {label}',
   overlay_map: 'Karte: {label}',
 

@@ -154,6 +154,7 @@ export const panel = {
   toPrior: '{change}. To the slice of the prior study',
 
   overlays: 'Overlays',
+  overlay_ours: 'AI segmentation',
   overlay_segmentation: 'Segmentation: {label}',
   overlay_map: 'Map: {label}',
 
