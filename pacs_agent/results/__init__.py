@@ -14,13 +14,14 @@ from pacs_agent.results.no_result import compose_no_result
 from pacs_agent.results.part10 import write_bytes
 from pacs_agent.results.reviewed import ReviewedReading
 from pacs_agent.results.segmentation import compose_segmentation
-from pacs_agent.results.since_prior import since_prior
+from pacs_agent.results.since_prior import SLICES_OF_CHANGE, since_prior
 from pacs_agent.results.sources import InstanceReference
 from pacs_agent.results.stated import stated_regions, with_measurements
 from pacs_agent.results.verified_report import compose_verified_report
 
 __all__ = [
     "REASONS",
+    "SLICES_OF_CHANGE",
     "Action",
     "DocumentFacts",
     "Edited",

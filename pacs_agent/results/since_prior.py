@@ -33,8 +33,8 @@ COVERED = 0.8
 """The shorter series covers at least this share of the longer, or what is gone may only be out of the picture."""
 THICKNESS_RATIO = 1.5
 """Sizes are compared where the slices of one series are at most so many times as far apart as those of the other."""
-SLICES = 3
-"""Slices of the prior study that are named for each finding."""
+SLICES_OF_CHANGE = 3
+"""Slices of each of the two studies that are named for a finding."""
 
 
 class _Sized(NamedTuple):
@@ -229,7 +229,7 @@ def _not_comparable(pair: _Pair, sides: Sequence[str], obstacle: Obstacle) -> Fi
 
 
 def _slices(finding: FindingReading, series: OrderedSeries) -> tuple[PriorSlice, ...]:
-    slices = (series.slices[one.index] for one in finding.evidence[:SLICES])
+    slices = (series.slices[one.index] for one in finding.evidence[:SLICES_OF_CHANGE])
     return tuple(
         PriorSlice(
             sop_class_uid=one.sop_class_uid, sop_instance_uid=one.sop_instance_uid, frame_number=one.frame_number

@@ -1,9 +1,9 @@
 /** What changed since the prior study: under each finding, with both dates; a press leads to the slice of the prior. */
 import type { ChangeOfFinding, Finding, Result } from '../api/types';
 import { day, t, type TextKey } from '../i18n';
-import { isOpen, jumpTo } from '../viewport/navigate';
-import { decimal } from './Measured';
-import { findingName, gradeWord, sideWord } from './words';
+import { isOpen } from '../viewport/navigate';
+import { SliceButton } from './SliceButton';
+import { decimal, findingName, gradeWord, sideWord } from './words';
 
 interface Props {
   finding: Finding;
@@ -44,16 +44,9 @@ function ChangeLine({ change, words }: { change: ChangeOfFinding; words: string 
   const slice = change.prior_slices[0];
   if (slice === undefined || !isOpen(slice.sop_instance_uid)) return <span>{words}</span>;
   return (
-    <button
-      type="button"
-      className="pa-region"
-      data-pa="change"
-      data-sop={slice.sop_instance_uid}
-      aria-label={t('panel.toPrior', { change: words })}
-      onClick={() => void jumpTo(slice.sop_instance_uid, slice.frame_number ?? undefined)}
-    >
+    <SliceButton name="change" slice={slice} label={t('panel.toPrior', { change: words })}>
       {words}
-    </button>
+    </SliceButton>
   );
 }
 

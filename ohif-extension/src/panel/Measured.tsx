@@ -1,10 +1,10 @@
 /** What a segmenter measured: under the finding it measures, and what belongs to no finding of the list in a fold. */
 import type { Finding, Region, Result } from '../api/types';
-import { currentLanguage, t } from '../i18n';
-import { jumpTo } from '../viewport/navigate';
+import { t } from '../i18n';
 import { sliceNumber } from './axis';
 import { Fold } from './Fold';
-import { findingName, sideWord } from './words';
+import { SliceButton } from './SliceButton';
+import { decimal, findingName, sideWord } from './words';
 
 /** The regions of a finding; nothing where none was outlined. */
 export function Measured({ finding, result }: { finding: Finding; result: Result }): React.JSX.Element | null {
@@ -64,16 +64,9 @@ function RegionLine({ region, result }: { region: Region; result: Result }): Rea
   if (slice === undefined) return <span>{words}</span>;
   const number = sliceNumber(slice, region.diameter_index);
   return (
-    <button
-      type="button"
-      className="pa-region"
-      data-pa="region"
-      data-sop={slice.sop_instance_uid}
-      aria-label={t('panel.toDiameter', { region: name, values, slice: number })}
-      onClick={() => void jumpTo(slice.sop_instance_uid, slice.frame_number ?? undefined)}
-    >
+    <SliceButton name="region" slice={slice} label={t('panel.toDiameter', { region: name, values, slice: number })}>
       {words}
-    </button>
+    </SliceButton>
   );
 }
 
@@ -90,14 +83,4 @@ function numbersOf({ kind, longest_diameter_mm, short_diameter_mm, volume_ml, me
     t('panel.volume', { volume: decimal(volume_ml) }),
     ...(mean_hu === null ? [] : [t('panel.meanDensity', { mean: Math.round(mean_hu) })]),
   ];
-}
-
-/** Whole from 100 on, else with one decimal. */
-export function decimal(value: number): string {
-  const digits = value >= 100 ? 0 : 1;
-  return value.toLocaleString(currentLanguage(), {
-    minimumFractionDigits: digits,
-    maximumFractionDigits: digits,
-    useGrouping: false,
-  });
 }

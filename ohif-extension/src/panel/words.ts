@@ -1,6 +1,6 @@
 /** What is said of a finding, in the reader's language. Names that we do not know stay as the model gives them. */
 import type { Count, Delivery, Finding, Presence, Side, Step } from '../api/types';
-import { t, type TextKey } from '../i18n';
+import { currentLanguage, t, type TextKey } from '../i18n';
 import { en } from '../i18n/en';
 
 type Described = Pick<Finding, 'presence' | 'sides' | 'lobes' | 'grade' | 'count'>;
@@ -98,4 +98,14 @@ export function stepWord(step: Pick<Step, 'name'>): string {
   return destination === undefined
     ? known(`step_${kind}`, kind.replaceAll('_', ' '))
     : `${known(`step_${kind}_to`, kind)} ${destination}`;
+}
+
+/** Whole from 100 on, else with one decimal. */
+export function decimal(value: number): string {
+  const digits = value >= 100 ? 0 : 1;
+  return value.toLocaleString(currentLanguage(), {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+    useGrouping: false,
+  });
 }

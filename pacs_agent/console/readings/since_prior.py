@@ -1,13 +1,12 @@
 """What changed since the prior study, on the wire."""
 
+from collections.abc import Iterable
 from datetime import date
 
 from pacs_agent.console.readings.models import ChangeOfFinding, SincePrior, SliceNamed
 from pacs_agent.inference import StudyReading
-from pacs_agent.inference.reading import FindingChange
-
-SLICES = 3
-"""Of this study, for each finding: as many as the reading names of the prior."""
+from pacs_agent.inference.reading import FindingChange, PriorSlice, SliceEvidence
+from pacs_agent.results import SLICES_OF_CHANGE
 
 
 def changes_shown(reading: StudyReading, study_date: str) -> SincePrior | None:
@@ -29,7 +28,7 @@ def changes_shown(reading: StudyReading, study_date: str) -> SincePrior | None:
 
 
 def _change(one: FindingChange, reading: StudyReading) -> ChangeOfFinding:
-    now = reading.finding(one.finding).evidence[:SLICES]
+    now = reading.finding(one.finding).evidence[:SLICES_OF_CHANGE]
     return ChangeOfFinding(
         finding=one.finding,
         change=one.change,
@@ -38,14 +37,13 @@ def _change(one: FindingChange, reading: StudyReading) -> ChangeOfFinding:
         value=one.value,
         prior_value=one.prior_value,
         obstacle=one.obstacle,
-        slices=tuple(
-            SliceNamed(sop_instance_uid=each.sop_instance_uid, frame_number=each.frame_number) for each in now
-        ),
-        prior_slices=tuple(
-            SliceNamed(sop_instance_uid=each.sop_instance_uid, frame_number=each.frame_number)
-            for each in one.prior_slices
-        ),
+        slices=_named(now),
+        prior_slices=_named(one.prior_slices),
     )
+
+
+def _named(slices: Iterable[SliceEvidence | PriorSlice]) -> tuple[SliceNamed, ...]:
+    return tuple(SliceNamed(sop_instance_uid=one.sop_instance_uid, frame_number=one.frame_number) for one in slices)
 
 
 def _iso(study_date: str) -> str | None:

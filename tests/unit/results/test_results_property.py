@@ -6,22 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.uid import EnhancedCTImageStorage
+from said_attributes import ATTRIBUTES
 from study_readings import FACTS, LABELS, finding, headers, reading, series
 
-from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.reading import FindingReading, Presence, Sentence, StudyReading
 from pacs_agent.results import compose_ai_result, compose_draft_report, write_bytes
 from tests.judges.rules import complaints
 
 SHARES = st.floats(0, 1)
-LOBES = ("right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe")
-ATTRIBUTES = st.builds(
-    Attributes,
-    sides=st.lists(st.sampled_from(("right", "left")), unique=True).map(tuple),
-    lobes=st.lists(st.sampled_from(LOBES), unique=True).map(tuple),
-    grade=st.none() | st.integers(0, 2),
-    count=st.sampled_from((None, "one", "few", "many")),
-)
 GRADES = st.sampled_from([(), ("small", "moderate", "large"), ("mild", "moderate", "severe")])
 
 

@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from measured_cases import EFFUSION, measured_case
 from prior_cases import PRIOR
+from said_attributes import ATTRIBUTES, LOBES
 from study_readings import LABELS, finding, reading, series
 
 from pacs_agent.imaging import Measured
@@ -15,7 +16,6 @@ from pacs_agent.inference.reading import Change, FindingChange, FindingReading, 
 from pacs_agent.results import with_measurements
 from pacs_agent.results.since_prior import since_prior
 
-LOBES = ("right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe")
 GRADES = ("small", "moderate", "large")
 REVERSED = {
     Change.NEW: Change.GONE,
@@ -41,17 +41,10 @@ def changes(now: FindingReading, then: FindingReading) -> list[tuple[Change, tup
 
 @st.composite
 def readings(draw: st.DrawFn) -> StudyReading:
-    attributes = st.builds(
-        Attributes,
-        sides=st.lists(st.sampled_from(("right", "left")), unique=True).map(tuple),
-        lobes=st.lists(st.sampled_from(LOBES), unique=True).map(tuple),
-        grade=st.none() | st.integers(0, 2),
-        count=st.sampled_from((None, "one", "few", "many")),
-    )
     found = []
     for number in range(4):
         made = finding(number, 0.5, draw(st.sampled_from(Presence)), OF)
-        said = Attributes() if made.presence is Presence.ABSENT else draw(attributes)
+        said = Attributes() if made.presence is Presence.ABSENT else draw(ATTRIBUTES)
         found.append(made.model_copy(update={"attributes": said, "grades": GRADES}))
     return read(*found)
 
