@@ -3,18 +3,19 @@ import { useSyncExternalStore } from 'react';
 import { t } from '../i18n';
 import { onOverlays, overlays, toggleOverlay } from '../viewport/overlays';
 import { Button } from './Button';
-
-/** How the agent's own segmentations are described (PS3.3 C.7.3.1, Series Description). */
-const OURS = /^(Segmentation: )?AI-generated, unverified/;
+import { useSession } from './useSession';
 
 export function Overlays(): React.JSX.Element | null {
   const list = useSyncExternalStore(onOverlays, overlays);
+  const objects = useSession(({ answer }) => answer?.result?.objects);
+  const isOurs = (series: string): boolean =>
+    objects?.some((each) => each.kind === 'segmentation' && each.series_instance_uid === series) ?? false;
   if (list.length === 0) return null;
   return (
     <section className="pa-section" aria-labelledby="pa-overlays-title" data-pa="overlays">
       <h3 id="pa-overlays-title">{t('panel.overlays')}</h3>
       <div className="pa-message-row">
-        {list.map(({ id, kind, label, shown }) => (
+        {list.map(({ id, kind, label, series, shown }) => (
           <Button
             key={id}
             aria-pressed={shown}
@@ -22,7 +23,7 @@ export function Overlays(): React.JSX.Element | null {
             data-kind={kind}
             onPress={() => void toggleOverlay(id)}
           >
-            {OURS.test(label) ? t('panel.overlay_ours') : t(`panel.overlay_${kind}`, { label })}
+            {isOurs(series) ? t('panel.overlay_ours') : t(`panel.overlay_${kind}`, { label })}
           </Button>
         ))}
       </div>

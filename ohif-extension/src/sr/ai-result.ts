@@ -8,6 +8,9 @@ import { measurementsOf } from './regions';
 import { isByAgent, isOurs } from './ours';
 import { pixelOf, slicesOf } from './slices';
 
+/** Segmentation Storage. PS3.4 B.5. */
+const SEGMENTATION = '1.2.840.10008.5.1.4.1.1.66.4';
+
 /** The images an AI result was made of: their series and the instances, in slice order. */
 export interface Sources {
   seriesInstanceUid: string;
@@ -60,7 +63,7 @@ export function resultOf(dataset: Dataset, headers: readonly Dataset[]): Result 
     impression: sentencesOf(first(content, C.IMPRESSIONS), findings),
     evidence_method: evidenceMethod(groups),
     measurements: measurementsOf(groups, findings, indexOf),
-    objects: [objectOf(dataset)],
+    objects: [objectOf(dataset), ...segmentationsOf(dataset)],
   };
 }
 
@@ -89,12 +92,16 @@ function sliceKey(uid: string, frame: number | null): string {
 }
 
 function seriesOf(dataset: Dataset, sopInstanceUid: string): string {
-  const studies = items(dataset, 'CurrentRequestedProcedureEvidenceSequence');
-  const series = studies.flatMap((study) => items(study, 'ReferencedSeriesSequence'));
   const holds = (each: Dataset): boolean =>
     items(each, 'ReferencedSOPSequence').some((image) => text(image, 'ReferencedSOPInstanceUID') === sopInstanceUid);
-  const found = series.find(holds);
+  const found = evidenceSeries(dataset).find(holds);
   return found ? text(found, 'SeriesInstanceUID') : '';
+}
+
+/** The series that the document rests on. PS3.3 C.17.2. */
+function evidenceSeries(dataset: Dataset): Dataset[] {
+  const studies = items(dataset, 'CurrentRequestedProcedureEvidenceSequence');
+  return studies.flatMap((study) => items(study, 'ReferencedSeriesSequence'));
 }
 
 function frameOfReference(content: ContentItem): string | null {
@@ -153,4 +160,19 @@ function objectOf(dataset: Dataset): Result['objects'][number] {
     series_instance_uid: text(dataset, 'SeriesInstanceUID'),
     deliveries: [],
   };
+}
+
+/** The segmentations that were written with the document. */
+function segmentationsOf(dataset: Dataset): Result['objects'] {
+  return evidenceSeries(dataset).flatMap((series) =>
+    items(series, 'ReferencedSOPSequence')
+      .filter((each) => text(each, 'ReferencedSOPClassUID') === SEGMENTATION)
+      .map((each) => ({
+        kind: 'segmentation',
+        sop_class_uid: SEGMENTATION,
+        sop_instance_uid: text(each, 'ReferencedSOPInstanceUID'),
+        series_instance_uid: text(series, 'SeriesInstanceUID'),
+        deliveries: [],
+      })),
+  );
 }

@@ -39,6 +39,12 @@ describe.each([
     ]);
   });
 
+  it('are of a segmentation that is named among the objects', () => {
+    expect(result.objects.map(({ kind, series_instance_uid }) => [kind, series_instance_uid]).slice(1)).toEqual([
+      ['segmentation', '2.25.237196147659563990167747712027734370413'],
+    ]);
+  });
+
   it('are no findings', () => {
     expect(result.findings).toHaveLength(6);
   });

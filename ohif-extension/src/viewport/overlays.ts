@@ -23,6 +23,8 @@ export interface Overlay {
   readonly id: string;
   readonly kind: 'segmentation' | 'map';
   readonly label: string;
+  /** Series Instance UID. */
+  readonly series: string;
   /** It lies over the active viewport. */
   readonly shown: boolean;
 }
@@ -136,7 +138,8 @@ function overlaysOf({ services, shown }: Viewer): Overlay[] {
   return displaySets(displaySetService).flatMap((set) => {
     const kind = kindOf(set);
     const id = set.displaySetInstanceUID;
-    return kind === null ? [] : [{ id, kind, label: labelOf(set), shown: layers.includes(id) }];
+    const series = set.SeriesInstanceUID;
+    return kind === null ? [] : [{ id, kind, label: labelOf(set), series, shown: layers.includes(id) }];
   });
 }
 
