@@ -239,6 +239,9 @@ class ResultsSettings(_Section):
     compare_with_prior: bool = Field(
         True, description="say what changed since the latest earlier study of the patient that the model has read here"
     )
+    key_objects: bool = Field(
+        False, description="write the strongest slices of each finding as Key Object Selection (KO) too"
+    )
 
 
 class DeliverSettings(_Section):

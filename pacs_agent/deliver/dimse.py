@@ -52,6 +52,7 @@ class ScuAddress(BaseModel):
     tls: bool = Field(False, description="over TLS, with the certificate of dimse.tls")
     certificate_name: str = Field("", max_length=255, description="name its certificate bears, where it is not `host`")
     segmentations: bool = Field(True, description="send segmentation objects, where it takes them")
+    key_objects: bool = Field(True, description="send key object selections, where it takes them")
 
     @model_validator(mode="before")
     @classmethod

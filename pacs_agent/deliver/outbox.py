@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pydicom.uid import SegmentationStorage
+from pydicom.uid import KeyObjectSelectionDocumentStorage, SegmentationStorage
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
@@ -32,8 +32,11 @@ _STATES = {
     Verdict.REFUSED: DeliveryState.REFUSED,
     Verdict.NOT_TAKEN: DeliveryState.REFUSED,
 }
-_MAY_BE_LEFT_OUT = (SegmentationStorage,)
-"""What a destination can do without: the documents say what was measured, and the agent keeps the outlines."""
+_MAY_BE_LEFT_OUT: dict[str, str] = {
+    SegmentationStorage: "segmentations",
+    KeyObjectSelectionDocumentStorage: "key_objects",
+}
+"""What a destination can do without, and its setting: the reports say what was found, and the agent keeps the rest."""
 _UNSENT = (DeliveryState.PENDING, DeliveryState.RETRYING)
 _ARRIVED = (DeliveryState.STORED, DeliveryState.CONFIRMED)
 
@@ -50,7 +53,7 @@ class Outbox:
     def deliver(self, job_id: str, destination: str) -> int:
         """Sends what the destination does not have yet; returns how many objects of the job it has now.
 
-        A segmentation is left out where the destination is set to get none, or takes no such objects: see `left_out`.
+        What it can do without is left out where it is set to get none, or takes no such objects: see `left_out`.
         Raises Unreachable when something should be tried again, else Refused when something was refused.
         """
         self._prepare(job_id, destination)
@@ -193,11 +196,11 @@ class Outbox:
     def _leave_out(self, job_id: str, destination: str) -> None:
         """Marks what the destination is set not to get."""
         row = self._row(destination)
-        if row is None or row.settings.get("segmentations", True):
-            return
-        for one in self._objects(job_id, destination, _UNSENT):
-            if one.sop_class_uid in _MAY_BE_LEFT_OUT:
-                text = f"{destination} is set to get no segmentations"
+        settings = row.settings if row else {}
+        unwanted = {uid: name for uid, name in _MAY_BE_LEFT_OUT.items() if not settings.get(name, True)}
+        for one in self._objects(job_id, destination, _UNSENT) if unwanted else ():
+            if one.sop_class_uid in unwanted:
+                text = f"{destination} is set to get no {unwanted[one.sop_class_uid].replace('_', ' ')}"
                 self._record(destination, Answer(one.sop_instance_uid, Verdict.NOT_TAKEN, text))
 
     def _objects(self, job_id: str, destination: str, states: Sequence[DeliveryState]) -> list[Outgoing]:

@@ -42,6 +42,7 @@ class StowAddress(BaseModel):
     token_env: str | None = Field(None, description="environment variable with a bearer token")
     ca_file: Path | None = Field(None, description="certificates that sign the service's own")
     segmentations: bool = Field(True, description="send segmentation objects, where it takes them")
+    key_objects: bool = Field(True, description="send key object selections, where it takes them")
 
     @field_validator("url")
     @classmethod

@@ -50,6 +50,7 @@ from pacs_agent.results import (
     UnusableEvidence,
     compose_ai_result,
     compose_draft_report,
+    compose_key_objects,
     compose_no_result,
     write_bytes,
 )
@@ -156,7 +157,7 @@ class MsVlm:
         return self._segmenting.segment(self._segmenter(earlier), series, progress)
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
-        """AI result, draft report, and the segmentation where one was made."""
+        """AI result, draft report, the segmentation where one was made, and key objects where they are wanted."""
         reading = self.described(earlier)
         evidence = [header.dataset for header in self._headers.read(_source_files(job, reading.series))]
         facts = _facts(job)
@@ -166,8 +167,16 @@ class MsVlm:
             Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(said, evidence, facts))),
             Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(said, evidence, facts))),
             *told.documents,
+            *self._key_objects(said, evidence, facts),
         )
         return Documents(files, said.model_dump(mode="json"), told.lacks)
+
+    def _key_objects(
+        self, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts
+    ) -> Iterator[Document]:
+        if self.settings.results.key_objects:
+            for document in compose_key_objects(reading, evidence, facts):
+                yield Document(ObjectKind.KEY_OBJECTS, write_bytes(document))
 
     def _measured(
         self, earlier: Earlier, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts

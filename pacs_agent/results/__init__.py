@@ -10,6 +10,7 @@ from pacs_agent.results.assessment import compose_assessment
 from pacs_agent.results.draft_report import compose_draft_report
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, Predecessor, Refusal, UnusableEvidence
 from pacs_agent.results.handled import REASONS, Action, Edited, FindingReview, Reviewer, SliceSeen
+from pacs_agent.results.key_objects import compose_key_objects
 from pacs_agent.results.no_result import compose_no_result
 from pacs_agent.results.part10 import write_bytes
 from pacs_agent.results.reviewed import ReviewedReading
@@ -37,6 +38,7 @@ __all__ = [
     "compose_ai_result",
     "compose_assessment",
     "compose_draft_report",
+    "compose_key_objects",
     "compose_no_result",
     "compose_segmentation",
     "compose_verified_report",

@@ -32,6 +32,10 @@ KEY_IMAGES_HEADING = Code("55113-5", "LN", "Key Images")
 FINDINGS_CONTAINER = Code("121070", "DCM", "Findings")
 IMPRESSIONS_CONTAINER = Code("121072", "DCM", "Impressions")
 
+# TID 2010
+OF_INTEREST = Code("113000", "DCM", "Of Interest")
+KEY_OBJECT_DESCRIPTION = Code("113012", "DCM", "Key Object Description")
+
 # TID 1500, 1501, 1600, 300
 PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")
 IMAGE_LIBRARY = Code("111028", "DCM", "Image Library")

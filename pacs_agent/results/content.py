@@ -27,6 +27,7 @@ from pacs_agent.results.codes import (
     ENGLISH,
     PERSON,
     PROCEDURE_REPORTED,
+    SOURCE,
 )
 from pacs_agent.results.handled import Reviewer
 from pacs_agent.results.sources import InstanceReference
@@ -74,6 +75,13 @@ def image(name: Code, source: Slice, relationship: str) -> ImageContentItem:
     )
 
 
+def key_image(source: Slice) -> ImageContentItem:
+    """A slice as key object: without purpose of reference, as TID 2010 wants it."""
+    item = image(SOURCE, source, CONTAINS)
+    del item.ConceptNameCodeSequence
+    return item
+
+
 def image_of(name: Code, source: InstanceReference, frame_number: int | None, relationship: str) -> ImageContentItem:
     """A reference to any image of the study, or to a frame of it."""
     return ImageContentItem(
@@ -96,12 +104,13 @@ def document_reference(instance: InstanceReference, relationship: str) -> Compos
 
 
 def opening(author: Author, procedure: Code) -> list[ContentItem]:
-    """Language, observer and procedure, with which every content tree begins. TID 1204, 1001 to 1004, 121058."""
-    device = DeviceObserverIdentifyingAttributes(
-        uid=author.device_uid, name=author.name, manufacturer_name=author.manufacturer, model_name=author.name
-    )
-    observer = ObserverContext(CodedConcept.from_code(DEVICE), device)
-    return _opening(ObservationContext(observer_device_context=observer), procedure)
+    """Language, observer and procedure, with which every report begins. TID 1204, 1001 to 1004, 121058."""
+    return _opening(ObservationContext(observer_device_context=_device(author)), procedure)
+
+
+def opening_of_selection(author: Author) -> list[ContentItem]:
+    """Language and observer, with which a selection of key objects begins. TID 1204, 1002, 1004."""
+    return [*language(ENGLISH), *_device(author)]
 
 
 def opening_by(reviewer: Reviewer, procedure: Code) -> list[ContentItem]:
@@ -114,6 +123,13 @@ def opening_by(reviewer: Reviewer, procedure: Code) -> list[ContentItem]:
 def language(code: Code) -> list[ContentItem]:
     """The language of what stands beside it. TID 1204."""
     return list(LanguageOfContentItemAndDescendants(CodedConcept.from_code(code)))
+
+
+def _device(author: Author) -> ObserverContext:
+    device = DeviceObserverIdentifyingAttributes(
+        uid=author.device_uid, name=author.name, manufacturer_name=author.manufacturer, model_name=author.name
+    )
+    return ObserverContext(CodedConcept.from_code(DEVICE), device)
 
 
 def _opening(observers: ObservationContext, procedure: Code) -> list[ContentItem]:

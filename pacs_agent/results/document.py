@@ -36,6 +36,7 @@ SERIES_NUMBERS = {
     ObjectKind.ASSESSMENT: 9004,
     ObjectKind.VERIFIED_REPORT: 9005,
     ObjectKind.SEGMENTATION: 9006,
+    ObjectKind.KEY_OBJECTS: 9007,
 }
 """Series Number by kind, far above those of scanners, so that results stand last in a viewer's list."""
 
@@ -46,6 +47,7 @@ TITLES = {
     ObjectKind.ASSESSMENT: "Assessment of AI result",
     ObjectKind.VERIFIED_REPORT: "Verified report, drafted by AI",
     ObjectKind.SEGMENTATION: "Segmentation",
+    ObjectKind.KEY_OBJECTS: "Key images",
 }
 
 

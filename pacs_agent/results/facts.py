@@ -20,6 +20,11 @@ class ObjectKind(StrEnum):
     ASSESSMENT = "assessment"
     VERIFIED_REPORT = "verified_report"
     SEGMENTATION = "segmentation"
+    KEY_OBJECTS = "key_objects"
+
+
+BESIDE_REPORTS = frozenset({ObjectKind.SEGMENTATION, ObjectKind.KEY_OBJECTS})
+"""What shows in the images what the reports say; a destination can do without."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import uuid
 from dataclasses import dataclass
 
-from pacs_agent.results.facts import DocumentFacts, ObjectKind, Predecessor
+from pacs_agent.results.facts import BESIDE_REPORTS, DocumentFacts, ObjectKind, Predecessor
 
 
 def derived_uid(*facts: str) -> str:
@@ -22,7 +22,7 @@ def derived_uid(*facts: str) -> str:
 
 @dataclass(frozen=True)
 class DocumentUids:
-    """The two UIDs of a document; each document is a series of its own."""
+    """The two UIDs of a document; each document is a series of its own, but for those of `one_of`."""
 
     sop_instance_uid: str
     series_instance_uid: str
@@ -48,16 +48,21 @@ def document_uids(
     return DocumentUids(derived_uid("instance", *identity), derived_uid("series", *identity))
 
 
-def replaced_by(kind: ObjectKind, facts: DocumentFacts) -> tuple[Predecessor, ...]:
-    """The predecessors a document of this kind takes the place of: its own kind, and "no result" by or of any document.
+def one_of(together: DocumentUids, key: str) -> DocumentUids:
+    """The UIDs of one of several objects of a kind that are one series; the key tells it from the others."""
+    return DocumentUids(derived_uid("one of", together.sop_instance_uid, key), together.series_instance_uid)
 
-    A segmentation is no document: it is replaced by another one only. PS3.3 C.17.2.
+
+def replaced_by(kind: ObjectKind, facts: DocumentFacts) -> tuple[Predecessor, ...]:
+    """The predecessors a document of this kind takes the place of: its own kind, and "no result" by or of any report.
+
+    What stands beside the reports is replaced by its own kind only. PS3.3 C.17.2.
     """
     return tuple(p for p in facts.predecessors if p.kind == kind or _says_otherwise(kind, p.kind))
 
 
 def _says_otherwise(kind: ObjectKind, earlier: ObjectKind) -> bool:
-    return ObjectKind.NO_RESULT in (kind, earlier) and ObjectKind.SEGMENTATION not in (kind, earlier)
+    return ObjectKind.NO_RESULT in (kind, earlier) and BESIDE_REPORTS.isdisjoint((kind, earlier))
 
 
 def tracking_uid(study_instance_uid: str, device_uid: str, finding_key: str) -> str:

@@ -272,15 +272,49 @@ def _text_class(document: Dataset, root: Node) -> Iterator[str]:
         yield f"SOP class {document.SOPClassUID} is none of ours"
 
 
-FOR_ALL: list[Rule] = [_complete, _often_forgotten, _uids, _evidence, _coding_schemes, _statements]
-BY_MACHINE: list[Rule] = [_unverified, _equipment, _says_who_wrote_it]
+def _selection(document: Dataset, root: Node) -> Iterator[str]:
+    """A title, one description, and images alone, each once; evidence is what is selected, and nothing else."""
+    if root.code != ("113000", "DCM") or document.Modality != "KO":
+        yield f"a selection of modality {document.Modality} with the title {root.name}"
+    if len(list(named(root, "113012", deep=False))) != 1:
+        yield "not one description"
+    if not list(named(root, "121049")):
+        yield "the language is not stated"
+    images = [each.item.ReferencedSOPSequence[0] for each in root.children if each.value_type == "IMAGE"]
+    selected = [(each.ReferencedSOPInstanceUID, each.get("ReferencedFrameNumber")) for each in images]
+    if not selected or len(set(selected)) != len(selected):
+        yield f"selected are {selected}"
+    listed = [
+        sop.ReferencedSOPInstanceUID
+        for study in document.CurrentRequestedProcedureEvidenceSequence
+        for series in study.ReferencedSeriesSequence
+        for sop in series.ReferencedSOPSequence
+    ]
+    if sorted(listed) != sorted({uid for uid, _ in selected}):
+        yield "the evidence is not what is selected"
+
+
+def _of_selections_alone(document: Dataset, root: Node) -> Iterator[str]:
+    """PS3.3 C.17.6: what SR Document General has, a key object document has not."""
+    if "ReferencedPerformedProcedureStepSequence" not in document:
+        yield "ReferencedPerformedProcedureStepSequence (type 2) is missing"
+    for keyword in ("CompletionFlag", "VerificationFlag", "PreliminaryFlag", "PredecessorDocumentsSequence"):
+        if keyword in document:
+            yield f"a key object document has no {keyword}"
+
+
+FOR_ALL: list[Rule] = [_uids, _evidence, _coding_schemes]
+FOR_REPORTS: list[Rule] = [_complete, _often_forgotten, _statements]
+WRITTEN_BY_MACHINE: list[Rule] = [_equipment, _says_who_wrote_it]
+BY_MACHINE: list[Rule] = [*FOR_REPORTS, _unverified, *WRITTEN_BY_MACHINE]
 FOR_AI_RESULT: list[Rule] = [_image_library, _measurement_groups, _segments, _for_ohif, _numbers, _slices, _points]
 FOR_TEXT: list[Rule] = [_text_class, _sections]
 OF_KIND: dict[int, list[Rule]] = {
     9001: [*BY_MACHINE, *FOR_AI_RESULT],
     9002: [*BY_MACHINE, *FOR_TEXT, _draft_refers_to_result],
     9003: [*BY_MACHINE, *FOR_TEXT],
-    9004: [*review_rules.FOR_ASSESSMENT, _unverified, _for_ohif],
-    9005: [*review_rules.FOR_VERIFIED_REPORT, *FOR_TEXT],
+    9004: [*FOR_REPORTS, *review_rules.FOR_ASSESSMENT, _unverified, _for_ohif],
+    9005: [*FOR_REPORTS, *review_rules.FOR_VERIFIED_REPORT, *FOR_TEXT],
+    9007: [*WRITTEN_BY_MACHINE, _selection, _of_selections_alone],
 }
-"""By Series Number: AI result, draft report, "no result", assessment, verified report."""
+"""By Series Number: AI result, draft report, "no result", assessment, verified report, key objects."""

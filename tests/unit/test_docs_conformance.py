@@ -69,6 +69,7 @@ from pacs_agent.results import (
     compose_ai_result,
     compose_assessment,
     compose_draft_report,
+    compose_key_objects,
     compose_no_result,
     compose_segmentation,
     compose_verified_report,
@@ -201,6 +202,7 @@ def _documents() -> dict[ObjectKind, Dataset]:
         ObjectKind.ASSESSMENT: compose_assessment(_reviewed(reading, header), facts),
         ObjectKind.VERIFIED_REPORT: compose_verified_report(_reviewed(reading, header), facts),
         ObjectKind.SEGMENTATION: compose_segmentation(_segmentation(reading), [_with_geometry(header)], facts),
+        ObjectKind.KEY_OBJECTS: compose_key_objects(reading, [header], facts)[0],
     }
 
 

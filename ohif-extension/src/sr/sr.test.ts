@@ -167,6 +167,12 @@ describe('documents of others', () => {
     expect(handler!.getDisplaySetsFromSeries([dataset])).toEqual([]);
   });
 
+  it('key objects are left to the viewer, also those that the agent wrote', () => {
+    const [handler] = sopClassHandlerModule();
+    expect(handler!.sopClassUids).not.toContain('1.2.840.10008.5.1.4.1.1.88.59');
+    expect(isOurs({ ...plain, ConceptNameCodeSequence: [{ CodeValue: '113000', CodingSchemeDesignator: 'DCM' }] })).toBe(false);
+  });
+
   it('an assessment by a person is no AI result', () => {
     const person = { ConceptNameCodeSequence: [{ CodeValue: '121005', CodingSchemeDesignator: 'DCM' }] };
     expect(isAiResult({ ...plain, ContentSequence: [person] })).toBe(false);

@@ -18,6 +18,8 @@ const MAP = {
   },
 };
 
+const KEY_OBJECTS = { displaySetInstanceUID: 'ko', SOPClassUID: '1.2.840.10008.5.1.4.1.1.88.59', Modality: 'KO', label: 'Key images', instances: [] };
+
 let viewer: FakeViewer;
 let stop: () => void;
 
@@ -42,6 +44,11 @@ describe('overlays', () => {
       ['map', 'Heat'],
     ]);
     stop();
+    expect(overlays()).toEqual([]);
+  });
+
+  it('are no key objects', () => {
+    opened([KEY_OBJECTS]);
     expect(overlays()).toEqual([]);
   });
 

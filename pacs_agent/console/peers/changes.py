@@ -9,6 +9,8 @@ from pacs_agent.db import Destination
 from pacs_agent.deliver import NewDestination
 
 _VARIABLES = ("password_env", "token_env")
+_OBJECTS = ("segmentations", "key_objects")
+"""Settings that say which objects a destination gets."""
 
 
 def new_destination(name: str, body: NewDestinationBody, before: Destination | None) -> NewDestination:
@@ -24,7 +26,7 @@ def new_destination(name: str, body: NewDestinationBody, before: Destination | N
 
 
 def _dimse(body: NewDestinationBody) -> dict[str, Any]:
-    settings = body.model_dump(include={"host", "port", "called_ae", "confirm", "tls", "segmentations"})
+    settings = body.model_dump(include={"host", "port", "called_ae", "confirm", "tls", *_OBJECTS})
     optional = {"calling_ae": body.calling_ae, "certificate_name": body.certificate_name}
     return {**settings, **{key: value for key, value in optional.items() if value}}
 
@@ -46,7 +48,7 @@ def _stow(body: NewDestinationBody, before: Destination | None, *, given: bool) 
                 "the password or token of the new address here, or change it by the command line"
             )
         settings |= named
-    return {key: value for key, value in settings.items() if value} | {"segmentations": body.segmentations}
+    return {key: value for key, value in settings.items() if value} | body.model_dump(include=set(_OBJECTS))
 
 
 def _origin(url: str) -> tuple[str, str]:

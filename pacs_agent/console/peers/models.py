@@ -194,6 +194,8 @@ class NewDestinationBody(_Model):
     forget_secrets: bool = False
     segmentations: bool = True
     """Whether it gets segmentation objects; one that takes none gets the rest in either case."""
+    key_objects: bool = True
+    """Whether it gets key object selections, likewise."""
     enabled: bool | None = None
 
 

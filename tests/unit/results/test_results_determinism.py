@@ -24,6 +24,7 @@ from pacs_agent.results import (
     write_bytes,
 )
 from pacs_agent.results.ai_result import reading_uids
+from pacs_agent.results.facts import BESIDE_REPORTS
 from pacs_agent.results.uids import derived_uid
 
 REFUSAL = Refusal("too_few_slices", "one slice")
@@ -113,7 +114,7 @@ def test_kinds_have_their_own_uids() -> None:
     [
         (ObjectKind.AI_RESULT, {ObjectKind.AI_RESULT, ObjectKind.NO_RESULT}),
         (ObjectKind.DRAFT_REPORT, {ObjectKind.DRAFT_REPORT, ObjectKind.NO_RESULT}),
-        (ObjectKind.NO_RESULT, set(ObjectKind) - {ObjectKind.SEGMENTATION}),
+        (ObjectKind.NO_RESULT, set(ObjectKind) - BESIDE_REPORTS),
     ],
 )
 def test_predecessors(kind: ObjectKind, replaced: set[ObjectKind]) -> None:
