@@ -24,6 +24,7 @@ from models.gtgm.finetune.examples import Example
 from models.gtgm.finetune.fit import FitSettings, fit
 from models.gtgm.finetune.heads import Segmenter, new_segmenter
 from models.gtgm.finetune.metrics import agreements, instance_agreement
+from models.gtgm.finetune.operating import set_affinities_point
 from models.gtgm.finetune.predict import predicted
 from models.gtgm.pretrain.preset import load_gtgm_preset
 from pacs_agent.inference.segment import Windows
@@ -102,7 +103,10 @@ def measure(cell: Cell, data: EvaluationSet, budget: Budget, encoder: Path | Non
     torch.manual_seed(cell.seed)
     shape = load_gtgm_preset(budget.preset).encoder
     network = new_segmenter(shape, data.outputs, state_of(encoder), data.modality, data.output)
-    fit(network, data.labelled(cell.share, cell.seed), settings, folder / key)
+    labelled = data.labelled(cell.share, cell.seed)
+    fit(network, labelled, settings, folder / key)
+    if data.output == "affinities":
+        set_affinities_point(network, labelled, Windows(data.patch, OVERLAP))
     scores = tuple(scores_of(network, data, example) for example in data.test())
     (folder / key / "finetune-checkpoint.pt").unlink(missing_ok=True)
     return Row(

@@ -8,9 +8,9 @@ from pathlib import Path
 from models.datasets.cache import APART, MODELS
 
 FINETUNING = (
-    *(f"gtgm/finetune/{name}.py" for name in ("examples", "fit", "fractions", "heads", "instances", "losses")),
-    *(f"gtgm/finetune/{name}.py" for name in ("metrics", "neighbours", "predict")),
-    *("gtgm/evaluate/sets.py", "gtgm/evaluate/blocks.py", "gtgm/networks.py", "gtgm/intensity.py"),
+    *(f"gtgm/finetune/{name}.py" for name in ("blocks", "examples", "fit", "fractions", "heads", "instances")),
+    *(f"gtgm/finetune/{name}.py" for name in ("losses", "metrics", "neighbours", "operating", "predict")),
+    *("gtgm/evaluate/sets.py", "gtgm/networks.py", "gtgm/intensity.py"),
 )
 PRETRAINING = (
     *(f"gtgm/pretrain/{name}.py" for name in ("augment", "batches", "captions", "crops", "losses", "network")),

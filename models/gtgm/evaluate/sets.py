@@ -15,12 +15,12 @@ import numpy as np
 from models.datasets.cremi import read_fib25
 from models.datasets.nifti_pairs import read_nifti_array
 from models.datasets.real_ct import SHARED_DATA
-from models.gtgm.evaluate.blocks import middle_of, quarters, with_block_share
 from models.gtgm.evaluate.budget import Sizes
 from models.gtgm.evaluate.code import PELVIS, THORAX
 from models.gtgm.evaluate.pelvis import GRID_MM as PELVIS_MM
 from models.gtgm.evaluate.pelvis import NAMES as PELVIS_NAMES
 from models.gtgm.evaluate.pelvis import PelvisPhantoms, kept_pelvis
+from models.gtgm.finetune.blocks import middle_of, quarters, with_block_share
 from models.gtgm.finetune.examples import Example
 from models.gtgm.finetune.fractions import with_share
 from models.gtgm.finetune.heads import Output

@@ -15,12 +15,12 @@ pytest.importorskip("torch")
 from models.gtgm.evaluate import __main__ as command
 from models.gtgm.evaluate import arms, cells, code, jobs, pelvis, sets
 from models.gtgm.evaluate.arms import ARMS, GTGM, RANDOM, Pretraining
-from models.gtgm.evaluate.blocks import blocks_of, middle_of, quarters, with_block_share
 from models.gtgm.evaluate.budget import BUDGETS, Budget, Sizes, UnknownBudget, load_budget
 from models.gtgm.evaluate.cells import Cell, Row, cells_of, keep, kept_rows, key_of
 from models.gtgm.evaluate.realcases import beside
 from models.gtgm.evaluate.sets import FIB25, SETS, TOTALSEG_CT, EvaluationSet, SetMissing
 from models.gtgm.evaluate.tables import NOT_MEASURED, markdown, table_of
+from models.gtgm.finetune.blocks import blocks_of, middle_of, quarters, with_block_share
 from models.gtgm.finetune.examples import IGNORED, Example
 from models.gtgm.finetune.fractions import SHARES
 from models.gtgm.networks import EncoderShape, new_encoder, save_encoder

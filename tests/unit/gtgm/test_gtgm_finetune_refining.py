@@ -11,10 +11,11 @@ from models.gtgm.finetune import __main__ as command  # noqa: E402
 from models.gtgm.finetune import mistakes, operating  # noqa: E402
 from models.gtgm.finetune.examples import IGNORED, Crops, Example  # noqa: E402
 from models.gtgm.finetune.heads import load_segmenter, new_segmenter  # noqa: E402
+from models.gtgm.finetune.instances import affinities_of  # noqa: E402
 from models.gtgm.finetune.lesions import LesionCounts, lesion_counts, without_small  # noqa: E402
 from models.gtgm.finetune.losses import class_loss, hardest_loss  # noqa: E402
 from models.gtgm.finetune.mistakes import kept_mistakes, mistaken_places  # noqa: E402
-from models.gtgm.finetune.operating import set_operating_points  # noqa: E402
+from models.gtgm.finetune.operating import set_affinities_point, set_operating_points  # noqa: E402
 from models.gtgm.finetune.phantoms import EFFUSION, NODULE  # noqa: E402
 from models.gtgm.finetune.preset import load_segmenter_preset  # noqa: E402
 from models.gtgm.judged import outlined, steps_taken  # noqa: E402
@@ -109,6 +110,21 @@ def test_a_lesion_is_named_from_where_whole_volumes_say_so(monkeypatch: pytest.M
     example = Example(np.zeros(labels.shape, np.float32), labels, Modality.CT)
     assert set_operating_points(network, [example], WINDOWS, (1, 2)) == {1: 0.0, 2: 0.5}
     assert (network.last.bias - before).tolist() == pytest.approx([0.0, 0.0, 0.5])
+
+
+def test_seeds_begin_where_the_labelled_instances_say_so(monkeypatch: pytest.MonkeyPatch):
+    labels = np.ones((8, 8, 20), np.uint32)
+    labels[:, :, 10:] = 2
+    sure = affinities_of(labels).clip(0, 1)
+    shares = np.where(sure > 0, 0.8, 0.2).astype(np.float16)
+    monkeypatch.setattr(operating, "affinities", lambda *_: shares)
+    network = new_segmenter(TINY, 3, output="affinities")
+    before = network.last.bias.detach().clone()
+    example = Example(np.zeros(labels.shape, np.float32), labels, Modality.EM)
+    assert set_affinities_point(network, [example], WINDOWS) == 0.5
+    assert (network.last.bias - before).tolist() == pytest.approx([0.5] * 3)
+    with pytest.raises(ValueError, match="labelled"):
+        set_affinities_point(network, [Example(example.values, labels * 0, Modality.EM)], WINDOWS)
 
 
 def test_lesions_are_counted_one_by_one():
