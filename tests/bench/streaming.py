@@ -1,8 +1,8 @@
 """Last image → results in the PACS, with slices read ahead and without: what is left to do when a study is complete.
 
-A sender of our own stores studies never seen before at the agent, at full speed or no faster than its encoder encodes.
-The clock runs from the answer to the last C-STORE until both result objects are in an Orthanc, less the quiet time. The
-agents with and without reading ahead are the same but for `ahead.enabled`, and take turns.
+A sender that costs little stores studies never seen before at the agent, at full speed or no faster than its encoder
+encodes. The clock runs from the answer to the last C-STORE until both result objects are in an Orthanc, less the quiet
+time. The agents with and without reading ahead are the same but for `ahead.enabled`, and take turns.
 
 The agent uses the quiet time: it rehearses a study that pauses. It is given one second, where the default settings give
 thirty; paced studies are timed with those as well. So that nothing hides there, studies whose images say how many they
@@ -21,15 +21,16 @@ from statistics import median, quantiles
 from typing import Any
 
 import pydicom
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
-from pynetdicom import AE
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import generate_uid
 
 from pacs_agent.config import AssembleSettings, Settings
 from pacs_agent.inference import installed_bundles
 from pacs_agent.inference.activation import MEMORY
 from pacs_agent.inference.verification import ensure_verified
 from tests.bench.report import Report, Row
-from tests.peers import Agent, Missing, Orthanc, until
+from tests.peers import Agent, Missing, Orthanc, pdus, until
+from tests.peers.attacker import Attacker
 from tests.peers.studies import CHEST_CT, copies, phantom_study, real_study, study_uid
 
 QUIET_S = 1.0
@@ -40,6 +41,10 @@ LOOK_EVERY_S = 0.02
 SLOWER_THAN_ENCODER = 1.25
 """Interval of paced images over the time that the encoder takes for one, decoding and cache included."""
 SENDER = "BENCHSENDER"
+CONTEXT_ID = 3
+"""Of CT Image Storage among those that are proposed."""
+META_HEAD_BYTES = 128 + 4 + 12
+"""Preamble, prefix and the element that says how long the rest of group 0002 is (PS3.10 7.1)."""
 RULES = "rules:\n- {name: ct, when: {attribute: Modality, equals: CT}, pipeline: msvlm, destinations: [pacs]}"
 WHAT = (
     "last image acknowledged → both result objects in Orthanc, less the quiet time if any; CT of 512 × 512, all new; "
@@ -83,24 +88,30 @@ class Hospital:
 
 
 def send(study: Sequence[Path], agent: Agent, interval_s: float) -> tuple[float, float]:
-    """Stores a study in one association; when (by perf_counter) it began and when its last image was answered."""
-    datasets = [pydicom.dcmread(path) for path in study]
-    ae = AE(ae_title=SENDER)
-    ae.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
-    association = ae.associate("127.0.0.1", agent.port, ae_title=agent.ae_title)
-    begun_s = due_s = time.perf_counter()
-    for dataset in datasets:
-        time.sleep(max(0.0, due_s - time.perf_counter()))
-        due_s = max(due_s + interval_s, time.perf_counter())
-        asked_s = time.perf_counter()
-        if (status := association.send_c_store(dataset).get("Status")) != 0:
-            waited_s = time.perf_counter() - asked_s
-            raise RuntimeError(
-                f"an image was refused after {waited_s:.1f} s: {status}\n{agent.process.log_text[-4000:]}"
-            )
-    answered_s = time.perf_counter()
-    association.release()
+    """Stores a study in one association; when (by perf_counter) it began and when its last image was answered.
+
+    Messages are made before: the PACS that sends has a machine of its own, and takes as little of this one as it can.
+    """
+    with Attacker("127.0.0.1", agent.port, SENDER) as peer:
+        association = peer.associate(called=agent.ae_title)
+        messages = [_message(path) for path in study]
+        begun_s = due_s = time.perf_counter()
+        for message in messages:
+            time.sleep(max(0.0, due_s - time.perf_counter()))
+            due_s = max(due_s + interval_s, time.perf_counter())
+            association.send(message)
+            if (status := association.status()) != 0:
+                raise RuntimeError(f"an image was refused: {status:04X}\n{agent.process.log_text[-4000:]}")
+        answered_s = time.perf_counter()
+        association.release()
     return begun_s, answered_s
+
+
+def _message(path: Path) -> bytes:
+    """C-STORE-RQ and data set of a file in Explicit VR Little Endian, as PDUs of 16 kB."""
+    meta = read_file_meta_info(path)
+    encoded = path.read_bytes()[META_HEAD_BYTES + meta.FileMetaInformationGroupLength :]
+    return pdus.message(CONTEXT_ID, pdus.store_rq(meta.MediaStorageSOPInstanceUID), encoded)
 
 
 @contextmanager
