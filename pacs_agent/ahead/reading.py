@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ from pacs_agent.ahead.wanted import Wanted
 from pacs_agent.archive import UNREADABLE_VALUE, Archive
 from pacs_agent.config import AheadSettings
 from pacs_agent.db import Study, StudyState, Suspension
-from pacs_agent.imaging import HeaderFile, UnusableImages, UnusableSlice, promise_of, slices_ahead
+from pacs_agent.imaging import Decoded, HeaderFile, UnusableImages, UnusableSlice, promise_of, slices_ahead
 from pacs_agent.inference import EncoderInput, InferenceError, ModelFailed, Reader, token_key
 from pacs_agent.ops import get_log
 
@@ -26,6 +27,15 @@ LOOK_SOONER = 0.25
 """Share of the period after which one looks again, where images came at the last look."""
 
 log = get_log("ahead")
+
+
+@dataclass(frozen=True)
+class _Decoding:
+    """Slices of one model and shape that are being decoded."""
+
+    reader: Reader
+    slices: list[WaitingSlice]
+    decoded: Iterator[Decoded]
 
 
 class ReadAhead:
@@ -91,29 +101,41 @@ class ReadAhead:
         Meant to be called again and again, by its own thread.
         """
         self._there_is_work.wait()
+        decoding: _Decoding | None = None
         while not self._stopping.is_set():
             batch = self.waiting.take(lambda study: self._studies.get(study, False))
-            if batch:
-                self.encode(batch)
+            before, decoding = decoding, self._begin(batch) if batch else None
+            if before is not None:
+                self._finish(before)
+            elif batch:
+                continue
             elif (study := self._pauses.take(self._is_encoded)) is not None:
                 self._rehearse(study)
             else:
                 self._there_is_work.clear()
                 return
 
-    def encode(self, batch: Sequence[WaitingSlice]) -> None:
-        """Makes the tokens of slices of one model and shape, as far as there are none."""
+    def _begin(self, batch: Sequence[WaitingSlice]) -> _Decoding:
+        """Lets slices of one model and shape be decoded, as far as they have no token, once no job is at it."""
         reader = batch[0].reader
-        while not reader.turns.wait_free() and not self._stopping.is_set():
-            pass
+        self._wait_for_jobs(reader)
         missing = [one for one in batch if reader.encoder.key_with_token(one.slice) is None]
+        return _Decoding(reader, missing, reader.encoder.decode_each([one.slice for one in missing]))
+
+    def _finish(self, decoding: _Decoding) -> None:
+        """Makes the tokens of slices that are being decoded, while the next already are."""
+        self._wait_for_jobs(decoding.reader)
         inputs: list[tuple[WaitingSlice, EncoderInput]] = []
-        for one, decoded in zip(missing, reader.encoder.decode_each([one.slice for one in missing]), strict=True):
+        for one, decoded in zip(decoding.slices, decoding.decoded, strict=True):
             if isinstance(decoded, UnusableSlice):
                 self.counts.undecodable(one.study_pk, one.series_instance_uid)
             else:
                 inputs.append((one, EncoderInput(decoded, one.slice, token_key(decoded, one.slice))))
-        self._encode(reader, inputs)
+        self._encode(decoding.reader, inputs)
+
+    def _wait_for_jobs(self, reader: Reader) -> None:
+        while not reader.turns.wait_free() and not self._stopping.is_set():
+            pass
 
     def _rehearse(self, study: int) -> None:
         if not self._kit().rehearse(study):

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby
+from itertools import groupby, islice
 from queue import Empty, SimpleQueue
 
 import numpy as np
@@ -65,14 +65,18 @@ class DecodingPool:
             yield decoded
 
     def read_each(self, slices: Sequence[Slice]) -> Iterator[Decoded]:
-        """For each slice its stored values or why it has none; a slice that cannot be decoded stops no other."""
-        waiting: deque[Future[list[Decoded]]] = deque()
-        for asked in _requests(slices):
-            waiting.append(self._threads.submit(self._decode, asked))
-            if len(waiting) > self.settings.processes:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+        """For each slice its stored values or why it has none; a slice that cannot be decoded stops no other.
+
+        Decoding begins with the call, some slices ahead of who takes them.
+        """
+        asked = iter(list(_requests(slices)))
+        begun = deque(self._threads.submit(self._decode, one) for one in islice(asked, self.settings.processes + 1))
+        return self._as_they_come(begun, asked)
+
+    def _as_they_come(self, begun: deque[Future[list[Decoded]]], asked: Iterator[list[Slice]]) -> Iterator[Decoded]:
+        while begun:
+            yield from begun.popleft().result()
+            begun.extend(self._threads.submit(self._decode, one) for one in islice(asked, 1))
 
     def close(self) -> None:
         """Ends the processes."""

@@ -426,7 +426,7 @@ def test_a_crash_loses_nothing_but_time(site: Site) -> None:
     site.receive(stack(6))
     ahead = site.ahead()
     ahead.look()
-    ahead.encode(ahead.waiting.take(lambda _study: True)[:2])
+    ahead._finish(ahead._begin(ahead.waiting.take(lambda _study: True)[:2]))
     read_all(site.ahead())
     assert site.reader.encode_missing(site.series()).encoded == 0
     assert [row.encoded for row in site.rows()] == [4]
