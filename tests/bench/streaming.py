@@ -40,7 +40,7 @@ LONGEST_S = 900.0
 LOOK_EVERY_S = 0.02
 SLOWER_THAN_ENCODER = 1.5
 """Interval of paced images over the time that the encoder takes for one with all cores for itself, decoding and cache
-included. On two cores reception, index and sender take some 2 ms of each interval, of which the encoder knows nothing."""
+included. On two cores reception, index and sender take some 2 ms of it."""
 SENDER = "BENCHSENDER"
 CONTEXT_ID = 3
 """Of CT Image Storage among those that are proposed."""
