@@ -239,6 +239,12 @@ class ResultsSettings(_Section):
     compare_with_prior: bool = Field(
         True, description="say what changed since the latest earlier study of the patient that the model has read here"
     )
+    prior_at_source: Literal["off", "find"] = Field(
+        "off", description="find: where it has read none, the peer is asked for one, which is fetched and read"
+    )
+    prior_wait_s: float = Field(60, gt=0, le=900, description="longest that a report waits for an earlier study")
+    prior_years: float = Field(5, gt=0, le=100, description="how old an earlier study may be that is fetched, in years")
+    prior_studies: int = Field(2, ge=1, le=10, description="earlier studies fetched for a report at most, latest first")
     key_objects: bool = Field(
         False, description="write the strongest slices of each finding as Key Object Selection (KO) too"
     )

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.archive import Archive
 from pacs_agent.assemble.grown import Receiving
 from pacs_agent.assemble.jobs import image_digests, input_digest, write_jobs
+from pacs_agent.assemble.priors import FETCHED_AS_PRIOR, is_fetched_prior
 from pacs_agent.assemble.verdict import Act, Facts, Limits, Missing, Verdict, weigh
 from pacs_agent.db import Database, Study, StudyState, utc_now
 from pacs_agent.ops import Outcome, audit
@@ -62,6 +63,9 @@ def _with_rules(
     database: Database, archive: Archive, study: Receiving, facts: Facts, limits: Limits
 ) -> tuple[Decision | NoAttributes, Sequence[Missing], Verdict]:
     """What the rules say of a study, and the verdict with it. Where a rule leaves it, those after it are asked."""
+    with database.reading() as session:
+        if is_fetched_prior(session, study):
+            return NoAttributes(FETCHED_AS_PRIOR), (), weigh(facts, limits)
     missing: dict[str, Missing] = {}
     while True:
         given_up = frozenset(missing)

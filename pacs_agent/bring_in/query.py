@@ -57,6 +57,7 @@ class FoundStudy(BaseModel):
     patient_name: str = ""
     patient_id: str = ""
     birth_date: str = ""
+    sex: str = ""
     study_date: str = ""
     study_time: str = ""
     accession_number: str = ""
@@ -69,6 +70,7 @@ RETURN_KEYS = {
     "PatientName": "patient_name",
     "PatientID": "patient_id",
     "PatientBirthDate": "birth_date",
+    "PatientSex": "sex",
     "StudyDate": "study_date",
     "StudyTime": "study_time",
     "AccessionNumber": "accession_number",

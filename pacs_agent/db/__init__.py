@@ -9,6 +9,7 @@ from pacs_agent.db.commitments import AskedState, CommitmentAsked, CommitmentOwe
 from pacs_agent.db.engine import Database, DatabaseTooNew, is_at_this_version, upgrade
 from pacs_agent.db.model_uses import (
     OWN_PIPELINES,
+    PRIOR_PIPELINE,
     SHADOW_PIPELINE,
     ModelCheck,
     ModelRecall,
@@ -55,12 +56,14 @@ from pacs_agent.db.operations import (
 )
 from pacs_agent.db.reviews import REVIEW_PIPELINE, HandledFinding, Review, ReviewerHere
 from pacs_agent.db.search import begins, search_key
-from pacs_agent.db.transfers import Transfer, TransferKind, TransferState
+from pacs_agent.db.transfers import OWN_ACCORD, Transfer, TransferKind, TransferState
 from pacs_agent.db.users import ApiToken, EndedSession, User
 from pacs_agent.db.work import Suspension
 
 __all__ = [
+    "OWN_ACCORD",
     "OWN_PIPELINES",
+    "PRIOR_PIPELINE",
     "REVIEW_PIPELINE",
     "SHADOW_PIPELINE",
     "ApiToken",

@@ -11,7 +11,9 @@ from pacs_agent.db.reviews import REVIEW_PIPELINE
 
 SHADOW_PIPELINE = "shadow"
 """The pipeline of the jobs in which a model reads beside the one in use. Nobody is told what it says."""
-OWN_PIPELINES = (REVIEW_PIPELINE, SHADOW_PIPELINE)
+PRIOR_PIPELINE = "prior"
+"""The pipeline of the jobs that hold readings of studies fetched to be compared with. Nobody is told them either."""
+OWN_PIPELINES = (REVIEW_PIPELINE, SHADOW_PIPELINE, PRIOR_PIPELINE)
 """The agent's own pipelines: their jobs are no readings that anybody waits for, and no rule may name them."""
 
 

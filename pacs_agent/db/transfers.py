@@ -8,6 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from pacs_agent.db.models import Base, utc_now
 
+OWN_ACCORD = "agent"
+"""Who asked for a transfer that nobody asked for: the agent itself, for a study to compare with."""
+
 
 class TransferKind(StrEnum):
     """By which way instances are brought in."""

@@ -5,7 +5,7 @@ Unreachable, which may pass, and Refused, which will not; nothing counts as sent
 """
 
 from pacs_agent.deliver.answer import Answer, Confirmation, Verdict, Whereabouts
-from pacs_agent.deliver.counting import SourceQuery
+from pacs_agent.deliver.counting import SourceQuery, destination_of
 from pacs_agent.deliver.destinations import (
     DestinationInUse,
     DestinationShown,
@@ -70,6 +70,7 @@ __all__ = [
     "Whereabouts",
     "WrongSettings",
     "check_settings",
+    "destination_of",
     "destinations_shown",
     "echoed",
     "enable_destination",

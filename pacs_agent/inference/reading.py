@@ -224,6 +224,8 @@ class SincePrior(_Frozen):
     """Of the prior study, the series that was read; empty where nothing is compared."""
     not_compared: str = ""
     """Why nothing is compared, a sentence; empty where findings are."""
+    search_failed: bool = False
+    """An earlier study could not be looked for, or not be had in time. `prior` is None, and documents say so."""
     findings: tuple[FindingChange, ...] = ()
     """In the order of the model; those that are absent in both studies are left out."""
 

@@ -87,6 +87,7 @@ EVENTS: dict[str, Event] = {
     "logout": Event(AUTHENTICATION, "E", LOGOUT),
     "model": Event(ALERT, "E", SOFTWARE),
     "peer": Event(ALERT, "E", NETWORK),
+    "prior.searched": Event(QUERY, "E"),
     "result.delivered": Event(TRANSFERRED, "C"),
     "review": Event(ACCESSED, "C"),
     "rules": Event(ALERT, "E", SOFTWARE),

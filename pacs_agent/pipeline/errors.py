@@ -21,6 +21,10 @@ class NotMeasured(PipelineError):
     """Segmenting failed, or what it gave is lost: the reading is told without measurements, and why."""
 
 
+class PriorNotHad(PipelineError):
+    """An earlier study could not be looked for, or not be had in time: the study is told without comparison."""
+
+
 class NothingToSay(PipelineError):
     """Nothing can be said of the study. That is a result: it is told in DICOM, with the reason.
 

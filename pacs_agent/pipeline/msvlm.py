@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -37,9 +38,11 @@ from pacs_agent.inference import (
     name_of,
     uses_stamp,
 )
+from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
 from pacs_agent.pipeline.prior import choose_prior, compared
+from pacs_agent.pipeline.prior_at_source import NOBODY_TO_ASK, PriorAtSource, Wanted, not_had, source_to_ask
 from pacs_agent.pipeline.rehearsed import Rehearsed
 from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
@@ -85,6 +88,7 @@ class MsVlm:
         """Held by each job while it reads: rehearsals give way to it."""
         self._segmenting = Segmenting(settings, self._decoding, self._turns)
         self._loading = threading.Lock()
+        self._at_source = PriorAtSource(settings, archive)
 
     def select_series(self, job: JobFacts) -> Choice:
         """The first installed model that accepts a series of the study reads it; beside it the prior study."""
@@ -93,7 +97,14 @@ class MsVlm:
             return choice
         with self.database.reading() as session:
             prior = choose_prior(session, self.archive, job.job_id, choice.bundle)
-        return replace(choice, prior=prior.model_dump_json()) if prior else choice
+            source = source_to_ask(session, job.job_id) if prior is None and self._asks else None
+        prior = not_had(NOBODY_TO_ASK) if source == "" else prior
+        return replace(choice, prior=prior.model_dump_json() if prior else "", source=source or "")
+
+    @property
+    def _asks(self) -> bool:
+        """Whether earlier studies are looked for at the source."""
+        return self.settings.results.prior_at_source == "find"
 
     def _series_choice(self, job: JobFacts) -> Choice:
         bundles = tuple(bundle.digest for bundle in (*self._bundles(), *self._found.segmenters))
@@ -155,6 +166,30 @@ class MsVlm:
         """Where the regions are kept that the segmenter outlined and measured in the series read."""
         _, series = self._selection(earlier)
         return self._segmenting.segment(self._segmenter(earlier), series, progress)
+
+    def find_prior(self, job: JobFacts, earlier: Earlier, began: datetime, progress: Progress) -> SincePrior | None:
+        """The earlier study of the patient that the source has, fetched and read by the same model."""
+        bundle, series = self._selection(earlier)
+        wanted = Wanted(earlier["source"], series.modality, name_of(bundle))
+
+        def read(facts: JobFacts, check: Progress) -> StudyReading | None:
+            return self._read_whole(facts, bundle, check)
+
+        return self._at_source.find(job, wanted, read, began, progress)
+
+    def _read_whole(self, job: JobFacts, bundle: Bundle, progress: Progress) -> StudyReading | None:
+        """What a model says of a study, all steps at once; None where it reads no series of it."""
+        try:
+            selected = self.choice_of(job, bundle).selected
+            if not selected:
+                return None
+            earlier = {"select_series": selected}
+            earlier["encode_missing"] = self._encode_missing(earlier, progress)
+            earlier["read_study"] = self._read_study(earlier)
+            earlier["weigh_evidence"] = self._weigh_evidence(earlier)
+            return self._describe(earlier)
+        except NothingToSay:
+            return None
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result, draft report, the segmentation where one was made, and key objects where they are wanted."""

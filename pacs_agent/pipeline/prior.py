@@ -4,26 +4,20 @@ It is chosen once, with the series, and the workflow keeps the choice: whatever 
 composed again are the same. A study that may be of somebody else is never named, not even as a reason.
 """
 
-import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import NamedTuple
 
-from pydicom.dataset import Dataset
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from pacs_agent.archive import UNREADABLE_FILE, Archive, NotArchived
+from pacs_agent.archive import Archive
 from pacs_agent.assemble import image_digests
 from pacs_agent.db import Database, Job, JobState, ResultObject, Study
 from pacs_agent.inference.reading import PriorStudy, SincePrior, StudyReading
+from pacs_agent.pipeline.beyond_doubt import doubt_about, first_header, is_earlier, moment_of
 from pacs_agent.results import ObjectKind, since_prior
 
-NO_BIRTH_DATE = "An earlier study has the same Patient ID, but one of the two has no birth date. It is not compared."
-OTHER_PERSON = "An earlier study has the same Patient ID, but another birth date or sex. It is not compared."
 NOT_KEPT = "Its reading is not kept any more."
-
-_TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
 
 
 class _Candidate(NamedTuple):
@@ -46,7 +40,8 @@ def choose_prior(session: Session, archive: Archive, job_id: str, bundle: str) -
     found = next(_candidates(session, job, bundle), None)
     if found is None:
         return None
-    doubt = _doubt(_header(archive, image_digests(session, job.study_pk)), _header(archive, (found.ai_result,)))
+    now, then = first_header(archive, image_digests(session, job.study_pk)), first_header(archive, (found.ai_result,))
+    doubt = doubt_about(now, then)
     if doubt:
         return SincePrior(not_compared=doubt)
     study = found.study
@@ -74,13 +69,14 @@ def _since(database: Database, reading: StudyReading, prior: PriorStudy) -> Sinc
 
 def _candidates(session: Session, job: Job, bundle: str) -> Iterator[_Candidate]:
     """Earlier studies of the patient that the model's versions have read, the latest first."""
-    now = _when(job.study)
+    now = moment_of(job.study.study_date, job.study.study_time)
     if now is None:
         return
     same_patient = select(Study).where(Study.patient_pk == job.study.patient_pk, Study.id != job.study_pk)
-    dated = {study: at for study in session.scalars(same_patient) if (at := _when(study)) is not None}
+    known = ((study, moment_of(study.study_date, study.study_time)) for study in session.scalars(same_patient))
+    dated = {study: at for study, at in known if at is not None}
     for study in sorted(dated, key=lambda one: dated[one], reverse=True):
-        if _is_earlier(dated[study], now) and (read := _newest_reading(session, study, job.pipeline, bundle)):
+        if is_earlier(dated[study], now) and (read := _newest_reading(session, study, job.pipeline, bundle)):
             yield _Candidate(study, *read)
 
 
@@ -100,37 +96,3 @@ def _newest_reading(session: Session, study: Study, pipeline: str, bundle: str) 
 def _model(bundle: str) -> str:
     """The name alone, of name and version."""
     return bundle.rpartition(" ")[0]
-
-
-def _when(study: Study) -> tuple[str, str] | None:
-    """Date and time of a study; None where the date is none. PS3.5 6.2, DA and TM."""
-    try:
-        datetime.strptime(study.study_date, "%Y%m%d")
-    except ValueError:
-        return None
-    time = study.study_time.strip()
-    return study.study_date, time if _TIME.fullmatch(time) else ""
-
-
-def _is_earlier(one: tuple[str, str], other: tuple[str, str]) -> bool:
-    """Whether one is earlier for certain: of one day both times must be known."""
-    return one[0] < other[0] or (one[0] == other[0] and "" not in (one[1], other[1]) and one[1] < other[1])
-
-
-def _header(archive: Archive, digests: tuple[str, ...] | list[str]) -> Dataset:
-    """The header of the first that can be read; an empty one where none can."""
-    for digest in digests:
-        try:
-            return archive.read(digest, stop_before_pixels=True)
-        except (NotArchived, *UNREADABLE_FILE):
-            continue
-    return Dataset()
-
-
-def _doubt(now: Dataset, then: Dataset) -> str:
-    """Why two headers may be of two people; empty where they are of one."""
-    births = [str(each.get("PatientBirthDate") or "").strip() for each in (now, then)]
-    sexes = {str(each.get("PatientSex") or "").strip() for each in (now, then)} - {""}
-    if "" in births:
-        return NO_BIRTH_DATE
-    return OTHER_PERSON if len(set(births)) > 1 or len(sexes) > 1 else ""

@@ -16,13 +16,14 @@ STEP_ENDS = {
     "read_study": 0.65,
     "weigh_evidence": 0.7,
     "segment": 0.85,
+    "find_prior": 0.88,
     "compose": 0.9,
 }
 """Progress of the job at the end of each step of reading; delivery is the rest."""
 _STARTS = dict(zip(STEP_ENDS, (0.0, *STEP_ENDS.values()), strict=False))
 MAX_STARTS = 10
 """A step that began this often without ending has taken its worker with it each time, or nearly."""
-MAX_STARTS_OF = {"segment": 3}
+MAX_STARTS_OF = {"segment": 3, "find_prior": 3}
 """The same of a step without which the job can go on."""
 REPORT_EVERY_S = 0.5
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
+from pacs_agent.inference.reading import SincePrior
 from pacs_agent.pipeline.errors import NothingToSay
 from pacs_agent.results import Predecessor
 
@@ -19,13 +20,14 @@ Earlier: TypeAlias = Mapping[str, str]
 """What the earlier steps of this job gave, by their names.
 
 Where a segmenter was chosen, `segmenter` has its digest, and `not_segmented` why it failed where it did. Where there is
-an earlier study of the patient, `prior` says which.
+an earlier study of the patient, `prior` says which, and where one is to be looked for, `source` has whom to ask.
 """
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how much is done and how much there is; raises JobStopped when the job is canceled."""
 
 _SEGMENTER = "\nsegmenter "
 _PRIOR = "\nprior "
+_SOURCE = "\nsource "
 """Cannot be within what is selected: JSON escapes line breaks."""
 
 
@@ -55,20 +57,23 @@ class Choice:
     """Digest of the bundle that outlines the series as well; empty where none does."""
     prior: str = ""
     """The prior study that is compared, a SincePrior as JSON; empty where there is none."""
+    source: str = ""
+    """The destination that is asked for a prior study; empty where none is."""
     why: NothingToSay | None = None
 
 
 def kept(choice: Choice) -> str:
     """What the workflow keeps of a choice."""
-    parts = ((_SEGMENTER, choice.segmenter), (_PRIOR, choice.prior))
+    parts = ((_SEGMENTER, choice.segmenter), (_PRIOR, choice.prior), (_SOURCE, choice.source))
     return choice.selected + "".join(f"{name}{part}" for name, part in parts if part)
 
 
-def parted(text: str) -> tuple[str, str, str]:
-    """From what was kept of a choice: what was selected, segmenter and prior, each empty where there is none."""
+def parted(text: str) -> tuple[str, str, str, str]:
+    """From what was kept of a choice: what was selected, segmenter, prior, source, each empty where there is none."""
+    text, _, source = text.partition(_SOURCE)
     text, _, prior = text.partition(_PRIOR)
     selected, _, segmenter = text.partition(_SEGMENTER)
-    return selected, segmenter, prior
+    return selected, segmenter, prior, source
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,13 @@ class Stages(Protocol):
         """What is outlined and measured, where the choice of the series names a segmenter.
 
         Whatever it raises but JobStopped costs the measurements, not the reading.
+        """
+        ...
+
+    def find_prior(self, job: JobFacts, earlier: Earlier, began: datetime, progress: Progress) -> SincePrior | None:
+        """The earlier study of the patient, where the choice of the series names whom to ask; `began`: when this did.
+
+        Whatever it raises but JobStopped costs the comparison, not the reading.
         """
         ...
 

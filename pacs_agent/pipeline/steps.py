@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pacs_agent.archive import Archive
 from pacs_agent.assemble import image_digests, input_digest
 from pacs_agent.db import REVIEW_PIPELINE, Database, Job, JobState, ResultObject, StepState, utc_now
 from pacs_agent.inference import Turns
+from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
 from pacs_agent.pipeline.progress import StepProgress, end_step, reading_step
@@ -103,10 +105,24 @@ class Steps:
             progress = StepProgress(self.database, job_id, run, "segment")
             return self._stages(job_id).segment(self._facts(job_id), earlier, progress)
 
-    def not_segmented(self, job_id: str, reason: str) -> None:
-        """Lets the row of the step say that it failed, where the step itself could not."""
+    def find_prior(self, job_id: str, run: int, earlier: Earlier, began: str) -> str:
+        """Asks the source for the prior study; a SincePrior as JSON, empty where there is none. `began`: from `now`."""
+        with self._step(job_id, run, "find_prior"):
+            progress = StepProgress(self.database, job_id, run, "find_prior")
+            stages, at = self._stages(job_id), datetime.fromisoformat(began)
+            found = stages.find_prior(self._facts(job_id), earlier, at, progress)
         with self.database.writing() as session:
-            end_step(session, job_id, "segment", StepState.FAILED, reason)
+            end_step(session, job_id, "find_prior", StepState.DONE, _in_words(found, earlier["source"]))
+        return found.model_dump_json() if found else ""
+
+    def now(self) -> str:
+        """The present time, ISO 8601."""
+        return utc_now().isoformat()
+
+    def broke_off(self, job_id: str, name: str, reason: str) -> None:
+        """Lets the row of a step that can be done without say that it failed, where the step itself could not."""
+        with self.database.writing() as session:
+            end_step(session, job_id, name, StepState.FAILED, reason)
 
     def compose(self, job_id: str, run: int, earlier: Earlier) -> None:
         """Makes the objects and archives them."""
@@ -215,6 +231,12 @@ def cancel_job(session: Session, job: Job, reason: str, *, actor: str = "agent")
     """Cancels a job, with an audit line, in the caller's transaction."""
     job.state, job.error, job.finished_at = JobState.CANCELED, reason, utc_now()
     audit(session, actor=actor, action="job.canceled", outcome=Outcome.SUCCESS, subject=job.id, reason=reason)
+
+
+def _in_words(found: SincePrior | None, source: str) -> str:
+    if found is None:
+        return f"{source} has no earlier study that can be compared"
+    return f"the study of {found.prior.study_date}, from {source}" if found.prior else found.not_compared
 
 
 def _close_steps(job: Job, detail: str) -> None:

@@ -18,7 +18,8 @@ from pacs_agent.db import REVIEW_PIPELINE, Job
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.bell import Bell
 from pacs_agent.pipeline.delivery import Act, Attempted, Deliveries, backoff_s
-from pacs_agent.pipeline.errors import JobStopped, NothingToSay
+from pacs_agent.pipeline.errors import JobStopped, NothingToSay, PriorNotHad
+from pacs_agent.pipeline.prior_at_source import not_had
 from pacs_agent.pipeline.progress import describe
 from pacs_agent.pipeline.stages import Earlier, parted
 from pacs_agent.pipeline.steps import Steps
@@ -82,13 +83,16 @@ class Story:
         steps, earlier = self.steps, dict[str, str]()
         try:
             chosen = _step("select_series", steps.select_series, job_id, run)
-            earlier["select_series"], segmenter, earlier["prior"] = parted(chosen)
+            earlier["select_series"], segmenter, earlier["prior"], source = parted(chosen)
             earlier["encode_missing"] = _step("encode_missing", steps.encode_missing, job_id, run, earlier)
             earlier["read_study"] = _step("read_study", steps.read_study, job_id, run, earlier)
             earlier["weigh_evidence"] = _step("weigh_evidence", steps.weigh_evidence, job_id, run, earlier)
             if segmenter:
                 earlier["segmenter"] = segmenter
                 earlier |= self._segment(job_id, run, earlier)
+            if source:
+                earlier["source"] = source
+                earlier["prior"] = self._find_prior(job_id, run, earlier)
             _step("compose", steps.compose, job_id, run, earlier)
         except NothingToSay as why:
             _step("no_result", steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
@@ -102,8 +106,25 @@ class Story:
         except Exception as error:  # outermost of segmenting: whatever it was, the reading must not be lost
             reason = describe(_cause(error))
             log.error("not segmented", job=job_id, reason=reason, exc_info=error)
-            _step("not_segmented", self.steps.not_segmented, job_id, reason)
+            _step("not_segmented", self.steps.broke_off, job_id, "segment", reason)
             return {"not_segmented": reason}
+
+    def _find_prior(self, job_id: str, run: int, earlier: Earlier) -> str:
+        """The prior that was fetched, or why none was. The time for it does not begin anew at a restart."""
+        began = _step("prior_wanted", self.steps.now)
+        try:
+            return str(_step("find_prior", self.steps.find_prior, job_id, run, earlier, began))
+        except JobStopped:
+            raise
+        except Exception as error:  # outermost of the search: whatever it was, the reading must not be lost
+            cause, reason = _cause(error), describe(error)
+            if isinstance(cause, PriorNotHad):
+                log.info("prior not had", job=job_id, reason=reason)
+            else:
+                log.error("prior not had", job=job_id, exc_info=error)
+                reason = f"The search for an earlier study broke off ({type(cause).__name__})."
+            _step("prior_not_had", self.steps.broke_off, job_id, "find_prior", reason)
+            return not_had(reason).model_dump_json()
 
     def _write_review(self, job_id: str, run: int) -> None:
         _step("compose", self.steps.compose_review, job_id, run)

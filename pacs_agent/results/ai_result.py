@@ -20,7 +20,7 @@ from pacs_agent.results.codes import (
     IMPRESSIONS_CONTAINER,
     procedure,
 )
-from pacs_agent.results.comparison import comparison_section, prior_references
+from pacs_agent.results.comparison import comparison_section, prior_references, says_of_prior
 from pacs_agent.results.content import container, opening, text
 from pacs_agent.results.document import Envelope, document
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, UnusableEvidence
@@ -39,7 +39,7 @@ NOT_SAID: dict[str, Any] = {
     "series": {"slices": {"__all__": {"path"}}},
     "findings": {"__all__": {"concern"}},
     "tokens": True,
-    "since_prior": {"prior": {"job_id"}},
+    "since_prior": {"prior": {"job_id"}, "search_failed": True},
 }
 """What no document says: where files and tokens lie, how soon a finding wants attention, which job read the prior."""
 
@@ -77,7 +77,7 @@ def _content_digest(reading: StudyReading) -> str:
     not_said = dict(NOT_SAID)
     if reading.measurements is None:
         not_said["measurements"] = True
-    if reading.since_prior is None or reading.since_prior.prior is None:
+    if not says_of_prior(reading.since_prior):
         not_said["since_prior"] = True
     said = reading.model_dump_json(exclude=not_said)
     return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()

@@ -42,10 +42,12 @@ _PLACES = {(): "", ("right",): " on the right", ("left",): " on the left", ("rig
 
 
 def comparison_section(reading: StudyReading, heading: Code) -> list[ContainerContentItem]:
-    """The section under its heading; none where no prior study may be named. TID 2000 and TID 1500 are extensible."""
+    """The section under its heading; none where nothing is said of a prior. TID 2000 and TID 1500 are extensible."""
     since, prior = reading.since_prior, reading.since_prior.prior if reading.since_prior else None
-    if since is None or prior is None:
+    if since is None or not says_of_prior(since):
         return []
+    if prior is None:
+        return [container(heading, [text(COMMENT, f"Not compared with an earlier study. {since.not_compared}")])]
     day = date.fromisoformat(prior.study_date).isoformat()
     about = f"Not compared with the study of {day}. {since.not_compared}"
     if not since.not_compared:
@@ -59,6 +61,11 @@ def comparison_section(reading: StudyReading, heading: Code) -> list[ContainerCo
     if not said and not since.not_compared:
         said = [text(FINDING, "No finding is present or uncertain in either of the two.")]
     return [container(heading, [*items, *said])]
+
+
+def says_of_prior(since: SincePrior | None) -> bool:
+    """Whether documents say anything of a prior: not where there is none, or where it may be somebody else's."""
+    return since is not None and (since.prior is not None or since.search_failed)
 
 
 def changes_of(finding: FindingReading, since: SincePrior | None) -> list[QualitativeEvaluation]:

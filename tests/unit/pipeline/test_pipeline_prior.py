@@ -17,8 +17,9 @@ from pacs_agent.db import Database, Job, JobState, Patient, ResultObject, Study
 from pacs_agent.inference import StudyReading
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.pipeline import prior
+from pacs_agent.pipeline.beyond_doubt import NO_BIRTH_DATE, OTHER_PERSON
 from pacs_agent.pipeline.msvlm import MsVlm
-from pacs_agent.pipeline.prior import NO_BIRTH_DATE, NOT_KEPT, OTHER_PERSON, choose_prior, compared
+from pacs_agent.pipeline.prior import NOT_KEPT, choose_prior, compared
 from pacs_agent.pipeline.stages import Choice, kept, parted
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.results.uids import derived_uid
@@ -162,7 +163,7 @@ def test_a_study_of_somebody_else_is_not_named(
     studies: Studies, monkeypatch: pytest.MonkeyPatch, changed: dict[str, str], doubt: str
 ) -> None:
     now, then = studies.add("20260102"), studies.add("20250503")
-    of_file = prior._header
+    of_file = prior.first_header
 
     def header(archive: Archive, digests: list[str]) -> Dataset:
         found = of_file(archive, digests)
@@ -170,7 +171,7 @@ def test_a_study_of_somebody_else_is_not_named(
             setattr(found, keyword, value)
         return found
 
-    monkeypatch.setattr(prior, "_header", header)
+    monkeypatch.setattr(prior, "first_header", header)
     found = studies.chosen(now)
     assert found
     assert found.not_compared == doubt
@@ -193,9 +194,10 @@ def test_patients_without_an_id_or_of_another_issuer_are_not_compared(studies: S
 
 @pytest.mark.parametrize("segmenter", ["", "ab"])
 @pytest.mark.parametrize("chosen", ["", SincePrior(not_compared="a\nb").model_dump_json()])
-def test_what_the_workflow_keeps_of_a_choice_comes_back(segmenter: str, chosen: str) -> None:
-    text = kept(Choice("m 1", {}, "digest\n{}", segmenter, prior=chosen))
-    assert parted(text) == ("digest\n{}", segmenter, chosen)
+@pytest.mark.parametrize("source", ["", "pacs"])
+def test_what_the_workflow_keeps_of_a_choice_comes_back(segmenter: str, chosen: str, source: str) -> None:
+    text = kept(Choice("m 1", {}, "digest\n{}", segmenter, prior=chosen, source=source))
+    assert parted(text) == ("digest\n{}", segmenter, chosen, source)
 
 
 class Site:
@@ -233,7 +235,7 @@ class Site:
         steps = Steps(self.database, self.archive, {"msvlm": MsVlm(settings, self.archive)}, "Tests")
         chosen = chosen or steps.select_series(job_id, 1)
         earlier: dict[str, str] = {}
-        earlier["select_series"], _, earlier["prior"] = parted(chosen)
+        earlier["select_series"], _, earlier["prior"], _ = parted(chosen)
         for step in ("encode_missing", "read_study", "weigh_evidence"):
             earlier[step] = getattr(steps, step)(job_id, 1, dict(earlier))
         steps.compose(job_id, 1, earlier)

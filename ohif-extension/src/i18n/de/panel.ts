@@ -49,6 +49,7 @@ export const panel: Record<keyof typeof english, string> = {
   step_read_study: 'Ganze Studie lesen',
   step_weigh_evidence: 'Belege gewichten',
   step_segment: 'Umreißen und messen',
+  step_find_prior: 'Voruntersuchung suchen',
   step_compose: 'Dokumente schreiben',
   step_deliver_to: 'Senden an',
   step_confirm_to: 'Bestätigt von',

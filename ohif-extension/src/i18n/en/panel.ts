@@ -47,6 +47,7 @@ export const panel = {
   step_read_study: 'Read the whole study',
   step_weigh_evidence: 'Weigh the evidence',
   step_segment: 'Outline and measure',
+  step_find_prior: 'Look for the prior study',
   step_compose: 'Write the documents',
   step_deliver_to: 'Send to',
   step_confirm_to: 'Confirmed by',

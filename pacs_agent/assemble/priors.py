@@ -1,0 +1,22 @@
+"""Studies that the agent fetched of its own accord, to compare others with them: no rule is asked about them."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from pacs_agent.assemble.grown import Receiving
+from pacs_agent.db import OWN_ACCORD, Transfer
+
+FETCHED_AS_PRIOR = "it was fetched to compare a later study with it; force it to have it read by itself"
+LATE_S = 600.0
+"""What comes so long after the end of the transfer was sent by somebody: a PACS whose C-MOVE broke off may go on."""
+
+
+def is_fetched_prior(session: Session, study: Receiving) -> bool:
+    """Whether all that came of a study lately came because the agent itself asked for it."""
+    own = select(Transfer).where(Transfer.study_instance_uid == study.study_instance_uid, Transfer.who == OWN_ACCORD)
+    last = session.scalar(own.order_by(Transfer.created_at.desc()).limit(1))
+    if last is None or last.finished_at is None:
+        return last is not None
+    return study.last_received_at <= last.finished_at + timedelta(seconds=LATE_S)
