@@ -1,6 +1,5 @@
 """A training run on disk: where its stages, curves and rendered studies lie, and what each depends on."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,16 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from models.datasets.archives import Archives
 from models.datasets.cache import Shard, StudySource, render
 from models.datasets.implants import implants
 from models.datasets.phantoms import PhantomSource
 from models.datasets.some_slices import SomeSlices
 from models.msvlm.distributed import lead_first, rank
-from models.msvlm.network import Network
+from models.msvlm.network import Network, new_network
 from models.msvlm.preset import Preset
+from models.msvlm.stage_results import StageResults
 
 ENCODER_SIZES = {
     *("encoder", "windows_hu", "pixel_mm", "field_px", "front_channels", "patch_px"),
@@ -33,33 +31,20 @@ NOT_CONTENT = {"checkpoint_every"}
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(StageResults):
     """A preset, the cache in which it is trained, and the folder for its bundle."""
 
     preset: Preset
     cache: Path
     out: Path
 
-    @property
-    def folder(self) -> Path:
-        """Checkpoints, curves and results of this preset's stages."""
-        return self.cache / self.preset.name
+    def new_network(self) -> Network:
+        """The untrained network."""
+        return new_network(self.preset)
 
-    @property
-    def model(self) -> Path:
-        """The finished network."""
-        return self.folder / "model.pt"
-
-    def file(self, stage: str) -> Path:
-        """The result of a stage under the present settings."""
-        return self.folder / f"{stage}-{self.digest(stage)}.pt"
-
-    def digest(self, stage: str) -> str:
-        """Short digest of the settings of this stage and of those before it."""
-        settings = stage_settings(self.preset)
-        until = list(settings)[: list(settings).index(stage) + 1]
-        text = json.dumps([settings[name] for name in until], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+    def stage_settings(self) -> dict[str, dict[str, Any]]:
+        """What each stage depends on beside the stages before it, in their order."""
+        return stage_settings(self.preset)
 
     def sources(self, split: str) -> list[StudySource]:
         """The studies of a split: phantoms, implants where the real CTs are, and archives that have reports."""
@@ -110,23 +95,6 @@ class Run:
         noted = json.loads(path.read_text()) if path.is_file() else {}
         self.folder.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({**noted, split: counts}, indent=2))
-
-    def save(self, stage: str, network: Network, parts: Sequence[str]) -> None:
-        """Keeps the parts that a stage trained; first under a temporary name, so a cut run leaves no half."""
-        path = self.file(stage)
-        draft = path.with_suffix(".draft")
-        torch.save({name: network.parts()[name].state_dict() for name in parts}, draft)
-        draft.replace(path)
-
-    def load(self, stage: str, network: Network) -> None:
-        """Puts what a stage trained into the network."""
-        for name, state in torch.load(self.file(stage), weights_only=True, map_location="cpu").items():
-            network.parts()[name].load_state_dict(state)
-
-    def forget(self, stage: str) -> None:
-        """Removes the results and the checkpoint of a stage."""
-        for path in (*self.folder.glob(f"{stage}-*.pt"), *self.folder.glob(f"{stage}.jsonl")):
-            path.unlink()
 
 
 def stage_settings(preset: Preset) -> dict[str, dict[str, Any]]:

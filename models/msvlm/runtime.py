@@ -164,7 +164,7 @@ class BundleRuntime:
 
     def decode(self, prompts: Sequence[Sequence[str]], visual_tokens: Floats) -> list[str]:
         """One sentence per prompt (all of one length), word by word until its end, all as one batch."""
-        step = _DecoderSteps(self.decoder, visual_tokens, len(prompts))
+        step = DecoderSteps(self.decoder, visual_tokens, len(prompts))
         numbers = np.array([[self.tokenizer.number[word] for word in words] for words in prompts], np.int64)
         for column in numbers.T:
             word = step.next(column)
@@ -176,7 +176,7 @@ class BundleRuntime:
         return [self.tokenizer.decode(row) for row in np.stack(words, axis=1)]
 
 
-class _DecoderSteps:
+class DecoderSteps:
     """The decoder with its growing key/value cache, for a batch of sentences on one study."""
 
     def __init__(self, decoder: Any, visual_tokens: Floats, batch: int) -> None:

@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from rich.console import Console
 
 from models.msvlm.distributed import rank, wait_for_all
-from models.msvlm.network import Network, new_network, save_network
+from models.msvlm.network import Network, save_network
 from models.msvlm.run import Run
 from models.msvlm.stage_encoder import train_encoder
+from models.msvlm.stage_results import StageResults
 from models.msvlm.stage_selfsup import train_selfsup
 from models.msvlm.studies import EncodedStudy, encode_studies, load_studies, save_studies
 from models.msvlm.vit import load_checkpoint
@@ -23,7 +25,8 @@ class RunStage:
     """A stage of a run. One that trains no parts keeps nothing and runs every time."""
 
     name: str
-    work: Callable[[Run, Network], None]
+    work: Callable[[Any, Any], None]
+    """Given the run and its network."""
     parts: tuple[str, ...] = ()
     """Parts of the network that it trains."""
     shared: bool = False
@@ -115,10 +118,10 @@ STAGES = (
 )
 
 
-def run_stages(run: Run, stages: Sequence[RunStage]) -> Network:
+def run_stages(run: StageResults, stages: Sequence[RunStage]) -> Any:
     """Runs what the cache does not hold yet; gives the network after the last of these stages."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    network = new_network(run.preset)
+    network = run.new_network()
     for stage in stages:
         began_s = monotonic()
         worked = _run(run, stage, network)
@@ -128,7 +131,7 @@ def run_stages(run: Run, stages: Sequence[RunStage]) -> Network:
     return network
 
 
-def _run(run: Run, stage: RunStage, network: Network) -> bool:
+def _run(run: StageResults, stage: RunStage, network: Any) -> bool:
     """Whether the stage had to be run."""
     if stage.parts and run.file(stage.name).is_file():
         run.load(stage.name, network)
@@ -141,7 +144,7 @@ def _run(run: Run, stage: RunStage, network: Network) -> bool:
     return True
 
 
-def _note_minutes(run: Run, stage: str, minutes: float) -> None:
+def _note_minutes(run: StageResults, stage: str, minutes: float) -> None:
     """Prints how long a stage took and keeps it in `minutes.json`."""
     console.print(f"{stage}: {minutes:.1f} min")
     path = run.folder / "minutes.json"

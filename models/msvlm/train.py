@@ -6,6 +6,9 @@
 Stages, in order: selfsup (the slice encoder without labels), encoder (on masks), tokens (of whole studies), masked
 (embeddings), findings, decoder, calibration, bundle, evaluation. A stage whose result lies in the cache for the same
 settings is not run again; one that was cut goes on from its checkpoint. `--again STAGE` starts over from there.
+
+A preset of `models.msvlm.rectal` reads several series of a study. Its stages are encoder, tokens, items, decoder,
+calibration, bundle, evaluation.
 """
 
 from pathlib import Path
@@ -14,10 +17,14 @@ import click
 
 from models.msvlm.distributed import joined, rank
 from models.msvlm.preset import Preset, load_preset
+from models.msvlm.rectal import stages as rectal
+from models.msvlm.rectal.preset import load_series_preset, preset_folder
+from models.msvlm.rectal.run import SeriesRun
 from models.msvlm.run import Run
-from models.msvlm.stages import STAGES, run_stages
+from models.msvlm.stage_results import StageResults
+from models.msvlm.stages import STAGES, RunStage, run_stages
 
-NAMES = [stage.name for stage in STAGES]
+NAMES = list(dict.fromkeys(stage.name for stage in (*STAGES, *rectal.STAGES)))
 
 
 @click.command()
@@ -31,17 +38,31 @@ NAMES = [stage.name for stage in STAGES]
 )
 @click.option("--fresh", is_flag=True, help="Train every stage again (rendered studies are kept).")
 @click.option("--again", type=click.Choice(NAMES), help="Train this stage and those after it again.")
-@click.option("--until", type=click.Choice(NAMES), default=NAMES[-1], help="The last stage to run.")
+@click.option("--until", type=click.Choice(NAMES), default="evaluation", help="The last stage to run.")
 def main(
     preset: str, out: Path, cache: Path, archives: Path | None, fresh: bool, again: str | None, until: str
 ) -> None:
     """Trains a preset and writes its bundle with card and evaluation."""
-    run = Run(with_archives(load_preset(preset), archives), cache, out)
+    run, stages = run_of(preset, archives, cache, out)
+    names = [stage.name for stage in stages]
+    for stage in (again, until):
+        if stage is not None and stage not in names:
+            raise click.UsageError(f"preset {preset} has no stage {stage}; its stages are {', '.join(names)}")
     with joined():
         if rank() == 0:
-            for name in NAMES[NAMES.index(again) if again else 0 :] if fresh or again else ():
+            for name in names[names.index(again) if again else 0 :] if fresh or again else ():
                 run.forget(name)
-        run_stages(run, STAGES[: NAMES.index(until) + 1])
+        run_stages(run, stages[: names.index(until) + 1])
+
+
+def run_of(preset: str, archives: Path | None, cache: Path, out: Path) -> tuple[StageResults, tuple[RunStage, ...]]:
+    """The run of a preset and its stages: those for one series of CT, or for several of MR."""
+    folder = preset_folder(preset)
+    if folder is None:
+        return Run(with_archives(load_preset(preset), archives), cache, out), STAGES
+    if archives is not None:
+        raise click.UsageError(f"preset {preset} learns from phantoms alone; leave out --archives")
+    return SeriesRun(load_series_preset(folder), cache, out), rectal.STAGES
 
 
 def with_archives(preset: Preset, archives: Path | None) -> Preset:

@@ -1,0 +1,107 @@
+"""Writes the bundle of a network that reads several series: three graphs, each checked against it, words, manifest."""
+
+from pathlib import Path
+
+import torch
+
+from models.msvlm.export import MANUFACTURER, digest_of
+from models.msvlm.graphs import GraphExport, report_decoder_export, write_graph
+from models.msvlm.rectal.acquired import PHASES, PLANES, ContrastId, SequenceId
+from models.msvlm.rectal.encoder import SeriesEncoderGraph
+from models.msvlm.rectal.items import SCALES, steps_of
+from models.msvlm.rectal.manifest import BundleFile, ItemEntry, SeriesManifest, StepEntry
+from models.msvlm.rectal.network import SeriesNetwork
+from models.msvlm.rectal.structures import NAMES
+
+INTENDED_USE = "Demonstration and software tests only. Learned from computer-made phantoms. Not for clinical use."
+TRAINING_DATA = (
+    "Procedurally generated pelvic MR phantoms (models/phantoms/pelvis) with generated masks, labels and reports. "
+    "No image of a patient and no human-written report was used."
+)
+
+
+def write_series_bundle(network: SeriesNetwork, bundles: Path) -> Path:
+    """Writes `<name>-<version>/` under `bundles` and gives its path. Raises GraphDiffers, ExportFailed."""
+    preset, shape = network.eval().preset, network.preset.network
+    folder = bundles / f"{preset.name}-{preset.version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    graphs = {path.stem: _named(path) for path in (write_graph(one, folder) for one in series_graphs(network))}
+    words = folder / "tokenizer.json"
+    words.write_text(network.vocabulary.to_json() + "\n", encoding="utf-8")
+    manifest = SeriesManifest(
+        name=preset.name,
+        version=preset.version,
+        manufacturer=MANUFACTURER,
+        intended_use=INTENDED_USE,
+        training_data=TRAINING_DATA,
+        demo=True,
+        pixel_mm=shape.pixel_mm,
+        field_px=shape.field_px,
+        token_width=shape.token_width,
+        patch_grid=shape.patch_grid,
+        structures=NAMES,
+        items=item_entries(network),
+        planes=tuple(plane.value for plane in PLANES),
+        sequences=tuple(one.name for one in SequenceId),
+        contrasts=tuple(one.name for one in ContrastId),
+        phases=PHASES,
+        max_words=shape.max_words,
+        tokenizer=_named(words),
+        **graphs,
+    )
+    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return folder
+
+
+def _named(path: Path) -> BundleFile:
+    return BundleFile(file=path.name, sha256=digest_of(path))
+
+
+def item_entries(network: SeriesNetwork) -> tuple[ItemEntry, ...]:
+    """The items with the calibration of their steps."""
+    return tuple(
+        ItemEntry(
+            key=scale.item.value,
+            name=scale.name,
+            levels=scale.levels,
+            steps=tuple(StepEntry(**vars(point)) for point in network.points[steps_of(scale.item)]),
+        )
+        for scale in SCALES
+    )
+
+
+def series_graphs(network: SeriesNetwork) -> tuple[GraphExport, ...]:
+    """The three graphs of a bundle; see `manifest.py`."""
+    return series_encoder_export(network), series_reader_export(network), report_decoder_export(network)
+
+
+def series_encoder_export(network: SeriesNetwork) -> GraphExport:
+    """The slice encoder on stored values of any size."""
+    n = {0: "n"}
+    example = {
+        "stored": torch.randint(0, 2000, (3, 96, 112), dtype=torch.int16),
+        "low": torch.full((3,), 20.0),
+        "high": torch.full((3,), 1800.0),
+        "spacing_mm": torch.full((3, 2), 1.7),
+    }
+    dimensions = {"stored": {0: "n", 1: "rows", 2: "columns"}, "low": n, "high": n, "spacing_mm": n}
+    module = SeriesEncoderGraph(network.encoder, network.preset.network)
+    return GraphExport("slice_encoder.onnx", module, example, ("token", "patch_grid"), dimensions)
+
+
+def series_reader_export(network: SeriesNetwork) -> GraphExport:
+    """The study reader on any number of slices of any series."""
+    b, length = 2, 7
+    axes = torch.tensor([[1.0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, -1], [1, 0, 0, 0, 0, -1]])
+    ids = {name: torch.zeros(b, length, dtype=torch.int64) for name in ("plane", "sequence", "contrast", "phase")}
+    example = {
+        "tokens": torch.randn(b, length, network.preset.network.token_width),
+        "centre_mm": torch.randn(b, length, 3) * 40.0,
+        "orientation": axes[torch.arange(length) % 3].repeat(b, 1, 1),
+        **ids,
+        "b_value": torch.zeros(b, length),
+        "mask": torch.arange(length)[None] < torch.tensor([[length], [length - 2]]),
+    }
+    dimensions = {name: {0: "b", 1: "L"} for name in example}
+    outputs = ("step_logits", "slice_attention", "visual_tokens")
+    return GraphExport("study_reader.onnx", network.reader, example, outputs, dimensions)

@@ -1,0 +1,168 @@
+"""The whole chain on several series: training, what a cut run does, the bundle, what it says, its evaluation."""
+
+import json
+import logging
+
+import pytest
+
+torch = pytest.importorskip("torch")
+import numpy as np  # noqa: E402
+from click.testing import CliRunner  # noqa: E402
+
+from models.msvlm.rectal import stage_items  # noqa: E402
+from models.msvlm.rectal.evaluate import ALL, AXIAL_T2, CONTROLS, SERIES, table  # noqa: E402
+from models.msvlm.rectal.held_out import encoded_phantom  # noqa: E402
+from models.msvlm.rectal.items import SCALES, SEVEN  # noqa: E402
+from models.msvlm.rectal.network import load_network, new_series_network  # noqa: E402
+from models.msvlm.rectal.phantoms import load, on_field  # noqa: E402
+from models.msvlm.rectal.run import SeriesRun  # noqa: E402
+from models.msvlm.rectal.runtime import SeriesRuntime  # noqa: E402
+from models.msvlm.rectal.sentences import SLOT, licensed, plain_sentence  # noqa: E402
+from models.msvlm.rectal.studies import encode_study, load_studies, pad  # noqa: E402
+from models.msvlm.train import main  # noqa: E402
+from models.phantoms.pelvis import Item, generate_pelvis  # noqa: E402
+
+pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.timeout(1200)]
+TINY = "rectal-mr-tiny"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quiet_exporter():
+    """The exporter's debug lines cost more than the export when they are captured."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def trained(folder, *more):
+    options = ["--preset", TINY, "--cache", str(folder / "cache"), "--out", str(folder / "out"), *more]
+    done = CliRunner().invoke(main, options, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> SeriesRun:
+    folder = tmp_path_factory.mktemp("rectal")
+    trained(folder)
+    preset = load_network(folder / "cache" / "msvlm-rectal-mr-tiny" / "model.pt").preset
+    return SeriesRun(preset, folder / "cache", folder / "out")
+
+
+@pytest.fixture(scope="module")
+def bundle(run):
+    return run.out / "msvlm-rectal-mr-tiny-0.0.1"
+
+
+@pytest.fixture(scope="module")
+def runtime(bundle):
+    return SeriesRuntime.open(bundle, threads=1)
+
+
+def test_a_second_run_trains_nothing_again(run):
+    results = {path: path.stat().st_mtime_ns for path in run.cache.rglob("*.pt") if path.name != "model.pt"}
+    trained(run.cache.parent, "--until", "calibration")
+    assert {path: path.stat().st_mtime_ns for path in results} == results
+
+
+def test_a_run_that_was_cut_goes_on_as_the_unbroken_one(run, tmp_path, monkeypatch):
+    studies = load_studies(run.file("tokens").with_suffix(".reader.pt"))
+
+    def learned(folder):
+        reader = new_series_network(run.preset).reader
+        stage_items.train_items(run.preset, reader, studies, folder)
+        return reader.state_dict()
+
+    whole, draw, draws = learned(tmp_path / "whole"), stage_items.drawn, []
+
+    def cut(*arguments):
+        draws.append(arguments)
+        if len(draws) == 4:
+            raise KeyboardInterrupt
+        return draw(*arguments)
+
+    monkeypatch.setattr(stage_items, "drawn", cut)
+    with pytest.raises(KeyboardInterrupt):
+        learned(tmp_path / "cut")
+    again = learned(tmp_path / "cut")
+    assert len(draws) == 6
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+
+
+def test_every_item_has_a_loss_of_its_own(run):
+    rows = [json.loads(line) for line in (run.stage_folder("items") / "items.jsonl").read_text().splitlines()]
+    assert len(rows) == run.preset.items.steps
+    assert {scale.item.value for scale in SCALES} < set(rows[0])
+
+
+def test_another_series_dropout_is_another_run(run):
+    items = run.preset.items.model_copy(update={"series_dropout": 0.5})
+    other = SeriesRun(run.preset.model_copy(update={"items": items}), run.cache, run.out)
+    assert other.file("tokens") == run.file("tokens") and other.file("items") != run.file("items")
+
+
+def test_a_preset_of_phantoms_takes_no_archives(tmp_path):
+    (tmp_path / "archives.yaml").write_text("salt: a\n")
+    done = CliRunner().invoke(main, ["--preset", TINY, "--archives", str(tmp_path / "archives.yaml")])
+    assert done.exit_code == 2 and "learns from phantoms alone" in done.output
+    done = CliRunner().invoke(main, ["--preset", TINY, "--again", "masked"])
+    assert done.exit_code == 2 and "has no stage masked" in done.output
+
+
+def test_the_bundle_says_of_stored_values_what_the_network_says_of_the_field(run, runtime):
+    network, preset = load_network(run.model), run.preset
+    phantom = generate_pelvis(3, fineness=preset.data.fineness, voxel_mm=preset.data.voxel_mm)
+    ours = encode_study(network.encoder, preset.network, on_field(phantom, preset.network))
+    theirs = encoded_phantom(runtime, preset, 3)
+    for name in ("centre_mm", "orientation", "ids", "b_value", "series", "taken", "known"):
+        assert torch.equal(getattr(ours, name), getattr(theirs, name)), name
+    # Training sees 255 shades, the graph all of them.
+    assert (ours.tokens - theirs.tokens).abs().max() < 0.2
+
+
+def test_reader_graph_and_network_agree_on_studies_of_any_length(run, runtime):
+    network, study = load_network(run.model), encoded_phantom(runtime, run.preset, 5)
+    for keys in (("t2_axial",), ("t2_axial", "dwi_b1000"), SERIES):
+        inputs = pad([study], [study.of_series(keys)]).inputs
+        said = runtime.read(inputs)
+        with torch.no_grad():
+            _, attention, visual = network.reader(*inputs)
+        assert np.abs(said.attention - attention[0].numpy()).max() < 1e-4
+        assert np.abs(said.visual_tokens - visual[0].numpy()).max() < 1e-3
+
+
+def test_a_report_says_only_what_its_items_license(run, runtime):
+    study = encoded_phantom(runtime, run.preset, 5)
+    staging = runtime.read(pad([study]).inputs)
+    for margin_mm in (None, 4.25):
+        for _, text in runtime.report(staging, margin_mm):
+            assert text and SLOT not in text
+    levels = {item: np.eye(len(value))[-1] for item, value in staging.levels.items()}
+    told = type(staging)(levels, staging.attention, staging.visual_tokens)
+    assert [item for item, _ in runtime.report(told)] == [scale.item for scale in SCALES]
+    none = {**levels, Item.TUMOUR: np.array([1.0, 0.0])}
+    assert [item for item, _ in runtime.report(type(staging)(none, staging.attention, staging.visual_tokens))] == [
+        Item.TUMOUR,
+        Item.NODES,
+    ]
+    assert plain_sentence(Item.LOCATION, 2) not in licensed()[Item.LOCATION, 2]
+
+
+def test_the_evaluation_tells_every_item_for_every_subset_beside_its_controls(bundle):
+    figures = json.loads((bundle / "evaluation.json").read_text())
+    columns = {ALL, AXIAL_T2, *(f"without {key}" for key in SERIES), *CONTROLS}
+    assert set(figures["items"]) == {scale.item.value for scale in SCALES}
+    for item, by_series in figures["items"].items():
+        assert set(by_series) == columns, item
+        for measured in by_series.values():
+            assert set(measured["accuracy"]) == {"value", "low", "high", "n"}
+    assert figures["macro_auroc"]["n"] == 4 and "median_error_mm" in figures["margin"]
+    rows = table(figures).splitlines()
+    assert len(rows) == 2 + len(columns) and all(row.count("|") == len(SEVEN) + 3 for row in rows)
+
+
+def test_studies_are_made_once(run):
+    path = run.studies("reader")[0]
+    made = path.stat().st_mtime_ns
+    assert run.studies("reader")[0].stat().st_mtime_ns == made
+    assert load(path).slices.patches.shape[0] == 0
