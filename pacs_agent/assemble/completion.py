@@ -156,7 +156,7 @@ def _written(session: Session, study: Study, decision: Decision | NoAttributes, 
     if decision.ignored:
         return _state(study, StudyState.IGNORED, verdict.words if verdict.dropped else decision.summary)
     study.complete_at = utc_now()
-    jobs = write_jobs(session, study, decision, input_digest(digests))
+    jobs = write_jobs(session, study, decision, input_digest(digests), verdict.reported)
     return _state(study, StudyState.COMPLETE, decision.summary, jobs)
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.archive import IMAGE_SOP_CLASSES
 from pacs_agent.db import Instance, Job, JobState, Origin, Series, Study, utc_now
 from pacs_agent.ops import Outcome, audit
-from pacs_agent.route import Decision, Rule
+from pacs_agent.route import Decision, Expected, Rule
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class _Order:
     rule: str
     priority: int
     destinations: tuple[str, ...]
+    expected: Expected | None
+    """None where no rule expects anything."""
 
 
 def image_digests(session: Session, study_pk: int) -> list[str]:
@@ -43,25 +46,52 @@ def input_digest(digests: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
-def write_jobs(session: Session, study: Study, decision: Decision, digest: str) -> tuple[str, ...]:
-    """Writes the jobs that are missing, in the caller's transaction; returns their ids."""
-    missing = [order for order in _orders(decision.matched) if not _has_job(session, study, order.pipeline, digest)]
+def write_jobs(
+    session: Session, study: Study, decision: Decision, digest: str, reported: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Writes the jobs that are missing, in the caller's transaction; returns their ids.
+
+    `reported` are rules that have it said what is missing, and nothing read.
+    """
+    missing = [order for order in _orders(decision, reported) if not _has_job(session, study, order, digest)]
     return tuple(_write_job(session, study, order, digest) for order in missing)
 
 
-def _orders(rules: Iterable[Rule]) -> list[_Order]:
+def _orders(decision: Decision, reported: Collection[str]) -> list[_Order]:
     """One order for each pipeline: where several rules name it, all their destinations and the highest priority."""
-    orders: dict[str, _Order] = {}
-    for rule in rules:
-        known = orders.get(rule.pipeline, _Order(rule.pipeline, rule.name, rule.priority, ()))
-        destinations = tuple(dict.fromkeys((*known.destinations, *rule.destinations)))
-        orders[rule.pipeline] = _Order(rule.pipeline, known.rule, min(known.priority, rule.priority), destinations)
-    return list(orders.values())
+    by_pipeline: dict[str, list[Rule]] = {}
+    for rule in decision.matched:
+        by_pipeline.setdefault(rule.pipeline, []).append(rule)
+    return [_order(pipeline, rules, decision, reported) for pipeline, rules in by_pipeline.items()]
 
 
-def _has_job(session: Session, study: Study, pipeline: str, digest: str) -> bool:
-    same = select(Job.id).where(Job.study_pk == study.id, Job.pipeline == pipeline, Job.input_digest == digest)
-    return session.scalar(same.limit(1)) is not None
+def _order(pipeline: str, rules: Sequence[Rule], decision: Decision, reported: Collection[str]) -> _Order:
+    names = [rule.name for rule in rules]
+    found = decision.met(names)
+    return _Order(
+        pipeline=pipeline,
+        rule=names[0],
+        priority=min(rule.priority for rule in rules),
+        destinations=tuple(dict.fromkeys(name for rule in rules for name in rule.destinations)),
+        expected=Expected(of=found, is_reported=set(names) <= set(reported)) if found else None,
+    )
+
+
+def _has_job(session: Session, study: Study, order: _Order, digest: str) -> bool:
+    """Whether the same images have been read, or are to be; one that only said what is missing has read nothing."""
+    same = select(Job.expected).where(
+        Job.study_pk == study.id, Job.pipeline == order.pipeline, Job.input_digest == digest
+    )
+    found = list(session.scalars(same))
+    return bool(found) if _is_reported(order.expected) else not all(map(_was_reported, found))
+
+
+def _is_reported(expected: Expected | None) -> bool:
+    return expected is not None and expected.is_reported
+
+
+def _was_reported(expected: dict[str, Any] | None) -> bool:
+    return expected is not None and Expected.model_validate(expected).is_reported
 
 
 def _write_job(session: Session, study: Study, order: _Order, digest: str) -> str:
@@ -74,6 +104,7 @@ def _write_job(session: Session, study: Study, order: _Order, digest: str) -> st
         priority=order.priority,
         destinations=list(order.destinations),
         input_digest=digest,
+        expected=order.expected.model_dump(mode="json") if order.expected else None,
         supersedes_id=earlier.id if earlier else None,
     )
     session.add(job)

@@ -7,7 +7,8 @@ brought the newest image is still open.
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
+
+from pacs_agent.route import IfIncomplete
 
 OPEN_TIMES = 4
 """An association that is still open lengthens the quiet time to so many times itself, not more."""
@@ -42,7 +43,7 @@ class Missing:
     rule: str
     words: str
     wait_at_most_s: float
-    if_incomplete: Literal["read", "ignore", "hold"]
+    if_incomplete: IfIncomplete
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,14 @@ class Act(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a study now, and why. `dropped` are rules that leave a study without what they expect."""
+    """What becomes of a study now, and why."""
 
     act: Act
     words: str
     dropped: tuple[str, ...] = ()
+    """Rules that leave a study without what they expect."""
+    reported: tuple[str, ...] = ()
+    """Rules that do not have it read without what they expect: they have a document made that says what is missing."""
 
 
 def weigh(facts: Facts, limits: Limits) -> Verdict:
@@ -190,10 +194,14 @@ def _with_rules(facts: Facts, found: Verdict) -> Verdict:
     held = [one for one in facts.missing if one.if_incomplete == "hold"]
     if held:
         return Verdict(Act.HOLD, f"{_named(held)}, and the time for it is over: an operator decides")
-    dropped = tuple(one.rule for one in facts.missing if one.if_incomplete == "ignore")
     if not facts.missing:
         return found
-    return replace(found, words=f"{found.words}; {_named(facts.missing)}, and the time for it is over", dropped=dropped)
+    words = f"{found.words}; {_named(facts.missing)}, and the time for it is over"
+    return replace(found, words=words, dropped=_that(facts, "ignore"), reported=_that(facts, "report"))
+
+
+def _that(facts: Facts, if_incomplete: IfIncomplete) -> tuple[str, ...]:
+    return tuple(one.rule for one in facts.missing if one.if_incomplete == if_incomplete)
 
 
 def _named(missing: list[Missing] | tuple[Missing, ...]) -> str:

@@ -157,6 +157,7 @@ def _job_facts(job: Job) -> dict[str, Any]:
         **_job_row(job),
         "steps": [_step_row(step) for step in job.steps],
         "objects": [_object_row(result) for result in job.results],
+        "expected": job.expected,
         "series_choice": job.series_choice,
         "reading": job.reading,
     }

@@ -217,6 +217,8 @@ class Job(Base):
     bundle: Mapped[str] = mapped_column(String(128), default="")
     segmenter: Mapped[str] = mapped_column(String(128), default="")
     """Name and version of the model whose measurements its result has; empty when nothing was measured."""
+    expected: Mapped[dict[str, Any] | None]
+    """The route.Expected as JSON; None where its rules expect nothing."""
     series_choice: Mapped[dict[str, Any] | None]
     reading: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime] = mapped_column(default=utc_now)

@@ -27,6 +27,7 @@ from pacs_agent.imaging.geometry import Turn, canonical_normal, turn_between
 from pacs_agent.imaging.headers import HeaderFile, RecentHeaders, read_headers, without_large_private_values
 from pacs_agent.imaging.measure import Measured, measure
 from pacs_agent.imaging.order import order_series
+from pacs_agent.imaging.part import SeriesPart
 from pacs_agent.imaging.pixels import decoded, hounsfield_units, read_slices
 from pacs_agent.imaging.refusal import ReasonCode, UnusableImages, UnusableSeries, UnusableSlice
 from pacs_agent.imaging.regrid import Lattice, grid_over, labels_on_source, lattice_of, nearest, onto_grid
@@ -54,6 +55,7 @@ __all__ = [
     "ReasonCode",
     "RecentHeaders",
     "SeriesChoice",
+    "SeriesPart",
     "SeriesVerdict",
     "Slice",
     "Stack",

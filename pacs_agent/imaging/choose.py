@@ -1,6 +1,7 @@
 """Of several series of a study, the one a model reads, with a verdict on each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -15,11 +16,14 @@ from pacs_agent.imaging.geometry import plane_of
 from pacs_agent.imaging.headers import HeaderFile, fact
 from pacs_agent.imaging.kernel import Sharpness, sharpness_of
 from pacs_agent.imaging.order import order_series, slices_of_header
+from pacs_agent.imaging.part import SeriesPart
 from pacs_agent.imaging.refusal import ReasonCode, UnusableSeries
 from pacs_agent.imaging.series import OrderedSeries, Slice
 
 THIN_MM = 3.0
 """Up to this slice distance a series counts as thin and its kernel decides before its thickness."""
+
+NOT_EXPECTED = "it is none of the series that are expected"
 
 _DERIVED_MAPS = frozenset({ParametricMapStorage, RTDoseStorage, SegmentationStorage})
 
@@ -29,11 +33,16 @@ class _Frozen(BaseModel):
 
 
 class SeriesVerdict(_Frozen):
-    """What was decided on one series. `code` is None when a model could read it; `reason` is a sentence."""
+    """What was decided on one series, or on a stack of it.
+
+    `code` is None when a model could read it; `reason` is a sentence.
+    """
 
     series_instance_uid: str
     modality: str
     description: str
+    stack: str = ""
+    """Name of the stack; empty for the whole series."""
     slices: int
     chosen: bool
     code: ReasonCode | None
@@ -49,21 +58,36 @@ class SeriesChoice(_Frozen):
     reason: str
 
 
-class _Candidate(NamedTuple):
-    """One series, ordered if a model can read it, else with what is wrong."""
+class _Offer(NamedTuple):
+    """One series, or a part of it, that may be read, and its place among what is expected; the first is read rather."""
 
     headers: list[HeaderFile]
+    part: SeriesPart | None = None
+    place: int = 0
+
+
+class _Candidate(NamedTuple):
+    """What is offered, ordered if a model can read it, else with what is wrong."""
+
+    offer: _Offer
     slices: int
     ordered: OrderedSeries | None
     refusal: UnusableSeries | None
 
+    @property
+    def headers(self) -> list[HeaderFile]:
+        return self.offer.headers
 
-def choose_series(headers: Sequence[HeaderFile], accepted: AcceptedInput) -> SeriesChoice:
+
+def choose_series(
+    headers: Sequence[HeaderFile], accepted: AcceptedInput, among: Sequence[SeriesPart] | None = None
+) -> SeriesChoice:
     """The series of a study that a model should read: thin before thick, soft before sharp kernel, more slices first.
 
-    Every image series gets a verdict; structured reports, segmentations, maps and the like are no candidates.
+    `among`: parts of the study of which alone one may be read, those named first rather; None for all of it. Every
+    image series gets a verdict; structured reports, segmentations, maps and the like are no candidates.
     """
-    candidates = [_examine(group, accepted) for group in _image_series(headers)]
+    candidates = [candidate for group in _image_series(headers) for candidate in _candidates(group, accepted, among)]
     usable = sorted((c for c in candidates if c.ordered is not None), key=_preference)
     best = usable[0] if usable else None
     verdicts = tuple(_verdict(candidate, best) for candidate in candidates)
@@ -126,20 +150,52 @@ def _series_number(header: HeaderFile) -> int:
         return 0
 
 
-def _examine(headers: list[HeaderFile], accepted: AcceptedInput) -> _Candidate:
+def _candidates(
+    headers: list[HeaderFile], accepted: AcceptedInput, among: Sequence[SeriesPart] | None
+) -> Iterator[_Candidate]:
+    """What may be read of one series, examined; the series refused where nothing of it is expected."""
+    if among is None:
+        yield _examine(_Offer(headers), accepted)
+        return
+    offers = list(_offers(headers, among))
+    yield from (_examine(offer, accepted) for offer in offers)
+    if not offers:
+        yield _not_expected(headers)
+
+
+def _offers(headers: list[HeaderFile], among: Sequence[SeriesPart]) -> Iterator[_Offer]:
+    """The parts of one series that are expected and there, each once, by its first place."""
+    uid = headers[0].text("SeriesInstanceUID")
+    known: list[SeriesPart] = []
+    for place, part in enumerate(among):
+        files = part.files(headers) if part.series_instance_uid == uid else []
+        if files and part not in known:
+            known.append(part)
+            yield _Offer(files, part, place)
+
+
+def _not_expected(headers: list[HeaderFile]) -> _Candidate:
+    slices = 0
+    with suppress(UnusableSeries):
+        slices = sum(map(slices_in, headers))
+    return _Candidate(_Offer(headers), slices, None, UnusableSeries(ReasonCode.NOT_EXPECTED, NOT_EXPECTED))
+
+
+def _examine(offer: _Offer, accepted: AcceptedInput) -> _Candidate:
     """Runs the checks in the order of ReasonCode, cheap ones first, and stops at the first that fails."""
+    headers, part, _ = offer
     slices = 0
     try:
-        slices = sum(map(slices_in, headers))
+        slices = part.slices(headers) if part else sum(map(slices_in, headers))
         _check_modality(headers, accepted)
         check_image_types(headers)
         _check_body_part(headers[0], accepted)
         _check_count(slices, accepted)
-        ordered = order_series(headers)
+        ordered = order_series(headers, part)
         _check_extent(ordered, accepted)
     except UnusableSeries as refusal:
-        return _Candidate(headers, slices, None, refusal)
-    return _Candidate(headers, slices, ordered, None)
+        return _Candidate(offer, slices, None, refusal)
+    return _Candidate(offer, slices, ordered, None)
 
 
 def _check_modality(headers: Sequence[HeaderFile], accepted: AcceptedInput) -> None:
@@ -183,12 +239,13 @@ def _check_extent(series: OrderedSeries, accepted: AcceptedInput) -> None:
         raise UnusableSeries(ReasonCode.TOO_SHORT, fault)
 
 
-def _preference(candidate: _Candidate) -> tuple[bool, Sharpness, bool, float, int]:
+def _preference(candidate: _Candidate) -> tuple[int, bool, Sharpness, bool, float, int]:
     """Sort key of a usable series, the best first; equal ones stay in order of Series Number."""
     assert candidate.ordered is not None  # noqa: S101 (only usable ones are sorted)
     thickness = round(candidate.ordered.thickness_mm, 1)
     derived = "ORIGINAL" not in text(candidate.headers[0].dataset, "ImageType")
-    return thickness > THIN_MM, _sharpness(candidate), derived, thickness, -candidate.slices
+    place = candidate.offer.place
+    return place, thickness > THIN_MM, _sharpness(candidate), derived, thickness, -candidate.slices
 
 
 def _sharpness(candidate: _Candidate) -> Sharpness:
@@ -201,6 +258,7 @@ def _verdict(candidate: _Candidate, best: _Candidate | None) -> SeriesVerdict:
         series_instance_uid=text(dataset, "SeriesInstanceUID"),
         modality=text(dataset, "Modality"),
         description=text(dataset, "SeriesDescription"),
+        stack=_stack(candidate),
         slices=candidate.slices,
         chosen=candidate is best,
         code=candidate.refusal.code if candidate.refusal else None,
@@ -216,13 +274,19 @@ def _in_words(candidate: _Candidate, best: _Candidate | None) -> str:
     return f"usable ({_described(candidate)}), but another series suits better ({_described(best)})"
 
 
+def _stack(candidate: _Candidate) -> str:
+    """Name of the stack that is offered; empty for a whole series."""
+    return candidate.offer.part.stack if candidate.offer.part else ""
+
+
 def _described(candidate: _Candidate) -> str:
-    """For example `133 axial slices, 2.50 mm apart, soft kernel STANDARD`."""
+    """For example `133 axial slices, 2.50 mm apart, soft kernel STANDARD`; of a stack its name before it."""
     assert candidate.ordered is not None  # noqa: S101 (only usable ones are described)
     series = candidate.ordered
     kernel = text(candidate.headers[0].dataset, "ConvolutionKernel")
     said = f", {_sharpness(candidate).name.lower()} kernel {kernel}" if kernel else ""
-    return f"{len(series.slices)} {series.plane} slices, {series.thickness_mm:.2f} mm apart{said}"
+    stack = f"{name}: " if (name := _stack(candidate)) else ""
+    return f"{stack}{len(series.slices)} {series.plane} slices, {series.thickness_mm:.2f} mm apart{said}"
 
 
 def _best_refusal(candidates: Sequence[_Candidate]) -> tuple[ReasonCode, str]:

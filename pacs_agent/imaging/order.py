@@ -11,22 +11,24 @@ from pacs_agent.imaging.checks import check_gaps, check_image_types, check_pixel
 from pacs_agent.imaging.frames import Frame, frames_of
 from pacs_agent.imaging.geometry import Turn, canonical_normal, display_turn, plane_of
 from pacs_agent.imaging.headers import HeaderFile
+from pacs_agent.imaging.part import SeriesPart
 from pacs_agent.imaging.refusal import ReasonCode, UnusableSeries
 from pacs_agent.imaging.series import OrderedSeries, Slice
 
 
-def order_series(headers: Sequence[HeaderFile]) -> OrderedSeries:
-    """The slices of one series in ascending z, whatever the order and instance numbers of its files.
+def order_series(headers: Sequence[HeaderFile], part: SeriesPart | None = None) -> OrderedSeries:
+    """The slices of one series, or of a part of it, in ascending z, whatever the order and numbers of its files.
 
     z is the position projected on the slice normal, which points to the head (axial), left (sagittal) or posterior
     (coronal). Every slice is laid out for reading: the patient's left to the right of the image, head or front up.
     Raises UnusableSeries for everything that a stack of parallel, evenly spaced slices with known geometry is not.
     """
+    headers = headers if part is None else part.files(headers)
     if not headers:
         raise UnusableSeries(ReasonCode.NO_IMAGES, "the series has no images")
     check_image_types(headers)
     check_pixel_format(headers)
-    frames = [frame for header in headers for frame in frames_of(header)]
+    frames = [frame for header in headers for frame in frames_of(header) if part is None or part.has(frame)]
     check_same_frame(frames)
     normal, turn = canonical_normal(frames[0].orientation), display_turn(frames[0].orientation)
     placed = sorted(((_z_mm(frame, normal), frame) for frame in frames), key=lambda one: one[0])

@@ -7,6 +7,7 @@ class ReasonCode(StrEnum):
     """What is wrong with a series. The order is the order of the checks: a later code means that more was right."""
 
     NO_IMAGES = "no_images"
+    NOT_EXPECTED = "not_expected"
     WRONG_MODALITY = "wrong_modality"
     LOCALIZER = "localizer"
     PROJECTION = "projection"

@@ -67,6 +67,7 @@ def _queued(session: Session, old: Job) -> Job | None:
         priority=LOWEST_PRIORITY,
         destinations=list(old.destinations),
         input_digest=input_digest(digests),
+        expected=old.expected,
         supersedes_id=old.id,
         created_at=utc_now(),
     )

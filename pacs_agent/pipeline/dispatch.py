@@ -1,6 +1,7 @@
 """Queued jobs are handed to the queues of readings and of reviews."""
 
 from sqlalchemy import Select
+from sqlalchemy.orm import defer
 
 from pacs_agent.db import REVIEW_PIPELINE, Database, Job
 from pacs_agent.pipeline.queue import suspension, waiting
@@ -35,4 +36,4 @@ class Dispatcher:
         with self.database.reading() as session:
             if suspension(session) is not None:
                 return {}
-            return {(job.id, job.run): job for job in session.scalars(query.limit(AHEAD))}
+            return {(job.id, job.run): job for job in session.scalars(query.options(defer(Job.expected)).limit(AHEAD))}

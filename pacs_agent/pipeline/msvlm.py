@@ -108,7 +108,8 @@ class MsVlm:
 
     def _series_choice(self, job: JobFacts) -> Choice:
         bundles = tuple(bundle.digest for bundle in (*self._bundles(), *self._found.segmenters))
-        return self._rehearsed.outcome("select_series", (*bundles, *map(str, job.images)), lambda: self._choose(job))
+        given = (*bundles, *map(str, job.images), *_limits(job))
+        return self._rehearsed.outcome("select_series", given, lambda: self._choose(job))
 
     def _choose(self, job: JobFacts) -> Choice:
         choices = [(bundle, self._chosen(job, bundle)) for bundle in self._bundles()]
@@ -340,7 +341,8 @@ class MsVlm:
 
     def _chosen(self, job: JobFacts, bundle: Bundle) -> SeriesChoice:
         try:
-            return choose_series(self._headers.read(job.images), bundle.accepts)
+            among = job.expected.among if job.expected else None
+            return choose_series(self._headers.read(job.images), bundle.accepts, among)
         except UnusableImages as error:
             raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
 
@@ -360,6 +362,12 @@ def _choice(bundle: Bundle, choice: SeriesChoice, segmenter: str = "") -> Choice
         why = NothingToSay(str(choice.code), choice.reason, bundle.digest)
         return Choice(name_of(bundle), content, why=why)
     return Choice(name_of(bundle), content, _selected(bundle, choice.chosen), segmenter)
+
+
+def _limits(job: JobFacts) -> tuple[str, ...]:
+    """What alone a job may read, as text; nothing where it may read all."""
+    among = job.expected.among if job.expected else None
+    return tuple(part.model_dump_json() for part in among or ())
 
 
 def _how_far(choice: SeriesChoice) -> float:

@@ -58,6 +58,7 @@ def queue_shadow(session: Session, job: Job) -> None:
         priority=PRIORITY,
         destinations=[],
         input_digest=job.input_digest,
+        expected=job.expected,
         created_at=utc_now(),
     )
     session.add(beside)

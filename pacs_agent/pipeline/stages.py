@@ -15,6 +15,7 @@ from pacs_agent.config import Settings
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.pipeline.errors import NothingToSay
 from pacs_agent.results import Predecessor
+from pacs_agent.route import Expected
 
 Earlier: TypeAlias = Mapping[str, str]
 """What the earlier steps of this job gave, by their names.
@@ -33,7 +34,10 @@ _SOURCE = "\nsource "
 
 @dataclass(frozen=True)
 class JobFacts:
-    """A job as its steps see it. `images` are the files of the images received, of all series."""
+    """A job as its steps see it. `images` are the files of the images received, of all series.
+
+    `expected`: what its rules expect, and what of the study met it; None where they expect nothing.
+    """
 
     job_id: str
     study_instance_uid: str
@@ -41,6 +45,7 @@ class JobFacts:
     created_at: datetime
     images: tuple[Path, ...]
     predecessors: tuple[Predecessor, ...]
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,12 @@ from pacs_agent.pipeline.review import ReviewDocuments
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages, kept
 from pacs_agent.pipeline.told import follow_up, header_of, measured_by, reading_of
 from pacs_agent.results import ObjectKind, Predecessor
+from pacs_agent.route import Expected
 
 STUDIES_AT_HAND = 4
 """Studies whose files' paths are remembered from one step to the next."""
+MISSING_SERIES = "missing_series"
+NOT_COME = "Expected, and has not come: {}."
 OVERTAKEN = "more images came before it was read; the study is read again when it is complete"
 
 
@@ -73,9 +76,15 @@ class Steps:
         return not has_objects
 
     def select_series(self, job_id: str, run: int) -> str:
-        """Chooses the series to be read, and keeps the choice with its reasons."""
+        """Chooses the series to be read, and keeps the choice with its reasons.
+
+        Raises NothingToSay where the job is there to say what has not come.
+        """
         with self._step(job_id, run, "select_series"):
-            choice = self._stages(job_id).select_series(self._facts(job_id))
+            facts = self._facts(job_id)
+            if facts.expected is not None and facts.expected.is_reported:
+                raise NothingToSay(MISSING_SERIES, f"expected, and has not come: {facts.expected.missing}")
+            choice = self._stages(job_id).select_series(facts)
             with self.database.writing() as session:
                 job = session.get_one(Job, job_id)
                 job.bundle, job.series_choice = choice.bundle, choice.series_choice
@@ -194,6 +203,7 @@ class Steps:
             created_at=job.created_at,
             images=self._paths(digests),
             predecessors=_predecessors(session, job),
+            expected=_expected(job),
         )
 
     def _keep(self, job_id: str, documents: Documents, reason: str = "") -> None:
@@ -208,7 +218,8 @@ class Steps:
             if reading is not None and job.reading is None:
                 follow_up(session, job, reading, header)
             job.reading, job.error = documents.reading, reason
-            job.segmenter, job.lacks = measured_by(reading), documents.lacks
+            lacks = (_not_come(job) if documents.reading else "", documents.lacks)
+            job.segmenter, job.lacks = measured_by(reading), " ".join(filter(None, lacks))
 
 
 WITHOUT_READING = defer(Job.reading)
@@ -268,6 +279,16 @@ def _result(job_id: str, document: Document, archive: Archive) -> ResultObject:
         series_instance_uid=receipt.series_instance_uid,
         digest=receipt.digest,
     )
+
+
+def _expected(job: Job) -> Expected | None:
+    return Expected.model_validate(job.expected) if job.expected else None
+
+
+def _not_come(job: Job) -> str:
+    """What a job's reading lacks of what is expected, as a sentence; empty when all has come."""
+    expected = _expected(job)
+    return NOT_COME.format(expected.missing) if expected and expected.missing else ""
 
 
 def _predecessors(session: Session, job: Job) -> tuple[Predecessor, ...]:

@@ -10,7 +10,7 @@ from pacs_agent.route.corrections import Corrector, SeriesCorrection
 from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.dry_run import DryRun, Order, StudyTried, dry_run
 from pacs_agent.route.errors import NoAttributes, RulesChanged, WrongRules
-from pacs_agent.route.expects import Expects
+from pacs_agent.route.expects import Expects, IfIncomplete
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.in_force import (
     RulesVersion,
@@ -21,6 +21,7 @@ from pacs_agent.route.in_force import (
     rules_version,
     versions_of_rules,
 )
+from pacs_agent.route.met import Expectation, Expected
 from pacs_agent.route.order import moved
 from pacs_agent.route.rules import LOWEST_PRIORITY, Decision, Rule, RuleBook, RuleOutcome
 
@@ -31,8 +32,11 @@ __all__ = [
     "Decision",
     "Document",
     "DryRun",
+    "Expectation",
+    "Expected",
     "Expects",
     "Explanation",
+    "IfIncomplete",
     "NoAttributes",
     "Order",
     "Rule",

@@ -6,7 +6,7 @@ here, its name in _KINDS and a line in Condition.
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -21,6 +21,7 @@ from pydantic import (
 )
 from typing_extensions import override
 
+from pacs_agent.imaging import Stack
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.keywords import checked_keyword
 from pacs_agent.route.limits import Limits
@@ -55,6 +56,10 @@ class _Condition(BaseModel):
     def explain(self, attributes: Attributes) -> Explanation:
         """Whether it holds, and why."""
         raise NotImplementedError
+
+    def stacks_meant(self, attributes: Attributes) -> tuple[Stack, ...]:
+        """Of a condition that holds the stacks by which it does, each once; none where it asks for none."""
+        return ()
 
     @property
     def asks_stacks(self) -> bool:
@@ -197,10 +202,13 @@ class HasStack(_Condition):
 
     @override
     def explain(self, attributes: Attributes) -> Explanation:
-        stacks = attributes.stacks if isinstance(attributes, WithStacks) else ()
-        held = any(self.stack.is_met_by(stack) for stack in stacks)
-        saw = tuple(dict.fromkeys(f"“{stack.name}”" for stack in stacks))
+        saw = tuple(dict.fromkeys(f"“{stack.name}”" for stack in _stacks(attributes)))
+        held = bool(self.stacks_meant(attributes))
         return Explanation(condition=f"a stack of {self.stack.in_words()}", held=held, saw=saw)
+
+    @override
+    def stacks_meant(self, attributes: Attributes) -> tuple[Stack, ...]:
+        return tuple(stack for stack in _stacks(attributes) if self.stack.is_met_by(stack))
 
     @property
     @override
@@ -223,6 +231,10 @@ class All(_Condition):
         text = "all of" if parts else "every study"
         return Explanation(condition=text, held=all(part.held for part in parts), parts=parts)
 
+    @override
+    def stacks_meant(self, attributes: Attributes) -> tuple[Stack, ...]:
+        return stacks_meant_by(self.all, attributes)
+
     @property
     @override
     def asks_stacks(self) -> bool:
@@ -242,6 +254,10 @@ class AnyOf(_Condition):
     def explain(self, attributes: Attributes) -> Explanation:
         parts = tuple(part.explain(attributes) for part in self.any)
         return Explanation(condition="any of", held=any(part.held for part in parts), parts=parts)
+
+    @override
+    def stacks_meant(self, attributes: Attributes) -> tuple[Stack, ...]:
+        return stacks_meant_by(self.any, attributes)
 
     @property
     @override
@@ -267,6 +283,16 @@ class Not(_Condition):
     @override
     def asks_stacks(self) -> bool:
         return self.not_.asks_stacks
+
+
+def _stacks(attributes: Attributes) -> Sequence[Stack]:
+    return attributes.stacks if isinstance(attributes, WithStacks) else ()
+
+
+def stacks_meant_by(parts: Iterable["Condition"], attributes: Attributes) -> tuple[Stack, ...]:
+    """The stacks by which those of the conditions hold that do."""
+    held = (part for part in parts if part.explain(attributes).held)
+    return tuple({id(stack): stack for part in held for stack in part.stacks_meant(attributes)}.values())
 
 
 def any_asks_stacks(parts: Iterable["Condition"]) -> bool:

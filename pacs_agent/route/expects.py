@@ -5,16 +5,23 @@ of its images; NumberOfSeriesRelatedInstances (0020,1209) is how many of them ha
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.route.conditions import Attributes, Condition
 from pacs_agent.route.explanation import Explanation
 
+IfIncomplete: TypeAlias = Literal["read", "report", "ignore", "hold"]
 RECEIVED = "NumberOfSeriesRelatedInstances"
 LONGEST_WAIT_S = 7 * 24 * 3600.0
 SHOWN_SERIES = 8
+_THEN: dict[IfIncomplete, str] = {
+    "read": "it is read all the same",
+    "report": "it is not read, and a document says what is missing",
+    "ignore": "this rule leaves it",
+    "hold": "an operator decides",
+}
 
 
 class Expects(BaseModel):
@@ -27,7 +34,7 @@ class Expects(BaseModel):
     """Series that are of use and are not waited for."""
     wait_at_most_s: float = Field(600, gt=0, le=LONGEST_WAIT_S)
     """Since the newest image."""
-    if_incomplete: Literal["read", "ignore", "hold"] = "read"
+    if_incomplete: IfIncomplete = "read"
 
     def keywords(self) -> frozenset[str]:
         """The attributes that must be known to answer."""
@@ -42,25 +49,25 @@ class Expects(BaseModel):
     @property
     def terms(self) -> str:
         """How long is waited and what then, in words."""
-        then = {"read": "it is read all the same", "ignore": "this rule leaves it", "hold": "an operator decides"}
-        return f"waits for {self.wait_at_most_s:g} s after the newest image, then {then[self.if_incomplete]}"
+        return f"waits for {self.wait_at_most_s:g} s after the newest image, then {_THEN[self.if_incomplete]}"
 
     def in_words(self) -> str:
         """All of it in one sentence."""
-        optional = f"; optional: {'; '.join(map(_series_with, self.optional))}" if self.optional else ""
-        return f"{'; '.join(map(_series_with, self.series))}; {self.terms}{optional}"
+        optional = f"; optional: {'; '.join(map(series_with, self.optional))}" if self.optional else ""
+        return f"{'; '.join(map(series_with, self.series))}; {self.terms}{optional}"
 
 
 def missing(expects: Expects, explanation: Explanation) -> str:
     """What has not come, in words."""
     return "; ".join(
-        _series_with(condition)
+        series_with(condition)
         for condition, part in zip(expects.series, explanation.parts, strict=False)
         if not part.held
     )
 
 
-def _series_with(condition: Condition) -> str:
+def series_with(condition: Condition) -> str:
+    """A series that fulfils a condition, in words."""
     return f"a series with {condition.explain({}).sentence}"
 
 

@@ -13,6 +13,7 @@ from pacs_agent.route.document import Document, read_document
 from pacs_agent.route.errors import WrongRules
 from pacs_agent.route.expects import Expects, missing
 from pacs_agent.route.explanation import Explanation
+from pacs_agent.route.met import Expectation, met
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
 LOWEST_PRIORITY = 1_000_000
@@ -49,6 +50,8 @@ class RuleOutcome(BaseModel):
     explanation: Explanation
     expects: Explanation | None = None
     """Whether all that a rule which matches expects has come; None where it expects nothing, or was not asked."""
+    met: tuple[Expectation, ...] = Field((), exclude=True)
+    """Each thing that it expects, and what of the study met it."""
 
     def lines(self) -> list[str]:
         """The outcome as text for people, one condition a line."""
@@ -90,6 +93,10 @@ class Decision(BaseModel):
                 "No rule matches: the study is ignored." if self.rules else "There are no rules: the study is ignored."
             )
         return "; ".join(f"{rule.name} → {rule.pipeline} → {_where(rule)}" for rule in self.matched)
+
+    def met(self, rules: Collection[str]) -> tuple[Expectation, ...]:
+        """What these rules expect, and what of the study met it."""
+        return tuple(one for outcome in self.rules if outcome.rule in rules for one in outcome.met)
 
     @property
     def unmet(self) -> tuple[Unmet, ...]:
@@ -199,7 +206,8 @@ def _outcome(rule: Rule, attributes: Attributes, series: Sequence[Attributes] | 
     explanation = rule.when.explain(attributes)
     asked = rule.expects if explanation.held and series is not None else None
     expects = asked.explain(series or ()) if asked else None
-    return RuleOutcome(rule=rule.name, matched=explanation.held, explanation=explanation, expects=expects)
+    found = met(rule.name, asked, series or ()) if asked else ()
+    return RuleOutcome(rule=rule.name, matched=explanation.held, explanation=explanation, expects=expects, met=found)
 
 
 def _invalid(error: ValidationError, document: Document) -> WrongRules:

@@ -5,7 +5,8 @@ In: jobs, their steps, objects and deliveries in the database. Out: pages with t
 """
 
 from pacs_agent.console.queue.blueprint import queue_blueprint
+from pacs_agent.console.queue.expected import expectations_in_words
 from pacs_agent.console.queue.jobs import jobs_of_study
 from pacs_agent.console.queue.models import JobShown
 
-__all__ = ["JobShown", "jobs_of_study", "queue_blueprint"]
+__all__ = ["JobShown", "expectations_in_words", "jobs_of_study", "queue_blueprint"]

@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload, load_only, selectinload
 
 from pacs_agent.console.queue.advice import advice_for
+from pacs_agent.console.queue.expected import expectations_of
 from pacs_agent.console.queue.models import DeliveryShown, JobRow, JobShown, ObjectShown, StepShown
 from pacs_agent.db import Delivery, Job, JobState, JobStep, Patient, ResultObject, StepState, Study, Worker, utc_now
 
@@ -19,6 +20,7 @@ _ROW = (
     *(Job.destinations, Job.run, Job.error, Job.created_at, Job.started_at, Job.finished_at),
     *(Job.segmenter, Job.lacks),
 )
+_OF_ONE = (Job.supersedes_id, Job.reading, Job.expected, Job.series_choice)
 
 
 def job_rows() -> Select[Job]:
@@ -88,7 +90,7 @@ def shown(session: Session, jobs: Sequence[Job]) -> list[JobShown]:
 
 def _whole() -> Select[Job]:
     objects = selectinload(Job.results).options(selectinload(ResultObject.deliveries))
-    return job_rows().options(load_only(*_ROW, Job.supersedes_id, Job.reading), selectinload(Job.steps), objects)
+    return job_rows().options(load_only(*_ROW, *_OF_ONE), selectinload(Job.steps), objects)
 
 
 def _shown(job: Job, superseded_by: str, names: dict[str, str]) -> JobShown:
@@ -104,6 +106,7 @@ def _shown(job: Job, superseded_by: str, names: dict[str, str]) -> JobShown:
         superseded_by=superseded_by,
         advice=advice_for(job, failed) if job.state == JobState.FAILED else "",
         sentences=[str(one.get("text", "")) for one in (job.reading or {}).get("sentences", ())],
+        expected=expectations_of(job),
     )
 
 

@@ -196,6 +196,27 @@ class ObjectShown(_Model):
     deliveries: list[DeliveryShown]
 
 
+class PartShown(_Model):
+    """A series, or a stack of it, that met what a rule expects."""
+
+    series_instance_uid: str
+    description: str
+    stack: str
+    """Empty for the whole series."""
+    is_read: bool
+    """Whether the job reads it, or read it."""
+
+
+class ExpectationShown(_Model):
+    """A series that a rule expects."""
+
+    rule: str
+    words: str
+    required: bool
+    met_by: list[PartShown]
+    """Empty where it has not come."""
+
+
 class JobShown(_Model):
     """A job with all that is known of it."""
 
@@ -212,6 +233,8 @@ class JobShown(_Model):
     """What to do, of a failed job."""
     sentences: list[str]
     """The draft report."""
+    expected: list[ExpectationShown]
+    """What its rules expect, and what of the study met it when the job was made."""
 
 
 class JobPage(JobShown):

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs_agent.ahead import ahead_of_study
-from pacs_agent.console.queue import JobShown
+from pacs_agent.console.queue import JobShown, expectations_in_words
 from pacs_agent.console.studies.models import Arrival, Moment
 from pacs_agent.db import (
     AskedState,
@@ -181,6 +181,10 @@ def _of_job(shown: JobShown) -> Iterator[Moment]:
     job = shown.job
     where = ", ".join(job.destinations) or "own archive only"
     yield Moment(at=job.created_at, what="job queued", said=f"{job.rule} → {job.pipeline} → {where}", job=job.id)
+    if shown.expected:
+        kind = "good" if all(one.met_by for one in shown.expected if one.required) else "warning"
+        said = expectations_in_words(shown.expected)
+        yield Moment(at=job.created_at, what="expected", said=said, kind=kind, job=job.id)
     for step in shown.steps:
         attempts = f"attempt {step.attempts}" if step.attempts > 1 else ""
         yield Moment(

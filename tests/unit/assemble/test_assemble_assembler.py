@@ -19,9 +19,9 @@ from pacs_agent.db import AuditEvent, Database, Instance, Job, Patient, Series, 
 from pacs_agent.imaging import HeaderFile, read_headers
 from pacs_agent.results import write_bytes
 from pacs_agent.results.uids import derived_uid
-from pacs_agent.route import put_rules
+from pacs_agent.route import Expected, put_rules
 from tests.integration.studies_at_work import tiny_ct
-from tests.unit.console.stored_mr import EPI, T2_TSE, mr_images
+from tests.unit.console.stored_mr import EPI, STUDY, T2_TSE, mr_images
 
 CT = "rules:\n- {name: ct, pipeline: msvlm, when: {attribute: Modality, equals: CT}}"
 THIN = """
@@ -418,7 +418,12 @@ def test_a_study_waits_for_the_stacks_that_a_rule_expects(agent: Agent) -> None:
 
 @pytest.mark.parametrize(
     ("if_incomplete", "state"),
-    [("hold", StudyState.HELD), ("ignore", StudyState.IGNORED), ("read", StudyState.COMPLETE)],
+    [
+        ("hold", StudyState.HELD),
+        ("ignore", StudyState.IGNORED),
+        ("read", StudyState.COMPLETE),
+        ("report", StudyState.COMPLETE),
+    ],
 )
 def test_a_study_does_not_wait_for_stacks_for_ever(agent: Agent, if_incomplete: str, state: StudyState) -> None:
     agent.rules(STACKS.replace("IF_INCOMPLETE", if_incomplete))
@@ -452,3 +457,77 @@ def test_headers_are_not_read_again_for_a_study_that_waits_under_the_same_rules(
         agent.store(image)
     (completion,) = agent.after(60)
     assert completion.state is StudyState.COMPLETE
+
+
+def expected(agent: Agent) -> list[tuple[bool, str, list[str]]]:
+    """Of each job, oldest first: whether it only reports, what is missing, and what may be read."""
+    with agent.database.reading() as session:
+        kept = session.scalars(select(Job.expected).order_by(Job.created_at)).all()
+    found = [Expected.model_validate(one) for one in kept if one]
+    return [(one.is_reported, one.missing, [part.stack for part in one.among or ()]) for one in found]
+
+
+def test_a_job_keeps_what_met_what_its_rule_expects(agent: Agent) -> None:
+    agent.rules(STACKS.replace("IF_INCOMPLETE", "read"))
+    for image in (*mr_images(1, "Prostate", (0, 3, 6), **T2_TSE), *diffusion()):
+        agent.store(image)
+    agent.after(60)
+    assert expected(agent) == [(False, "", ["T2 axial", "DWI b800 axial"])]
+
+
+def test_rules_of_one_pipeline_expect_together(agent: Agent) -> None:
+    first = "{name: a, pipeline: p, continue: true, expects: {series: [{stack: {weighting: T2}}]}}"
+    second = "{name: b, pipeline: p, continue: true, expects: {series: [{stack: {weighting: DWI}}]}}"
+    agent.rules(f"rules: [{first}, {second}, {{name: c, pipeline: q}}]")
+    for image in (*mr_images(1, "Prostate", (0, 3, 6), **T2_TSE), *diffusion()):
+        agent.store(image)
+    agent.after(60)
+    with agent.database.reading() as session:
+        kept = {job.pipeline: job.expected for job in session.scalars(select(Job))}
+    assert [(one["rule"], len(one["met_by"])) for one in (kept["p"] or {})["of"]] == [("a", 1), ("b", 1)]
+    assert kept["q"] is None, "its rule expects nothing"
+
+
+def test_what_is_missing_is_reported_and_read_when_it_comes(agent: Agent) -> None:
+    agent.rules(STACKS.replace("IF_INCOMPLETE", "report"))
+    for image in diffusion():
+        agent.store(image)
+    (completion,) = agent.after(301)
+    assert len(completion.jobs) == 1
+    assert expected(agent) == [(True, "a series with a stack of plane axial, weighting T2", ["DWI b800 axial"])]
+    for image in mr_images(1, "Prostate", (0, 3, 6), **T2_TSE):
+        agent.store(image)
+    (completion,) = agent.after(60)
+    assert len(completion.jobs) == 1
+    assert expected(agent)[1:] == [(False, "", ["T2 axial", "DWI b800 axial"])]
+
+
+def test_a_study_that_was_reported_is_read_when_it_is_forced(agent: Agent) -> None:
+    agent.rules(STACKS.replace("IF_INCOMPLETE", "report"))
+    for image in diffusion():
+        agent.store(image)
+    agent.after(301)
+    assert len(force(agent.database, agent.archive, STUDY, actor="ada").jobs) == 1
+    assert [is_reported for is_reported, *_ in expected(agent)] == [True, False]
+    assert force(agent.database, agent.archive, STUDY, actor="ada").jobs == (), "the same images are not read twice"
+
+
+def test_what_was_reported_is_not_reported_again_of_the_same_images(agent: Agent) -> None:
+    agent.rules(STACKS.replace("IF_INCOMPLETE", "report"))
+    for image in diffusion():
+        agent.store(image)
+    agent.after(301)
+    with agent.database.writing() as session:
+        session.execute(update(Study).values(state=StudyState.RECEIVING))
+    (completion,) = agent.after(301)
+    assert (completion.state, completion.jobs) == (StudyState.COMPLETE, ())
+
+
+def test_a_pipeline_that_another_rule_wants_reads(agent: Agent) -> None:
+    reported = STACKS.replace("IF_INCOMPLETE", "report").replace("  expects", "  continue: true\n  expects")
+    agent.rules(f"{reported}- {{name: any, pipeline: prostate}}\n")
+    for image in diffusion():
+        agent.store(image)
+    (completion,) = agent.after(301)
+    assert len(completion.jobs) == 1
+    assert [is_reported for is_reported, *_ in expected(agent)] == [False]

@@ -54,21 +54,23 @@ def test_the_first_sign_that_holds_decides_and_says_so(facts: Facts, complete: b
 
 
 @pytest.mark.parametrize(
-    ("quiet_s", "if_incomplete", "expected", "dropped"),
+    ("quiet_s", "if_incomplete", "expected", "dropped", "reported"),
     [
-        (31, "read", Act.WAIT, ()),
-        (600, "read", Act.COMPLETE, ()),
-        (600, "ignore", Act.COMPLETE, ("chest",)),
-        (599, "hold", Act.WAIT, ()),
-        (600, "hold", Act.HOLD, ()),
+        (31, "read", Act.WAIT, (), ()),
+        (600, "read", Act.COMPLETE, (), ()),
+        (599, "report", Act.WAIT, (), ()),
+        (600, "report", Act.COMPLETE, (), ("chest",)),
+        (600, "ignore", Act.COMPLETE, ("chest",), ()),
+        (599, "hold", Act.WAIT, (), ()),
+        (600, "hold", Act.HOLD, (), ()),
     ],
 )
 def test_a_rule_waits_for_what_it_expects_but_not_for_ever(
-    quiet_s: float, if_incomplete: str, expected: Act, dropped: tuple[str, ...]
+    quiet_s: float, if_incomplete: str, expected: Act, dropped: tuple[str, ...], reported: tuple[str, ...]
 ) -> None:
     missing = replace(THIN, if_incomplete=if_incomplete)  # type: ignore[arg-type]
     verdict = weigh(Facts(60, quiet_s, Announced(60, True), missing=(missing,)), LIMITS)
-    assert (verdict.act, verdict.dropped) == (expected, dropped)
+    assert (verdict.act, verdict.dropped, verdict.reported) == (expected, dropped, reported)
     assert "rule “chest” misses a series" in verdict.words
 
 

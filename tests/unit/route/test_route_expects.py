@@ -57,7 +57,7 @@ def test_what_has_come_is_never_read_from_files() -> None:
         ("{series: [{attribute: Slices, exists: true}]}", "not a DICOM keyword"),
         ("{series: [{all: []}], wait_at_most_s: 0}", "greater than 0"),
         ("{series: [{all: []}], wait_at_most_s: 1e9}", "less than or equal"),
-        ("{series: [{all: []}], if_incomplete: wait}", "'read', 'ignore' or 'hold'"),
+        ("{series: [{all: []}], if_incomplete: wait}", "'read', 'report', 'ignore' or 'hold'"),
         ("{series: [{all: []}], until: 3}", "not known here"),
     ],
 )

@@ -1,0 +1,75 @@
+"""Which series, or which stacks of them, met what rules expect of a study: a job keeps it and reads among them."""
+
+from collections.abc import Iterator, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from pacs_agent.imaging import SeriesPart
+from pacs_agent.route.conditions import Attributes, Condition
+from pacs_agent.route.expects import Expects, series_with
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Expectation(_Frozen):
+    """One series that a rule expects, and what of the study met it."""
+
+    rule: str
+    words: str
+    """What is expected."""
+    required: bool
+    """False for what is of use and not waited for."""
+    met_by: tuple[SeriesPart, ...]
+    """In the order of the study; none where it has not come."""
+
+
+class Expected(_Frozen):
+    """What the rules of a job expect of its study."""
+
+    of: tuple[Expectation, ...]
+    is_reported: bool = False
+    """The job reads nothing: it says what has not come."""
+
+    @property
+    def missing(self) -> str:
+        """What is required and has not come, in words; empty when nothing is missing."""
+        return "; ".join(dict.fromkeys(one.words for one in self.of if one.required and not one.met_by))
+
+    @property
+    def among(self) -> tuple[SeriesPart, ...] | None:
+        """What may be read: required parts before optional ones, as the rules name them.
+
+        None, which is any series, where nothing that is required has come.
+        """
+        required = tuple(part for one in self.of if one.required for part in one.met_by)
+        optional = tuple(part for one in self.of if not one.required for part in one.met_by)
+        return (*required, *optional) if required else None
+
+
+def met(rule: str, expects: Expects, series: Sequence[Attributes]) -> tuple[Expectation, ...]:
+    """What a rule expects, each with the series that fulfil it, or their stacks where it asks for stacks."""
+    wanted = [*((one, True) for one in expects.series), *((one, False) for one in expects.optional)]
+    return tuple(
+        Expectation(rule=rule, words=series_with(condition), required=required, met_by=_met_by(condition, series))
+        for condition, required in wanted
+    )
+
+
+def _met_by(condition: Condition, series: Sequence[Attributes]) -> tuple[SeriesPart, ...]:
+    return tuple(part for one in series if condition.explain(one).held for part in _parts(condition, one))
+
+
+def _parts(condition: Condition, series: Attributes) -> Iterator[SeriesPart]:
+    """The stacks of a series by which it fulfils a condition; the whole of it where the condition asks for none."""
+    if stacks := condition.stacks_meant(series):
+        yield from map(SeriesPart.of_stack, stacks)
+        return
+    yield SeriesPart(
+        series_instance_uid=_first(series, "SeriesInstanceUID"), description=_first(series, "SeriesDescription")
+    )
+
+
+def _first(series: Attributes, keyword: str) -> str:
+    return str(next(iter(series.get(keyword, ())), ""))

@@ -1,0 +1,168 @@
+"""A job reads among what its rules expect, says what of it has not come, and says only that where it is told to."""
+
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from sqlalchemy import select
+
+from models.phantoms.pelvis import generate_pelvis
+from models.phantoms.pelvis.dicom import write_study
+from pacs_agent.archive import Archive, instance_header, split_part10
+from pacs_agent.assemble import force
+from pacs_agent.config import Settings
+from pacs_agent.db import Database, Job, JobState, ResultObject, Study
+from pacs_agent.inference import StudyReading
+from pacs_agent.pipeline.errors import NothingToSay
+from pacs_agent.pipeline.msvlm import MsVlm
+from pacs_agent.pipeline.steps import Steps
+from pacs_agent.route import put_rules
+from tests.unit.inference.tiny_bundle import settings_of, write_bundle
+
+STEPS = ("encode_missing", "read_study", "weigh_evidence")
+MR = {
+    "modalities": ["MR"],
+    "body_parts": ["PELVIS"],
+    "planes": ["axial", "sagittal", "coronal", "oblique"],
+    "min_slices": 2,
+    "max_slices": 200,
+    "min_thickness_mm": 0.5,
+    "max_thickness_mm": 12,
+    "min_coverage_mm": 1,
+}
+
+
+@pytest.fixture(scope="session")
+def pelvis(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """T2 in three planes, DWI of two b-values in one series, ADC and T1."""
+    return write_study(generate_pelvis(3, fineness=0.1, voxel_mm=3.0), tmp_path_factory.mktemp("pelvis"))
+
+
+class Site:
+    """An archive, a model that reads pelvic MR in every plane, and the steps of a worker."""
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
+        bundle = write_bundle(folder / "bundles" / "tiny-1.0", accepts=MR)
+        self.settings = Settings(data_dir=folder / "data", inference=settings_of(bundle))
+        self.archive = Archive(database, folder / "data" / "archive")
+        self.stages = MsVlm(self.settings, self.archive)
+        self.steps = Steps(database, self.archive, {"msvlm": self.stages}, "Tests")
+
+    def receive(self, files: list[Path]) -> None:
+        for path in files:
+            encoded = split_part10(path.read_bytes())
+            header = instance_header(dcmread(path, stop_before_pixels=True), encoded.transfer_syntax_uid)
+            self.archive.store(encoded, header, source="test")
+
+    def rules(self, *series: str, optional: str = "") -> None:
+        wanted = ", ".join(f"{{stack: {{{one}}}}}" for one in series)
+        expects = f"{{series: [{wanted}], optional: [{optional}]}}"
+        with self.database.writing() as session:
+            put_rules(session, f"rules: [{{name: mr, pipeline: msvlm, expects: {expects}}}]", actor="test")
+
+    def job(self) -> Job:
+        """The job of the study as it is now, just begun."""
+        with self.database.reading() as session:
+            uid = session.scalars(select(Study.study_instance_uid)).one()
+        [job_id] = force(self.database, self.archive, uid, actor="test").jobs
+        assert self.steps.begin(job_id, 1)
+        return self.known(job_id)
+
+    def known(self, job_id: str) -> Job:
+        with self.database.reading() as session:
+            return session.get_one(Job, job_id)
+
+    def read(self, job_id: str) -> StudyReading:
+        """What a job says, by all its steps."""
+        earlier = {"select_series": self.steps.select_series(job_id, 1)}
+        for step in STEPS:
+            earlier[step] = getattr(self.steps, step)(job_id, 1, dict(earlier))
+        self.steps.compose(job_id, 1, earlier)
+        return StudyReading.model_validate(self.known(job_id).reading)
+
+    def documents(self, job_id: str) -> dict[str, Dataset]:
+        with self.database.reading() as session:
+            rows = session.scalars(select(ResultObject).where(ResultObject.job_id == job_id)).all()
+            return {row.kind: self.archive.read(row.digest) for row in rows}
+
+
+@pytest.fixture
+def site(database: Database, tmp_path: Path) -> Site:
+    return Site(database, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "description", "plane"),
+    [
+        ("weighting: T2, plane: axial", "t2_tse_tra", "axial"),
+        ("weighting: T2, plane: sagittal", "t2_tse_sag", "sagittal"),
+        ("weighting: T2, plane: coronal", "t2_tse_cor", "coronal"),
+        ("weighting: ADC", "ep2d_diff_tra_ADC", "axial"),
+    ],
+)
+def test_of_a_study_in_three_planes_the_one_that_is_wanted_is_read(
+    site: Site, pelvis: list[Path], wanted: str, description: str, plane: str
+) -> None:
+    site.receive(pelvis)
+    site.rules(wanted)
+    job = site.job()
+    reading = site.read(job.id)
+    assert (reading.series.description, reading.series.plane) == (description, plane)
+    choice = site.known(job.id).series_choice or {}
+    assert [one["description"] for one in choice["verdicts"] if one["code"] != "not_expected"] == [description]
+    assert (site.known(job.id).lacks, site.known(job.id).error) == ("", "")
+
+
+def test_of_a_series_of_two_b_values_one_is_read(site: Site, pelvis: list[Path]) -> None:
+    site.receive(pelvis)
+    site.rules("weighting: DWI, b_value: {min: 600}")
+    reading = site.read(site.job().id)
+    read = {one.sop_instance_uid for one in reading.series.slices}
+    headers = [dcmread(path, stop_before_pixels=True) for path in pelvis]
+    assert {str(one.SOPInstanceUID) for one in headers if one.get("DiffusionBValue") == 1000} == read
+
+
+def test_what_has_not_come_is_said_with_the_reading(site: Site, pelvis: list[Path]) -> None:
+    site.receive([path for path in pelvis if "S06" not in path.name])
+    site.rules("weighting: T2, plane: axial", "weighting: ADC")
+    job = site.job()
+    assert site.read(job.id).series.description == "t2_tse_tra"
+    assert site.known(job.id).lacks == "Expected, and has not come: a series with a stack of weighting ADC."
+
+
+def test_without_anything_that_is_expected_any_series_is_read(site: Site, pelvis: list[Path]) -> None:
+    site.receive([path for path in pelvis if "S02" in path.name])
+    site.rules("weighting: T2, plane: axial", optional="{stack: {weighting: ADC}}")
+    job = site.job()
+    assert site.read(job.id).series.description == "t2_tse_sag"
+    assert "has not come" in site.known(job.id).lacks
+
+
+def test_what_was_rehearsed_without_limits_is_not_what_a_job_with_limits_reads(site: Site, pelvis: list[Path]) -> None:
+    site.receive(pelvis)
+    with site.database.reading() as session:
+        study = session.scalars(select(Study.id)).one()
+    site.stages.rehearse(study)
+    site.rules("weighting: T2, plane: coronal")
+    assert site.read(site.job().id).series.description == "t2_tse_cor"
+
+
+def test_a_job_that_reports_says_what_is_missing_and_asks_no_model(site: Site, pelvis: list[Path]) -> None:
+    site.receive(pelvis[:30])
+    site.rules("weighting: ADC")
+    job = site.job()
+    with site.database.writing() as session:
+        row = session.get_one(Job, job.id)
+        row.expected = {**(row.expected or {}), "is_reported": True}
+    with pytest.raises(NothingToSay) as why:
+        site.steps.select_series(job.id, 1)
+    said = "expected, and has not come: a series with a stack of weighting ADC"
+    assert (why.value.code, why.value.reason, why.value.bundle) == ("missing_series", said, "")
+    site.steps.compose_no_result(job.id, 1, why.value.code, why.value.reason, why.value.bundle)
+    told = site.known(job.id)
+    assert (told.state, told.error, told.lacks, told.bundle) == (JobState.RUNNING, said, "", "")
+    documents = site.documents(job.id)
+    assert list(documents) == ["no_result"]
+    assert f"No AI result for this study: {said}" in documents["no_result"].to_json()
