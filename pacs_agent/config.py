@@ -248,6 +248,9 @@ class ResultsSettings(_Section):
     key_objects: bool = Field(
         False, description="write the strongest slices of each finding as Key Object Selection (KO) too"
     )
+    saliency_maps: Literal["off", "patches", "images"] = Field(
+        "off", description="write where each finding is seen: by patches, or laid on the images, which viewers overlay"
+    )
 
 
 class DeliverSettings(_Section):

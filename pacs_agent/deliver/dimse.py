@@ -53,6 +53,7 @@ class ScuAddress(BaseModel):
     certificate_name: str = Field("", max_length=255, description="name its certificate bears, where it is not `host`")
     segmentations: bool = Field(True, description="send segmentation objects, where it takes them")
     key_objects: bool = Field(True, description="send key object selections, where it takes them")
+    saliency_maps: bool = Field(True, description="send saliency maps, where it takes them")
 
     @model_validator(mode="before")
     @classmethod

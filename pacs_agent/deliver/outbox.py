@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from pydicom.uid import KeyObjectSelectionDocumentStorage, SegmentationStorage
+from pydicom.uid import KeyObjectSelectionDocumentStorage, ParametricMapStorage, SegmentationStorage
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,7 @@ _STATES = {
 _MAY_BE_LEFT_OUT: dict[str, str] = {
     SegmentationStorage: "segmentations",
     KeyObjectSelectionDocumentStorage: "key_objects",
+    ParametricMapStorage: "saliency_maps",
 }
 """What a destination can do without, and its setting: the reports say what was found, and the agent keeps the rest."""
 _UNSENT = (DeliveryState.PENDING, DeliveryState.RETRYING)

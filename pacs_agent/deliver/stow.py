@@ -43,6 +43,7 @@ class StowAddress(BaseModel):
     ca_file: Path | None = Field(None, description="certificates that sign the service's own")
     segmentations: bool = Field(True, description="send segmentation objects, where it takes them")
     key_objects: bool = Field(True, description="send key object selections, where it takes them")
+    saliency_maps: bool = Field(True, description="send saliency maps, where it takes them")
 
     @field_validator("url")
     @classmethod

@@ -45,6 +45,7 @@ from pacs_agent.inference.reading import (
     FindingLabel,
     FindingReading,
     Presence,
+    SaliencyMap,
     Sentence,
     SliceEvidence,
     StudyReading,
@@ -65,7 +66,7 @@ from pacs_agent.inference.shadow import (
     start_shadow,
     verb_of,
 )
-from pacs_agent.inference.shown_heat import HeatGone, heat_of_reading
+from pacs_agent.inference.shown_heat import HeatGone, heat_of_reading, heats_of_reading
 from pacs_agent.inference.signature import Signer, trusted_keys
 from pacs_agent.inference.statistics import count_reading, week_of
 from pacs_agent.inference.tokens import token_key
@@ -109,6 +110,7 @@ __all__ = [
     "RawReading",
     "Reader",
     "RecallRefused",
+    "SaliencyMap",
     "Segmentation",
     "Segmented",
     "SegmentedRegion",
@@ -136,6 +138,7 @@ __all__ = [
     "end_shadow",
     "evaluation_of",
     "heat_of_reading",
+    "heats_of_reading",
     "install",
     "installed_bundles",
     "installed_stamp",

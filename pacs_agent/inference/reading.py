@@ -247,6 +247,17 @@ class TokensRead(_Frozen):
     pixel_mm: float
 
 
+class SaliencyMap(_Frozen):
+    """A map of where the encoder sees a finding, made beside the reports."""
+
+    finding: str
+    """Its key."""
+    form: Literal["patches", "images"]
+    """A grid of patches, or the same laid on the stored images pixel for pixel."""
+    digest: str
+    """SHA-256 over the values of all slices and where they lie."""
+
+
 class StudyReading(_Frozen):
     """Everything a model says of one study."""
 
@@ -263,6 +274,8 @@ class StudyReading(_Frozen):
     """None where no segmenter looked."""
     since_prior: SincePrior | None = None
     """None where there is no earlier study of the patient, or none is looked for."""
+    saliency_maps: tuple[SaliencyMap, ...] = ()
+    """Those that were made; of a finding one at most."""
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding. Raises KeyError for a label this model does not know."""

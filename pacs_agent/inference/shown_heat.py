@@ -17,14 +17,30 @@ def heat_of_reading(reading: StudyReading, finding: str, index: int, token_root:
 
     Raises KeyError for a finding that the model does not know, IndexError for a slice out of the series, HeatGone.
     """
-    keys = [one.label.key for one in reading.findings]
-    if finding not in keys:
-        raise KeyError(finding)
-    one, read = reading.series.slices[index], reading.tokens
-    if read is None:
-        raise HeatGone("this reading was made before the places of findings were kept")
-    cache = TokenCache(token_root, read.encoder_digest, read.token_width, (len(reading.findings), *read.patch_grid))
-    token = cache.load(read.keys[index])
-    if token is None:
-        raise HeatGone("the place of findings in this slice is not kept any more")
-    return heat_of(token, keys.index(finding), one, Field(read.field_px, read.pixel_mm))
+    return _Kept(reading, finding, token_root).heat(index)
+
+
+def heats_of_reading(reading: StudyReading, finding: str, token_root: Path) -> tuple[Heat, ...]:
+    """The same in every slice, in the order of the series."""
+    kept = _Kept(reading, finding, token_root)
+    return tuple(kept.heat(index) for index in range(len(reading.series.slices)))
+
+
+class _Kept:
+    """What is kept of a finding in the slices that were read."""
+
+    def __init__(self, reading: StudyReading, finding: str, token_root: Path) -> None:
+        keys, read = [one.label.key for one in reading.findings], reading.tokens
+        if finding not in keys:
+            raise KeyError(finding)
+        if read is None:
+            raise HeatGone("this reading was made before the places of findings were kept")
+        self._slices, self._keys = reading.series.slices, read.keys
+        self._number, self._field = keys.index(finding), Field(read.field_px, read.pixel_mm)
+        self._cache = TokenCache(token_root, read.encoder_digest, read.token_width, (len(keys), *read.patch_grid))
+
+    def heat(self, index: int) -> Heat:
+        one, token = self._slices[index], self._cache.load(self._keys[index])
+        if token is None:
+            raise HeatGone("the place of findings in this slice is not kept any more")
+        return heat_of(token, self._number, one, self._field)

@@ -44,6 +44,7 @@ from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
 from pacs_agent.pipeline.prior import choose_prior, compared
 from pacs_agent.pipeline.prior_at_source import NOBODY_TO_ASK, PriorAtSource, Wanted, not_had, source_to_ask
 from pacs_agent.pipeline.rehearsed import Rehearsed
+from pacs_agent.pipeline.saliency import with_saliency_maps
 from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
 from pacs_agent.results import (
@@ -193,19 +194,36 @@ class MsVlm:
             return None
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
-        """AI result, draft report, the segmentation where one was made, and key objects where they are wanted."""
+        """AI result and draft report; a segmentation where one was made; key objects and maps where they are wanted."""
         reading = self.described(earlier)
         evidence = [header.dataset for header in self._headers.read(_source_files(job, reading.series))]
         facts = _facts(job)
         told = self._measured(earlier, reading, evidence, facts)
-        said = compared(self.database, told.reading, earlier.get("prior", ""))
+        shown = self._with_saliency_maps(
+            job, compared(self.database, told.reading, earlier.get("prior", "")), evidence, facts
+        )
+        said = shown.reading
         files = (
             Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(said, evidence, facts))),
             Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(said, evidence, facts))),
             *told.documents,
             *self._key_objects(said, evidence, facts),
+            *shown.documents,
         )
-        return Documents(files, said.model_dump(mode="json"), told.lacks)
+        lacks = " ".join(filter(None, (told.lacks, shown.lacks)))
+        return Documents(files, said.model_dump(mode="json"), lacks)
+
+    def _with_saliency_maps(
+        self, job: JobFacts, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts
+    ) -> Told:
+        """The reading with its maps, where they are wanted; not in a rehearsal, whose documents nobody keeps."""
+        form = self.settings.results.saliency_maps
+        if form == "off" or not job.job_id:
+            return Told(reading)
+        shown = with_saliency_maps(reading, evidence, facts, form, self.settings.data_dir / "tokens")
+        if shown.lacks:
+            _log.warning("no saliency maps", reason=shown.lacks)
+        return shown
 
     def _key_objects(
         self, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts

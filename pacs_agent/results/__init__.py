@@ -14,6 +14,7 @@ from pacs_agent.results.key_objects import compose_key_objects
 from pacs_agent.results.no_result import compose_no_result
 from pacs_agent.results.part10 import write_bytes
 from pacs_agent.results.reviewed import ReviewedReading
+from pacs_agent.results.saliency_map import compose_saliency_map
 from pacs_agent.results.segmentation import compose_segmentation
 from pacs_agent.results.since_prior import SLICES_OF_CHANGE, since_prior
 from pacs_agent.results.sources import InstanceReference
@@ -40,6 +41,7 @@ __all__ = [
     "compose_draft_report",
     "compose_key_objects",
     "compose_no_result",
+    "compose_saliency_map",
     "compose_segmentation",
     "compose_verified_report",
     "since_prior",

@@ -28,6 +28,7 @@ from pacs_agent.results.image_library import image_library
 from pacs_agent.results.measurement_group import measurement_group
 from pacs_agent.results.narrative import finding_texts, impression_texts
 from pacs_agent.results.once import once
+from pacs_agent.results.saliency_map import saliency_map_references
 from pacs_agent.results.segmentation import segmentation_reference
 from pacs_agent.results.sources import InstanceReference, references_of
 from pacs_agent.results.structure_group import structure_groups
@@ -58,7 +59,11 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
         sop_class_uid=Comprehensive3DSRStorage,
         uids=reading_uids(ObjectKind.AI_RESULT, reading, facts),
         header=evidence[0] if evidence else Dataset(),
-        evidence=[*references_of(reading.series, evidence), *_segmentations(reading, facts)],
+        evidence=[
+            *references_of(reading.series, evidence),
+            *_segmentations(reading, facts),
+            *saliency_map_references(reading, facts).values(),
+        ],
         author=author,
         facts=facts,
         other_evidence=prior_references(reading.since_prior),
@@ -79,6 +84,8 @@ def _content_digest(reading: StudyReading) -> str:
         not_said["measurements"] = True
     if not says_of_prior(reading.since_prior):
         not_said["since_prior"] = True
+    if not reading.saliency_maps:
+        not_said["saliency_maps"] = True
     said = reading.model_dump_json(exclude=not_said)
     return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
 
@@ -111,7 +118,10 @@ def _structure_groups(reading: StudyReading, facts: DocumentFacts) -> list[Conta
 
 
 def _content(reading: StudyReading, author: Author, facts: DocumentFacts) -> ContainerContentItem:
-    library, groups = _found(reading.findings, reading.series, reading.evidence_method, author, reading.since_prior)
+    explained = tuple(saliency_map_references(reading, facts).items())
+    library, groups = _found(
+        reading.findings, reading.series, reading.evidence_method, author, reading.since_prior, explained
+    )
     items = [
         *opening(author, procedure(reading.series.modality)),
         text(COMMENT, author.warning),
@@ -131,9 +141,13 @@ def _found(
     method: EvidenceMethod | None,
     author: Author,
     since: SincePrior | None,
+    explained: tuple[tuple[str, InstanceReference], ...],
 ) -> tuple[ContainerContentItem, _Containers]:
-    """The image library and the groups of the findings."""
-    groups = tuple(measurement_group(each, series, author, method, since) for each in findings)
+    """The image library and the groups of the findings; `explained`: the saliency maps of those that have one."""
+    maps = dict(explained)
+    groups = tuple(
+        measurement_group(each, series, author, method, since, maps.get(each.label.key)) for each in findings
+    )
     return image_library(series), groups
 
 

@@ -70,9 +70,13 @@ BASELINE = Code("121079", "DCM", "Baseline")
 STUDY_DATE = Code("111060", "DCM", "Study Date")
 STUDY_INSTANCE_UID = Code("110180", "DCM", "Study Instance UID")
 
-# of segmentations, CID 7202 and 7203
+# of segmentations and saliency maps, CID 7202, 7203 and 217
 SEGMENTATION_DERIVATION = Code("113076", "DCM", "Segmentation")
-SOURCE_OF_SEGMENTATION = Code("121322", "DCM", "Source image for image processing operation")
+UNSPECIFIED_METHOD = Code("112187", "DCM", "Unspecified method of calculation")
+SOURCE_FOR_PROCESSING = Code("121322", "DCM", "Source image for image processing operation")
+CLASS_ACTIVATION = Code("130402", "DCM", "Class activation")
+VISUAL_EXPLANATION = Code("130401", "DCM", "Visual explanation")
+NO_UNITS = Code("1", "UCUM", "no units")
 
 # items of text
 COMMENT = Code("121106", "DCM", "Comment")

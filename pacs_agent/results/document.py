@@ -37,6 +37,7 @@ SERIES_NUMBERS = {
     ObjectKind.VERIFIED_REPORT: 9005,
     ObjectKind.SEGMENTATION: 9006,
     ObjectKind.KEY_OBJECTS: 9007,
+    ObjectKind.SALIENCY_MAP: 9008,
 }
 """Series Number by kind, far above those of scanners, so that results stand last in a viewer's list."""
 
@@ -48,6 +49,7 @@ TITLES = {
     ObjectKind.VERIFIED_REPORT: "Verified report, drafted by AI",
     ObjectKind.SEGMENTATION: "Segmentation",
     ObjectKind.KEY_OBJECTS: "Key images",
+    ObjectKind.SALIENCY_MAP: "Saliency map",
 }
 
 

@@ -21,9 +21,10 @@ class ObjectKind(StrEnum):
     VERIFIED_REPORT = "verified_report"
     SEGMENTATION = "segmentation"
     KEY_OBJECTS = "key_objects"
+    SALIENCY_MAP = "saliency_map"
 
 
-BESIDE_REPORTS = frozenset({ObjectKind.SEGMENTATION, ObjectKind.KEY_OBJECTS})
+BESIDE_REPORTS = frozenset({ObjectKind.SEGMENTATION, ObjectKind.KEY_OBJECTS, ObjectKind.SALIENCY_MAP})
 """What shows in the images what the reports say; a destination can do without."""
 
 

@@ -32,12 +32,13 @@ from pacs_agent.results.codes import (
     PRESENCE_OF_PROPERTY,
     PROBABILITY,
     SLICE_EVIDENCE,
+    VISUAL_EXPLANATION,
     concept,
 )
 from pacs_agent.results.comparison import changes_of
-from pacs_agent.results.content import INFERRED_FROM
+from pacs_agent.results.content import CONTAINS, INFERRED_FROM, image_of
 from pacs_agent.results.facts import UnusableEvidence
-from pacs_agent.results.sources import source_slice
+from pacs_agent.results.sources import InstanceReference, source_slice
 from pacs_agent.results.text import clean
 from pacs_agent.results.uids import tracking_uid
 
@@ -48,10 +49,12 @@ def measurement_group(
     author: Author,
     method: EvidenceMethod | None,
     since: SincePrior | None = None,
+    explanation: InstanceReference | None = None,
 ) -> ContainerContentItem:
     """The group of one finding. An absent finding has one too, without slices.
 
-    `method`: how the slices were found; `since`: what changed since the prior study, where it was compared.
+    `method`: how the slices were found; `since`: what changed since the prior study, where it was compared;
+    `explanation`: the saliency map of the finding, where there is one.
     Every number in it has content of its own: OHIF up to 3.13 reads the content of each and stops where there is none.
     Raises UnusableEvidence when a probability or weight is not between 0 and 1.
     """
@@ -70,6 +73,8 @@ def measurement_group(
         qualitative_evaluations=[_presence(finding), *qualities(finding), *changes_of(finding, since)],
     )
     container: ContainerContentItem = group[0]
+    if explanation is not None:
+        container.ContentSequence.append(image_of(VISUAL_EXPLANATION, explanation, None, CONTAINS))
     return container
 
 

@@ -8,8 +8,6 @@ descriptions, plane positions, codes and colours.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from highdicom import AlgorithmIdentificationSequence, PlanePositionSequence
@@ -19,28 +17,39 @@ from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import SegmentationStorage
-from pydicom.valuerep import DSfloat
 
-from pacs_agent.imaging import Frame, HeaderFile, Turn, UnusableImages, frames_of, turn_between
-from pacs_agent.imaging.series import OrderedSeries, Slice
+from pacs_agent.imaging import Frame
+from pacs_agent.imaging.series import OrderedSeries
 from pacs_agent.inference import Segmentation, SegmentedRegion, measurements_of
 from pacs_agent.inference.reading import MeasuredRegion, Measurements
 from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.codes import (
     ARTIFICIAL_INTELLIGENCE,
     SEGMENTATION_DERIVATION,
-    SOURCE_OF_SEGMENTATION,
     code_item,
     concept,
     laterality,
 )
 from pacs_agent.results.document import Envelope, close, opened
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, UnusableEvidence
-from pacs_agent.results.sources import InstanceReference, hierarchical_references, references_of
+from pacs_agent.results.multiframe import (
+    POSITION_INDEX,
+    Source,
+    add_dimensions,
+    add_frame_of_reference,
+    add_lossy_compression,
+    add_references,
+    derivation_image,
+    geometry,
+    new_item,
+    sources_of,
+)
+from pacs_agent.results.sources import InstanceReference, references_of
 from pacs_agent.results.text import fit_long_string
-from pacs_agent.results.uids import DocumentUids, derived_uid, document_uids, tracking_uid
+from pacs_agent.results.uids import DocumentUids, document_uids, tracking_uid
 
-_EVEN_MM = 0.01
+SEGMENT_INDEX = (0x0062000B, 0x0062000A, "Segment Number")
+"""Frames are indexed by their segment. PS3.3 C.7.6.17, C.8.20.3.1."""
 
 
 def compose_segmentation(segmentation: Segmentation, evidence: Sequence[Dataset], facts: DocumentFacts) -> Dataset:
@@ -63,12 +72,12 @@ def compose_segmentation(segmentation: Segmentation, evidence: Sequence[Dataset]
         facts=facts,
     )
     dataset = opened(envelope, "SEG")
-    sources = _sources(segmentation.series, evidence)
-    _add_frame_of_reference(dataset, segmentation.series)
+    sources = sources_of(segmentation.series, evidence)
+    add_frame_of_reference(dataset, segmentation.series)
     _add_image(dataset, sources[0].frame)
     _add_segments(dataset, segmentation, measurements, author)
     _add_frames(dataset, segmentation, sources)
-    _add_references(dataset, envelope, dataset.PerFrameFunctionalGroupsSequence)
+    add_references(dataset, envelope)
     close(dataset, envelope)
     return dataset
 
@@ -104,55 +113,8 @@ def region_tracking_uid(region: MeasuredRegion, measurements: Measurements, seri
     return tracking_uid(series.study_instance_uid, measurements.model.device_uid, key)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """A slice that was segmented, the frame as its file describes it, and how the one becomes the other."""
-
-    slice: Slice
-    frame: Frame
-    turn: Turn
-
-
-def _sources(series: OrderedSeries, evidence: Sequence[Dataset]) -> list[_Source]:
-    """The source of each slice. Raises UnusableEvidence when a header has not the frame, or another geometry."""
-    frames = _frames(series, evidence)
-    turn = turn_between(frames[0].orientation, series.slices[0].orientation)
-    return [_Source(one, frame, turn) for one, frame in zip(series.slices, frames, strict=True)]
-
-
-def _frames(series: OrderedSeries, evidence: Sequence[Dataset]) -> list[Frame]:
-    paths = {one.sop_instance_uid: one.path for one in series.slices}
-    known: dict[tuple[str, int | None], Frame] = {}
-    for header in evidence:
-        uid = str(header.SOPInstanceUID)
-        if uid in paths:
-            known |= {(uid, frame.frame_number): frame for frame in _frames_of(header, paths[uid])}
-    try:
-        frames = [known[one.sop_instance_uid, one.frame_number] for one in series.slices]
-    except KeyError as error:
-        raise UnusableEvidence(f"the header of {error} has no such frame; give the headers of the series") from None
-    if len({(frame.rows, frame.columns) for frame in frames}) != 1:
-        raise UnusableEvidence("the source images are stored in different sizes; a segmentation has one")
-    return frames
-
-
-def _frames_of(header: Dataset, path: Path) -> list[Frame]:
-    try:
-        return list(frames_of(HeaderFile(path, header)))
-    except UnusableImages as error:
-        raise UnusableEvidence(f"a header cannot carry a segmentation: {error.reason}") from error
-
-
-def _add_frame_of_reference(dataset: Dataset, series: OrderedSeries) -> None:
-    """Frame of Reference module, PS3.3 C.7.4.1: the source's, or a new one where the source images share none."""
-    own = derived_uid("frame of reference", series.study_instance_uid, series.series_instance_uid)
-    dataset.FrameOfReferenceUID = series.frame_of_reference_uid or own
-    dataset.PositionReferenceIndicator = ""
-
-
 def _add_image(dataset: Dataset, frame: Frame) -> None:
     """Segmentation Image module, PS3.3 C.8.20.2, and Enhanced General Equipment, which `opened` has written."""
-    header = frame.header.dataset
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.ContentLabel = "SEGMENTATION"
     dataset.ContentDescription = dataset.SeriesDescription
@@ -165,10 +127,7 @@ def _add_image(dataset: Dataset, frame: Frame) -> None:
     dataset.Rows, dataset.Columns = frame.rows, frame.columns
     dataset.SegmentationType = "BINARY"
     dataset.SegmentsOverlap = "NO"
-    dataset.LossyImageCompression = "01" if header.get("LossyImageCompression") == "01" else "00"
-    for keyword in ("LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        if dataset.LossyImageCompression == "01" and keyword in header:
-            dataset[keyword] = header[keyword]
+    add_lossy_compression(dataset, frame.header.dataset)
 
 
 def _add_segments(dataset: Dataset, segmentation: Segmentation, measurements: Measurements, author: Author) -> None:
@@ -203,15 +162,11 @@ def _segment(
     return item
 
 
-def _add_frames(dataset: Dataset, segmentation: Segmentation, sources: Sequence[_Source]) -> None:
+def _add_frames(dataset: Dataset, segmentation: Segmentation, sources: Sequence[Source]) -> None:
     """Multi-frame Functional Groups and Dimension modules, PS3.3 C.7.6.16 and C.7.6.17, and the pixels."""
-    organization = derived_uid("dimensions", dataset.SOPInstanceUID)
-    dataset.DimensionOrganizationSequence = [_item(DimensionOrganizationUID=organization)]
-    dataset.DimensionIndexSequence = [
-        _index(organization, 0x0062000B, 0x0062000A, "Segment Number"),
-        _index(organization, 0x00200032, 0x00209113, "Image Position (Patient)"),
-    ]
-    dataset.SharedFunctionalGroupsSequence = [_shared(segmentation.series, sources[0].frame)]
+    add_dimensions(dataset, SEGMENT_INDEX, POSITION_INDEX)
+    stored = sources[0].frame
+    dataset.SharedFunctionalGroupsSequence = [geometry(segmentation.series, stored.spacing_mm, stored.orientation)]
     used = sorted({index for region in segmentation.regions for index in _slices_of(region)})
     positions = {index: position for position, index in enumerate(used, start=1)}
     dataset.PerFrameFunctionalGroupsSequence = [
@@ -224,47 +179,14 @@ def _add_frames(dataset: Dataset, segmentation: Segmentation, sources: Sequence[
     dataset.add_new("PixelData", "OB", pixels)
 
 
-def _index(organization: str, pointer: int, group: int, label: str) -> Dataset:
-    return _item(
-        DimensionOrganizationUID=organization,
-        DimensionIndexPointer=pointer,
-        FunctionalGroupPointer=group,
-        DimensionDescriptionLabel=label,
-    )
-
-
-def _shared(series: OrderedSeries, frame: Frame) -> Dataset:
-    """Orientation and spacing as stored. Slice Thickness is how far a slice counts in a volume."""
-    measures = _item(
-        PixelSpacing=[_decimal(each) for each in frame.spacing_mm], SliceThickness=_decimal(series.thickness_mm)
-    )
-    gaps = np.diff([one.z_mm for one in series.slices])
-    if len(gaps) and np.ptp(gaps) <= _EVEN_MM:
-        measures.SpacingBetweenSlices = _decimal(series.thickness_mm)
-    orientation = _item(ImageOrientationPatient=[_decimal(each) for each in frame.orientation])
-    return _item(PixelMeasuresSequence=[measures], PlaneOrientationSequence=[orientation])
-
-
-def _frame_item(segment_number: int, position: int, source: _Source) -> Dataset:
+def _frame_item(segment_number: int, position: int, source: Source) -> Dataset:
     """A frame: which segment, where, and from which source frame. `position` counts the slices with content, from 1."""
-    return _item(
-        FrameContentSequence=[_item(DimensionIndexValues=[segment_number, position])],
+    return new_item(
+        FrameContentSequence=[new_item(DimensionIndexValues=[segment_number, position])],
         PlanePositionSequence=PlanePositionSequence(CoordinateSystemNames.PATIENT, source.frame.position_mm),
-        SegmentIdentificationSequence=[_item(ReferencedSegmentNumber=segment_number)],
-        DerivationImageSequence=[_derivation(source.slice)],
+        SegmentIdentificationSequence=[new_item(ReferencedSegmentNumber=segment_number)],
+        DerivationImageSequence=[derivation_image(source.slice, SEGMENTATION_DERIVATION)],
     )
-
-
-def _derivation(source: Slice) -> Dataset:
-    image = _item(
-        ReferencedSOPClassUID=source.sop_class_uid,
-        ReferencedSOPInstanceUID=source.sop_instance_uid,
-        PurposeOfReferenceCodeSequence=[code_item(SOURCE_OF_SEGMENTATION)],
-        SpatialLocationsPreserved="YES",
-    )
-    if source.frame_number is not None:
-        image.ReferencedFrameNumber = source.frame_number
-    return _item(DerivationCodeSequence=[code_item(SEGMENTATION_DERIVATION)], SourceImageSequence=[image])
 
 
 def _slices_of(region: SegmentedRegion) -> Iterator[int]:
@@ -272,7 +194,7 @@ def _slices_of(region: SegmentedRegion) -> Iterator[int]:
     yield from (np.flatnonzero(region.crop.any(axis=(1, 2))) + region.box[0].start).tolist()
 
 
-def _planes(region: SegmentedRegion, sources: Sequence[_Source]) -> Iterator[NDArray[np.bool_]]:
+def _planes(region: SegmentedRegion, sources: Sequence[Source]) -> Iterator[NDArray[np.bool_]]:
     """The masks of those slices as their files are stored, each of shape (rows, columns)."""
     for index in _slices_of(region):
         source = sources[index]
@@ -291,29 +213,3 @@ def _packed(planes: Iterator[NDArray[np.bool_]]) -> bytes:
         rest = bits[whole:]
     packed += np.packbits(rest, bitorder="little").tobytes()
     return bytes(packed) + b"\0" * (len(packed) % 2)
-
-
-def _add_references(dataset: Dataset, envelope: Envelope, frames: Sequence[Dataset]) -> None:
-    """Common Instance Reference module, PS3.3 C.12.2: the images of which there are frames."""
-    used = {
-        image.ReferencedSOPInstanceUID
-        for frame in frames
-        for image in frame.DerivationImageSequence[0].SourceImageSequence
-    }
-    [study] = hierarchical_references(each for each in envelope.evidence if each.sop_instance_uid in used)
-    dataset.ReferencedSeriesSequence = [
-        _item(SeriesInstanceUID=series.SeriesInstanceUID, ReferencedInstanceSequence=series.ReferencedSOPSequence)
-        for series in study.ReferencedSeriesSequence  # which other documents share
-    ]
-
-
-def _item(**attributes: object) -> Dataset:
-    item = Dataset()
-    for keyword, value in attributes.items():
-        setattr(item, keyword, value)
-    return item
-
-
-def _decimal(value: float) -> DSfloat:
-    """A number of at most 16 characters. PS3.5 6.2, VR DS."""
-    return DSfloat(value, auto_format=True)

@@ -33,18 +33,22 @@ from pacs_agent.deliver.kinds import KINDS
 from pacs_agent.deliver.vouching import CLASS_INSTANCE_CONFLICT
 from pacs_agent.imaging.measure import Measured
 from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
+from pacs_agent.inference.heat import Field as HeatField
+from pacs_agent.inference.heat import heat_of
 from pacs_agent.inference.reading import (
     BundleIdentity,
     FindingLabel,
     FindingReading,
     Presence,
     PriorStudy,
+    SaliencyMap,
     Sentence,
     SliceEvidence,
     StudyReading,
 )
 from pacs_agent.inference.reading import Code as ReadingCode
 from pacs_agent.inference.segmented import Segmentation, SegmentedRegion, Structure
+from pacs_agent.inference.tokens import slice_token
 from pacs_agent.ops.dicom_tls import CIPHER_SUITES, HANDSHAKE_TIMEOUT_S
 from pacs_agent.receive import Intake, attendance, commitment
 from pacs_agent.receive import refusal as refusals
@@ -71,11 +75,13 @@ from pacs_agent.results import (
     compose_draft_report,
     compose_key_objects,
     compose_no_result,
+    compose_saliency_map,
     compose_segmentation,
     compose_verified_report,
     since_prior,
 )
 from pacs_agent.results.document import SERIES_NUMBERS
+from pacs_agent.results.facts import BESIDE_REPORTS
 from pacs_agent.results.text import character_set
 
 STATEMENT = (Path(__file__).resolve().parents[2] / "docs" / "conformance.md").read_text(encoding="utf-8")
@@ -203,7 +209,15 @@ def _documents() -> dict[ObjectKind, Dataset]:
         ObjectKind.VERIFIED_REPORT: compose_verified_report(_reviewed(reading, header), facts),
         ObjectKind.SEGMENTATION: compose_segmentation(_segmentation(reading), [_with_geometry(header)], facts),
         ObjectKind.KEY_OBJECTS: compose_key_objects(reading, [header], facts)[0],
+        ObjectKind.SALIENCY_MAP: _saliency_map(reading, header, facts),
     }
+
+
+def _saliency_map(reading: StudyReading, header: Dataset, facts: DocumentFacts) -> Dataset:
+    token = slice_token(np.zeros(1, np.float32), np.zeros((1, 1, 1), np.float32), np.zeros(2, np.float32))
+    heat = heat_of(token, 0, reading.series.slices[0], HeatField((1, 1), 1.0))
+    drawn = SaliencyMap(finding="nodule", form="images", digest="ab")
+    return compose_saliency_map(drawn, [heat], reading, [header], facts)
 
 
 def _segmentation(reading: StudyReading) -> Segmentation:
@@ -385,7 +399,7 @@ def test_headings_of_text_documents() -> None:
     headings = {
         item.ConceptNameCodeSequence[0].CodeMeaning
         for kind, document in _documents().items()
-        if kind not in (ObjectKind.AI_RESULT, ObjectKind.ASSESSMENT, ObjectKind.SEGMENTATION)
+        if kind not in {ObjectKind.AI_RESULT, ObjectKind.ASSESSMENT} | BESIDE_REPORTS
         for item in document.ContentSequence
         if item.ValueType == "CONTAINER"
     }

@@ -196,6 +196,8 @@ class NewDestinationBody(_Model):
     """Whether it gets segmentation objects; one that takes none gets the rest in either case."""
     key_objects: bool = True
     """Whether it gets key object selections, likewise."""
+    saliency_maps: bool = True
+    """Whether it gets saliency maps, likewise."""
     enabled: bool | None = None
 
 

@@ -74,7 +74,7 @@ def test_encryption_and_commitment_of_a_sender(client: FlaskClient, database: Da
 def test_a_dicom_destination_over_tls_that_is_asked_for_commitment(client: FlaskClient, database: Database) -> None:
     body = {"name": "pacs", "kind": "dimse", "host": "127.0.0.1", "port": 2762, "called_ae": "PACS"}
     more = {"confirm": "commitment", "tls": True, "certificate_name": "pacs.example"}
-    more |= {"segmentations": False, "key_objects": False}
+    more |= {"segmentations": False, "key_objects": False, "saliency_maps": False}
     assert client.post("/api/v1/peers/destinations/add", json={**body, **more}).status_code == 200
     shown = client.get("/api/v1/peers/destinations/pacs").json["destination"]
     assert shown["settings"].items() >= more.items()
