@@ -8,7 +8,7 @@ from functools import cached_property
 from pydicom.dataset import Dataset
 
 from pacs_agent.inference.attributes import Attributes
-from pacs_agent.inference.reading import FindingReading, Presence, StudyReading
+from pacs_agent.inference.reading import FindingReading, Presence, SincePrior, StudyReading
 from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.facts import DocumentFacts, UnusableEvidence
 from pacs_agent.results.handled import Action, Edited, FindingReview, Reviewer, SliceSeen
@@ -54,6 +54,18 @@ class ReviewedReading:
         """Whether the reviewer says anything else of a finding than the model."""
         handled = self.handled.get(key)
         return handled is not None and handled.action is not Action.ACCEPTED
+
+    @cached_property
+    def since_prior(self) -> SincePrior | None:
+        """What changed since the prior study, of the findings that the reviewer left as they were.
+
+        None where nothing of it is left to say, and where the reviewer wrote the text: he compares in his own words.
+        """
+        since = self.reading.since_prior
+        if since is None or self.text is not None:
+            return None
+        left = tuple(one for one in since.findings if not self.is_changed(one.finding))
+        return since.model_copy(update={"findings": left}) if left or not since.findings else None
 
     def image_seen(self, seen: SliceSeen) -> InstanceReference:
         """The image in which the reviewer saw a finding. Raises UnusableEvidence when it is not known."""

@@ -13,6 +13,7 @@ from pacs_agent.results.author import Author, author_of
 from pacs_agent.results.codes import (
     ANY_LANGUAGE,
     BEST_ILLUSTRATION,
+    COMPARISON_HEADING,
     DIAGNOSTIC_IMAGING_REPORT,
     FINDING,
     FINDINGS_HEADING,
@@ -24,6 +25,7 @@ from pacs_agent.results.codes import (
     concept,
     regional_procedure,
 )
+from pacs_agent.results.comparison import comparison_section, prior_references
 from pacs_agent.results.content import (
     CONTAINS,
     INFERRED_FROM,
@@ -64,6 +66,7 @@ def compose_verified_report(reviewed: ReviewedReading, facts: DocumentFacts) -> 
         evidence=sorted({*rests_on, *shown.values()}),
         author=author_of(None, facts),
         facts=facts,
+        other_evidence=prior_references(reviewed.since_prior),
         standing=Standing(model, reviewed.read_at, reviewed.reviewer, reviewed.organization),
     )
     about = text(
@@ -87,6 +90,7 @@ def _content(reviewed: ReviewedReading, about: ContentItem, shown: Shown) -> Con
     sections = [
         container(PROCEDURE_DESCRIPTIONS, [about]),
         *(_drafted_sections(reviewed) if reviewed.text is None else _edited_sections(reviewed.text)),
+        *_comparison(reviewed),
     ]
     if shown:
         sections.append(container(KEY_IMAGES_HEADING, _images(shown, CONTAINS)))
@@ -101,6 +105,12 @@ def _drafted_sections(reviewed: ReviewedReading) -> list[ContainerContentItem]:
         container(FINDINGS_HEADING, said),
         container(IMPRESSIONS_HEADING, [_said(reviewed, IMPRESSION, one) for one in impression]),
     ]
+
+
+def _comparison(reviewed: ReviewedReading) -> list[ContainerContentItem]:
+    """What changed since the prior study, of the findings that stand as the model said them."""
+    compared = reviewed.reading.model_copy(update={"since_prior": reviewed.since_prior})
+    return comparison_section(compared, COMPARISON_HEADING)
 
 
 def _edited_sections(edited: str) -> Iterator[ContainerContentItem]:

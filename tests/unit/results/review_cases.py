@@ -130,6 +130,10 @@ REVIEWS: dict[str, Callable[[], tuple[ReviewedReading, DocumentFacts]]] = {
     "addendum": lambda: (replace(reviewed(ACCEPTED, REJECTED), version=2), review_facts(*PREDECESSORS)),
     "enhanced multi-frame": lambda: (_enhanced(), review_facts()),
     "MR, not a demo model": lambda: (reviewed(ACCEPTED, REJECTED, case=_magnetic_resonance()), review_facts()),
+    "compared with a prior": lambda: (
+        reviewed(ACCEPTED, REJECTED, case=STUDIES["compared with a prior"]()),
+        review_facts(),
+    ),
     "odd values": lambda: (reviewed(ACCEPTED, case=STUDIES["odd values"]()), review_facts()),
     "talkative model": lambda: (reviewed(ACCEPTED, case=STUDIES["talkative model"]()), review_facts()),
 }

@@ -3,10 +3,11 @@
 import pytest
 from prior_cases import PRIOR, PRIOR_SERIES_UID, compared
 from pydicom.dataset import Dataset
+from review_cases import ACCEPTED, EDITED, REJECTED, UMLAUTS, documents_of_review, reviewed
 from study_readings import FACTS, STUDY_UID, headers, reading
 
 from pacs_agent.inference.reading import SincePrior, StudyReading
-from pacs_agent.results import compose_ai_result, compose_draft_report, write_bytes
+from pacs_agent.results import Action, FindingReview, compose_ai_result, compose_draft_report, write_bytes
 from tests.judges.content_tree import Node, named, tree
 
 DOCUMENTS = {"ai_result": compose_ai_result, "draft_report": compose_draft_report}
@@ -105,3 +106,50 @@ def test_the_job_that_read_the_prior_is_no_part_of_what_is_said(kind: str) -> No
     later = said.since_prior.model_copy(update={"prior": PRIOR.model_copy(update={"study_date": "20250504"})})
     changed = composed(kind, said.model_copy(update={"since_prior": later}))
     assert changed.SOPInstanceUID != composed(kind, said).SOPInstanceUID
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_a_report_without_comparison_says_why_where_the_source_did_not_give_a_prior(kind: str) -> None:
+    why = SincePrior(not_compared="pacs is away.", search_failed=True)
+    said = reading().model_copy(update={"since_prior": why})
+    assert texts(kind, said) == ["Not compared with an earlier study. pacs is away."]
+    assert composed(kind, said).SOPInstanceUID != composed(kind, reading()).SOPInstanceUID
+    assert "PertinentOtherEvidenceSequence" not in composed(kind, said)
+
+
+def verified(*handled: FindingReview, of: StudyReading | None = None, text: str | None = None) -> Dataset:
+    review = reviewed(*handled, case=(of or compared(), headers()), text=text)
+    return documents_of_review(review)["verified_report"]
+
+
+def said_of_prior(report: Dataset) -> list[str]:
+    sections = named(tree(report), COMPARISON["draft_report"])
+    return [node.item.TextValue for each in sections for node in each.children if node.value_type == "TEXT"]
+
+
+def test_the_verified_report_keeps_what_changed_of_findings_that_stand() -> None:
+    assert said_of_prior(verified(ACCEPTED)) == texts("draft_report", compared())
+    report = verified(ACCEPTED, REJECTED, EDITED)
+    kept = [one for one in texts("draft_report", compared()) if not one.startswith(("Emphysema", "Atelectasis"))]
+    assert said_of_prior(report) == kept
+    (prior,) = report.PertinentOtherEvidenceSequence
+    assert prior.StudyInstanceUID == PRIOR.study_instance_uid
+
+
+def test_a_report_in_the_reviewers_own_words_compares_in_them_alone() -> None:
+    report = verified(ACCEPTED, text=UMLAUTS)
+    assert said_of_prior(report) == []
+    assert "PertinentOtherEvidenceSequence" not in report
+
+
+def test_nothing_is_claimed_of_both_where_the_reviewer_changed_all_that_changed() -> None:
+    since = compared().since_prior
+    assert since
+    of_nodule = since.model_copy(update={"findings": since.of_finding("nodule")})
+    read = compared().model_copy(update={"since_prior": of_nodule})
+    rejected = FindingReview(finding="nodule", action=Action.REJECTED, reason="known")
+    assert said_of_prior(verified(rejected, of=read)) == []
+    nothing = reading().model_copy(update={"since_prior": SincePrior(prior=PRIOR)})
+    assert said_of_prior(verified(ACCEPTED, of=nothing))[1:] == [
+        "No finding is present or uncertain in either of the two."
+    ]
