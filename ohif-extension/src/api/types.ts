@@ -48,7 +48,10 @@ export interface Result {
   run: number;
   created_at: string;
   model: Model;
+  /** Slice `i` of every index and weight is slice `i` of this series, then of those that were read besides. */
   series: Series;
+  /** Series that were read besides; absent in answers of older agents and in results read from SR. */
+  further_series?: Series[];
   /** In the order of the model. */
   findings: Finding[];
   sentences: Sentence[];
@@ -74,10 +77,14 @@ export interface Model {
   demo: boolean;
 }
 
+export type Plane = 'axial' | 'sagittal' | 'coronal' | 'oblique';
+
 export interface Series {
   series_instance_uid: string;
   frame_of_reference_uid: string | null;
   description: string;
+  /** By geometry; absent in answers of older agents and in results read from SR. */
+  plane?: Plane;
   /** In the order of the model: along the normal of the slices. */
   slices: Slice[];
 }
@@ -85,6 +92,7 @@ export interface Series {
 export interface Slice {
   sop_instance_uid: string;
   frame_number: number | null;
+  /** Along the normal: towards the head (axial), the left (sagittal) or the back (coronal). */
   z_mm: number;
   instance_number: number | null;
   rows: number;
@@ -120,14 +128,14 @@ export interface Finding {
   count: Count | null;
   /** What of it a reviewer may say. */
   applies: Attribute[];
-  /** One for each slice of the series. */
+  /** One for each slice that was read. */
   slice_weights: number[];
   /** The slices on which the finding rests, the strongest first. */
   evidence: Evidence[];
 }
 
 export interface Evidence {
-  /** Index into the slices of the series. */
+  /** Of the slice among all that were read. */
   index: number;
   sop_instance_uid: string;
   frame_number: number | null;
@@ -165,6 +173,8 @@ export interface Region {
   diameter_index: number;
   /** What the draft calls that slice; absent in results read from SR. */
   diameter_image?: number | null;
+  /** The ends of the longest diameter; absent in results read from SR. */
+  diameter_ends_mm?: [[number, number, number], [number, number, number]];
   mean_hu: number | null;
   sd_hu: number | null;
 }

@@ -41,6 +41,8 @@ export interface ViewReference {
   referencedImageId?: string;
   FrameOfReferenceUID?: string;
   sliceIndex?: number;
+  /** The viewport moves along its normal until it shows this point. */
+  cameraFocalPoint?: Point3;
 }
 
 export interface EnabledElement {

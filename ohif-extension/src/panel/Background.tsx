@@ -1,8 +1,9 @@
 /** What stands behind a result: the model in its own words, earlier readings, and the objects that were sent. */
 import type { Earlier, Model, Result, ResultObject, StudyAnswer } from '../api/types';
 import { dateTime, t } from '../i18n';
+import { seriesRead, type SeriesRead } from '../store/series';
 import { Fold } from './Fold';
-import { deliveryInWords, evidenceWord, jobWord, kindWord } from './words';
+import { deliveryInWords, evidenceWord, jobWord, kindWord, seriesName } from './words';
 
 export function Background({ answer, result }: { answer: StudyAnswer; result: Result }): React.JSX.Element {
   const { history, review } = answer;
@@ -32,10 +33,7 @@ function ModelFacts({ model, result }: { model: Model; result: Result }): React.
       t('panel.evidenceMethod'),
       result.evidence_method === null ? t('panel.notSaid') : evidenceWord(result.evidence_method),
     ],
-    [
-      t('panel.seriesRead'),
-      t('panel.seriesInWords', { name: result.series.description, count: result.series.slices.length }),
-    ],
+    [t('panel.seriesRead'), seriesRead(result).map(inWords).join('; ')],
     [t('panel.deviceUid'), model.device_uid],
     [t('panel.digest'), model.digest],
   ];
@@ -52,6 +50,10 @@ function ModelFacts({ model, result }: { model: Model; result: Result }): React.
 }
 
 /** What the agent made of this reading and its review, and how far each is on its way to the PACS. */
+function inWords({ series }: SeriesRead): string {
+  return t('panel.seriesInWords', { name: seriesName(series), count: series.slices.length });
+}
+
 function Documents({ objects }: { objects: readonly ResultObject[] }): React.JSX.Element {
   return (
     <ul className="pa-fold-body pa-history">

@@ -44,7 +44,7 @@ function ChangeLine({ change, words }: { change: ChangeOfFinding; words: string 
   const slice = change.prior_slices[0];
   if (slice === undefined || !isOpen(slice.sop_instance_uid)) return <span>{words}</span>;
   return (
-    <SliceButton name="change" slice={slice} label={t('panel.toPrior', { change: words })}>
+    <SliceButton name="change" slice={slice} point_mm={null} label={t('panel.toPrior', { change: words })}>
       {words}
     </SliceButton>
   );

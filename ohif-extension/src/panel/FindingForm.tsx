@@ -4,6 +4,7 @@ import type { Count, Edited, Finding, FindingReview, Presence, Result, Side } fr
 import { t } from '../i18n';
 import { addFinding, edit, select } from '../store/actions';
 import { sortedFindings } from '../store/derived';
+import { seriesRead } from '../store/series';
 import { headToFoot, placeOf, positionInWords, sliceNumber } from './axis';
 import { Button } from './Button';
 import { Choices, Ticks } from './Choices';
@@ -208,9 +209,9 @@ function startingPoint(finding: Finding | undefined, review: FindingReview | nul
 /** The slice on display in words; null while none of the series that was read is shown. */
 function useCurrentSlice(result: Result): string | null {
   const current = useSession((session) => session.current);
-  const places = headToFoot(result.series, { slice_weights: [] });
+  const places = seriesRead(result).flatMap((read) => headToFoot(read, { slice_weights: [] }));
   const place = places[placeOf(places, current)];
-  return place === undefined ? null : `${sliceNumber(place.slice, place.index)}, ${positionInWords(place.slice.z_mm)}`;
+  return place === undefined ? null : `${sliceNumber(place.slice, place.at)}, ${positionInWords(place.slice.z_mm)}`;
 }
 
 function add(key: string, edited: Edited): void {

@@ -4,7 +4,7 @@ import { t } from '../i18n';
 import { accept, undo } from '../store/actions';
 import { mayReview, percent } from '../store/derived';
 import { keyFor } from '../viewport/keys';
-import { evidenceOnWheel, stepEvidence } from '../viewport/navigate';
+import { evidenceOnWheel, stepEvidence } from '../viewport/walk';
 import { Changes } from './Changes';
 import { Measured } from './Measured';
 import { announce } from './announce';
@@ -14,7 +14,7 @@ import { Handled } from './Handled';
 import { closeForm, openedForm, openForm, type Form } from './form';
 import { useObserved } from './observed';
 import { RejectReasons } from './RejectReasons';
-import { SliceAxis } from './SliceBars';
+import { SliceAxes } from './SliceBars';
 import { Thumbnails } from './Thumbnails';
 import { useSession } from './useSession';
 import { Wash } from './Wash';
@@ -35,7 +35,7 @@ export function FindingOpen({ finding, result, review, unsaved }: Props): React.
       <Figures finding={finding} />
       <Measured finding={finding} result={result} />
       <Changes finding={finding} result={result} />
-      <SliceAxis finding={finding} series={result.series} />
+      <SliceAxes finding={finding} result={result} />
       {finding.evidence.length === 0 ? (
         <p className="pa-soft">{t('panel.noEvidence')}</p>
       ) : (
@@ -87,7 +87,7 @@ function EvidenceParts({ finding, result }: { finding: Finding; result: Result }
           onPress={() => void stepEvidence(1)}
         />
       </div>
-      <Thumbnails finding={finding} series={result.series} />
+      <Thumbnails finding={finding} result={result} />
       <Wash />
     </>
   );

@@ -3,7 +3,7 @@ import { memo, useEffect, useRef } from 'react';
 import type { Finding, Result } from '../api/types';
 import { select } from '../store/actions';
 import { percent, reviewOf, topEvidence } from '../store/derived';
-import { jumpTo } from '../viewport/navigate';
+import { showPoint } from '../viewport/point';
 import { FindingOpen } from './FindingOpen';
 import { closeForm } from './form';
 import { Handled } from './Handled';
@@ -55,7 +55,7 @@ export const FindingRow = memo(function FindingRow({ finding, result, reached }:
           <Words finding={finding} />
           {!selected && review !== null && <Handled review={review} finding={finding} unsaved={unsaved} />}
           <ProbabilityBar finding={finding} />
-          {!selected && <SliceBars finding={finding} series={result.series} />}
+          {!selected && <SliceBars finding={finding} result={result} />}
         </button>
       </h4>
       {selected && <FindingOpen finding={finding} result={result} review={review} unsaved={unsaved} />}
@@ -63,12 +63,12 @@ export const FindingRow = memo(function FindingRow({ finding, result, reached }:
   );
 });
 
-/** Selects a finding and shows the slice on which it rests most. */
+/** Selects a finding and shows where it is strongest in the slice on which it rests most. */
 export function chooseFinding(finding: Finding): void {
   closeForm();
   select(finding.key);
   const best = topEvidence(finding, 1)[0];
-  if (best !== undefined) void jumpTo(best.sop_instance_uid, best.frame_number ?? undefined);
+  if (best !== undefined) void showPoint(best, best.peak_mm);
 }
 
 function fold(): void {

@@ -1,6 +1,8 @@
 /** What a segmenter measured: under the finding it measures, and what belongs to no finding of the list in a fold. */
 import type { Finding, Region, Result } from '../api/types';
+import { between } from '../geometry/vector';
 import { t } from '../i18n';
+import { slicesRead } from '../store/series';
 import { sliceNumber } from './axis';
 import { Fold } from './Fold';
 import { SliceButton } from './SliceButton';
@@ -52,9 +54,9 @@ function Regions({ regions, result, label }: RegionsProps): React.JSX.Element {
   );
 }
 
-/** Name and numbers; a press leads to the slice in which the diameters were measured. */
+/** Name and numbers; a press leads to the middle of the longest diameter, in the slice in which it was measured. */
 function RegionLine({ region, result }: { region: Region; result: Result }): React.JSX.Element {
-  const slice = result.series.slices[region.diameter_index];
+  const slice = slicesRead(result)[region.diameter_index];
   const [name, values] = [regionName(region), numbersOf(region).join(' · ')];
   const words = (
     <>
@@ -63,8 +65,11 @@ function RegionLine({ region, result }: { region: Region; result: Result }): Rea
   );
   if (slice === undefined) return <span>{words}</span>;
   const number = sliceNumber(slice, region.diameter_index);
+  const ends = region.diameter_ends_mm;
+  const middle = ends ? between(...ends) : null;
+  const label = t('panel.toDiameter', { region: name, values, slice: number });
   return (
-    <SliceButton name="region" slice={slice} label={t('panel.toDiameter', { region: name, values, slice: number })}>
+    <SliceButton name="region" slice={slice} point_mm={middle} label={label}>
       {words}
     </SliceButton>
   );

@@ -1,11 +1,13 @@
 /** What a finding weighs on each slice, from head to foot: small in the list, larger and to be walked along when open. */
 import { useMemo } from 'react';
-import type { Finding, Series } from '../api/types';
+import type { Finding, Result } from '../api/types';
 import { t } from '../i18n';
 import { percent } from '../store/derived';
+import { seriesOf, seriesRead, type SeriesRead } from '../store/series';
 import { jumpTo } from '../viewport/navigate';
 import { barsPath, binned, headToFoot, placeOf, positionInWords, sliceNumber, type Place } from './axis';
 import { useSession } from './useSession';
+import { seriesName } from './words';
 
 const BINS = 120;
 const KEYS: Readonly<Record<string, number>> = {
@@ -19,21 +21,17 @@ const KEYS: Readonly<Record<string, number>> = {
 
 interface Props {
   finding: Finding;
-  series: Series;
+  result: Result;
 }
 
-export function SliceBars({ finding, series }: Props): React.JSX.Element {
-  const path = useMemo(
-    () =>
-      barsPath(
-        binned(
-          headToFoot(series, finding).map(({ weight }) => weight),
-          BINS,
-        ),
-      ),
-    [finding, series],
-  );
-  const width = Math.max(1, Math.min(BINS, series.slices.length));
+/** Of the first of the series on which the finding rests. */
+export function SliceBars({ finding, result }: Props): React.JSX.Element {
+  const weights = useMemo(() => {
+    const [read] = seriesOf(result, finding);
+    return read === undefined ? [] : headToFoot(read, finding).map(({ weight }) => weight);
+  }, [finding, result]);
+  const path = useMemo(() => barsPath(binned(weights, BINS)), [weights]);
+  const width = Math.max(1, Math.min(BINS, weights.length));
   return (
     <svg
       className="pa-slices"
@@ -47,9 +45,31 @@ export function SliceBars({ finding, series }: Props): React.JSX.Element {
   );
 }
 
-/** A slider along the slices: its value is the slice in the viewport. */
-export function SliceAxis({ finding, series }: Props): React.JSX.Element {
-  const places = useMemo(() => headToFoot(series, finding), [finding, series]);
+/** One slider for each series on which the finding rests; named where several were read. */
+export function SliceAxes({ finding, result }: Props): React.JSX.Element {
+  const series = useMemo(() => seriesOf(result, finding), [finding, result]);
+  const isNamed = useMemo(() => seriesRead(result).length > 1, [result]);
+  return (
+    <>
+      {series.map((read) => (
+        <SliceAxis key={read.series.series_instance_uid} finding={finding} read={read} isNamed={isNamed} />
+      ))}
+    </>
+  );
+}
+
+interface AxisProps {
+  finding: Finding;
+  read: SeriesRead;
+  isNamed: boolean;
+}
+
+/** A slider along the slices of a series: its value is the slice in the viewport. */
+function SliceAxis({ finding, read, isNamed }: AxisProps): React.JSX.Element {
+  const places = useMemo(() => headToFoot(read, finding), [finding, read]);
+  const plane = read.series.plane ?? 'axial';
+  const name = seriesName(read.series);
+  const label = t(`panel.axis_${plane}`);
   const now = placeOf(
     places,
     useSession((session) => session.current),
@@ -59,12 +79,13 @@ export function SliceAxis({ finding, series }: Props): React.JSX.Element {
     if (place !== undefined) void jumpTo(place.slice.sop_instance_uid, place.slice.frame_number ?? undefined);
   };
   return (
-    <div>
+    <div data-pa="strip-of-series" data-series={read.series.series_instance_uid}>
+      {isNamed && <p className="pa-axis-name">{name}</p>}
       <div
         className="pa-axis"
         role="slider"
         tabIndex={0}
-        aria-label={t('panel.axis')}
+        aria-label={isNamed ? `${name}. ${label}` : label}
         aria-valuemin={1}
         aria-valuemax={places.length}
         aria-valuenow={Math.max(0, now) + 1}
@@ -82,9 +103,9 @@ export function SliceAxis({ finding, series }: Props): React.JSX.Element {
         <AxisPicture places={places} finding={finding} now={now} />
       </div>
       <div className="pa-axis-ends" aria-hidden="true">
-        <span>{t('panel.head')}</span>
+        <span>{t(`panel.from_${plane}`)}</span>
         <span>{placeInWords(places[now])}</span>
-        <span>{t('panel.foot')}</span>
+        <span>{t(`panel.to_${plane}`)}</span>
       </div>
     </div>
   );
@@ -134,7 +155,7 @@ function keyTarget(key: string, now: number, count: number): number | null {
 function placeInWords(place: Place | undefined): string {
   if (place === undefined) return t('panel.otherSeries');
   const values = {
-    number: sliceNumber(place.slice, place.index),
+    number: sliceNumber(place.slice, place.at),
     z: positionInWords(place.slice.z_mm),
     weight: percent(place.weight),
   };

@@ -1,17 +1,21 @@
 /** What is said of a slice, as a button that leads to it. */
 import type { ReactNode } from 'react';
-import { jumpTo } from '../viewport/navigate';
+import type { NamedSlice } from '../api/types';
+import type { Vector } from '../geometry/vector';
+import { showPoint } from '../viewport/point';
 
 interface Props {
   /** What kind of thing is said, for tests and styles. */
   name: string;
-  slice: { sop_instance_uid: string; frame_number?: number | null };
+  slice: NamedSlice;
+  /** What is meant in the slice, in mm in the patient; the other planes go there, too. Null: not known. */
+  point_mm: Vector | null;
   /** The button in words, where it leads among them. */
   label: string;
   children: ReactNode;
 }
 
-export function SliceButton({ name, slice, label, children }: Props): React.JSX.Element {
+export function SliceButton({ name, slice, point_mm, label, children }: Props): React.JSX.Element {
   return (
     <button
       type="button"
@@ -19,7 +23,7 @@ export function SliceButton({ name, slice, label, children }: Props): React.JSX.
       data-pa={name}
       data-sop={slice.sop_instance_uid}
       aria-label={label}
-      onClick={() => void jumpTo(slice.sop_instance_uid, slice.frame_number ?? undefined)}
+      onClick={() => void showPoint(slice, point_mm)}
     >
       {children}
     </button>

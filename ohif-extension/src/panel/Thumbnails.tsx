@@ -1,9 +1,10 @@
 /** The three slices on which a finding rests most, small, in the window in which the finding is seen. */
 import { useEffect, useState } from 'react';
-import type { Evidence, Finding, Series } from '../api/types';
+import type { Evidence, Finding, Result, Series } from '../api/types';
 import { t } from '../i18n';
 import { percent, topEvidence } from '../store/derived';
-import { jumpTo } from '../viewport/navigate';
+import { seriesAt, slicesRead } from '../store/series';
+import { showPoint } from '../viewport/point';
 import { positionInWords, sliceNumber } from './axis';
 import { picture, windowOf, type CtWindow } from './rendered';
 import { useSession } from './useSession';
@@ -11,14 +12,14 @@ import { findingName } from './words';
 
 const SHOWN = 3;
 
-export function Thumbnails({ finding, series }: { finding: Finding; series: Series }): React.JSX.Element {
+export function Thumbnails({ finding, result }: { finding: Finding; result: Result }): React.JSX.Element {
   return (
     <div className="pa-thumbs" role="group" aria-label={t('panel.thumbnails', { finding: findingName(finding) })}>
       {topEvidence(finding, SHOWN).map((evidence) => (
         <Thumbnail
           key={`${evidence.sop_instance_uid} ${evidence.frame_number ?? ''}`}
           evidence={evidence}
-          series={series}
+          result={result}
           window={windowOf(finding)}
         />
       ))}
@@ -28,16 +29,17 @@ export function Thumbnails({ finding, series }: { finding: Finding; series: Seri
 
 interface Props {
   evidence: Evidence;
-  series: Series;
+  result: Result;
   window: CtWindow;
 }
 
-function Thumbnail({ evidence, series, window }: Props): React.JSX.Element {
+function Thumbnail({ evidence, result, window }: Props): React.JSX.Element {
   const { sop_instance_uid: sop, frame_number: frame } = evidence;
   const shown = useSession(
     ({ current }) => current?.sopInstanceUid === sop && (frame === null || current.frame === frame),
   );
-  const slice = series.slices[evidence.index];
+  const slice = slicesRead(result)[evidence.index];
+  const { series } = seriesAt(result, evidence.index) ?? result;
   const number = slice === undefined ? evidence.index + 1 : sliceNumber(slice, evidence.index);
   const z = slice === undefined ? '' : positionInWords(slice.z_mm);
   const label = t('panel.sliceInWords', { number, z, weight: percent(evidence.weight) });
@@ -49,7 +51,7 @@ function Thumbnail({ evidence, series, window }: Props): React.JSX.Element {
       data-sop={sop}
       title={label}
       aria-current={shown || undefined}
-      onClick={() => void jumpTo(sop, frame ?? undefined)}
+      onClick={() => void showPoint(evidence, evidence.peak_mm)}
     >
       <span className="pa-thumb-picture">
         <Picture sop={sop} frame={frame} series={series} window={window} />

@@ -4,7 +4,7 @@ import { result, strongest } from './everyState';
 
 describe('the axis', () => {
   it('runs from head to foot and keeps each weight with its slice', () => {
-    const places = headToFoot(result.series, strongest);
+    const places = headToFoot({ series: result.series, first: 0 }, strongest);
     const heights = places.map(({ slice }) => slice.z_mm);
     expect(heights).toEqual([...heights].sort((a, b) => b - a));
     for (const { index, slice, weight } of places) {
@@ -26,12 +26,12 @@ describe('the axis', () => {
   });
 
   it('finds the slice on display by its UID and frame', () => {
-    const places = headToFoot(result.series, strongest);
+    const places = headToFoot({ series: result.series, first: 0 }, strongest);
     const third = places[2]!.slice;
     expect(placeOf(places, { sopInstanceUid: third.sop_instance_uid, frame: null })).toBe(2);
     expect(placeOf(places, { sopInstanceUid: '1.2.3', frame: null })).toBe(-1);
     expect(placeOf(places, null)).toBe(-1);
-    const frames = [1, 2].map((frame_number, index) => ({ index, weight: 0, slice: { ...third, frame_number } }));
+    const frames = [1, 2].map((frame_number, at) => ({ index: at, at, weight: 0, slice: { ...third, frame_number } }));
     expect(placeOf(frames, { sopInstanceUid: third.sop_instance_uid, frame: 2 })).toBe(1);
   });
 

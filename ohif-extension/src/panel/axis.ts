@@ -1,19 +1,22 @@
 /** The slices of a series from head to foot, and what a finding weighs on each. */
-import type { Finding, Series, Slice } from '../api/types';
+import type { Finding, Slice } from '../api/types';
+import type { SeriesRead } from '../store/series';
 import type { CurrentSlice } from '../store/store';
 
 /** A slice at its place along the axis. */
 export interface Place {
-  /** Index into the slices of the series, as the model counts them. */
+  /** Of the slice among all that were read, as the model counts them. */
   readonly index: number;
+  /** Of the slice in its series. */
+  readonly at: number;
   readonly slice: Slice;
   readonly weight: number;
 }
 
-/** From head to foot: z grows towards the head (PS3.3 C.7.6.2.1.1). */
-export function headToFoot(series: Series, finding: Pick<Finding, 'slice_weights'>): Place[] {
+/** From head to foot, from left to right or from back to front: against the z of the slices. */
+export function headToFoot({ series, first }: SeriesRead, finding: Pick<Finding, 'slice_weights'>): Place[] {
   return series.slices
-    .map((slice, index) => ({ index, slice, weight: finding.slice_weights[index] ?? 0 }))
+    .map((slice, at) => ({ index: first + at, at, slice, weight: finding.slice_weights[first + at] ?? 0 }))
     .sort((a, b) => b.slice.z_mm - a.slice.z_mm);
 }
 

@@ -9,7 +9,7 @@ import { eachTestOnItsOwn, expectAccessible, head, part, row, show } from './ren
 
 eachTestOnItsOwn();
 
-const measured: Result = { ...result, measurements: measurements as Measurements };
+const measured: Result = { ...result, measurements: measurements as unknown as Measurements };
 
 function showMeasured(): HTMLElement {
   const { answer } = STATES.ready;

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { setLanguage } from '../i18n';
 import { emptySession, store, type Session } from '../store/store';
 import * as navigate from '../viewport/navigate';
+import * as walk from '../viewport/walk';
 import { STATES, type StateName } from './everyState';
 import { closeForm } from './form';
 import { Panel } from './Panel';
@@ -15,7 +16,7 @@ export function eachTestOnItsOwn(): void {
   beforeEach(() => {
     setLanguage('en');
     vi.spyOn(navigate, 'jumpTo').mockResolvedValue(true);
-    vi.spyOn(navigate, 'stepEvidence').mockResolvedValue(true);
+    vi.spyOn(walk, 'stepEvidence').mockResolvedValue(true);
     Element.prototype.scrollIntoView = () => undefined;
     HTMLDialogElement.prototype.showModal = function () {
       this.open = true;

@@ -5,6 +5,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import * as actions from '../store/actions';
 import { store } from '../store/store';
 import * as navigate from '../viewport/navigate';
+import * as walk from '../viewport/walk';
 import { STATES, strongest } from './everyState';
 import { openForm } from './form';
 import { eachTestOnItsOwn, head, part, row, show } from './rendering.testing';
@@ -42,7 +43,7 @@ describe('a finding', () => {
   it('steps along its evidence and jumps to a thumbnail', async () => {
     show('selected');
     await user.click(part('next'));
-    expect(navigate.stepEvidence).toHaveBeenLastCalledWith(1);
+    expect(walk.stepEvidence).toHaveBeenLastCalledWith(1);
     const second = strongest.evidence[1]!.sop_instance_uid;
     await user.click(document.querySelector(`[data-pa="thumb"][data-sop="${second}"]`)!);
     expect(navigate.jumpTo).toHaveBeenLastCalledWith(second, undefined);

@@ -1,5 +1,5 @@
 /** What is said of a finding, in the reader's language. Names that we do not know stay as the model gives them. */
-import type { Count, Delivery, Finding, Presence, Side, Step } from '../api/types';
+import type { Count, Delivery, Finding, Presence, Series, Side, Step } from '../api/types';
 import { currentLanguage, t, type TextKey } from '../i18n';
 import { en } from '../i18n/en';
 
@@ -98,6 +98,11 @@ export function stepWord(step: Pick<Step, 'name'>): string {
   return destination === undefined
     ? known(`step_${kind}`, kind.replaceAll('_', ' '))
     : `${known(`step_${kind}_to`, kind)} ${destination}`;
+}
+
+/** A series by its plane and what it is described as. */
+export function seriesName({ plane, description }: Series): string {
+  return [plane === undefined ? '' : t(`panel.plane_${plane}`), description].filter((word) => word !== '').join(' · ');
 }
 
 /** Whole from 100 on, else with one decimal. */

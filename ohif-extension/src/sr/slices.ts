@@ -1,19 +1,8 @@
 /** The slices an AI result rests on, with their places as the viewer knows them. */
 import type { Slice } from '../api/types';
+import { pixelOf as pixelIn, type Plane } from '../geometry/plane';
+import { cross, dot, vector, type Vector } from '../geometry/vector';
 import { numbers, text, type Dataset } from './dataset';
-
-type Vector = readonly [number, number, number];
-
-/** Position, directions and spacing of a slice. PS3.3 C.7.6.2.1.1. */
-interface Plane {
-  position: Vector;
-  /** Along a row: towards higher columns. */
-  row: Vector;
-  /** Along a column: towards higher rows. */
-  column: Vector;
-  rowSpacing: number;
-  columnSpacing: number;
-}
 
 /**
  * One slice for each instance, or for each frame of a multi-frame one, in the order of the SR's image library.
@@ -38,9 +27,7 @@ export function slicesOf(sopInstanceUids: readonly string[], headers: readonly D
 /** Row and column of a point in a slice; null where the slice has no place. */
 export function pixelOf(point: Vector, header: Dataset | undefined): [number, number] | null {
   const plane = header && planeOf(header);
-  if (!plane) return null;
-  const from = minus(point, plane.position);
-  return [dot(from, plane.column) / plane.rowSpacing, dot(from, plane.row) / plane.columnSpacing];
+  return plane ? pixelIn(plane, point) : null;
 }
 
 function framesOf(uid: string, header: Dataset): { uid: string; frame: number | null; header: Dataset }[] {
@@ -71,20 +58,4 @@ function planeOf(header: Dataset): Plane | null {
   const [rowSpacing, columnSpacing] = numbers(header, 'PixelSpacing');
   if (!position || !row || !column || !rowSpacing || !columnSpacing) return null;
   return { position, row, column, rowSpacing, columnSpacing };
-}
-
-function vector([x, y, z]: number[]): Vector | null {
-  return x === undefined || y === undefined || z === undefined ? null : [x, y, z];
-}
-
-function minus(a: Vector, b: Vector): Vector {
-  return [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
-}
-
-function dot(a: Vector, b: Vector): number {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-function cross(a: Vector, b: Vector): Vector {
-  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
 }

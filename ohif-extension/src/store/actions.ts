@@ -6,6 +6,7 @@ import { t } from '../i18n';
 import { isUnsaved, mayReview, missingForVerify } from './derived';
 import { keepDraft, removeDraft } from './drafts';
 import { savedReview, withFinding, withOlder, withText, withoutFinding, type DraftChange } from './review';
+import { slicesRead } from './series';
 import { emptySession, isEmptyDraft, store, type Session } from './store';
 import { OpenStudy, type ReadSr } from './study';
 
@@ -167,7 +168,8 @@ function tellOf(error: AgentError): void {
 function markOf({ current, answer }: Session, point: [number, number] | undefined): SliceMark | null {
   if (!current) return null;
   const { sopInstanceUid, frame } = current;
-  const known = answer?.result?.series.slices.find((slice) => slice.sop_instance_uid === sopInstanceUid);
+  const read = answer?.result ? slicesRead(answer.result) : [];
+  const known = read.find((slice) => slice.sop_instance_uid === sopInstanceUid);
   const frameNumber = known?.frame_number === null ? null : frame;
   return { sop_instance_uid: sopInstanceUid, frame_number: frameNumber, ...(point && { point_px: point }) };
 }

@@ -1,6 +1,7 @@
 /** Which slices a finding rests on, in the order a reader walks through them. No state, no viewer. */
 import type { Finding, Result } from '../api/types';
 import { standing } from '../store/derived';
+import { slicesRead } from '../store/series';
 
 /** The places that hold evidence, without repeats, in the order of the wheel. */
 export function evidencePlaces(findings: readonly Finding[], places: readonly number[]): number[] {
@@ -25,11 +26,11 @@ export function findingsShown(result: Result, selected: string | null): Finding[
   return one ? [one] : standing(result);
 }
 
-/** Weight of each slice of the series: of the selected finding, or the largest of those that are present. */
+/** Weight of each slice that was read: of the selected finding, or the largest of those that are present. */
 export function weightsShown(result: Result, selected: string | null): number[] {
   const one = result.findings.find((finding) => finding.key === selected);
   const findings = one ? [one] : result.findings.filter((finding) => finding.presence === 'present');
-  return result.series.slices.map((_, index) => Math.max(0, ...findings.map((finding) => finding.slice_weights[index] ?? 0)));
+  return slicesRead(result).map((_, index) => Math.max(0, ...findings.map((finding) => finding.slice_weights[index] ?? 0)));
 }
 
 /** Weights by place of the wheel instead of by slice of the series; places that the series lacks have null. */

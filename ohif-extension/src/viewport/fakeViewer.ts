@@ -1,5 +1,5 @@
 /** A viewer for tests: stacks and volumes that turn to slices as Cornerstone's do, and services that count listeners. */
-import type { CornerstoneLibraries, Point3, Subscription, ViewReference, Viewport, ViewportServices } from '../ohif/types';
+import type { CornerstoneLibraries, Point3, Subscription, SvgDrawingHelper, ViewReference, Viewport, ViewportServices } from '../ohif/types';
 
 const EVENTS: Readonly<Record<string, string>> = {
   ELEMENT_ENABLED: 'ELEMENT_ENABLED',
@@ -8,6 +8,8 @@ const EVENTS: Readonly<Record<string, string>> = {
   VOLUME_NEW_IMAGE: 'VOLUME_NEW_IMAGE',
   IMAGE_RENDERED: 'IMAGE_RENDERED',
 };
+
+export const FRAME_OF_REFERENCE = '1.9';
 
 export function imageIdOf(uid: string): string {
   return `wadors:/studies/1/series/2/instances/${uid}/frames/1`;
@@ -19,6 +21,7 @@ export class FakeViewport {
   readonly renderingEngineId = 'engine';
   inPlane = true;
   normal: Point3 = [0, 0, -1];
+  focus: Point3 = [0, 0, 0];
   uids: string[];
   current: string | undefined;
 
@@ -40,15 +43,15 @@ export class FakeViewport {
   }
 
   getFrameOfReferenceUID(): string {
-    return '1.9';
+    return FRAME_OF_REFERENCE;
   }
 
   isInAcquisitionPlane(): boolean {
     return this.inPlane;
   }
 
-  getCamera(): { viewPlaneNormal: Point3 } {
-    return { viewPlaneNormal: this.normal };
+  getCamera(): { viewPlaneNormal: Point3; focalPoint: Point3 } {
+    return { viewPlaneNormal: this.normal, focalPoint: this.focus };
   }
 
   isReferenceViewable(reference: ViewReference, options?: { withNavigation?: boolean }): boolean {
@@ -56,6 +59,10 @@ export class FakeViewport {
   }
 
   setViewReference(reference: ViewReference): void {
+    if (reference.cameraFocalPoint) {
+      this.focus = reference.cameraFocalPoint;
+      return;
+    }
     setTimeout(() => this.show(this.uids.find((uid) => imageIdOf(uid) === reference.referencedImageId)));
   }
 
@@ -92,6 +99,11 @@ class CountingTarget extends EventTarget {
   }
 }
 
+/** What Cornerstone calls of a tool to have it draw. */
+export interface DisplayTool {
+  renderAnnotation(enabled: { viewport: FakeViewport }, svg: SvgDrawingHelper): boolean;
+}
+
 export class FakeViewer {
   readonly viewports: FakeViewport[] = [];
   readonly commands: { command: string; options: unknown }[] = [];
@@ -104,6 +116,10 @@ export class FakeViewer {
   readonly notices: string[] = [];
   /** What a command does to this viewer. */
   onCommand: (command: string) => void = () => undefined;
+  /** What `imagePlaneModule` says besides, by SOPInstanceUID. */
+  planes: Readonly<Record<string, object>> = {};
+  /** The display tool that was added last. */
+  tool: (new () => DisplayTool) | null = null;
   /** Height in mm of each slice by SOPInstanceUID. */
   readonly heights_mm: Readonly<Record<string, number>>;
 
@@ -185,7 +201,7 @@ export class FakeViewer {
         AnnotationDisplayTool: class {
           mode = 'Disabled';
         },
-        addTool: () => undefined,
+        addTool: (tool: new () => DisplayTool) => void (this.tool = tool),
         ToolGroupManager: { getToolGroup: () => group, getToolGroupForViewport: () => group },
       },
     } as unknown as CornerstoneLibraries;
@@ -194,7 +210,7 @@ export class FakeViewer {
   #metaData(module: string, imageId: string): unknown {
     const uid = /instances\/([^/]+)/.exec(imageId)?.[1] ?? '';
     if (module === 'instance') return { SOPInstanceUID: uid };
-    return { imagePositionPatient: [0, 0, this.heights_mm[uid] ?? 0] };
+    return { imagePositionPatient: [0, 0, this.heights_mm[uid] ?? 0], ...this.planes[uid] };
   }
 
   #tell(name: string, { element }: FakeViewport): void {

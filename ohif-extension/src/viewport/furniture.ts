@@ -4,6 +4,7 @@ import type { Viewport } from '../ohif/types';
 import { t } from '../i18n';
 import { findingName } from '../panel/words';
 import { percent } from '../store/derived';
+import { slicesRead } from '../store/series';
 import { store, type Session } from '../store/store';
 import { byPlace, evidencePlaces, findingsShown, weightsShown } from './evidence-order';
 import type { HeatLayer } from './heat-layer';
@@ -14,7 +15,7 @@ import type { ShownViewports } from './shown';
 import { indexIn, placesOf } from './slices';
 import { Strip } from './strip';
 
-/** The furniture of one viewport. It shows itself only while the viewport shows the series the agent has read. */
+/** The furniture of one viewport. It shows itself only while the viewport shows a series the agent has read. */
 export class Furniture {
   readonly #viewport: Viewport;
   readonly #shown: ShownViewports;
@@ -48,7 +49,7 @@ export class Furniture {
       this.#note.show([]);
       return;
     }
-    const index = indexIn(result.series, this.#shown.slice(this.#viewport));
+    const index = indexIn(slicesRead(result), this.#shown.slice(this.#viewport));
     const shown = findingsShown(result, session.selected);
     const label = findingLabel(result, session.selected);
     this.#strip.show({
@@ -62,7 +63,7 @@ export class Furniture {
 
   #places(result: Result): number[] {
     const scrolled = this.#shown.scrolled(this.#viewport);
-    return scrolled ? placesOf(result.series, scrolled) : [];
+    return scrolled ? placesOf(slicesRead(result), scrolled) : [];
   }
 
   #count(): number {

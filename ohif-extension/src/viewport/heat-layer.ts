@@ -1,13 +1,14 @@
 /** Keeps the heat over the images up with the session: which finding, which slice, how strong. */
 import type { Finding, Result } from '../api/types';
-import type { ToolGroup, Viewport, ViewportServices } from '../ohif/types';
+import type { Viewport } from '../ohif/types';
 import { findingOf } from '../store/derived';
+import { slicesRead } from '../store/series';
 import { store, type CurrentSlice } from '../store/store';
 import { Heats, type HeatState } from './heats';
-import { toolGroupOf } from './services';
+import type { Layer } from './layer';
 import type { ShownViewports } from './shown';
 import { indexIn } from './slices';
-import { registerWash, TOOL_NAME, washWith } from './wash';
+import { drawWash, type Wash } from './wash';
 
 /** How long a slice stays before its heat is asked for: who scrolls past it does not want it. */
 const REST_MS = 60;
@@ -19,33 +20,33 @@ export interface ShownHeat {
 }
 
 export class HeatLayer {
-  readonly #services: ViewportServices;
+  readonly #layer: Layer;
   readonly #shown: ShownViewports;
   readonly #heats: Heats;
-  readonly #groups = new Set<ToolGroup>();
   readonly #listeners = new Set<() => void>();
   readonly #ends: (() => void)[];
   #result: Result | null = null;
   #asked = '';
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(services: ViewportServices, shown: ShownViewports) {
-    this.#services = services;
+  constructor(layer: Layer, shown: ShownViewports) {
+    this.#layer = layer;
     this.#shown = shown;
     this.#heats = new Heats(() => this.#redraw());
-    registerWash(services.libraries);
-    washWith((viewport) => this.#wash(viewport));
-    this.#ends = [shown.subscribe((event, viewport) => event !== 'gone' && this.#follow(viewport)), store.subscribe(() => this.#update())];
-    shown.viewports.forEach((viewport) => this.#enable(viewport));
+    this.#ends = [
+      layer.paint((viewport, svg) => {
+        const wash = this.#wash(viewport);
+        return wash !== null && drawWash(viewport, svg, wash);
+      }),
+      shown.subscribe((event) => event !== 'gone' && this.#askSoon()),
+      store.subscribe(() => this.#update()),
+    ];
     this.#update();
   }
 
   stop(): void {
     this.#ends.forEach((end) => end());
     if (this.#timer !== null) clearTimeout(this.#timer);
-    washWith(() => null);
-    if (this.#shown.viewports.length > 0) this.#disable();
-    this.#groups.clear();
     this.#heats.clear();
     this.#listeners.clear();
   }
@@ -64,21 +65,16 @@ export class HeatLayer {
     return finding && slice ? { finding, state: this.#heats.look(finding, slice) } : null;
   }
 
-  #wash(viewport: Viewport): ReturnType<Parameters<typeof washWith>[0]> {
+  #wash(viewport: Viewport): Wash | null {
     const state = this.at(viewport)?.state;
     return typeof state === 'object' && state !== null ? { drawn: state, opacity: store.get().wash.opacity } : null;
   }
 
   /** The slice of a viewport, where the agent has read it. */
   #sliceRead(viewport: Viewport): CurrentSlice | null {
-    const series = store.get().answer?.result?.series;
+    const result = store.get().answer?.result;
     const slice = this.#shown.slice(viewport);
-    return series && indexIn(series, slice) >= 0 ? slice : null;
-  }
-
-  #follow(viewport: Viewport): void {
-    this.#enable(viewport);
-    this.#askSoon();
+    return result && indexIn(slicesRead(result), slice) >= 0 ? slice : null;
   }
 
   #update(): void {
@@ -108,33 +104,8 @@ export class HeatLayer {
     for (const slice of [...shown, ...next]) void this.#heats.want(finding, slice);
   }
 
-  /** The tool of the wash is one of each tool group that has a viewport. */
-  #enable(viewport: Viewport): void {
-    const group = toolGroupOf(this.#services, viewport);
-    if (!group || this.#groups.has(group)) return;
-    if (!group.hasTool?.(TOOL_NAME)) group.addTool(TOOL_NAME);
-    group.setToolEnabled(TOOL_NAME);
-    this.#groups.add(group);
-  }
-
-  /** Only while there are viewports: Cornerstone draws again, and throws where the viewer has ended its engine before us. */
-  #disable(): void {
-    this.#render();
-    for (const group of this.#groups) group.setToolDisabled(TOOL_NAME);
-  }
-
   #redraw(): void {
-    this.#render();
+    this.#layer.redraw();
     for (const listener of [...this.#listeners]) listener();
-  }
-
-  #render(): void {
-    const { utilities } = this.#services.libraries.cornerstoneTools;
-    const { viewports } = this.#shown;
-    if (utilities?.triggerAnnotationRenderForViewportIds) {
-      utilities.triggerAnnotationRenderForViewportIds(viewports.map((viewport) => viewport.id));
-      return;
-    }
-    viewports.forEach((viewport) => viewport.render());
   }
 }

@@ -1,5 +1,6 @@
 /**
- * What the agent shows on the images: evidence by slice, heat in the slice, and the way from one to the next.
+ * What the agent shows on the images: evidence by slice, heat in the slice, the way from one to the next, and
+ * a point in every plane.
  *
  * In come the viewer's services and the session; nothing goes out but `store.current`. All of it ends with the mode.
  */
@@ -10,16 +11,28 @@ import { Furniture } from './furniture';
 import { HeatLayer } from './heat-layer';
 import { loadEvidenceImages } from './images';
 import { listenToKeys } from './keyboard';
+import { Layer } from './layer';
 import { followSlices } from './navigate';
 import { followOverlays } from './overlays';
+import { followPoint } from './point';
 import { ShownViewports } from './shown';
 
 /** Starts with the mode; the returned function takes everything away again, each part even where another one fails. */
 export function start(services: ViewportServices): () => void {
   const shown = new ShownViewports(services);
   const followed = followSlices(services, shown);
-  const heat = new HeatLayer(services, shown);
-  const ends = [followed, () => heat.stop(), furnish(shown, heat), loadEvidenceImages(services, shown), followOverlays(services, shown), listenToKeys(services)];
+  const layer = new Layer(services, shown);
+  const heat = new HeatLayer(layer, shown);
+  const ends = [
+    followed,
+    () => layer.stop(),
+    () => heat.stop(),
+    followPoint(layer),
+    furnish(shown, heat),
+    loadEvidenceImages(services, shown),
+    followOverlays(services, shown),
+    listenToKeys(services),
+  ];
   return () => [...ends.reverse(), () => shown.stop()].forEach((end) => guarded('take evidence off the images', end, undefined));
 }
 

@@ -6,8 +6,9 @@ import { mayReview, sortedFindings } from '../store/derived';
 import { store } from '../store/store';
 import { nextFinding } from './evidence-order';
 import { entryOf, type KeyAction, type KeyEntry } from './keys';
-import { stepEvidence } from './navigate';
+import { isMarked, unmark } from './point';
 import { primaryTool } from './services';
+import { stepEvidence } from './walk';
 
 /** Where typing means text, or a choice among options. */
 const TEXT = 'input:not([type="range"], [type="checkbox"], [type="radio"], [type="button"]), textarea, select, [contenteditable=""], [contenteditable="true"]';
@@ -45,7 +46,7 @@ const ACTIONS: Readonly<Record<KeyAction, () => boolean>> = {
   save: () => saved(false),
   verify: () => saved(true),
   sheet: () => openSheet(!store.get().sheet),
-  close: () => (store.get().sheet ? openSheet(false) : closeForm()),
+  close: () => (store.get().sheet ? openSheet(false) : closeForm() || unmark()),
 };
 
 function step(direction: 1 | -1): boolean {
@@ -102,7 +103,7 @@ function isOurs(event: KeyboardEvent, entry: KeyEntry, services: ViewportService
   const target = event.composedPath()[0];
   if (store.get().sheet && entry.action !== 'sheet' && entry.action !== 'close') return false;
   const [inText, inOurs] = [within(target, TEXT), within(target, '.pa-root, [data-pa]')];
-  if (entry.action === 'close') return store.get().sheet || (inOurs && !inText);
+  if (entry.action === 'close') return store.get().sheet || (!inText && (inOurs || (isMarked() && !isDialogOpen())));
   if (inText || (!inOurs && isDialogOpen())) return false;
   return !(entry.yieldsToBrush && holdsBrush(services));
 }

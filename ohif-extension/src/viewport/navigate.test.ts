@@ -5,7 +5,8 @@ import { emptySession, store } from '../store/store';
 import { FakeViewer, FakeViewport } from './fakeViewer';
 import { HeatLayer } from './heat-layer';
 import { start } from './index';
-import { jumpTo, onSlice, stepEvidence } from './navigate';
+import { jumpTo, onSlice } from './navigate';
+import { stepEvidence } from './walk';
 
 const answer = fixture as unknown as StudyAnswer;
 const slices = answer.result!.series.slices;

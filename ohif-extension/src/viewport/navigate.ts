@@ -1,19 +1,18 @@
-/** From slice to slice: where the reader is, and jumps by SOPInstanceUID. */
-import type { Evidence, Finding, Result, Series } from '../api/types';
+/** Where the reader is, and jumps to slices by SOPInstanceUID. */
 import type { Subscription, Viewport, ViewportServices } from '../ohif/types';
+import { slicesRead } from '../store/series';
 import { store, type CurrentSlice } from '../store/store';
-import { evidencePlaces, findingsShown, nextPlace } from './evidence-order';
 import { hasSlice, openSeries } from './open-series';
 import type { ShownViewports } from './shown';
-import { indexIn, keyOf, placesOf } from './slices';
+import { indexIn, keyOf } from './slices';
 
 /** How long a slice may take to appear before a jump counts as failed: a long series comes over a slow line. */
 const PATIENCE_MS = 20_000;
 /** How long each jump took, in the page's own record of such times, which the benchmarks read. */
 const JUMP = 'pa:jump';
 
-/** What a jump needs of the viewer; null while no mode of ours is entered. */
-interface Viewer {
+/** What a jump needs of the viewer. */
+export interface Viewer {
   readonly services: ViewportServices;
   readonly shown: ShownViewports;
 }
@@ -23,6 +22,12 @@ export type SliceListener = (slice: CurrentSlice | null) => void;
 let viewer: Viewer | null = null;
 let latestJump = 0;
 const listeners = new Set<SliceListener>();
+const jumpListeners = new Set<() => void>();
+
+/** The viewer; null while no mode of ours is entered. */
+export function viewerNow(): Viewer | null {
+  return viewer;
+}
 
 /** Keeps `store.current` at the slice in the active viewport. Returns the function that ends it. */
 export function followSlices(services: ViewportServices, shown: ShownViewports): () => void {
@@ -45,6 +50,12 @@ export function onSlice(listener: SliceListener): () => void {
   return () => void listeners.delete(listener);
 }
 
+/** Calls `listener` when a jump begins. Returns the function that ends it. */
+export function onJump(listener: () => void): () => void {
+  jumpListeners.add(listener);
+  return () => void jumpListeners.delete(listener);
+}
+
 /**
  * Shows a slice, in every viewport that has it in its acquisition plane.
  *
@@ -54,6 +65,7 @@ export function onSlice(listener: SliceListener): () => void {
 export async function jumpTo(sopInstanceUid: string, frame?: number): Promise<boolean> {
   if (viewer === null) return false;
   const [here, number] = [viewer, ++latestJump];
+  for (const listener of [...jumpListeners]) listener();
   const slice = { sopInstanceUid, frame: frame ?? null };
   const start_ms = performance.now();
   const wasThere = isShown(here, slice);
@@ -68,48 +80,14 @@ export function isOpen(sopInstanceUid: string): boolean {
   return viewer !== null && hasSlice(viewer.services, sopInstanceUid);
 }
 
-/** To the next (1) or previous (-1) slice that the selected finding rests on, in the order of the wheel. */
-export async function stepEvidence(direction: 1 | -1): Promise<boolean> {
-  const result = store.get().answer?.result ?? null;
-  if (viewer === null || result === null) return false;
-  const target = evidenceFrom(viewer.shown, result, direction);
-  return target === null ? false : jumpTo(target.sop_instance_uid, target.frame_number ?? undefined);
-}
-
-/** The slices a finding rests on, in the order in which the keys and the wheel come to them. */
-export function evidenceOnWheel(finding: Finding): Evidence[] {
-  const series = store.get().answer?.result?.series;
-  if (viewer === null || !series) return [...finding.evidence].sort((a, b) => a.index - b.index);
-  const places = wheelPlaces(viewer.shown, series);
-  return [...finding.evidence].sort((a, b) => (places[a.index] ?? -1) - (places[b.index] ?? -1));
-}
-
-function evidenceFrom(shown: ShownViewports, result: Result, direction: 1 | -1): Series['slices'][number] | null {
-  const { selected, current } = store.get();
-  const places = wheelPlaces(shown, result.series);
-  const evidence = evidencePlaces(findingsShown(result, selected), places);
-  const place = nextPlace(evidence, places[indexIn(result.series, current)] ?? -1, direction);
-  return place === null ? null : (result.series.slices[places.indexOf(place)] ?? null);
-}
-
-/** Place of each slice of the series on the wheel of the viewport that shows it; their own order where none does. */
-function wheelPlaces(shown: ShownViewports, series: Series): number[] {
-  for (const viewport of activeFirst(shown)) {
-    const scrolled = shown.scrolled(viewport);
-    const places = scrolled ? placesOf(series, scrolled) : [];
-    if (places.some((place) => place >= 0)) return places;
-  }
-  return series.slices.map((_, index) => index);
-}
-
-/** The slice of the active viewport; where that one cuts across slices, of another that shows the agent's series. */
+/** The slice of the active viewport; where that one cuts across slices, of another that shows what the agent has read. */
 function currentSlice(shown: ShownViewports): CurrentSlice | null {
-  const series = store.get().answer?.result?.series;
+  const result = store.get().answer?.result;
   const { active } = shown;
   const slice = active && shown.slice(active);
-  if (slice || !series) return slice;
+  if (slice || !result) return slice;
   const others = shown.viewports.map((viewport) => shown.slice(viewport));
-  return others.find((each) => indexIn(series, each) >= 0) ?? null;
+  return others.find((each) => indexIn(slicesRead(result), each) >= 0) ?? null;
 }
 
 function tellSlice(slice: CurrentSlice | null): void {
@@ -132,7 +110,8 @@ function imageIdIn(shown: ShownViewports, viewport: Viewport, slice: CurrentSlic
   return scrolled?.imageIds[scrolled.places.get(keyOf(slice)) ?? -1];
 }
 
-function turn(viewport: Viewport, referencedImageId: string): boolean {
+/** Turns a viewport to one of its images; false where it cannot show that. */
+export function turn(viewport: Viewport, referencedImageId: string): boolean {
   const FrameOfReferenceUID = viewport.getFrameOfReferenceUID?.();
   const reference = { referencedImageId, ...(FrameOfReferenceUID === undefined ? {} : { FrameOfReferenceUID }) };
   if (!viewport.isReferenceViewable?.({ ...reference }, { withNavigation: true })) return false;
@@ -179,11 +158,6 @@ function arrival(here: Viewer, slice: CurrentSlice, number: number): Promise<boo
     });
     if (!turnOnce() && !isComing(here, slice)) end(false);
   });
-}
-
-function activeFirst(shown: ShownViewports): Viewport[] {
-  const { active, viewports } = shown;
-  return active ? [active, ...viewports.filter((viewport) => viewport !== active)] : viewports;
 }
 
 function activeViewportChanges(services: ViewportServices, listener: () => void): () => void {

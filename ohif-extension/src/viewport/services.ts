@@ -3,7 +3,7 @@ import type { Point3, ToolGroup, Viewport, ViewportServices } from '../ohif/type
 
 /** A viewport with a camera: all of them, in every version. */
 export interface WithCamera {
-  getCamera(): { viewPlaneNormal?: Point3 };
+  getCamera(): { viewPlaneNormal?: Point3; focalPoint?: Point3 };
 }
 
 export function hasCamera(viewport: Viewport): viewport is Viewport & WithCamera {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Series } from '../api/types';
+import type { Slice } from '../api/types';
 import type { Viewport } from '../ohif/types';
 import { frameOf, imageIdsOf, indexIn, keyOf, placesOf, scrolledSlices, shownSlice, sliceOf, type MetaData } from './slices';
 
@@ -12,7 +12,7 @@ const metaData: MetaData = (module, imageId) => {
   return { imagePositionPatient: [0, 0, HEIGHT_MM[uid] ?? 0] };
 };
 
-const series = { slices: ['b', 'c', 'a'].map((uid) => ({ sop_instance_uid: uid, frame_number: null })) } as unknown as Series;
+const read = ['b', 'c', 'a'].map((uid) => ({ sop_instance_uid: uid, frame_number: null })) as unknown as Slice[];
 
 it('knows a slice by its SOPInstanceUID, and by its frame where there are several', () => {
   expect(sliceOf(IMAGE_IDS[0]!, metaData)).toEqual({ sopInstanceUid: 'a', frame: null });
@@ -25,18 +25,18 @@ it('knows a slice by its SOPInstanceUID, and by its frame where there are severa
 it('walks a stack in its own order and a volume along the view', () => {
   const stack = scrolledSlices(IMAGE_IDS, null, metaData);
   expect(stack.slices.map((slice) => slice?.sopInstanceUid)).toEqual(['a', 'b', 'c']);
-  expect(placesOf(series, stack)).toEqual([1, 2, 0]);
+  expect(placesOf(read, stack)).toEqual([1, 2, 0]);
   const fromHead = scrolledSlices(IMAGE_IDS, [0, 0, -1], metaData);
   expect(fromHead.slices.map((slice) => slice?.sopInstanceUid)).toEqual(['a', 'c', 'b']);
-  expect(placesOf(series, fromHead)).toEqual([2, 1, 0]);
+  expect(placesOf(read, fromHead)).toEqual([2, 1, 0]);
 });
 
-it('counts what is not of the series as nowhere', () => {
+it('counts what was not read as nowhere', () => {
   const others = scrolledSlices(['wadors:/instances/z/frames/1'], null, metaData);
-  expect(placesOf(series, others)).toEqual([-1, -1, -1]);
-  expect(indexIn(series, { sopInstanceUid: 'z', frame: null })).toBe(-1);
-  expect(indexIn(series, null)).toBe(-1);
-  expect(indexIn(series, { sopInstanceUid: 'c', frame: null })).toBe(1);
+  expect(placesOf(read, others)).toEqual([-1, -1, -1]);
+  expect(indexIn(read, { sopInstanceUid: 'z', frame: null })).toBe(-1);
+  expect(indexIn(read, null)).toBe(-1);
+  expect(indexIn(read, { sopInstanceUid: 'c', frame: null })).toBe(1);
 });
 
 it('takes a viewport that throws as one that shows nothing yet', () => {

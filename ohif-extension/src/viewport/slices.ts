@@ -1,5 +1,5 @@
 /** Slices as the viewer knows them (by image id) and as the agent does (by SOPInstanceUID and frame). */
-import type { Series } from '../api/types';
+import type { Slice } from '../api/types';
 import type { Point3, Viewport } from '../ohif/types';
 import type { CurrentSlice } from '../store/store';
 
@@ -94,9 +94,9 @@ export function currentImageId(viewport: Viewport): string | null {
   }
 }
 
-/** Where each slice of the agent's series is among the slices of a viewport; -1 where it is not there. */
-export function placesOf(series: Series, scrolled: ScrolledSlices): number[] {
-  return series.slices.map(
+/** Where each slice that was read is among the slices of a viewport; -1 where it is not there. */
+export function placesOf(read: readonly Slice[], scrolled: ScrolledSlices): number[] {
+  return read.map(
     (slice) =>
       scrolled.places.get(keyOf({ sopInstanceUid: slice.sop_instance_uid, frame: slice.frame_number })) ??
       scrolled.places.get(slice.sop_instance_uid) ??
@@ -104,10 +104,10 @@ export function placesOf(series: Series, scrolled: ScrolledSlices): number[] {
   );
 }
 
-/** The index of a slice in the agent's series; -1 where it is of another series. */
-export function indexIn(series: Series, slice: CurrentSlice | null): number {
+/** The index of a slice among those that were read; -1 where it is none of them. */
+export function indexIn(read: readonly Slice[], slice: CurrentSlice | null): number {
   if (slice === null) return -1;
-  return series.slices.findIndex(
+  return read.findIndex(
     (each) =>
       each.sop_instance_uid === slice.sopInstanceUid &&
       (each.frame_number === null || slice.frame === null || each.frame_number === slice.frame),

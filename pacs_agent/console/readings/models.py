@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.db import StepState
+from pacs_agent.imaging import Plane
 from pacs_agent.inference import Presence
 from pacs_agent.inference.reading import Change, Obstacle
 from pacs_agent.review import DocumentNow, ReviewNow
@@ -94,11 +95,13 @@ class SliceOfSeries(_Frozen):
 
 
 class SeriesRead(_Frozen):
-    """The series that was read, its slices in ascending z."""
+    """A series that was read, its slices in ascending z."""
 
     series_instance_uid: str
     frame_of_reference_uid: str | None
     description: str
+    plane: Plane
+    """By the normal of its slices, never by its description."""
     slices: tuple[SliceOfSeries, ...]
 
 
@@ -106,7 +109,8 @@ class Evidence(_Frozen):
     """A slice on which a finding rests, and the point at which the finding is strongest there."""
 
     index: int
-    """Of the slice in the series."""
+    """Of the slice among those of `series` and then of `further_series`."""
+    series_instance_uid: str
     sop_instance_uid: str
     frame_number: int | None
     weight: float
@@ -140,7 +144,7 @@ class Finding(_Frozen):
     applies: tuple[Literal["side", "lobe", "grade", "count"], ...]
     """Which of these a reviewer may say of it."""
     slice_weights: tuple[float, ...]
-    """One for each slice of the series, in [0, 1]."""
+    """One for each slice of `series` and then of `further_series`, in [0, 1]."""
     evidence: tuple[Evidence, ...]
     """Strongest first; empty when absent."""
 
@@ -244,6 +248,8 @@ class Result(_Frozen):
     created_at: datetime
     model: Model
     series: SeriesRead
+    further_series: tuple[SeriesRead, ...]
+    """Read together with it, in the order of the model; empty for models that read one series."""
     findings: tuple[Finding, ...]
     """In the order of the model."""
     sentences: tuple[SentenceSaid, ...]

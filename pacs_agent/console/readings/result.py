@@ -47,7 +47,8 @@ def result_of(
         created_at=created_at,
         model=Model(**reading.bundle.model_dump()),
         series=_series(reading.series, instance_numbers),
-        findings=tuple(_finding(one) for one in reading.findings),
+        further_series=(),
+        findings=tuple(_finding(one, reading.series) for one in reading.findings),
         sentences=_sentences(reading.sentences),
         impression=_sentences(reading.impression),
         evidence_method=reading.evidence_method,
@@ -74,11 +75,12 @@ def _series(series: OrderedSeries, instance_numbers: Mapping[str, int | None]) -
         series_instance_uid=series.series_instance_uid,
         frame_of_reference_uid=series.frame_of_reference_uid or None,
         description=series.description,
+        plane=series.plane,
         slices=slices,
     )
 
 
-def _finding(reading: FindingReading) -> Finding:
+def _finding(reading: FindingReading, series: OrderedSeries) -> Finding:
     said = reading.attributes
     return Finding(
         key=reading.label.key,
@@ -98,12 +100,12 @@ def _finding(reading: FindingReading) -> Finding:
         count=said.count,
         applies=EVERY_ATTRIBUTE if reading.applies is None else reading.applies,
         slice_weights=tuple(round(weight, WEIGHT_DIGITS) for weight in reading.slice_weights),
-        evidence=tuple(_evidence(one) for one in reading.evidence),
+        evidence=tuple(_evidence(one, series) for one in reading.evidence),
     )
 
 
-def _evidence(one: SliceEvidence) -> Evidence:
-    return Evidence(**one.model_dump())
+def _evidence(one: SliceEvidence, series: OrderedSeries) -> Evidence:
+    return Evidence(series_instance_uid=series.series_instance_uid, **one.model_dump())
 
 
 def _coded(code: Code) -> Coded:

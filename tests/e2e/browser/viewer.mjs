@@ -165,9 +165,14 @@ export class Viewer {
  */
 export function eyes() {
   localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour'])); // the tour for newcomers lies over everything
+  window.paViewports = () => (window.cornerstone?.getRenderingEngines?.() ?? []).flatMap((engine) => engine.getViewports());
+  window.paSeriesShown = () =>
+    window.paViewports().map((each) => {
+      const image = each.viewportStatus === 'rendered' && each.getCurrentImageId();
+      return image ? window.cornerstone.metaData.get('instance', image)?.SeriesInstanceUID : null;
+    });
   window.paViewport = () => {
-    const engines = window.cornerstone?.getRenderingEngines?.() ?? [];
-    const viewports = engines.flatMap((engine) => engine.getViewports());
+    const viewports = window.paViewports();
     if (!viewports.length) return null; // the grid does not answer before it is drawn
     const active = window.services.viewportGridService.getActiveViewportId();
     const asAcquired = viewports.filter((each) => each.type !== 'orthographic' || each.isInAcquisitionPlane());

@@ -13,7 +13,7 @@ export default async function wash({ given, user }) {
   await viewer.open(given.study);
   await viewer.panel();
   await choose(viewer, given.finding, given.slice);
-  await viewer.page.addStyleTag({ content: '[data-pa="heat-peak"] { display: none }' }); // the ring shows no heat
+  await viewer.page.addStyleTag({ content: '[data-pa="heat-peak"], [data-pa="point"] { display: none }' }); // ring and cross show no heat
   const pictures = { off: await picture(viewer, given, 'off') };
   await press(viewer, 'wash');
   await viewer.part('heat').first().waitFor();

@@ -16,7 +16,7 @@ export const viewport: Record<keyof typeof english, string> = {
   keySave: 'Durchsicht speichern',
   keyVerify: 'Bericht freigeben',
   keySheet: 'Diese Tasten zeigen',
-  keyClose: 'Geöffnetes schließen',
+  keyClose: 'Geöffnetes schließen oder die Markierung von den Bildern nehmen',
   strip: 'KI-Gewicht der Schichten: {finding}',
   allFindings: 'alle vorhandenen Befunde',
   stripTip: 'Schicht {number} von {total}\n{finding}: Gewicht {weight}',

@@ -15,7 +15,7 @@ export const viewport = {
   keySave: 'Save the review',
   keyVerify: 'Verify the report',
   keySheet: 'Show these keys',
-  keyClose: 'Close what is open',
+  keyClose: 'Close what is open, or take the mark off the images',
   strip: 'AI evidence along the slices: {finding}',
   allFindings: 'all findings present',
   stripTip: 'Slice {number} of {total}\n{finding}: weight {weight}',

@@ -1,0 +1,148 @@
+/**
+ * A point of the patient in every plane: the viewports of its frame of reference turn to it and mark it.
+ *
+ * The mark goes with the next click on the images, with Escape, with the next jump, and when another finding is chosen.
+ */
+import type { NamedSlice } from '../api/types';
+import { centreOf, nearestImage, type ImagePlane } from '../geometry/plane';
+import { dot, minus, vector, type Vector } from '../geometry/vector';
+import type { SvgDrawingHelper, Viewport } from '../ohif/types';
+import { store } from '../store/store';
+import { imagePlane } from './image-plane';
+import type { Layer } from './layer';
+import { jumpTo, onJump, turn, viewerNow, type Viewer } from './navigate';
+import { hasCamera } from './services';
+import type { ShownViewports } from './shown';
+import { currentImageId, imageIdsOf, inAcquisitionPlane, keyOf } from './slices';
+import { drawLine } from './svg';
+
+/** A reformat is moved by whole pixels: nearer than this it shows the point. */
+const NEAR_MM = 0.2;
+/** The arms of the cross-hair leave the place itself open. */
+const ARM_PX = { from: 9, to: 24 };
+
+interface Marked {
+  readonly point: Vector;
+  /** The viewports that were turned to it: the image in which it lies, or null for a reformat. */
+  readonly images: ReadonlyMap<Viewport, string | null>;
+  /** The finding that was selected. */
+  readonly selected: string | null;
+}
+
+let marked: Marked | null = null;
+let layer: Layer | null = null;
+
+/**
+ * Shows a slice, and the point in all other planes; resolves to whether the slice is shown.
+ *
+ * Without a point the other planes go through the middle of the slice, and nothing is marked: what is not known is not
+ * pointed at.
+ */
+export async function showPoint(slice: NamedSlice, point_mm: Vector | null | undefined): Promise<boolean> {
+  const arrived = await jumpTo(slice.sop_instance_uid, slice.frame_number ?? undefined);
+  const viewer = viewerNow();
+  if (arrived && viewer) lead(viewer, keyOf({ sopInstanceUid: slice.sop_instance_uid, frame: slice.frame_number }), point_mm ?? null);
+  return arrived;
+}
+
+/** Takes the mark away; whether there was one. */
+export function unmark(): boolean {
+  if (marked === null) return false;
+  marked = null;
+  layer?.redraw();
+  return true;
+}
+
+export function isMarked(): boolean {
+  return marked !== null;
+}
+
+/** Draws the mark and takes it away in time. Returns the function that ends it. */
+export function followPoint(over: Layer): () => void {
+  layer = over;
+  const onDown = ({ target }: Event): void => {
+    if (!(target instanceof Element && target.closest('.pa-root'))) unmark();
+  };
+  const ends = [
+    over.paint(drawMark),
+    onJump(() => void unmark()),
+    store.subscribe(() => {
+      if (marked?.selected !== store.get().selected) unmark();
+    }),
+  ];
+  window.addEventListener('pointerdown', onDown, { capture: true });
+  return () => {
+    window.removeEventListener('pointerdown', onDown, { capture: true });
+    ends.forEach((end) => end());
+    marked = null;
+    layer = null;
+  };
+}
+
+function lead({ shown }: Viewer, slice: string, point: Vector | null): void {
+  const own = shown.viewports.find((viewport) => isAt(shown, viewport, slice));
+  const plane = own ? planeShown(shown, own) : null;
+  if (plane === null || plane.frameOfReference === '') return;
+  const target = point ?? centreOf(plane);
+  const images = new Map<Viewport, string | null>();
+  for (const viewport of shown.viewports) {
+    const image = isAt(shown, viewport, slice) ? currentImageId(viewport) : turnToPoint(shown, viewport, target, plane.frameOfReference);
+    if (image !== undefined) images.set(viewport, image);
+  }
+  if (point === null) return;
+  marked = { point, images, selected: store.get().selected };
+  layer?.redraw();
+}
+
+/** Turns a viewport to the point: the image in which it lies, null for a reformat; undefined where it does not show the point. */
+function turnToPoint(shown: ShownViewports, viewport: Viewport, point: Vector, frameOfReference: string): string | null | undefined {
+  if (!shown.isSettled(viewport) || viewport.type === 'volume3d') return undefined;
+  const imageIds = imageIdsOf(viewport);
+  const planes = imageIds.map((imageId) => inFrame(imagePlane(imageId, shown.metaData), frameOfReference));
+  const now = currentImageId(viewport);
+  const imageId = imageIds[nearestImage(planes, point, now === null ? 0 : imageIds.indexOf(now))];
+  if (imageId === undefined) return undefined;
+  if (inAcquisitionPlane(viewport)) return imageId === now || turn(viewport, imageId) ? imageId : undefined;
+  viewport.setViewReference?.({ FrameOfReferenceUID: frameOfReference, cameraFocalPoint: [...point] });
+  viewport.render();
+  return null;
+}
+
+function inFrame(plane: ImagePlane | null, frameOfReference: string): ImagePlane | null {
+  return plane?.frameOfReference === frameOfReference ? plane : null;
+}
+
+function isAt(shown: ShownViewports, viewport: Viewport, slice: string): boolean {
+  const now = shown.slice(viewport);
+  return now !== null && keyOf(now) === slice;
+}
+
+function planeShown(shown: ShownViewports, viewport: Viewport): ImagePlane | null {
+  const imageId = currentImageId(viewport);
+  return imageId === null ? null : imagePlane(imageId, shown.metaData);
+}
+
+/** An open cross where the point is, only in what it lies in. */
+function drawMark(viewport: Viewport, svg: SvgDrawingHelper): boolean {
+  if (marked === null || !showsPoint(viewport, marked)) return false;
+  const [x, y] = viewport.worldToCanvas([...marked.point]);
+  if (!Number.isFinite(x + y)) return false;
+  drawLine(svg, 'point', crossHair(x, y), {});
+  return true;
+}
+
+function showsPoint(viewport: Viewport, { point, images }: Marked): boolean {
+  const imageId = images.get(viewport);
+  if (imageId === undefined) return false;
+  if (imageId !== null) return inAcquisitionPlane(viewport) && currentImageId(viewport) === imageId;
+  const { focalPoint, viewPlaneNormal } = hasCamera(viewport) ? viewport.getCamera() : {};
+  const [focus, normal] = [vector(focalPoint), vector(viewPlaneNormal)];
+  return focus !== null && normal !== null && Math.abs(dot(minus(point, focus), normal)) < NEAR_MM;
+}
+
+function crossHair(x: number, y: number): string {
+  const { from, to } = ARM_PX;
+  const arm = (dx: number, dy: number): string =>
+    `M${(x + dx * from).toFixed(1)} ${(y + dy * from).toFixed(1)}L${(x + dx * to).toFixed(1)} ${(y + dy * to).toFixed(1)}`;
+  return arm(-1, 0) + arm(1, 0) + arm(0, -1) + arm(0, 1);
+}
