@@ -6,7 +6,7 @@ import { build } from 'esbuild';
 const here = dirname(fileURLToPath(import.meta.url));
 const withoutViewport = {
   name: 'without-viewport',
-  setup: ({ onResolve }) => onResolve({ filter: /viewport\/navigate$/ }, () => ({ path: join(here, 'navigate.ts') })),
+  setup: ({ onResolve }) => onResolve({ filter: /viewport\/(navigate|point|walk)$/ }, () => ({ path: join(here, 'viewport.ts') })),
 };
 
 await build({
