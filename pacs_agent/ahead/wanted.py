@@ -6,7 +6,16 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
-from pacs_agent.route import NoAttributes, RuleBook, WrongRules, attributes_of_study, rules_in_force, rules_version
+from pacs_agent.route import (
+    NoAttributes,
+    Rule,
+    RuleBook,
+    WrongRules,
+    attributes_of_study,
+    pipeline_asked,
+    rules_in_force,
+    rules_version,
+)
 
 ASK_EVERY_S = 1.0
 MOST_STUDIES = 5000
@@ -51,7 +60,7 @@ class Wanted:
         self._said.clear()
 
     def _ask(self, session: Session, study_instance_uid: str) -> bool:
-        if not any(rule.enabled and rule.pipeline == self._pipeline for rule in self._book.rules):
+        if not any(rule.enabled and self._is_ours(rule) for rule in self._book.rules):
             return False
         try:
             attributes = attributes_of_study(session, self._archive, study_instance_uid)
@@ -59,4 +68,7 @@ class Wanted:
             return False
         if not self._book.keywords() <= set(attributes):
             return True
-        return any(rule.pipeline == self._pipeline for rule in self._book.decide(attributes).matched)
+        return any(map(self._is_ours, self._book.decide(attributes).matched))
+
+    def _is_ours(self, rule: Rule) -> bool:
+        return pipeline_asked(rule.pipeline).pipeline == self._pipeline

@@ -92,7 +92,7 @@ class MsVlm:
         self._at_source = PriorAtSource(settings, archive)
 
     def select_series(self, job: JobFacts) -> Choice:
-        """The first installed model that accepts a series of the study reads it; beside it the prior study."""
+        """The first model asked for that accepts a series of the study reads it; beside it the prior study."""
         choice = self._series_choice(job)
         if not choice.selected or not job.job_id or not self.settings.results.compare_with_prior:
             return choice
@@ -108,14 +108,14 @@ class MsVlm:
         return self.settings.results.prior_at_source == "find"
 
     def _series_choice(self, job: JobFacts) -> Choice:
-        bundles = tuple(bundle.digest for bundle in (*self._bundles(), *self._found.segmenters))
+        bundles = tuple(bundle.digest for bundle in (*self._asked(job), *self._found.segmenters))
         given = (*bundles, *map(str, job.images), *_limits(job))
         return self._rehearsed.outcome("select_series", given, lambda: self._choose(job))
 
     def _choose(self, job: JobFacts) -> Choice:
-        choices = [(bundle, self._chosen(job, bundle)) for bundle in self._bundles()]
+        choices = [(bundle, self._chosen(job, bundle)) for bundle in self._asked(job)]
         if not choices:
-            raise JobFailed(self._no_model())
+            raise JobFailed(self._no_model(job.model))
         bundle, choice = max(choices, key=lambda one: _how_far(one[1]))
         return _choice(bundle, choice, self._segmenter_for(job, choice))
 
@@ -345,9 +345,14 @@ class MsVlm:
                 self._found_at = stamp
             return self._found.bundles
 
-    def _no_model(self) -> str:
+    def _asked(self, job: JobFacts) -> tuple[Bundle, ...]:
+        """The models in use that may read a job's study."""
+        return tuple(bundle for bundle in self._bundles() if job.model in ("", bundle.manifest.name))
+
+    def _no_model(self, name: str) -> str:
         refused = "; ".join(str(refusal) for refusal in self._found.refused)
-        return f"no model is in use from {self.settings.inference.bundles_dir}{f': {refused}' if refused else ''}"
+        model = f"model {name}" if name else "model"
+        return f"no {model} is in use from {self.settings.inference.bundles_dir}{f': {refused}' if refused else ''}"
 
     def _selection(self, earlier: Earlier) -> tuple[Bundle, OrderedSeries]:
         digest, _, series = earlier["select_series"].partition("\n")

@@ -37,6 +37,7 @@ class JobFacts:
     """A job as its steps see it. `images` are the files of the images received, of all series.
 
     `expected`: what its rules expect, and what of the study met it; None where they expect nothing.
+    `model`: name of the model that is to read; empty for any of those in use.
     """
 
     job_id: str
@@ -46,6 +47,7 @@ class JobFacts:
     images: tuple[Path, ...]
     predecessors: tuple[Predecessor, ...]
     expected: Expected | None = None
+    model: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from pacs_agent.pipeline.review import ReviewDocuments
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages, kept
 from pacs_agent.pipeline.told import follow_up, header_of, measured_by, reading_of
 from pacs_agent.results import ObjectKind, Predecessor
-from pacs_agent.route import Expected
+from pacs_agent.route import Expected, pipeline_asked
 
 STUDIES_AT_HAND = 4
 """Studies whose files' paths are remembered from one step to the next."""
@@ -71,7 +71,7 @@ class Steps:
             pipeline, has_objects = job.pipeline, bool(_results(session, job_id))
         if is_put_back:
             raise JobStopped(job_id)
-        if pipeline not in (*self.stages, REVIEW_PIPELINE):
+        if pipeline_asked(pipeline).pipeline not in (*self.stages, REVIEW_PIPELINE):
             raise JobFailed(f"there is no pipeline {pipeline}; there are {', '.join(sorted(self.stages))}")
         return not has_objects
 
@@ -177,7 +177,7 @@ class Steps:
 
     def _stages(self, job_id: str) -> Stages:
         with self.database.reading() as session:
-            return self.stages[session.get_one(Job, job_id).pipeline]
+            return self.stages[pipeline_asked(session.get_one(Job, job_id).pipeline).pipeline]
 
     def _facts(self, job_id: str) -> JobFacts:
         """The job with its images. Raises JobStopped where it is overtaken by more of them."""
@@ -204,6 +204,7 @@ class Steps:
             images=self._paths(digests),
             predecessors=_predecessors(session, job),
             expected=_expected(job),
+            model=pipeline_asked(job.pipeline).model,
         )
 
     def _keep(self, job_id: str, documents: Documents, reason: str = "") -> None:

@@ -23,6 +23,7 @@ from pacs_agent.route.in_force import (
 )
 from pacs_agent.route.met import Expectation, Expected
 from pacs_agent.route.order import moved
+from pacs_agent.route.pipeline import PipelineAsked, pipeline_asked
 from pacs_agent.route.rules import LOWEST_PRIORITY, Decision, Rule, RuleBook, RuleOutcome
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "IfIncomplete",
     "NoAttributes",
     "Order",
+    "PipelineAsked",
     "Rule",
     "RuleBook",
     "RuleOutcome",
@@ -53,6 +55,7 @@ __all__ = [
     "difference",
     "dry_run",
     "moved",
+    "pipeline_asked",
     "put_rules",
     "read_document",
     "rules_in_force",

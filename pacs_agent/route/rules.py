@@ -5,7 +5,6 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pacs_agent.db import OWN_PIPELINES
 from pacs_agent.route.attributes import StudyAttributes
 from pacs_agent.route.conditions import All, Attributes, Condition, about_images
 from pacs_agent.route.corrections import Corrector, SeriesCorrection
@@ -14,15 +13,10 @@ from pacs_agent.route.errors import WrongRules
 from pacs_agent.route.expects import Expects, missing
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.met import Expectation, met
+from pacs_agent.route.pipeline import NAME, Pipeline
 
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+Name: TypeAlias = Annotated[str, Field(pattern=f"^{NAME}$")]
 LOWEST_PRIORITY = 1_000_000
-
-
-def _not_our_own(pipeline: str) -> str:
-    if pipeline in OWN_PIPELINES:
-        raise ValueError(f"the pipeline {pipeline} is the agent's own; name one that reads studies")
-    return pipeline
 
 
 class Rule(BaseModel):
@@ -33,7 +27,7 @@ class Rule(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=64)]
     when: Annotated[Condition, AfterValidator(about_images)] = All(all=())
     expects: Expects | None = None
-    pipeline: Annotated[Name, AfterValidator(_not_our_own)]
+    pipeline: Pipeline
     destinations: tuple[Name, ...] = ()
     priority: int = Field(100, ge=1, le=LOWEST_PRIORITY)
     enabled: bool = True

@@ -12,7 +12,7 @@ from dbos import DBOS
 from pydicom.uid import BasicTextSRStorage
 from sqlalchemy import select, update
 
-from pacs_agent import pipeline
+from pacs_agent import pipeline, route
 from pacs_agent.assemble import force
 from pacs_agent.db import AuditEvent, DeliveryState, Job, JobState, Worker, utc_now
 from pacs_agent.pipeline import WorkerProcess
@@ -165,6 +165,30 @@ def test_nothing_to_say_is_said(agent: AgentFolder, start: Starter) -> None:
     assert (job.state, job.error) == (JobState.NO_RESULT, "13 images bring no luck")
     assert len(pacs.stored) == 1
     assert job.series_choice == {"chosen": None}
+
+
+def test_what_is_missing_is_reported_and_read_when_it_comes(agent: AgentFolder, start: Starter) -> None:
+    with CountingPacs() as pacs:
+        agent.destination("pacs", "dimse", pacs.settings)
+        many = "{attribute: NumberOfSeriesRelatedInstances, range: {min: 5}}"
+        expects = f"{{series: [{many}], wait_at_most_s: 1, if_incomplete: report}}"
+        with agent.database.writing() as session:
+            route.put_rules(
+                session,
+                f"rules: [{{name: ct, pipeline: tiny, destinations: [pacs], expects: {expects}}}]",
+                actor="test",
+            )
+        agent.receive("A", range(3))
+        start()
+        first = agent.wait_for_job("done", "failed", "no_result")
+        assert first.state == JobState.NO_RESULT
+        assert first.error.startswith("expected, and has not come: a series with NumberOfSeriesRelatedInstances")
+        assert len(pacs.stored) == 1
+        assert not (agent.data_dir / "stages.log").exists(), "no model was asked"
+        agent.receive("A", range(3, 6))
+        second = agent.wait_for_job("done", "failed", "no_result", index=1)
+    assert (second.state, second.lacks, second.supersedes_id) == (JobState.DONE, "", first.id)
+    assert len(pacs.stored) == 3
 
 
 def test_a_bug_in_a_model_is_a_dead_letter_with_its_words(agent: AgentFolder, start: Starter) -> None:

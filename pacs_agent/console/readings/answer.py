@@ -42,7 +42,7 @@ def study_answer(session: Session, archive: Archive, settings: Settings, reading
     if not jobs:
         reason = why_without_job(session, archive, settings, uid, study)
         return _answer(uid, _state_without_job(study), reason)
-    told = next((job for job in jobs if job.told), None)
+    told = next((job for job in (*_standing(jobs), *jobs) if job.told), None)
     reading = readings.of(session, told) if told else None
     state = _state(study, jobs, shown=reading is not None)
     reason = why_arriving(settings) if study.state == StudyState.RECEIVING else _reason(jobs[0], state)
@@ -83,13 +83,13 @@ def _state_without_job(study: StudyKnown) -> State:
 
 
 def _state(study: StudyKnown, jobs: Sequence[JobKnown], *, shown: bool) -> State:
-    """The newest conclusion decides; before there is one, how far the newest job or the study is.
+    """A result that stands decides, else the newest conclusion; without one, how far the newest job or the study is.
 
-    A result stays in sight while a newer reading is under way, and when that one broke off. `shown`: the newest job
-    that made a result has a reading that can be shown.
+    A result stays in sight while a newer reading is under way, when that one broke off, and when another model has
+    nothing to say of the study. `shown`: the job whose result is shown has a reading that can be.
     """
     decided = next((job for job in jobs if job.decided), None)
-    if decided and decided.told and shown:
+    if shown and any(job.told for job in _standing(jobs)):
         return State.READY
     if study.state == StudyState.RECEIVING or jobs[0].under_way:
         return State.PENDING
@@ -127,6 +127,12 @@ def _history(jobs: Sequence[JobKnown]) -> tuple[Earlier, ...]:
         )
         for job in jobs
     )
+
+
+def _standing(jobs: Sequence[JobKnown]) -> list[JobKnown]:
+    """The jobs whose conclusions stand, the newest first: one of each pipeline, as each supersedes its own."""
+    superseded = _superseded(jobs)
+    return [job for job in jobs if job.decided and job.id not in superseded]
 
 
 def _superseded(jobs: Sequence[JobKnown]) -> set[str]:

@@ -265,6 +265,27 @@ def test_a_canceled_job_takes_nobodys_place_but_passes_it_on(client: FlaskClient
     assert history == [(third, False), (second, True), (first, True)]
 
 
+@pytest.mark.parametrize("other", [JobState.NO_RESULT, JobState.FAILED, JobState.RUNNING])
+def test_a_model_with_nothing_to_say_does_not_end_what_another_said(
+    client: FlaskClient, database: Database, other: JobState
+) -> None:
+    study = add_study(database)
+    first = add_job(database, study, JobState.DONE, content=READING, pipeline="msvlm:a")
+    add_job(database, study, other, pipeline="msvlm:b", error="no thin series")
+    told = answer(client, study)
+    assert (told["state"], told["result"]["job_id"]) == ("ready", first)
+    assert [one["superseded"] for one in told["history"]] == [False, False]
+
+
+def test_of_two_models_the_result_that_stands_is_shown(client: FlaskClient, database: Database) -> None:
+    study = add_study(database)
+    first = add_job(database, study, JobState.DONE, content=READING, pipeline="msvlm:a")
+    second = add_job(database, study, JobState.DONE, content=READING, pipeline="msvlm:b")
+    assert answer(client, study)["result"]["job_id"] == second
+    add_job(database, study, JobState.NO_RESULT, pipeline="msvlm:b", supersedes=second)
+    assert answer(client, study)["result"]["job_id"] == first
+
+
 def test_a_result_that_could_not_be_delivered_is_still_shown(client: FlaskClient, database: Database) -> None:
     study = add_study(database)
     add_job(database, study, JobState.FAILED, content=READING, error="deliver:pacs: refused")
