@@ -1,9 +1,10 @@
-"""Objects made of a phantom: a segmentation of a finding by another program and by the agent, and a parametric map."""
+"""Objects made of a phantom: segmentations and parametric maps of a finding, by another program and by the agent."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import highdicom as hd
 import numpy as np
@@ -15,10 +16,21 @@ from pydicom.sr.codedict import codes
 
 from pacs_agent.imaging import HeaderFile, order_series
 from pacs_agent.imaging.measure import measure
-from pacs_agent.inference.reading import BundleIdentity, Code
+from pacs_agent.imaging.series import Slice
+from pacs_agent.inference.heat import Field, Heat, heat_of
+from pacs_agent.inference.reading import (
+    BundleIdentity,
+    Code,
+    FindingLabel,
+    FindingReading,
+    Presence,
+    SaliencyMap,
+    StudyReading,
+)
 from pacs_agent.inference.segmented import Segmentation as Segmented
 from pacs_agent.inference.segmented import SegmentedRegion, Structure
-from pacs_agent.results import DocumentFacts, compose_segmentation, write_bytes
+from pacs_agent.inference.tokens import slice_token
+from pacs_agent.results import DocumentFacts, compose_saliency_map, compose_segmentation, write_bytes
 
 SEGMENTER = BundleIdentity(
     name="gtgm-thorax-demo",
@@ -39,6 +51,10 @@ MAKER = {
 SEGMENT = "Effusion drawn by hand"
 MAP = "Effusion map"
 OURS = "AI-generated, of drawn regions"
+OUR_MAP = "AI-generated, of drawn activations"
+OUR_PATCHES = "AI-generated, of drawn patches"
+PATCH_PX = 8
+"""Of the images, in which the activations are drawn."""
 
 
 def segmentation(files: Sequence[Path], masks: Sequence[NDArray[np.bool_]]) -> Segmentation:
@@ -89,6 +105,40 @@ def segmentation_of_ours(files: Sequence[Path], masks: Sequence[NDArray[np.bool_
     document = compose_segmentation(Segmented(SEGMENTER, series, (region,)), headers, facts)
     document.SeriesDescription = OURS
     return write_as_read(document)
+
+
+def map_of_ours(
+    files: Sequence[Path], masks: Sequence[NDArray[np.bool_]], form: Literal["patches", "images"]
+) -> pydicom.Dataset:
+    """A saliency map as the agent writes it, of an encoder that sees a finding in the patches of the masks."""
+    headers = [pydicom.dcmread(file, stop_before_pixels=True) for file in files]
+    series = order_series([HeaderFile(file, header) for file, header in zip(files, headers, strict=True)])
+    by_uid = {str(header.SOPInstanceUID): mask for header, mask in zip(headers, masks, strict=True)}
+    heats = [_heat(one, by_uid[one.sop_instance_uid]) for one in series.slices]
+    code = Code(value="60046008", scheme="SCT", meaning="Pleural effusion")
+    finding = FindingReading(
+        label=FindingLabel(key="pleural_effusion", name="Pleural effusion", code=code, site=code),
+        probability=0.9,
+        operating_point=0.5,
+        presence=Presence.PRESENT,
+        slice_weights=(1.0,) * len(heats),
+        evidence=(),
+    )
+    reading = StudyReading(bundle=SEGMENTER, series=series, findings=(finding,), sentences=(), impression=())
+    facts = DocumentFacts(datetime(2026, 1, 2, tzinfo=UTC), "ab" * 32)
+    drawn = SaliencyMap(finding="pleural_effusion", form=form, digest="ab" * 32)
+    document = compose_saliency_map(drawn, heats, reading, headers, facts)
+    document.SeriesDescription = OUR_MAP if form == "images" else OUR_PATCHES
+    return write_as_read(document)
+
+
+def _heat(one: Slice, mask: NDArray[np.bool_]) -> Heat:
+    """1 in patches that lie in the mask, 0 in those outside of it."""
+    grid = one.rows // PATCH_PX, one.columns // PATCH_PX
+    shares = mask.reshape(grid[0], PATCH_PX, grid[1], PATCH_PX).mean(axis=(1, 3))
+    centre = np.array([(one.rows - 1) / 2, (one.columns - 1) / 2], np.float32)
+    token = slice_token(np.zeros(1, np.float32), (20 * shares - 10).astype(np.float32)[None], centre)
+    return heat_of(token, 0, one, Field((one.rows, one.columns), one.spacing_mm[0]))
 
 
 def write_as_read(document: pydicom.Dataset) -> pydicom.Dataset:

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tests.e2e.browser import Browser
-from tests.e2e.derived import MAP, OURS, SEGMENT, parametric_map, segmentation, segmentation_of_ours
+from tests.e2e.derived import (
+    MAP,
+    OUR_MAP,
+    OURS,
+    PATCH_PX,
+    SEGMENT,
+    map_of_ours,
+    parametric_map,
+    segmentation,
+    segmentation_of_ours,
+)
 from tests.e2e.phantoms import PhantomStudy
 from tests.e2e.pixels import Placement, change
 from tests.e2e.site import ADA, Site
@@ -49,6 +59,16 @@ def outlined(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
     masks = [mask_of(effusion, file) for file in effusion.files]
     site.read(files, study)
     site.dicomweb.store_instances([segmentation_of_ours(files, masks)], study)
+    return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
+
+
+@pytest.fixture
+def explained(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
+    """A copy of the phantom with the saliency maps that the agent writes of such activations, in both forms."""
+    files, study = copy_of(effusion.files, tmp_path / "explained", "explained by the agent")
+    masks = [mask_of(effusion, file) for file in effusion.files]
+    site.read(files, study)
+    site.dicomweb.store_instances([map_of_ours(files, masks, form) for form in ("patches", "images")], study)
     return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
 
 
@@ -100,6 +120,26 @@ def test_the_agents_own_segmentation_lies_on_what_it_marks(
     )
     shown = seen["seen"]["segmentation"]
     check_lies_on(outlined.masks[best], Placement.of_corners(seen["corners"]), shown, SEEN["segmentation"])
+
+
+def test_the_agents_own_map_lies_where_the_encoder_saw_it(
+    browser: Browser, site: Site, explained: Drawn, tmp_path: Path
+) -> None:
+    """Though a map of patches is in the study too, which the viewer cannot lay over the images."""
+    finding = next(one for one in site.result(explained.study)["result"]["findings"] if one["key"] == FINDING)
+    best = max(finding["evidence"], key=lambda one: float(one["weight"]))["sop_instance_uid"]
+    seen = browser.play(
+        "overlays",
+        site.address,
+        account=ADA.given(),
+        study=explained.study,
+        finding=FINDING,
+        slice=best,
+        folder=str(tmp_path),
+        overlays=[{"kind": "map", "name": OUR_MAP}],
+    )
+    placement, mask = Placement.of_corners(seen["corners"]), grow(explained.masks[best], PATCH_PX)
+    check_lies_on(mask, placement, seen["seen"]["map"], SEEN["map"])
 
 
 def check_lies_on(mask: NDArray[np.bool_], placement: Placement, seen: dict[str, Any], least: int) -> None:
