@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, ExplicitVR
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings, load_settings
 from pacs_agent.deliver import KINDS, Answer, Confirmation, DimseDestination, Outgoing
+from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import configure_log
 from pacs_agent.pipeline import Choice, Document, Documents, JobFacts, NothingToSay, WorkerProcess
 from pacs_agent.pipeline import worker as worker_module
@@ -31,6 +33,7 @@ PLACES = (
     "encode_missing",
     "read_study",
     "weigh_evidence",
+    "find_prior",
     "compose",
     "archived",
     "deliver",
@@ -59,7 +62,7 @@ class TinyStages:
             return Choice("tiny 1", {"chosen": None}, why=NothingToSay("unlucky", "13 images bring no luck"))
         if len(job.images) == 14:
             raise RuntimeError("a bug")
-        return Choice("tiny 1", {"chosen": "all"}, selected=str(len(job.images)))
+        return Choice("tiny 1", {"chosen": "all"}, selected=str(len(job.images)), source="pacs")
 
     def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
         steps = int(self.slow_s / 0.1)
@@ -76,6 +79,12 @@ class TinyStages:
     def weigh_evidence(self, job: JobFacts, earlier: Earlier) -> str:
         self._say("weigh_evidence")
         return earlier["read_study"]
+
+    def find_prior(self, job: JobFacts, earlier: Earlier, began: datetime, progress: Progress) -> SincePrior | None:
+        with self.log.with_name("began.log").open("a") as log:
+            log.write(f"{began.isoformat()}\n")
+        self._say("find_prior")
+        return None
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         self._say("compose")

@@ -10,7 +10,7 @@ from tests.integration.studies_at_work import AgentFolder
 from tests.integration.worker_process import StandinWorker
 
 SIGKILL_CODE = -9
-READING = ("select_series", "encode_missing", "read_study", "weigh_evidence", "compose")
+READING = ("select_series", "encode_missing", "read_study", "weigh_evidence", "find_prior", "compose")
 
 
 @pytest.mark.slow
@@ -37,6 +37,8 @@ def _check_only_cut_steps_ran_again(agent: AgentFolder) -> None:
     """Each step was cut off once, composing twice: in the middle, and between archiving and noting it."""
     ran = (agent.data_dir / "stages.log").read_text().split()
     assert ran == [name for name in READING for _ in range(3 if name == "compose" else 2)]
+    began = (agent.data_dir / "began.log").read_text().split()
+    assert len(began) == 2 and len(set(began)) == 1, "the time for a prior does not begin anew"
 
 
 @pytest.mark.slow
