@@ -427,4 +427,4 @@ def _source_files(job: JobFacts, series: OrderedSeries) -> Sequence[Path]:
 
 def _facts(job: JobFacts) -> DocumentFacts:
     """Dates and times are written in the hospital's zone, which is this machine's."""
-    return DocumentFacts(job.created_at.astimezone(), job.input_digest, job.predecessors)
+    return DocumentFacts(job.created_at.astimezone(), job.input_digest, job.predecessors, lacks=job.not_come)

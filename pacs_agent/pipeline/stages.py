@@ -49,6 +49,12 @@ class JobFacts:
     expected: Expected | None = None
     model: str = ""
 
+    @property
+    def not_come(self) -> str:
+        """What is expected and has not come, as a sentence; empty when nothing is missing."""
+        missing = self.expected.missing if self.expected else ""
+        return f"Expected, and has not come: {missing}." if missing else ""
+
 
 @dataclass(frozen=True)
 class Choice:

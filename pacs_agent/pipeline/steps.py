@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +28,6 @@ from pacs_agent.route import Expected, pipeline_asked
 STUDIES_AT_HAND = 4
 """Studies whose files' paths are remembered from one step to the next."""
 MISSING_SERIES = "missing_series"
-NOT_COME = "Expected, and has not come: {}."
 OVERTAKEN = "more images came before it was read; the study is read again when it is complete"
 
 
@@ -136,7 +136,10 @@ class Steps:
     def compose(self, job_id: str, run: int, earlier: Earlier) -> None:
         """Makes the objects and archives them."""
         with self._step(job_id, run, "compose"):
-            self._keep(job_id, self._stages(job_id).compose(self._facts(job_id), earlier))
+            facts = self._facts(job_id)
+            documents = self._stages(job_id).compose(facts, earlier)
+            lacks = " ".join(filter(None, (facts.not_come, documents.lacks)))
+            self._keep(job_id, replace(documents, lacks=lacks))
 
     def compose_no_result(self, job_id: str, run: int, code: str, reason: str, bundle: str) -> None:
         """Makes the object that says why nothing can be said, and archives it."""
@@ -219,8 +222,7 @@ class Steps:
             if reading is not None and job.reading is None:
                 follow_up(session, job, reading, header)
             job.reading, job.error = documents.reading, reason
-            lacks = (_not_come(job) if documents.reading else "", documents.lacks)
-            job.segmenter, job.lacks = measured_by(reading), " ".join(filter(None, lacks))
+            job.segmenter, job.lacks = measured_by(reading), documents.lacks
 
 
 WITHOUT_READING = defer(Job.reading)
@@ -284,12 +286,6 @@ def _result(job_id: str, document: Document, archive: Archive) -> ResultObject:
 
 def _expected(job: Job) -> Expected | None:
     return Expected.model_validate(job.expected) if job.expected else None
-
-
-def _not_come(job: Job) -> str:
-    """What a job's reading lacks of what is expected, as a sentence; empty when all has come."""
-    expected = _expected(job)
-    return NOT_COME.format(expected.missing) if expected and expected.missing else ""
 
 
 def _predecessors(session: Session, job: Job) -> tuple[Predecessor, ...]:

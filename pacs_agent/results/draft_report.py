@@ -45,13 +45,15 @@ def compose_draft_report(reading: StudyReading, evidence: Sequence[Dataset], fac
         facts=facts,
         other_evidence=prior_references(reading.since_prior),
     )
-    return document(envelope, _content(reading, author, ai_result))
+    return document(envelope, _content(reading, author, ai_result, facts.lacks))
 
 
-def _content(reading: StudyReading, author: Author, ai_result: InstanceReference) -> ContainerContentItem:
-    about = text(PROCEDURE_DESCRIPTION, author.warning, [document_reference(ai_result, INFERRED_FROM)])
+def _content(reading: StudyReading, author: Author, ai_result: InstanceReference, lacks: str) -> ContainerContentItem:
+    about = [text(PROCEDURE_DESCRIPTION, author.warning, [document_reference(ai_result, INFERRED_FROM)])]
+    if lacks:
+        about.append(text(PROCEDURE_DESCRIPTION, lacks))
     sections = [
-        container(PROCEDURE_DESCRIPTIONS, [about]),
+        container(PROCEDURE_DESCRIPTIONS, about),
         container(FINDINGS_HEADING, finding_texts(reading)),
         container(IMPRESSIONS_HEADING, impression_texts(reading)),
         *comparison_section(reading, COMPARISON_HEADING),

@@ -46,6 +46,7 @@ class DocumentFacts:
     `composed_at` is part of the document and of its UIDs. Take a time that stays the same when the job is repeated
     (the job's own `created_at`), never the clock, or a repeated step makes a second document. Its zone is the zone of
     the dates and times written. `predecessors` are all objects of the job that this one supersedes.
+    `lacks`: what is expected of the study and has not come, in a sentence; empty when nothing is missing.
 
     Raises UnusableEvidence when `composed_at` has no zone or `input_digest` is empty.
     """
@@ -54,6 +55,7 @@ class DocumentFacts:
     input_digest: str
     predecessors: tuple[Predecessor, ...] = ()
     software_version: str = __version__
+    lacks: str = ""
 
     def __post_init__(self) -> None:
         if self.composed_at.tzinfo is None:

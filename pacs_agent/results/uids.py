@@ -44,6 +44,7 @@ def document_uids(
         facts.composed_at.isoformat(),
         facts.software_version,
         *(previous.sop_instance_uid for previous in replaced_by(kind, facts)),
+        *filter(None, (facts.lacks,)),
     )
     return DocumentUids(derived_uid("instance", *identity), derived_uid("series", *identity))
 

@@ -129,7 +129,9 @@ def test_what_has_not_come_is_said_with_the_reading(site: Site, pelvis: list[Pat
     site.rules("weighting: T2, plane: axial", "weighting: ADC")
     job = site.job()
     assert site.read(job.id).series.description == "t2_tse_tra"
-    assert site.known(job.id).lacks == "Expected, and has not come: a series with a stack of weighting ADC."
+    said = "Expected, and has not come: a series with a stack of weighting ADC."
+    assert site.known(job.id).lacks == said
+    assert said in site.documents(job.id)["draft_report"].to_json()
 
 
 def test_without_anything_that_is_expected_any_series_is_read(site: Site, pelvis: list[Path]) -> None:

@@ -63,9 +63,10 @@ def test_writing_leaves_the_document_as_it_is(compose: Composer) -> None:
         replace(FACTS, input_digest="ef" * 32),
         replace(FACTS, composed_at=FACTS.composed_at + timedelta(seconds=1)),
         replace(FACTS, software_version="9.9"),
+        replace(FACTS, lacks="Expected, and has not come: ADC."),
         replace(FACTS, predecessors=tuple(_predecessor(kind, 1) for kind in ObjectKind)),
     ],
-    ids=["images", "time", "software", "predecessor"],
+    ids=["images", "time", "software", "lacks", "predecessor"],
 )
 def test_other_facts_other_uids(compose: Composer, facts: DocumentFacts) -> None:
     one, other = compose(reading(), FACTS), compose(reading(), facts)

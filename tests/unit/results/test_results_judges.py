@@ -1,6 +1,7 @@
 """Every kind of document of every sort of study is judged; and each judge is shown to be needed by broken documents."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,18 @@ def test_broken_documents_are_caught(tmp_path: Path) -> None:
     caught = {path.stem: {verdict.judge.split(" ")[0] for verdict in errors(all_)} for path, all_ in found.items()}
     missed = {b.__name__: caught[b.__name__] for b, expected in BROKEN.items() if expected not in caught[b.__name__]}
     assert missed == {}
+
+
+@pytest.mark.peers
+@pytest.mark.slow
+def test_a_draft_that_says_what_has_not_come_is_sound(tmp_path: Path) -> None:
+    words = "Expected, and has not come: a series with a stack of weighting ADC."
+    document = compose_draft_report(reading(), headers(), replace(FACTS, lacks=words))
+    assert [item.item.TextValue for item in named(tree(document), "121065")][1:] == [words]
+    path = tmp_path / "draft.dcm"
+    path.write_bytes(write_bytes(document))
+    assert our_verdicts(path) == []
+    assert errors(judge_all([path])[path]) == []
 
 
 def test_a_draft_without_its_result_is_caught(tmp_path: Path) -> None:
