@@ -251,6 +251,7 @@ class ResultsSettings(_Section):
     saliency_maps: Literal["off", "patches", "images"] = Field(
         "off", description="write where each finding is seen: by patches, or laid on the images, which viewers overlay"
     )
+    fhir: bool = Field(False, description="offer readings as FHIR R4 DiagnosticReport too, by the JSON API")
 
 
 class DeliverSettings(_Section):

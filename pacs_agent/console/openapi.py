@@ -17,6 +17,7 @@ from pacs_agent.config import Settings
 from pacs_agent.console.access import needs
 from pacs_agent.console.frame.operations import Operation, Problem, Schema
 from pacs_agent.console.frame.room import Room
+from pacs_agent.console.readings.blueprint import FHIR_JSON
 from pacs_agent.console.readings.models import HeatOfSlice, StudyAnswer
 from pacs_agent.db import Database
 from pacs_agent.review import ReviewNow, ReviewRequest
@@ -93,6 +94,13 @@ OPERATIONS: Sequence[Operation] = (
         "Where a finding lies in one slice that was read",
         {200: HeatOfSlice, 400: Problem, 401: Problem, 403: Problem, 404: Problem},
         query={"job": {"type": "string"}, "frame": {"type": "integer", "minimum": 1}},
+    ),
+    Operation(
+        "get",
+        f"{STUDY}/diagnostic-report",
+        "The reading as FHIR R4 DiagnosticReport, where results.fhir is on",
+        {200: FHIR_JSON, 400: Problem, 401: Problem, 403: Problem, 404: Problem},
+        query={"job": {"type": "string"}},
     ),
     Operation(
         "get",

@@ -1,12 +1,13 @@
 """What the model says becomes DICOM: one builder for each object, and the bytes to send.
 
 In: a StudyReading, a Segmentation, a Refusal or a ReviewedReading, headers of source images, facts of the job. Out: a
-pydicom Dataset, the same bytes for the same input. Fails with UnusableEvidence when headers, reading and facts
-contradict each other.
+pydicom Dataset, the same bytes for the same input; of a reading FHIR as well. Fails with UnusableEvidence when headers,
+reading and facts contradict each other.
 """
 
 from pacs_agent.results.ai_result import compose_ai_result
 from pacs_agent.results.assessment import compose_assessment
+from pacs_agent.results.diagnostic_report import FhirResource, Subject, compose_diagnostic_report
 from pacs_agent.results.draft_report import compose_draft_report
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, Predecessor, Refusal, UnusableEvidence
 from pacs_agent.results.handled import REASONS, Action, Edited, FindingReview, Reviewer, SliceSeen
@@ -27,6 +28,7 @@ __all__ = [
     "Action",
     "DocumentFacts",
     "Edited",
+    "FhirResource",
     "FindingReview",
     "InstanceReference",
     "ObjectKind",
@@ -35,9 +37,11 @@ __all__ = [
     "ReviewedReading",
     "Reviewer",
     "SliceSeen",
+    "Subject",
     "UnusableEvidence",
     "compose_ai_result",
     "compose_assessment",
+    "compose_diagnostic_report",
     "compose_draft_report",
     "compose_key_objects",
     "compose_no_result",

@@ -1,16 +1,18 @@
 """The routes of the readings API, below `/api/v1`."""
 
+import json
 from typing import Any
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel
-from werkzeug.exceptions import BadRequest, ServiceUnavailable
+from werkzeug.exceptions import BadRequest, NotFound, ServiceUnavailable
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings, WebSettings
 from pacs_agent.console.access import Role, current_person, needs
 from pacs_agent.console.ending import at_the_end
 from pacs_agent.console.readings.answer import study_answer
+from pacs_agent.console.readings.diagnostic_report import diagnostic_report
 from pacs_agent.console.readings.events import EventStream
 from pacs_agent.console.readings.heat import heat_of_slice
 from pacs_agent.console.readings.readings import Readings
@@ -24,6 +26,7 @@ from pacs_agent.receive.identity import is_uid
 PREFIX = "/api/v1"
 _STUDY = "/studies/<study>"
 RETRY_AFTER_S = 10
+FHIR_JSON = "application/fhir+json"
 _REVALIDATED = "private, no-cache"
 _KEPT = "private, max-age=31536000, immutable"
 
@@ -35,6 +38,7 @@ def readings_blueprint(settings: Settings, database: Database, archive: Archive)
     readings = Readings()
     _add_result(blueprint, settings, database, archive, readings)
     _add_heat(blueprint, settings, database, readings)
+    _add_diagnostic_report(blueprint, settings, database, readings)
     _add_events(blueprint, settings.web, Watch(look_into(database)))
     return blueprint
 
@@ -74,6 +78,20 @@ def _add_heat(blueprint: Blueprint, settings: Settings, database: Database, read
             reading = readings.of_study(session, study, job_id)
         response = _json(heat_of_slice(reading, finding, instance, frame_number, tokens))
         response.headers["Cache-Control"] = _KEPT if job_id else _REVALIDATED
+        return response
+
+
+def _add_diagnostic_report(blueprint: Blueprint, settings: Settings, database: Database, readings: Readings) -> None:
+    @blueprint.get(f"{_STUDY}/diagnostic-report")
+    @needs(Role.VIEWER)
+    def fhir(study: str) -> Response:
+        if not settings.results.fhir:
+            raise NotFound("no FHIR is offered here; an administrator switches it on by results.fhir")
+        with database.reading() as session:
+            job, reading = readings.job_of_study(session, study, request.args.get("job"))
+            said = diagnostic_report(session, job.id, reading)
+        response = Response(json.dumps(said, ensure_ascii=False), content_type=FHIR_JSON)
+        response.headers["Cache-Control"] = _REVALIDATED
         return response
 
 

@@ -36,11 +36,17 @@ class Readings:
 
     def of_study(self, session: Session, study_instance_uid: str, job_id: str | None) -> StudyReading:
         """The newest reading of a study, or that of one of its jobs. Raises NotFound with what to do."""
+        return self.job_of_study(session, study_instance_uid, job_id)[1]
+
+    def job_of_study(
+        self, session: Session, study_instance_uid: str, job_id: str | None
+    ) -> tuple[JobKnown, StudyReading]:
+        """The same with the job that read."""
         study = known_study(session, study_instance_uid)
         jobs = reading_jobs(session, study.pk) if study else []
         for job in jobs:
             if job.told and job_id in (job.id, None) and (reading := self.of(session, job)):
-                return reading
+                return job, reading
         raise NotFound(_no_reading(study, jobs, job_id))
 
     def _keep(self, key: tuple[str, int], reading: StudyReading) -> None:
