@@ -41,7 +41,7 @@ def main() -> None:
 def take(site: Site, browser: Browser, folder: Path, out: Path) -> None:
     """Sends the studies and plays the scenario."""
     study = phantom(7, 96, FINDINGS)
-    ready = findings_of(site.read(study.files, study.uid))
+    said = site.read(study.files, study.uid)
     copied, copy = copy_of(study.files, folder / "reviewed", "reviewed")
     reviewed = findings_of(site.read(copied, copy))
     states = without_result(site, folder)
@@ -64,7 +64,7 @@ def take(site: Site, browser: Browser, folder: Path, out: Path) -> None:
             site.address,
             account=ADA.given(),
             other=GRACE.given(),
-            ready={"study": study.uid, "findings": ready},
+            ready={"study": study.uid, "findings": findings_of(said), "measured": measured_of(said)},
             reviewed={"study": copy, "findings": reviewed},
             states=states,
             late=late_uid,
@@ -82,6 +82,14 @@ def findings_of(said: dict[str, Any]) -> list[dict[str, str]]:
         {"key": finding["key"], "slice": max(finding["evidence"], key=lambda one: one["weight"])["sop_instance_uid"]}
         for finding in sorted(standing, key=lambda finding: -finding["probability"])
     ]
+
+
+def measured_of(said: dict[str, Any]) -> dict[str, str]:
+    """Key of a finding that was measured, and the slice of its first region's diameters."""
+    result = said["result"]
+    region = next(one for one in result["measurements"]["regions"] if one["stated"] and one["finding"])
+    slice_ = result["series"]["slices"][region["diameter_index"]]
+    return {"key": region["finding"], "slice": slice_["sop_instance_uid"]}
 
 
 def without_result(site: Site, folder: Path) -> dict[str, str]:

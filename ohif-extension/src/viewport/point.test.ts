@@ -138,6 +138,14 @@ describe('the mark', () => {
     expect([isMarked(), marks(axial)]).toEqual([false, []]);
   });
 
+  it('stays where the viewer sets its viewport up anew, as for an overlay', () => {
+    viewer.remove(axial);
+    const again = viewer.add(new FakeViewport('axial', uidsOf('axial')));
+    expect(marks(again)).toEqual([]);
+    again.show('axial.30');
+    expect(marks(again)).toHaveLength(2);
+  });
+
   it('goes with Escape, wherever the focus is, but for text and dialogs of the viewer', () => {
     const field = document.createElement('textarea');
     document.body.append(field);

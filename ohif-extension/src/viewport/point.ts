@@ -21,10 +21,13 @@ const NEAR_MM = 0.2;
 /** The arms of the cross-hair leave the place itself open. */
 const ARM_PX = { from: 9, to: 24 };
 
+/** Nearly white: overlays have colours of their own. */
+const COLOUR = '#eef3ff';
+
 interface Marked {
   readonly point: Vector;
-  /** The viewports that were turned to it: the image in which it lies, or null for a reformat. */
-  readonly images: ReadonlyMap<Viewport, string | null>;
+  /** The viewports that show it, by id: the image in which it lies, or null for a reformat. */
+  readonly images: ReadonlyMap<string, string | null>;
   /** The finding that was selected. */
   readonly selected: string | null;
 }
@@ -84,10 +87,10 @@ function lead({ shown }: Viewer, slice: string, point: Vector | null): void {
   const plane = own ? planeShown(shown, own) : null;
   if (plane === null || plane.frameOfReference === '') return;
   const target = point ?? centreOf(plane);
-  const images = new Map<Viewport, string | null>();
+  const images = new Map<string, string | null>();
   for (const viewport of shown.viewports) {
     const image = isAt(shown, viewport, slice) ? currentImageId(viewport) : turnToPoint(shown, viewport, target, plane.frameOfReference);
-    if (image !== undefined) images.set(viewport, image);
+    if (image !== undefined) images.set(viewport.id, image);
   }
   if (point === null) return;
   marked = { point, images, selected: store.get().selected };
@@ -127,12 +130,12 @@ function drawMark(viewport: Viewport, svg: SvgDrawingHelper): boolean {
   if (marked === null || !showsPoint(viewport, marked)) return false;
   const [x, y] = viewport.worldToCanvas([...marked.point]);
   if (!Number.isFinite(x + y)) return false;
-  drawLine(svg, 'point', crossHair(x, y), {});
+  drawLine(svg, 'point', crossHair(x, y), { stroke: COLOUR });
   return true;
 }
 
 function showsPoint(viewport: Viewport, { point, images }: Marked): boolean {
-  const imageId = images.get(viewport);
+  const imageId = images.get(viewport.id);
   if (imageId === undefined) return false;
   if (imageId !== null) return inAcquisitionPlane(viewport) && currentImageId(viewport) === imageId;
   const { focalPoint, viewPlaneNormal } = hasCamera(viewport) ? viewport.getCamera() : {};

@@ -21,11 +21,16 @@ export function nodeOf(
   return created;
 }
 
-/** A line of ours, dark below light, so that it shows on any grey. `name`: what it is, for tests. */
-export function drawLine(svg: SvgDrawingHelper, name: string, d: string, attributes: Readonly<Record<string, string>>): void {
-  for (const [which, colour, width] of [['back', '#000', 3.5], ['front', '#a8ccff', 1.5]] as const) {
+/** A line of ours, dark below its colour, so that it shows on any grey. `name`: what it is, for tests. */
+export function drawLine(
+  svg: SvgDrawingHelper,
+  name: string,
+  d: string,
+  attributes: Readonly<Record<string, string>> & { readonly stroke: string },
+): void {
+  for (const [which, colour, width] of [['back', '#000', 3.5], ['front', attributes.stroke, 1.5]] as const) {
     const path = nodeOf(svg, `pa-${name}-${which}`, 'path', (created) => {
-      setAttributes(created, { fill: 'none', stroke: colour, 'stroke-width': String(width), ...attributes });
+      setAttributes(created, { ...attributes, fill: 'none', stroke: colour, 'stroke-width': String(width) });
       created.dataset['pa'] = name;
     });
     setAttributes(path, { d });

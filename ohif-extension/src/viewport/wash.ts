@@ -39,7 +39,7 @@ function drawPicture(svg: SvgDrawingHelper, drawn: DrawnHeat, matrix: Matrix, op
 /** A ring around the patch where the heat is strongest. */
 function drawPeak(svg: SvgDrawingHelper, viewport: Viewport, drawn: DrawnHeat, matrix: Matrix): void {
   const [x, y] = viewport.worldToCanvas(drawn.heat.peak_mm);
-  drawLine(svg, 'heat-peak', circle(x, y, Math.max(5, halfPatch_px(matrix))), { 'stroke-dasharray': '6 4' });
+  drawLine(svg, 'heat-peak', circle(x, y, Math.max(5, halfPatch_px(matrix))), { stroke: '#a8ccff', 'stroke-dasharray': '6 4' });
 }
 
 function halfPatch_px(matrix: Matrix): number {

@@ -12,6 +12,7 @@ export default async function pictures({ given, user, ask }) {
   await whole('login');
   await viewer.logIn(given.account);
   await reading(viewer, given, { whole, panel });
+  await segmentation(viewer, given, { whole });
   await reviewing(viewer, given, { whole, panel });
   await withoutResult(viewer, given, panel);
   await pending(viewer, given, ask, panel);
@@ -31,7 +32,23 @@ async function reading(viewer, { ready: { study, findings } }, { whole, panel })
   await whole('ready');
   await viewer.threePlanes();
   await viewer.page.waitForTimeout(3000); // the other planes fill while the volume loads
+  await press(viewer, 'thumb');
+  await viewer.part('point').first().waitFor();
   await whole('planes');
+}
+
+/** The agent's own segmentation over the slice in which a region was measured, and the region in the panel. */
+async function segmentation(viewer, { ready: { study, measured } }, { whole }) {
+  await viewer.open(study);
+  await viewer.panel();
+  await row(viewer, measured.key).locator('button').first().click();
+  await press(viewer, 'overlay', '[data-kind="segmentation"]');
+  await viewer.page.waitForTimeout(5000); // the viewer says nothing when a layer has been drawn
+  await press(viewer, 'region');
+  await viewer.sliceIs(measured.slice);
+  await viewer.part('point').first().waitFor();
+  await thumbnails(viewer);
+  await whole('segmentation');
 }
 
 async function reviewing(viewer, { reviewed: { study, findings } }, { whole, panel }) {

@@ -1,4 +1,4 @@
-/** The least that has to work everywhere: the study opens, the panel fills, a click leads to the slice. */
+/** The least that has to work everywhere: the study opens, the panel fills, a click leads to the slice and marks it. */
 import { choose, findingRows } from '../browser/panel.mjs';
 
 export default async function smoke({ given, user }) {
@@ -9,6 +9,7 @@ export default async function smoke({ given, user }) {
   await viewer.panel();
   const findings = await findingRows(viewer);
   const chosen = await choose(viewer, given.finding, given.slice);
+  await viewer.part('point').first().waitFor();
   const next = await viewer.sliceAfter(() => viewer.page.keyboard.press(']'));
   return { findings, chosen, next, strips: await viewer.part('strip').count() };
 }
