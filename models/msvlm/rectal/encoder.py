@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.msvlm.blocks import Block
 from models.msvlm.encoder import CONVOLUTIONAL_STRIDE, Front
-from models.msvlm.preprocess import field_weights
+from models.msvlm.rectal.field import field_of_image
 from models.msvlm.rectal.preset import SeriesShape
 from models.msvlm.rectal.structures import TUMOUR
 from models.msvlm.slice_token import RARE, SMALLEST_AREA, TOP_PATCHES, patch_place
@@ -70,18 +70,6 @@ def _strongest(logits: Tensor) -> Tensor:
     """The strongest of patches [n, S, p], and the mean of the strongest few, [n, S, 2]."""
     top = torch.topk(logits, TOP_PATCHES, dim=2).values
     return torch.stack([top[:, :, 0], top.mean(2)], dim=2)
-
-
-def field_of_image(shares: Tensor, spacing_mm: Tensor, field_px: tuple[int, int], pixel_mm: float) -> Tensor:
-    """Images [n, rows, columns] on the field about their middle [n, field rows, field columns]; 0 beyond their edge.
-
-    A scan of the rectum is planned about it, so the middle of the image is the field's, and the place of the field in
-    the patient is that of the slice. `spacing_mm` [n, 2] between rows and between columns.
-    """
-    size_px = shares.shape[1], shares.shape[2]
-    middle = torch.stack([torch.arange(count, dtype=torch.float32, device=shares.device).mean() for count in size_px])
-    down, across = field_weights(middle.expand(shares.shape[0], 2), size_px, spacing_mm, field_px, pixel_mm)
-    return down @ shares @ across
 
 
 class SeriesEncoderGraph(nn.Module):

@@ -7,7 +7,7 @@ checkpoint names the preset. Studies are encoded once; every subset is read from
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from models.evaluation.evaluate import commit_of_code
 from models.evaluation.metrics import Array, Figure
+from models.msvlm.rectal.card import card_text
 from models.msvlm.rectal.figures import Read, Truths, item_figures, macro, margin_figures, truths_of
 from models.msvlm.rectal.held_out import held_out
-from models.msvlm.rectal.items import SCALES, SEVEN, scale_of
+from models.msvlm.rectal.items import SCALES, scale_of
 from models.msvlm.rectal.network import load_network
 from models.msvlm.rectal.phantoms import seeds_of
 from models.msvlm.rectal.preset import SeriesPreset
@@ -32,6 +33,9 @@ from models.phantoms.pelvis import PROTOCOL, Item
 ALL, AXIAL_T2 = "all series", "axial T2 alone"
 SERIES = tuple(sequence.key for sequence in PROTOCOL)
 SHUFFLED, BLANKED, FREQUENT, RANDOM = "shuffled", "blanked", "most frequent", "random"
+CARD = "MODEL_CARD.md"
+MARGIN = 0.10
+"""By how much of the mean area the right study must lead a wrong one."""
 CONTROLS = (SHUFFLED, BLANKED, FREQUENT, RANDOM)
 
 
@@ -76,24 +80,32 @@ def _shares(level: NDArray[np.intp], item: Item) -> Array:
     return (counts + 1e-9) / (counts + 1e-9).sum()
 
 
+def reads_the_image(areas: Mapping[str, Figure]) -> bool:
+    """Whether the right study leads another patient's and a blank one by MARGIN of the mean area."""
+    values = {name: areas[name]["value"] for name in (ALL, SHUFFLED, BLANKED)}
+    right, *wrong = (-1.0 if value is None else value for value in values.values())
+    return right >= max(wrong) + MARGIN
+
+
 def evaluate(runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> dict[str, Any]:
     """Every figure of `evaluation.json`."""
     studies = held_out(runtime, preset, cache)
     truth = truths_of(studies)
     reads = {name: read_all(runtime, studies, keys) for name, keys in subsets().items()}
     reads |= controls(runtime, studies, reads[ALL], truth)
+    areas = {name: macro(read, truth, "auroc") for name, read in reads.items()}
     seeds = seeds_of(preset, "test")
     return {
-        "macro_auroc": macro(reads[ALL], truth, "auroc"),
+        "macro_auroc": areas[ALL],
         "macro_accuracy": macro(reads[ALL], truth, "accuracy"),
-        **{f"macro_accuracy_{name.split()[0]}": macro(reads[name], truth, "accuracy") for name in CONTROLS},
+        **{f"macro_auroc_{name}": areas[name] for name in (SHUFFLED, BLANKED)},
+        "reads_the_image": reads_the_image(areas),
         "items": {
             scale.item.value: {name: item_figures(read, truth, scale.item) for name, read in reads.items()}
             for scale in SCALES
         },
         "macro": {
-            name: {"accuracy": macro(read, truth, "accuracy"), "auroc": macro(read, truth, "auroc")}
-            for name, read in reads.items()
+            name: {"accuracy": macro(read, truth, "accuracy"), "auroc": areas[name]} for name, read in reads.items()
         },
         "margin": margin_figures(studies),
         "prevalence": {
@@ -106,28 +118,12 @@ def evaluate(runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> dict[
     }
 
 
-def table(figures: dict[str, Any]) -> str:
-    """Accuracy of every item by series, with 95 % intervals, as Markdown."""
-    columns = [scale.item.value for scale in SCALES if scale.item in SEVEN]
-    rows = [["series", *columns, "mean"], ["---"] * (len(columns) + 2)]
-    for name in [*subsets(), *CONTROLS]:
-        cells = [_cell(figures["items"][item][name]["accuracy"]) for item in columns]
-        rows.append([name, *cells, _cell(figures["macro"][name]["accuracy"])])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
-
-
-def _cell(one: Figure) -> str:
-    if one["value"] is None:
-        return "–"
-    return f"{one['value']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
-
-
 def evaluate_staging(folder: Path, checkpoint: Path, cache: Path) -> None:
-    """Evaluates the bundle in `folder`; writes `evaluation.json` and `evaluation.md` beside its graphs."""
-    preset = load_network(checkpoint).preset
-    figures = evaluate(SeriesRuntime.open(folder), preset, cache)
+    """Evaluates the bundle in `folder`; writes `evaluation.json` and `MODEL_CARD.md` beside its graphs."""
+    runtime = SeriesRuntime.open(folder)
+    figures = evaluate(runtime, load_network(checkpoint).preset, cache)
     (folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (folder / "evaluation.md").write_text(table(figures), encoding="utf-8")
+    (folder / CARD).write_text(card_text(runtime.manifest, figures), encoding="utf-8")
 
 
 @click.command()
@@ -135,9 +131,9 @@ def evaluate_staging(folder: Path, checkpoint: Path, cache: Path) -> None:
 @click.option("--checkpoint", type=click.Path(path_type=Path, exists=True), required=True, help="model.pt of its run.")
 @click.option("--cache", type=click.Path(path_type=Path), default=Path(".cache/msvlm"), show_default=True)
 def main(bundle: Path, checkpoint: Path, cache: Path) -> None:
-    """Evaluates a bundle that reads several series and prints the table of its items."""
+    """Evaluates a bundle that reads several series and prints its card."""
     evaluate_staging(bundle, checkpoint, cache)
-    click.echo((bundle / "evaluation.md").read_text(encoding="utf-8"))
+    click.echo((bundle / CARD).read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

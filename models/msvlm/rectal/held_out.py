@@ -2,19 +2,16 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.progress import track
 
-from models.msvlm.rectal.acquired import acquired_by_phantom
-from models.msvlm.rectal.items import step_targets, told_of
-from models.msvlm.rectal.margin import measured_margin_mm
-from models.msvlm.rectal.phantoms import seeds_of, slice_centre_mm
+from models.msvlm.rectal.items import told_of
+from models.msvlm.rectal.phantoms import seeds_of
 from models.msvlm.rectal.preset import SeriesPreset
 from models.msvlm.rectal.runtime import SeriesRuntime
-from models.msvlm.rectal.scale import intensity_range
-from models.msvlm.rectal.studies import MEASURED_ON, SeriesStudy
-from models.phantoms.pelvis import Series, generate_pelvis
+from models.msvlm.rectal.stored import encoded, stored_phantom
+from models.msvlm.rectal.studies import SeriesStudy
+from models.phantoms.pelvis import generate_pelvis
 
 
 def held_out(runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> list[SeriesStudy]:
@@ -35,38 +32,7 @@ def held_out(runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> list[
 def encoded_phantom(runtime: SeriesRuntime, preset: SeriesPreset, seed: int) -> SeriesStudy:
     """The tokens of all series of a phantom, and what is true of it."""
     phantom = generate_pelvis(seed, fineness=preset.data.fineness, voxel_mm=preset.data.voxel_mm)
-    encoded = [_encoded(runtime, series) for series in phantom.series]
-    acquired = [acquired_by_phantom(series.sequence) for series in phantom.series]
-    counts = torch.tensor([len(series.pixels) for series in phantom.series])
-    keys = tuple(series.sequence.key for series in phantom.series)
-    taken, known = step_targets(told_of(phantom.truth))
     tumour = phantom.truth.tumour
-    return SeriesStudy(
-        name=f"pelvis-{seed}",
-        tokens=torch.cat([tokens for tokens, _ in encoded]),
-        centre_mm=torch.cat([_centres_mm(series) for series in phantom.series]),
-        orientation=torch.tensor([series.geometry.orientation for series in phantom.series])
-        .float()
-        .repeat_interleave(counts, 0),
-        ids=torch.tensor([one.ids for one in acquired]).repeat_interleave(counts, 0),
-        b_value=torch.tensor([one.b_value for one in acquired]).repeat_interleave(counts, 0),
-        series=torch.arange(len(counts)).repeat_interleave(counts, 0),
-        keys=keys,
-        taken=torch.from_numpy(taken),
-        known=torch.from_numpy(known),
-        margin_mm=tumour.fascia_mm if tumour else float("nan"),
-        measured_mm=measured_margin_mm(encoded[keys.index(MEASURED_ON)][1], preset.network),
-    )
-
-
-def _encoded(runtime: SeriesRuntime, series: Series) -> tuple[torch.Tensor, np.ndarray]:
-    """Tokens and patch grids of a series."""
-    intensities = intensity_range(series.pixels, acquired_by_phantom(series.sequence).sequence)
-    spacing = (series.geometry.pixel_mm, series.geometry.pixel_mm)
-    tokens, grids = runtime.encode(series.pixels.astype(np.int16), intensities, spacing)
-    return torch.from_numpy(tokens), grids
-
-
-def _centres_mm(series: Series) -> torch.Tensor:
-    centres = [slice_centre_mm(series, index) for index in range(len(series.pixels))]
-    return torch.from_numpy(np.array(centres, np.float32))
+    margin_mm = tumour.fascia_mm if tumour else float("nan")
+    series = [stored_phantom(one) for one in phantom.series]
+    return encoded(runtime, f"pelvis-{seed}", series, told_of(phantom.truth), margin_mm)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, zoom
 
-from models.msvlm.rectal.preset import SeriesShape
 from models.msvlm.rectal.structures import FASCIA, TUMOUR, WITHIN
 
 FINER = 4
@@ -20,17 +19,20 @@ LEAST_MM2 = 12.0
 """A smaller area of tumour on a slice is not measured from."""
 
 
-def measured_margin_mm(patch_logits: NDArray[np.float32], shape: SeriesShape) -> float:
-    """The distance in mm over slices [n, S, gr, gc]; NaN where no slice shows both tumour and fascia."""
-    distances = [_on_slice(grid, shape) for grid in patch_logits]
+def measured_margin_mm(patch_logits: NDArray[np.float32], patch_mm: float) -> float:
+    """The distance in mm over slices [n, S, gr, gc] of patches with sides of `patch_mm`.
+
+    NaN where no slice shows both tumour and fascia.
+    """
+    distances = [_on_slice(grid, patch_mm) for grid in patch_logits]
     finite = [distance for distance in distances if np.isfinite(distance)]
     return min(finite) if finite else float("nan")
 
 
-def _on_slice(grid: NDArray[np.float32], shape: SeriesShape) -> float:
+def _on_slice(grid: NDArray[np.float32], patch_mm: float) -> float:
     if grid[TUMOUR].max() < 0.0:
         return float("nan")
-    step_mm = shape.patch_stride_px * shape.pixel_mm / FINER
+    step_mm = patch_mm / FINER
     tumour, within, fascia = (_finer(grid[place]) for place in (TUMOUR, WITHIN, FASCIA))
     inside = (within > MARKED) | (tumour > MARKED)
     edge = inside & (distance_transform_edt(inside) <= 1.5) & (fascia > FASCIA_MARKED)

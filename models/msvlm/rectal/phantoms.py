@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.progress import track
 from torch import Tensor
 
 from models.datasets.cache import code_digest
 from models.msvlm.distributed import mapped
 from models.msvlm.preprocess import field_weights
 from models.msvlm.rectal.acquired import acquired_by_phantom
-from models.msvlm.rectal.encoder import field_of_image
+from models.msvlm.rectal.field import field_of_image
 from models.msvlm.rectal.items import step_targets, told_of
 from models.msvlm.rectal.preset import SeriesPreset, SeriesShape
 from models.msvlm.rectal.scale import intensity_range
@@ -32,7 +33,7 @@ SPLITS = ("encoder", "reader", "validation", "test")
 FIRST_SEED = 10_000_000
 CODE = (
     *("phantoms/pelvis", "phantoms/canvas.py", "phantoms/scan.py", "msvlm/preprocess.py"),
-    *(f"msvlm/rectal/{name}.py" for name in ("phantoms", "acquired", "encoder", "items", "scale")),
+    *(f"msvlm/rectal/{name}.py" for name in ("phantoms", "acquired", "field", "items", "scale")),
     "msvlm/rectal/structures.py",
 )
 """What a study on the field depends on."""
@@ -98,7 +99,7 @@ def studies_of(preset: SeriesPreset, split: str, cache: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     tasks = [Made(preset, split, seed, folder / f"{seed}.npz") for seed in seeds_of(preset, split)]
     missing = [task for task in tasks if not task.path.is_file()]
-    for _ in _done(missing, preset.processes):
+    for _ in track(_done(missing, preset.processes), f"phantoms: {split}", total=len(missing), disable=not missing):
         pass
     return [task.path for task in tasks]
 

@@ -57,6 +57,11 @@ class SeriesShape(_Frozen):
         return self.field_px[0] // self.patch_stride_px, self.field_px[1] // self.patch_stride_px
 
     @property
+    def patch_mm(self) -> float:
+        """Side of a patch."""
+        return self.patch_stride_px * self.pixel_mm
+
+    @property
     def half_field_mm(self) -> tuple[float, float]:
         """From the middle of the field to its edge, down and to the right."""
         return 0.5 * self.field_px[0] * self.pixel_mm, 0.5 * self.field_px[1] * self.pixel_mm

@@ -16,6 +16,8 @@ from models.msvlm.runtime import DecoderSteps, session
 from models.phantoms.pelvis import Item
 
 Floats = NDArray[np.float32]
+BATCH = 16
+"""Slices that are encoded at a time."""
 
 
 @dataclass(frozen=True)
@@ -48,19 +50,23 @@ class SeriesRuntime:
         """The bundle as its manifest describes it. Raises ValidationError for another kind of bundle."""
         return cls(folder, SeriesManifest.model_validate_json((folder / "manifest.json").read_bytes()), threads)
 
+    @property
+    def patch_mm(self) -> float:
+        """Side of a patch."""
+        return self.manifest.pixel_mm * self.manifest.field_px[0] / self.manifest.patch_grid[0]
+
     def encode(
-        self, stored: NDArray[np.int16], intensities: tuple[float, float], spacing_mm: tuple[float, float]
+        self, stored: NDArray[np.int16], intensities: tuple[Floats, Floats], spacing_mm: tuple[float, float]
     ) -> tuple[Floats, Floats]:
-        """Tokens [n, d] and patch grids [n, S, gr, gc] of the slices of a series."""
-        n = len(stored)
-        inputs = {
-            "stored": stored,
-            "low": np.full(n, intensities[0], np.float32),
-            "high": np.full(n, intensities[1], np.float32),
-            "spacing_mm": np.tile(np.asarray(spacing_mm, np.float32), (n, 1)),
-        }
-        token, grid = self.encoder.run(["token", "patch_grid"], inputs)
-        return token, grid
+        """Tokens [n, d] and patch grids [n, S, gr, gc] of slices; `intensities` are what is 0 and 1 of each [n]."""
+        (low, high), spacing = intensities, np.tile(np.asarray(spacing_mm, np.float32), (len(stored), 1))
+        inputs = {"stored": stored, "low": low, "high": high, "spacing_mm": spacing}
+        parts = [
+            self.encoder.run(["token", "patch_grid"], {name: value[k : k + BATCH] for name, value in inputs.items()})
+            for k in range(0, len(stored), BATCH)
+        ]
+        tokens, grids = (np.concatenate(values) for values in zip(*parts, strict=True))
+        return tokens, grids
 
     def read(self, given: SeriesInputs) -> Staging:
         """The items of one study."""

@@ -100,7 +100,7 @@ def encode_study(encoder: nn.Module, shape: SeriesShape, study: FieldStudy) -> S
         taken=torch.from_numpy(study.taken),
         known=torch.from_numpy(study.known),
         margin_mm=study.margin_mm,
-        measured_mm=float("nan") if axial is None else measured_margin_mm(grids[axial].numpy(), shape),
+        measured_mm=float("nan") if axial is None else measured_margin_mm(grids[axial].numpy(), shape.patch_mm),
     )
 
 

@@ -170,7 +170,7 @@ def test_a_network_is_kept_with_its_calibration(network, study, tmp_path):
 def drawn_grid(shape, tumour_mm, fascia_mm):
     """A round tumour in the middle of a round mesorectum, as sure logits on patches."""
     rows, columns = shape.patch_grid
-    step = shape.patch_stride_px * shape.pixel_mm
+    step = shape.patch_mm
     y, x = np.mgrid[:rows, :columns]
     radius = np.hypot((y - (rows - 1) / 2) * step, (x - (columns - 1) / 2) * step)
     grid = np.full((1, len(NAMES), rows, columns), -6.0, np.float32)
@@ -183,13 +183,13 @@ def drawn_grid(shape, tumour_mm, fascia_mm):
 @pytest.mark.parametrize("margin_mm", [4.0, 10.0, 16.0])
 def test_the_margin_is_measured_to_less_than_half_a_patch(margin_mm):
     shape = load_series_preset(PRESETS / "rectal-mr-demo").network
-    measured = measured_margin_mm(drawn_grid(shape, 18.0, 18.0 + margin_mm), shape)
-    assert measured == pytest.approx(margin_mm, abs=0.5 * shape.patch_stride_px * shape.pixel_mm)
+    measured = measured_margin_mm(drawn_grid(shape, 18.0, 18.0 + margin_mm), shape.patch_mm)
+    assert measured == pytest.approx(margin_mm, abs=0.5 * shape.patch_mm)
 
 
 def test_no_margin_is_measured_without_a_tumour():
     shape = load_series_preset(PRESETS / "rectal-mr-demo").network
-    assert np.isnan(measured_margin_mm(drawn_grid(shape, -50.0, 40.0), shape))
+    assert np.isnan(measured_margin_mm(drawn_grid(shape, -50.0, 40.0), shape.patch_mm))
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in PRESETS.iterdir()))

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 
 import pytest
 
@@ -10,17 +11,22 @@ import numpy as np  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
 
 from models.msvlm.rectal import stage_items  # noqa: E402
-from models.msvlm.rectal.evaluate import ALL, AXIAL_T2, CONTROLS, SERIES, table  # noqa: E402
+from models.msvlm.rectal.card import item_table  # noqa: E402
+from models.msvlm.rectal.evaluate import ALL, AXIAL_T2, BLANKED, CONTROLS, SERIES, SHUFFLED, reads_the_image  # noqa: E402
 from models.msvlm.rectal.held_out import encoded_phantom  # noqa: E402
 from models.msvlm.rectal.items import SCALES, SEVEN  # noqa: E402
 from models.msvlm.rectal.network import load_network, new_series_network  # noqa: E402
 from models.msvlm.rectal.phantoms import load, on_field  # noqa: E402
+from models.msvlm.rectal.read import main as read_main  # noqa: E402
 from models.msvlm.rectal.run import SeriesRun  # noqa: E402
 from models.msvlm.rectal.runtime import SeriesRuntime  # noqa: E402
 from models.msvlm.rectal.sentences import SLOT, licensed, plain_sentence  # noqa: E402
-from models.msvlm.rectal.studies import encode_study, load_studies, pad  # noqa: E402
+from models.msvlm.rectal.stored import encoded, stored_study  # noqa: E402
+from models.msvlm.rectal.studies import NothingToRead, encode_study, load_studies, pad  # noqa: E402
 from models.msvlm.train import main  # noqa: E402
 from models.phantoms.pelvis import Item, generate_pelvis  # noqa: E402
+from models.phantoms.pelvis.dicom import write_study  # noqa: E402
+from pacs_agent.imaging import read_headers  # noqa: E402
 
 pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.timeout(1200)]
 TINY = "rectal-mr-tiny"
@@ -120,6 +126,48 @@ def test_the_bundle_says_of_stored_values_what_the_network_says_of_the_field(run
     assert (ours.tokens - theirs.tokens).abs().max() < 0.2
 
 
+@pytest.fixture(scope="module")
+def dicom_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dicom")
+    write_study(generate_pelvis(5, fineness=0.25, voxel_mm=3.0), folder)
+    return folder
+
+
+def in_order(study):
+    """Its slices in an order that does not depend on that of files: by series, then by place."""
+    keys = torch.cat([study.ids.double(), study.b_value[:, None], study.centre_mm.round(decimals=2)], dim=1)
+    return sorted(range(len(keys)), key=lambda index: keys[index].tolist())
+
+
+def test_a_study_from_dicom_is_read_as_the_phantom_is(run, runtime, dicom_dir):
+    phantom = encoded_phantom(runtime, run.preset, 5)
+    series, left_out = stored_study(read_headers(sorted(dicom_dir.glob("*.dcm"))))
+    study = encoded(runtime, "from DICOM", series)
+    assert not left_out and len(series) == len(SERIES)
+    theirs, ours = in_order(phantom), in_order(study)
+    for name, most in (("centre_mm", 1e-2), ("orientation", 1e-5), ("b_value", 0.0), ("tokens", 2e-2)):
+        assert (getattr(phantom, name)[theirs] - getattr(study, name)[ours]).abs().max() <= most, name
+    assert study.measured_mm == pytest.approx(phantom.measured_mm, nan_ok=True)
+
+
+def test_the_command_tells_what_was_read_and_what_was_left_out(bundle, dicom_dir, tmp_path):
+    broken = tmp_path / "study"
+    shutil.copytree(dicom_dir, broken)
+    (broken / "S07_I0010.dcm").unlink()
+    said = CliRunner().invoke(read_main, [str(bundle), str(broken)], catch_exceptions=False).output
+    assert "read: T2 sagittal, before contrast, 24 slices" in said and "left out: T1 axial" in said
+    assert said.count("T stage:") >= 1
+
+
+def test_a_study_without_a_readable_series_says_why(dicom_dir):
+    with pytest.raises(NothingToRead, match="missing"):
+        stored_study(
+            read_headers([dicom_dir / "S07_I0010.dcm", dicom_dir / "S07_I0020.dcm", dicom_dir / "S07_I0021.dcm"])
+        )
+    with pytest.raises(NothingToRead, match="the study has no images"):
+        stored_study([])
+
+
 def test_reader_graph_and_network_agree_on_studies_of_any_length(run, runtime):
     network, study = load_network(run.model), encoded_phantom(runtime, run.preset, 5)
     for keys in (("t2_axial",), ("t2_axial", "dwi_b1000"), SERIES):
@@ -157,8 +205,21 @@ def test_the_evaluation_tells_every_item_for_every_subset_beside_its_controls(bu
         for measured in by_series.values():
             assert set(measured["accuracy"]) == {"value", "low", "high", "n"}
     assert figures["macro_auroc"]["n"] == 4 and "median_error_mm" in figures["margin"]
-    rows = table(figures).splitlines()
-    assert len(rows) == 2 + len(columns) and all(row.count("|") == len(SEVEN) + 3 for row in rows)
+    rows = item_table(figures, "accuracy")
+    assert len(rows) == 2 + len(columns) and all(row.count("|") == len(SEVEN) + 2 for row in rows)
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "Not for clinical use" in card and "The reading does not depend on the image" in card
+
+
+def areas(right, shuffled, blanked):
+    values = {ALL: right, SHUFFLED: shuffled, BLANKED: blanked}
+    return {name: {"value": value, "low": None, "high": None, "n": 9} for name, value in values.items()}
+
+
+def test_a_reading_that_is_no_better_than_another_patients_does_not_read_the_image():
+    assert reads_the_image(areas(0.8, 0.55, 0.5))
+    assert not reads_the_image(areas(0.8, 0.75, 0.5)) and not reads_the_image(areas(0.8, 0.5, 0.78))
+    assert not reads_the_image(areas(None, 0.5, 0.5))
 
 
 def test_studies_are_made_once(run):

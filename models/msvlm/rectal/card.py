@@ -1,0 +1,73 @@
+"""The tables of an evaluation and MODEL_CARD.md; no figure in them is typed by hand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from models.evaluation.metrics import Figure
+from models.msvlm.rectal.items import SEVEN, scale_of
+from models.msvlm.rectal.manifest import SeriesManifest
+
+Figures = Mapping[str, Any]
+MEASURES: dict[Literal["accuracy", "balanced_accuracy", "auroc"], str] = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Accuracy, every level counted the same",
+    "auroc": "Area under the ROC curve; of more than two levels the mean of `at least k`",
+}
+
+
+def item_table(figures: Figures, measure: str) -> list[str]:
+    """A measure of every item by the series that were read, with 95 % intervals; the controls below."""
+    rows = [["series", *(scale_of(item).name for item in SEVEN)]]
+    for name in figures["items"][SEVEN[0].value]:
+        rows.append([name, *(cell(figures["items"][item.value][name][measure]) for item in SEVEN)])
+    return markdown(rows)
+
+
+def prevalence_table(figures: Figures) -> list[str]:
+    """How many of the studies have each level."""
+    rows = [["item", "studies"]]
+    for name, levels in figures["prevalence"].items():
+        rows.append([name, ", ".join(f"{level} {count}" for level, count in levels.items())])
+    return markdown(rows)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as a table, the first as its heading."""
+    heading, *others = (f"| {' | '.join(row)} |" for row in rows)
+    return [heading, "|" + "---|" * len(rows[0]), *others]
+
+
+def cell(one: Figure) -> str:
+    """A figure with its interval."""
+    if one["value"] is None:
+        return "–"
+    if one["low"] is None:
+        return f"{one['value']:.2f}"
+    return f"{one['value']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
+
+
+def card_text(manifest: SeriesManifest, figures: Figures) -> str:
+    """The card in Markdown."""
+    margin, verdict = figures["margin"], "The reading depends on the image."
+    if not figures["reads_the_image"]:
+        verdict = "**The reading does not depend on the image: do not use it.**"
+    lines = [
+        f"# {manifest.name} {manifest.version}",
+        "",
+        f"**{manifest.intended_use}**",
+        "",
+        manifest.training_data,
+        "",
+        f"Measured on {figures['data']} 95 % intervals are over studies. Location and the items of the tumour are"
+        " judged in studies that have one.",
+        "",
+        verdict,
+        f"Mean area of the seven items {cell(figures['macro_auroc'])}; with another patient's study"
+        f" {cell(figures['macro_auroc_shuffled'])}, with blank tokens {cell(figures['macro_auroc_blanked'])}.",
+        "",
+        f"The measured distance of tumour and fascia is off by {cell(margin['median_error_mm'])} mm (median), told in"
+        f" {cell(margin['measured_share'])} of the studies that have one.",
+    ]
+    for measure, title in MEASURES.items():
+        lines += ["", f"## {title}", "", *item_table(figures, measure)]
+    return "\n".join([*lines, "", "## Studies", "", *prevalence_table(figures)]) + "\n"

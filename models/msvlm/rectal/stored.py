@@ -1,0 +1,162 @@
+"""Series as they are stored, of a phantom or of a patient's DICOM files, and the tokens that a bundle makes of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.msvlm.rectal.acquired import (
+    PLANES,
+    Acquired,
+    SequenceId,
+    acquired_by_phantom,
+    acquired_by_stack,
+    is_readable,
+)
+from models.msvlm.rectal.items import Told, step_targets
+from models.msvlm.rectal.margin import measured_margin_mm
+from models.msvlm.rectal.phantoms import slice_centre_mm
+from models.msvlm.rectal.runtime import SeriesRuntime
+from models.msvlm.rectal.scale import intensity_range
+from models.msvlm.rectal.studies import NothingToRead, SeriesStudy
+from models.phantoms.pelvis import Item, Series
+from pacs_agent.imaging import (
+    HeaderFile,
+    Plane,
+    SeriesPart,
+    Slice,
+    Stack,
+    UnusableImages,
+    group_study,
+    order_series,
+    read_slices,
+)
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class StoredSeries:
+    """The slices of one series: stored values int16 [n, rows, columns], and where and what they are.
+
+    `low` and `high` [n] are the stored values at 0 and 1 of the range of the series, `centre_mm` [n, 3], `orientation`
+    [n, 6].
+    """
+
+    key: str
+    acquired: Acquired
+    stored: NDArray[np.int16]
+    low: Floats
+    high: Floats
+    spacing_mm: tuple[float, float]
+    centre_mm: Floats
+    orientation: Floats
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A series that is not read, and why."""
+
+    name: str
+    reason: str
+
+
+def stored_phantom(series: Series) -> StoredSeries:
+    """A phantom's series."""
+    acquired, geometry, count = acquired_by_phantom(series.sequence), series.geometry, len(series.pixels)
+    low, high = intensity_range(series.pixels, acquired.sequence)
+    return StoredSeries(
+        key=series.sequence.key,
+        acquired=acquired,
+        stored=series.pixels.astype(np.int16),
+        low=np.full(count, low, np.float32),
+        high=np.full(count, high, np.float32),
+        spacing_mm=(geometry.pixel_mm, geometry.pixel_mm),
+        centre_mm=np.array([slice_centre_mm(series, index) for index in range(count)], np.float32),
+        orientation=np.tile(np.array(geometry.orientation, np.float32), (count, 1)),
+    )
+
+
+def stored_study(headers: Iterable[HeaderFile]) -> tuple[list[StoredSeries], list[LeftOut]]:
+    """The readable series of a patient's study, and what is left out. Raises NothingToRead where all of it is."""
+    found, left_out = [], []
+    for stack in group_study(headers).stacks:
+        if not is_readable(stack):
+            left_out.append(LeftOut(stack.name, "no MR images of a kind that is read"))
+            continue
+        try:
+            found.append(stored_stack(stack))
+        except UnusableImages as fault:
+            left_out.append(LeftOut(stack.name, str(fault)))
+    if not found:
+        raise NothingToRead("; ".join(f"{one.name}: {one.reason}" for one in left_out) or "the study has no images")
+    return found, left_out
+
+
+def stored_stack(stack: Stack) -> StoredSeries:
+    """A stack of a study, laid out as the agent reads it. Raises UnusableImages."""
+    headers = {frame.header.sop_instance_uid: frame.header for frame in stack.frames}
+    ordered = order_series(list(headers.values()), SeriesPart.of_stack(stack))
+    acquired, slices = acquired_by_stack(stack), ordered.slices
+    stored = np.stack(list(read_slices(ordered)))
+    slope, intercept = (np.array([getattr(one, name) for one in slices], np.float32) for name in ("slope", "intercept"))
+    low, high = intensity_range(stored * slope[:, None, None] + intercept[:, None, None], acquired.sequence)
+    return StoredSeries(
+        key=stack.name,
+        acquired=acquired,
+        stored=stored,
+        low=(low - intercept) / slope,
+        high=(high - intercept) / slope,
+        spacing_mm=slices[0].spacing_mm,
+        centre_mm=np.array([centre_of_slice_mm(one) for one in slices], np.float32),
+        orientation=np.array([one.orientation for one in slices], np.float32),
+    )
+
+
+def centre_of_slice_mm(one: Slice) -> NDArray[np.float64]:
+    """Middle of a slice in patient coordinates. PS3.3 C.7.6.2.1.1."""
+    right, down = np.array(one.orientation[:3]), np.array(one.orientation[3:])
+    across = 0.5 * (one.columns - 1) * one.spacing_mm[1] * right
+    middle: NDArray[np.float64] = np.array(one.position_mm) + across + 0.5 * (one.rows - 1) * one.spacing_mm[0] * down
+    return middle
+
+
+def encoded(
+    runtime: SeriesRuntime,
+    name: str,
+    study: Sequence[StoredSeries],
+    told: Mapping[Item, Told] | None = None,
+    margin_mm: float = float("nan"),
+) -> SeriesStudy:
+    """The tokens of all series of a study by a bundle, with what is known of it."""
+    parts = [runtime.encode(one.stored, (one.low, one.high), one.spacing_mm) for one in study]
+    counts = torch.tensor([len(one.stored) for one in study])
+    taken, known = step_targets(told or {})
+    axial = _measured_on(study)
+    return SeriesStudy(
+        name=name,
+        tokens=torch.from_numpy(np.concatenate([tokens for tokens, _ in parts])),
+        centre_mm=torch.from_numpy(np.concatenate([one.centre_mm for one in study])),
+        orientation=torch.from_numpy(np.concatenate([one.orientation for one in study])),
+        ids=torch.tensor([one.acquired.ids for one in study]).repeat_interleave(counts, 0),
+        b_value=torch.tensor([one.acquired.b_value for one in study]).repeat_interleave(counts, 0),
+        series=torch.arange(len(study)).repeat_interleave(counts, 0),
+        keys=tuple(one.key for one in study),
+        taken=torch.from_numpy(taken),
+        known=torch.from_numpy(known),
+        margin_mm=margin_mm,
+        measured_mm=float("nan") if axial is None else measured_margin_mm(parts[axial][1], runtime.patch_mm),
+    )
+
+
+def _measured_on(study: Sequence[StoredSeries]) -> int | None:
+    """The place of the axial T2 series with the finest pixels; None where there is none."""
+    axial = PLANES.index(Plane.AXIAL)
+    places = [
+        place
+        for place, one in enumerate(study)
+        if one.acquired.plane == axial and one.acquired.sequence is SequenceId.T2
+    ]
+    return min(places, key=lambda place: study[place].spacing_mm[0], default=None)
