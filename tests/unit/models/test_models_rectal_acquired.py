@@ -1,10 +1,13 @@
 """What a slice is told of its series and its place is the same for a phantom and for its DICOM files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 from models.msvlm.rectal.acquired import (
+    PHASES,
     PLANES,
     ContrastId,
     SequenceId,
@@ -16,7 +19,8 @@ from models.msvlm.rectal.phantoms import slice_centre_mm
 from models.msvlm.rectal.scale import intensity_range
 from models.phantoms.pelvis import PROTOCOL, generate_pelvis
 from models.phantoms.pelvis.dicom import write_study
-from pacs_agent.imaging import Plane, group_study, read_headers
+from pacs_agent.imaging import Answer, Component, Plane, Weighting, group_study, read_headers
+from pacs_agent.imaging.acquisition import Phase
 
 pytestmark = pytest.mark.train
 
@@ -39,6 +43,25 @@ def test_a_study_from_dicom_is_told_as_the_phantom_is(stacks):
     assert sorted(acquired_by_stack(stack).b_value for stack in stacks) == sorted(
         sequence.b_value or 0.0 for sequence in PROTOCOL
     )
+
+
+def test_phases_are_told_by_number_and_of_one_before_and_one_after_contrast_by_contrast(stacks):
+    after = next(stack for stack in stacks if acquired_by_stack(stack).contrast is ContrastId.AFTER)
+    assert (after.phase.value.number, after.phase.value.count) == (2, 2) and acquired_by_stack(after).phase == 0
+    for number, told in ((3, 3), (40, PHASES - 1)):
+        dynamic = replace(after, phase=Answer(Phase(number, 60, None), "in order of time"))
+        assert acquired_by_stack(dynamic).phase == told
+
+
+def test_what_shows_no_anatomy_or_shows_it_again_is_not_read(stacks):
+    for field, value in (
+        ("weighting", Answer(Weighting.LOCALIZER, "")),
+        ("weighting", Answer(Weighting.MAP, "")),
+        ("component", Answer(Component.PHASE, "")),
+        ("repetition", 2),
+        ("modality", "CT"),
+    ):
+        assert not is_readable(replace(stacks[0], **{field: value})), field
 
 
 def test_no_two_series_of_the_protocol_are_told_alike():
