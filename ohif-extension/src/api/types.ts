@@ -59,7 +59,7 @@ export interface Result {
   evidence_method: string | null;
   /** What was outlined and measured; null where no segmenter looked, absent in answers of older agents. */
   measurements?: Measurements | null;
-  /** What changed since the prior study; null where there is none, absent in older answers and in results read from SR. */
+  /** What changed since the prior study; null where there is none, absent in older answers. */
   since_prior?: SincePrior | null;
   /** Why the version of the model was recalled; its results are not to be relied on. Absent in results read from SR. */
   recalled?: string | null;

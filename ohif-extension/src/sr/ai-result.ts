@@ -1,5 +1,6 @@
 /** An AI result SR (TID 1500) as the same Result the agent's API gives. */
 import type { Finding, Model, Result, Sentence } from '../api/types';
+import { sincePriorOf } from './changes';
 import * as C from './concepts';
 import { all, contentOf, first, is, type Concept, type ContentItem } from './content';
 import { items, text, type Dataset } from './dataset';
@@ -63,6 +64,7 @@ export function resultOf(dataset: Dataset, headers: readonly Dataset[]): Result 
     impression: sentencesOf(first(content, C.IMPRESSIONS), findings),
     evidence_method: evidenceMethod(groups),
     measurements: measurementsOf(groups, findings, indexOf),
+    since_prior: sincePriorOf(content, findings, text(dataset, 'StudyDate')),
     objects: [objectOf(dataset), ...segmentationsOf(dataset)],
   };
 }

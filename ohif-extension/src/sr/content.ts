@@ -11,6 +11,8 @@ export interface ContentItem {
   text: string;
   /** Of a UIDREF; empty in others. */
   uid: string;
+  /** Of a DATE, VR DA; empty in others. */
+  date: string;
   /** Of a NUM. */
   value: number | null;
   /** Of an IMAGE. */
@@ -39,6 +41,7 @@ export function contentOf(dataset: Dataset): ContentItem {
     code: concept && coded(concept),
     text: text(dataset, 'TextValue'),
     uid: text(dataset, 'UID'),
+    date: text(dataset, 'Date'),
     value: measured && (numbers(measured, 'NumericValue')[0] ?? null),
     image: imageOf(item(dataset, 'ReferencedSOPSequence')),
     point: pointOf(numbers(dataset, 'GraphicData')),

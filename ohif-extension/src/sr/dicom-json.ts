@@ -5,6 +5,7 @@ import type { Dataset } from './dataset';
 const KEYWORDS: Readonly<Record<string, string>> = {
   '00080016': 'SOPClassUID',
   '00080018': 'SOPInstanceUID',
+  '00080020': 'StudyDate',
   '00080023': 'ContentDate',
   '00080033': 'ContentTime',
   '00080070': 'Manufacturer',
@@ -36,6 +37,7 @@ const KEYWORDS: Readonly<Record<string, string>> = {
   '0040A010': 'RelationshipType',
   '0040A040': 'ValueType',
   '0040A043': 'ConceptNameCodeSequence',
+  '0040A121': 'Date',
   '0040A124': 'UID',
   '0040A160': 'TextValue',
   '0040A168': 'ConceptCodeSequence',

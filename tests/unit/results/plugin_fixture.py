@@ -1,18 +1,23 @@
 """The AI results with which the OHIF plugin tests its reading of SRs. Run this file to write them again."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from measured_cases import measured_case
+from prior_cases import compared
+from pydicom import dcmread
 from study_readings import BUNDLE, FACTS, finding, headers, series
 
 from pacs_agent.inference.reading import EvidenceMethod, Presence, Sentence, StudyReading
-from pacs_agent.results import DocumentFacts, compose_ai_result, with_measurements
+from pacs_agent.results import DocumentFacts, compose_ai_result, with_measurements, write_bytes
 
 FIXTURE = Path(__file__).parents[3] / "ohif-extension/src/sr/fixtures/ai_result.json"
 MEASURED_FIXTURE = FIXTURE.with_name("measured_result.json")
 """The same with regions that were measured: the effusion is absent, and outlined nevertheless."""
+COMPARED_FIXTURE = FIXTURE.with_name("compared_result.json")
+"""One that says what changed since a prior study, in each way that two readings may differ."""
 SLICES = 12
 SAID = (
     (0.91, Presence.PRESENT),
@@ -61,6 +66,17 @@ def measured_document() -> list[dict[str, Any]]:
     return [dataset.to_json_dict()]
 
 
+def compared_document() -> list[dict[str, Any]]:
+    """An AI result with a comparison, in the same form."""
+    facts = DocumentFacts(FACTS.composed_at, FACTS.input_digest, software_version="0.0.0")
+    written = write_bytes(compose_ai_result(compared(), headers(), facts))
+    return [dcmread(BytesIO(written)).to_json_dict()]
+
+
 if __name__ == "__main__":
-    for path, document in ((FIXTURE, plugin_document()), (MEASURED_FIXTURE, measured_document())):
+    for path, document in (
+        (FIXTURE, plugin_document()),
+        (MEASURED_FIXTURE, measured_document()),
+        (COMPARED_FIXTURE, compared_document()),
+    ):
         path.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
