@@ -12,6 +12,10 @@ export function showPoint(slice: NamedSlice): Promise<boolean> {
   return jumpTo(slice.sop_instance_uid, slice.frame_number ?? undefined);
 }
 
+export function showBoth(prior: NamedSlice): Promise<boolean> {
+  return showPoint(prior);
+}
+
 export function isOpen(): boolean {
   return true;
 }

@@ -1,7 +1,8 @@
-/** What changed since the prior study: under each finding, with both dates; a press leads to the slice of the prior. */
+/** What changed since the prior study: under each finding, with both dates; a press leads to the slices of both. */
 import type { ChangeOfFinding, Finding, Result } from '../api/types';
 import { day, t, type TextKey } from '../i18n';
 import { isOpen } from '../viewport/navigate';
+import { showBoth } from '../viewport/point';
 import { SliceButton } from './SliceButton';
 import { decimal, findingName, gradeWord, sideWord } from './words';
 
@@ -20,7 +21,7 @@ export function Changes({ finding, result }: Props): React.JSX.Element | null {
     <ul className="pa-regions" aria-label={t('panel.sincePrior', { finding: findingName(finding) })} data-pa="changes">
       {changes.map((change) => (
         <li key={`${change.change} ${change.sides.join()}`}>
-          <ChangeLine change={change} words={wordsOf(change, finding, date)} />
+          <ChangeLine change={change} finding={finding} words={wordsOf(change, finding, date)} />
         </li>
       ))}
     </ul>
@@ -39,12 +40,21 @@ export function NotCompared({ result }: { result: Result }): React.JSX.Element |
   );
 }
 
+interface LineProps {
+  change: ChangeOfFinding;
+  finding: Finding;
+  words: string;
+}
+
 /** Words alone where the viewer has not opened the prior study. */
-function ChangeLine({ change, words }: { change: ChangeOfFinding; words: string }): React.JSX.Element {
+function ChangeLine({ change, finding, words }: LineProps): React.JSX.Element {
   const slice = change.prior_slices[0];
   if (slice === undefined || !isOpen(slice.sop_instance_uid)) return <span>{words}</span>;
+  const [now] = change.slices;
+  const evidence = finding.evidence.find((each) => now && each.sop_instance_uid === now.sop_instance_uid);
+  const label = t('panel.toPrior', { change: words });
   return (
-    <SliceButton name="change" slice={slice} point_mm={null} label={t('panel.toPrior', { change: words })}>
+    <SliceButton name="change" slice={slice} label={label} onPress={() => void showBoth(slice, evidence ?? null)}>
       {words}
     </SliceButton>
   );

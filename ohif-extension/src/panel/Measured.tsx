@@ -3,6 +3,7 @@ import type { Finding, Region, Result } from '../api/types';
 import { between } from '../geometry/vector';
 import { t } from '../i18n';
 import { slicesRead } from '../store/series';
+import { showPoint } from '../viewport/point';
 import { sliceNumber } from './axis';
 import { Fold } from './Fold';
 import { SliceButton } from './SliceButton';
@@ -69,7 +70,7 @@ function RegionLine({ region, result }: { region: Region; result: Result }): Rea
   const middle = ends ? between(...ends) : null;
   const label = t('panel.toDiameter', { region: name, values, slice: number });
   return (
-    <SliceButton name="region" slice={slice} point_mm={middle} label={label}>
+    <SliceButton name="region" slice={slice} label={label} onPress={() => void showPoint(slice, middle)}>
       {words}
     </SliceButton>
   );

@@ -29,6 +29,17 @@ it('says what changed with the date of the prior, and leads to its slice where t
   await expectAccessible(panel);
 });
 
+it('leads to the slice of this study as well, where a viewport has it', async () => {
+  vi.spyOn(navigate, 'isOpen').mockReturnValue(true);
+  vi.spyOn(navigate, 'isInView').mockReturnValue(true);
+  showCompared(since);
+  act(() => head(larger).click());
+  const now = since.findings[2]!.slices[0]!.sop_instance_uid;
+  act(() => part('change', row(larger)).click());
+  await vi.waitFor(() => expect(navigate.jumpTo).toHaveBeenLastCalledWith(now, undefined));
+  expect(navigate.jumpTo).toHaveBeenCalledWith('1.2.3.4', undefined);
+});
+
 it('has words alone where the prior is not open', () => {
   showCompared(since);
   act(() => head(gone).click());

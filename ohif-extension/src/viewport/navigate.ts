@@ -1,4 +1,5 @@
 /** Where the reader is, and jumps to slices by SOPInstanceUID. */
+import type { NamedSlice } from '../api/types';
 import type { Subscription, Viewport, ViewportServices } from '../ohif/types';
 import { slicesRead } from '../store/series';
 import { store, type CurrentSlice } from '../store/store';
@@ -73,6 +74,13 @@ export async function jumpTo(sopInstanceUid: string, frame?: number): Promise<bo
   const arrived = wasThere || (await arrival(here, slice, number));
   if (arrived) performance.measure(JUMP, { start: start_ms });
   return arrived;
+}
+
+/** Whether a viewport shows the series of the slice, in its own plane. */
+export function isInView({ sop_instance_uid, frame_number }: NamedSlice): boolean {
+  const slice = { sopInstanceUid: sop_instance_uid, frame: frame_number };
+  const shown = viewer?.shown;
+  return shown?.viewports.some((viewport) => imageIdIn(shown, viewport, slice) !== undefined) ?? false;
 }
 
 /** Whether the slice is of a series of the open studies. */

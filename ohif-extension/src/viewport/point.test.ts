@@ -6,7 +6,7 @@ import { emptySession, store } from '../store/store';
 import { FakeViewer, FakeViewport, FRAME_OF_REFERENCE, imageIdOf } from './fakeViewer';
 import { start } from './index';
 import { jumpTo } from './navigate';
-import { isMarked, showPoint } from './point';
+import { isMarked, showBoth, showPoint } from './point';
 
 const answer = fixture as unknown as StudyAnswer;
 /** Eleven slices in each plane, 10 mm apart, of a cube of 100 mm. */
@@ -113,6 +113,24 @@ describe('a point', () => {
     expect(marks(axial)).toEqual([]);
     axial.show('axial.30');
     expect(marks(axial)).toHaveLength(2);
+  });
+});
+
+describe('a change since the prior study', () => {
+  const now = { index: 0, sop_instance_uid: 'axial.30', frame_number: null, weight: 1, peak_px: null, peak_mm: POINT, peak_heat: 1 };
+  const prior = { sop_instance_uid: 'prior.50', frame_number: null };
+
+  it('shows both slices, and marks the point of this study', async () => {
+    const [mine, theirs] = [viewer.add(new FakeViewport('mine', uidsOf('axial'))), viewer.add(new FakeViewport('theirs', uidsOf('prior')))];
+    expect(await showBoth(prior, now)).toBe(true);
+    expect([mine.current, theirs.current]).toEqual(['axial.30', 'prior.50']);
+    expect([marks(mine).length, marks(theirs).length]).toEqual([2, 0]);
+  });
+
+  it('opens nothing of this study where no viewport has it', async () => {
+    const theirs = viewer.add(new FakeViewport('theirs', uidsOf('prior')));
+    expect(await showBoth(prior, now)).toBe(true);
+    expect([theirs.current, viewer.commands, isMarked()]).toEqual(['prior.50', [], false]);
   });
 });
 

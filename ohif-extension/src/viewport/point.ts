@@ -3,14 +3,14 @@
  *
  * The mark goes with the next click on the images, with Escape, with the next jump, and when another finding is chosen.
  */
-import type { NamedSlice } from '../api/types';
+import type { Evidence, NamedSlice } from '../api/types';
 import { centreOf, nearestImage, type ImagePlane } from '../geometry/plane';
 import { dot, minus, vector, type Vector } from '../geometry/vector';
 import type { SvgDrawingHelper, Viewport } from '../ohif/types';
 import { store } from '../store/store';
 import { imagePlane } from './image-plane';
 import type { Layer } from './layer';
-import { jumpTo, onJump, turn, viewerNow, type Viewer } from './navigate';
+import { isInView, jumpTo, onJump, turn, viewerNow, type Viewer } from './navigate';
 import { hasCamera } from './services';
 import type { ShownViewports } from './shown';
 import { currentImageId, imageIdsOf, inAcquisitionPlane, keyOf } from './slices';
@@ -46,6 +46,16 @@ export async function showPoint(slice: NamedSlice, point_mm: Vector | null | und
   const viewer = viewerNow();
   if (arrived && viewer) lead(viewer, keyOf({ sopInstanceUid: slice.sop_instance_uid, frame: slice.frame_number }), point_mm ?? null);
   return arrived;
+}
+
+/**
+ * Shows a slice of the prior study, and where a viewport has this study, its own slice and point beside it.
+ *
+ * Nothing is opened for the second: what the reader looks at is not taken away.
+ */
+export async function showBoth(prior: NamedSlice, now: Evidence | null): Promise<boolean> {
+  const arrived = await showPoint(prior, null);
+  return arrived && now !== null && isInView(now) ? showPoint(now, now.peak_mm) : arrived;
 }
 
 /** Takes the mark away; whether there was one. */
