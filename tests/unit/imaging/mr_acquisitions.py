@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from imaging_slices import AXIAL, ct_slice
 from pydicom import Dataset
 from pydicom.uid import EnhancedMRImageStorage, MRImageStorage
+
+from tests.unit.imaging.imaging_slices import AXIAL, ct_slice
 
 T2_TSE: dict[str, Any] = {
     "ScanningSequence": "SE",

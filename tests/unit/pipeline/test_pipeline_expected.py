@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -18,6 +19,8 @@ from pacs_agent.pipeline.errors import NothingToSay
 from pacs_agent.pipeline.msvlm import MsVlm
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.route import put_rules
+from tests.unit.imaging.imaging_slices import gradient, saved
+from tests.unit.imaging.mr_acquisitions import EPI, enhanced_mr, frame_at, item, shared_axial
 from tests.unit.inference.tiny_bundle import settings_of, write_bundle
 
 STEPS = ("encode_missing", "read_study", "weigh_evidence")
@@ -122,6 +125,24 @@ def test_of_a_series_of_two_b_values_one_is_read(site: Site, pelvis: list[Path])
     read = {one.sop_instance_uid for one in reading.series.slices}
     headers = [dcmread(path, stop_before_pixels=True) for path in pelvis]
     assert {str(one.SOPInstanceUID) for one in headers if one.get("DiffusionBValue") == 1000} == read
+
+
+def test_of_an_enhanced_image_of_two_b_values_the_frames_of_one_are_read_and_named(site: Site, tmp_path: Path) -> None:
+    frames = [
+        frame_at(3.0 * place, MRDiffusionSequence=item(DiffusionBValue=b_value))
+        for place in range(4)
+        for b_value in (0.0, 1000.0)
+    ]
+    pixels = np.stack([gradient(first=3000 + number) for number in range(len(frames))])
+    site.receive(saved([enhanced_mr(frames, shared_axial(), pixels=pixels, **EPI)], tmp_path))
+    site.rules("weighting: DWI, b_value: {min: 600}")
+    job = site.job()
+    reading = site.read(job.id)
+    assert [one.frame_number for one in reading.series.slices] == [2, 4, 6, 8]
+    elements = site.documents(job.id)["ai_result"].iterall()
+    named = [int(one.value) for one in elements if one.keyword == "ReferencedFrameNumber"]
+    assert named
+    assert set(named) <= {2, 4, 6, 8}
 
 
 def test_what_has_not_come_is_said_with_the_reading(site: Site, pelvis: list[Path]) -> None:
