@@ -22,7 +22,7 @@ from pacs_agent.imaging.acquisition import (
 )
 from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choose_series, promise_of, slices_ahead
 from pacs_agent.imaging.decoding import Decoded, DecodingPool, decoded_each
-from pacs_agent.imaging.frames import Frame, frames_of
+from pacs_agent.imaging.frames import SLICE_CLASSES, Frame, frames_of
 from pacs_agent.imaging.geometry import Turn, canonical_normal, turn_between
 from pacs_agent.imaging.headers import HeaderFile, RecentHeaders, read_headers, without_large_private_values
 from pacs_agent.imaging.measure import Measured, measure
@@ -34,6 +34,7 @@ from pacs_agent.imaging.regrid import Lattice, grid_over, labels_on_source, latt
 from pacs_agent.imaging.series import OrderedSeries, Plane, Slice
 
 __all__ = [
+    "SLICE_CLASSES",
     "AcceptedInput",
     "AcquiredStudy",
     "Answer",

@@ -24,6 +24,8 @@ class SeriesPart(BaseModel):
 
     None for the whole series.
     """
+    has_slices: bool = True
+    """False for a series of documents or screenshots alone, of which nothing can be read."""
 
     @classmethod
     def of_stack(cls, stack: Stack) -> "SeriesPart":

@@ -1,7 +1,7 @@
 """Which pipeline reads a study, with which priority, and where its results go; what series are that tell it wrongly.
 
-In: rules as YAML and the attributes of a study. Out: a Decision that explains every condition, and corrections for
-`imaging.group_study`. Fails with WrongRules (naming line, rule and field) and NoAttributes.
+In: rules as YAML and the attributes of a study. Out: a Decision that explains every condition and says what met what is
+expected, and corrections for `imaging.group_study`. Fails with WrongRules (naming line, rule, field) and NoAttributes.
 """
 
 from pacs_agent.route.attributes import StudyAttributes, attributes_of_file, attributes_of_study

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from pacs_agent.imaging import SeriesPart
+from pacs_agent.imaging import SLICE_CLASSES, SeriesPart
 from pacs_agent.route.conditions import Attributes, Condition
 from pacs_agent.route.expects import Expects, series_with
 
@@ -41,10 +41,12 @@ class Expected(_Frozen):
     def among(self) -> tuple[SeriesPart, ...] | None:
         """What may be read: required parts before optional ones, as the rules name them.
 
-        None, which is any series, where nothing that is required has come.
+        None, which is any series, where nothing that is required has come, or documents alone.
         """
-        required = tuple(part for one in self.of if one.required for part in one.met_by)
-        optional = tuple(part for one in self.of if not one.required for part in one.met_by)
+        required, optional = (
+            tuple(part for one in self.of if one.required is wanted for part in one.met_by if part.has_slices)
+            for wanted in (True, False)
+        )
         return (*required, *optional) if required else None
 
 
@@ -66,8 +68,11 @@ def _parts(condition: Condition, series: Attributes) -> Iterator[SeriesPart]:
     if stacks := condition.stacks_meant(series):
         yield from map(SeriesPart.of_stack, stacks)
         return
+    sop_classes = {str(value) for value in series.get("SOPClassUID", ())}
     yield SeriesPart(
-        series_instance_uid=_first(series, "SeriesInstanceUID"), description=_first(series, "SeriesDescription")
+        series_instance_uid=_first(series, "SeriesInstanceUID"),
+        description=_first(series, "SeriesDescription"),
+        has_slices=not sop_classes or any(map(sop_classes.intersection, SLICE_CLASSES.values())),
     )
 
 

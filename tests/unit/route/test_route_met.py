@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydicom.uid import BasicTextSRStorage, CTImageStorage
 
 from pacs_agent.archive import Archive
 from pacs_agent.db import Database
@@ -91,6 +92,18 @@ def test_a_rule_that_does_not_match_or_is_not_asked_for_series_has_met_nothing()
 def test_stacks_are_not_in_what_is_told_of_a_rule(study: StudyAttributes) -> None:
     text = f"rules: [{{name: a, pipeline: p, expects: {{series: [{T2}]}}}}]"
     assert "met" not in RuleBook.parse(text).decide_study(study).rules[0].model_dump()
+
+
+def test_a_series_of_documents_is_waited_for_and_limits_nothing() -> None:
+    sr: Attributes = {"Modality": ("SR",), "SeriesInstanceUID": ("1.3",), "SOPClassUID": (BasicTextSRStorage,)}
+    ct: Attributes = {"Modality": ("CT",), "SeriesInstanceUID": ("1.2",), "SOPClassUID": (CTImageStorage,)}
+    conditions = "{attribute: Modality, equals: SR}", "{attribute: Modality, equals: CT}"
+    texts = (", ".join(conditions[:count]) for count in (1, 2))
+    books = (RuleBook.parse(f"rules: [{{name: a, pipeline: p, expects: {{series: [{text}]}}}}]") for text in texts)
+    alone, both = (Expected(of=book.decide({}, [sr, ct]).met(["a"])) for book in books)
+    assert [part.has_slices for part in alone.of[0].met_by] == [False]
+    assert (alone.missing, alone.among) == ("", None)
+    assert [part.series_instance_uid for part in both.among or ()] == ["1.2"]
 
 
 def test_series_of_which_little_is_known() -> None:
