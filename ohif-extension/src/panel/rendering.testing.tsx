@@ -10,11 +10,10 @@ import { STATES, type StateName } from './everyState';
 import { closeForm } from './form';
 import { Panel } from './Panel';
 
-/** Each test starts in English, with no study open, a viewer that goes to every slice, and no picture to be had. */
+/** Each test starts in English and leaves it so, with no study open, a viewer that goes to every slice, and no picture to be had. */
 export function eachTestOnItsOwn(): void {
   vi.setConfig({ testTimeout: 20_000 });
   beforeEach(() => {
-    setLanguage('en');
     vi.spyOn(navigate, 'jumpTo').mockResolvedValue(true);
     vi.spyOn(walk, 'stepEvidence').mockResolvedValue(true);
     Element.prototype.scrollIntoView = () => undefined;
@@ -30,6 +29,7 @@ export function eachTestOnItsOwn(): void {
   afterEach(() => {
     cleanup();
     closeForm();
+    setLanguage('en'); // files share their modules
     store.set(emptySession());
   });
 }
