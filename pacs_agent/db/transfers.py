@@ -46,7 +46,7 @@ class Transfer(Base):
     kind: Mapped[TransferKind] = mapped_column(String(16))
     source: Mapped[str] = mapped_column(String(64))
     """Name of the destination it is fetched from; of files, where they came from."""
-    study_instance_uid: Mapped[str] = mapped_column(String(64), default="")
+    study_instance_uid: Mapped[str] = mapped_column(String(64), default="", index=True)
     """Empty for files: there may be several studies among them."""
     state: Mapped[TransferState] = mapped_column(String(16), default=TransferState.QUEUED)
     stop_asked: Mapped[bool] = mapped_column(default=False)
