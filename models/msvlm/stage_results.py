@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,7 +69,13 @@ class StageResults(ABC):
         for name, state in torch.load(self.file(stage), weights_only=True, map_location="cpu").items():
             network.parts()[name].load_state_dict(state)
 
+    def stage_folder(self, stage: str) -> Path:
+        """Checkpoint and curves of a stage under the present settings: no other settings go on from them."""
+        return self.file(stage).with_suffix("")
+
     def forget(self, stage: str) -> None:
-        """Removes the results and the checkpoint of a stage."""
-        for path in (*self.folder.glob(f"{stage}-*.pt"), *self.folder.glob(f"{stage}.jsonl")):
+        """Removes the results, the checkpoints and the curves of a stage."""
+        for path in self.folder.glob(f"{stage}-*.pt"):
             path.unlink()
+        for folder in self.folder.glob(f"{stage}-*/"):
+            shutil.rmtree(folder)

@@ -36,11 +36,11 @@ class RunStage:
 def _selfsup(run: Run, network: Network) -> None:
     if weights := run.preset.encoder.weights:
         load_checkpoint(network.encoder, weights)
-    train_selfsup(run.preset, network.encoder, run.unlabelled_shards(), run.folder)
+    train_selfsup(run.preset, network.encoder, run.unlabelled_shards(), run.stage_folder("selfsup"))
 
 
 def _encoder(run: Run, network: Network) -> None:
-    train_encoder(run.preset, network.encoder, run.shards("encoder"), run.folder)
+    train_encoder(run.preset, network.encoder, run.shards("encoder"), run.stage_folder("encoder"))
 
 
 def encoded(run: Run, network: Network, split: str) -> list[EncodedStudy]:
@@ -61,14 +61,14 @@ def _masked(run: Run, network: Network) -> None:
 
     studies = encoded(run, network, "reader")
     start_from_encoder(network.reader, network.encoder, studies)
-    train_masked(run.preset, network.reader, studies, run.folder)
+    train_masked(run.preset, network.reader, studies, run.stage_folder("masked"))
 
 
 def _findings(run: Run, network: Network) -> None:
     from models.msvlm.stage_reader import train_findings
 
     studies, validation = encoded(run, network, "reader"), encoded(run, network, "validation")
-    best = train_findings(run.preset, network.reader, studies, validation, run.folder)
+    best = train_findings(run.preset, network.reader, studies, validation, run.stage_folder("findings"))
     console.print(f"findings: validation loss {best:.4f}")
 
 
@@ -81,7 +81,7 @@ def _amounts(run: Run, network: Network) -> None:
 def _decoder(run: Run, network: Network) -> None:
     from models.msvlm.stage_decoder import train_decoder
 
-    loss = train_decoder(network, encoded(run, network, "reader"), run.folder)
+    loss = train_decoder(network, encoded(run, network, "reader"), run.stage_folder("decoder"))
     console.print(f"decoder: loss {loss:.4f}")
 
 

@@ -1,6 +1,5 @@
 """A training run on several series: what its stages depend on, and where its studies lie."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,16 +33,6 @@ class SeriesRun(StageResults):
     def studies(self, split: str) -> list[Path]:
         """Files of the studies of a split; the leading process makes what is missing."""
         return lead_first(lambda: studies_of(self.preset, split, self.cache))
-
-    def stage_folder(self, stage: str) -> Path:
-        """Checkpoint and curves of a stage under the present settings: no other settings go on from them."""
-        return self.file(stage).with_suffix("")
-
-    def forget(self, stage: str) -> None:
-        """Removes the results, the checkpoints and the curves of a stage."""
-        super().forget(stage)
-        for folder in self.folder.glob(f"{stage}-*/"):
-            shutil.rmtree(folder)
 
     def stage_settings(self) -> dict[str, dict[str, Any]]:
         """What each stage depends on beside the stages before it, in their order."""

@@ -16,6 +16,7 @@ from models.datasets.cache import render, stream  # noqa: E402
 from models.datasets.fields import ATTRIBUTE_GROUPS, choose_slices, on_field  # noqa: E402
 from models.datasets.slices import FindingSampler, SliceBank, SliceBatch  # noqa: E402
 from models.datasets.study import LabelledStudy, StudyUnreadable  # noqa: E402
+from models.msvlm import stages  # noqa: E402
 from models.msvlm.curves import Curves  # noqa: E402
 from models.msvlm.encoder import new_encoder  # noqa: E402
 from models.msvlm.loop import Stage, run_stage  # noqa: E402
@@ -291,6 +292,20 @@ def test_a_killed_encoder_run_goes_on_to_the_same_weights(shards, tmp_path):
     )
     for name, value in unbroken.items():
         assert torch.equal(value, again[name]), name
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_other_settings_never_go_on_from_a_checkpoint(preset, shards, tmp_path, monkeypatch):
+    monkeypatch.setattr(Run, "shards", lambda *_: shards)
+    trained = []
+    for rate in (1e-3, 1e-2):
+        changes = {"steps": 2, "checkpoint_every": 1, "rate": rate}
+        other = preset.model_copy(update={"encoder": preset.encoder.model_copy(update=changes)})
+        network = Run(preset, tmp_path, tmp_path).new_network()
+        stages._encoder(Run(other, tmp_path, tmp_path), network)
+        trained.append(torch.cat([value.flatten() for value in network.encoder.parameters()]))
+    assert not torch.equal(*trained)
 
 
 @pytest.mark.slow
