@@ -1,6 +1,8 @@
 """Segmentations and parametric maps of a study, by others and by the agent, laid over its images by one press."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 from scipy import ndimage
 
 from tests.e2e.browser import Browser
@@ -34,42 +37,61 @@ FURNITURE_PX = 48
 """At the edges of the viewport OHIF and we write; nothing is compared there."""
 
 
+Make = Callable[[Sequence[Path], list[NDArray[np.bool_]]], Dataset]
+"""Makes an object of files and the masks of their images."""
+
+
 @dataclass(frozen=True)
 class Drawn:
-    """A study in which an effusion was drawn by hand; `masks` by SOP Instance UID."""
+    """A study in which an effusion was marked; `masks` by SOP Instance UID."""
 
     study: str
     masks: dict[str, NDArray[np.bool_]]
 
 
-@pytest.fixture
-def drawn(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
-    """A copy of the phantom with a segmentation and a map of its effusion, stored by STOW-RS."""
-    files, study = copy_of(effusion.files, tmp_path / "drawn", "drawn by hand")
-    masks = [mask_of(effusion, file) for file in effusion.files]
-    site.read(files, study)
-    site.dicomweb.store_instances([make(files, masks) for make in (segmentation, parametric_map)], study)
-    return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
+@dataclass(frozen=True)
+class Seen:
+    """What an overlay changed on the slice on which the finding rests most, and where it was marked there."""
+
+    overlays: dict[str, Any]
+    placement: Placement
+    mask: NDArray[np.bool_]
 
 
 @pytest.fixture
-def outlined(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
-    """A copy of the phantom with the segmentation that the agent writes of such regions."""
-    files, study = copy_of(effusion.files, tmp_path / "outlined", "outlined by the agent")
-    masks = [mask_of(effusion, file) for file in effusion.files]
-    site.read(files, study)
-    site.dicomweb.store_instances([segmentation_of_ours(files, masks)], study)
-    return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
+def draw(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Callable[..., Drawn]:
+    """Copies the phantom, has it read, and stores by STOW-RS what marks its effusion."""
+
+    def drawn(how: str, *makes: Make) -> Drawn:
+        files, study = copy_of(effusion.files, tmp_path / "drawn", how)
+        masks = [mask_of(effusion, file) for file in effusion.files]
+        site.read(files, study)
+        site.dicomweb.store_instances([make(files, masks) for make in makes], study)
+        return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
+
+    return drawn
 
 
 @pytest.fixture
-def explained(site: Site, effusion: PhantomStudy, tmp_path: Path) -> Drawn:
-    """A copy of the phantom with the saliency maps that the agent writes of such activations, in both forms."""
-    files, study = copy_of(effusion.files, tmp_path / "explained", "explained by the agent")
-    masks = [mask_of(effusion, file) for file in effusion.files]
-    site.read(files, study)
-    site.dicomweb.store_instances([map_of_ours(files, masks, form) for form in ("patches", "images")], study)
-    return Drawn(study, dict(zip(map(uid_of, files), masks, strict=True)))
+def see(browser: Browser, site: Site, tmp_path: Path) -> Callable[..., Seen]:
+    """Opens a study and lays overlays (kind and name) over its images, one after the other."""
+
+    def seen(drawn: Drawn, **names: str) -> Seen:
+        finding = next(one for one in site.result(drawn.study)["result"]["findings"] if one["key"] == FINDING)
+        best = max(finding["evidence"], key=lambda one: float(one["weight"]))["sop_instance_uid"]
+        played = browser.play(
+            "overlays",
+            site.address,
+            account=ADA.given(),
+            study=drawn.study,
+            finding=FINDING,
+            slice=best,
+            folder=str(tmp_path),
+            overlays=[{"kind": kind, "name": name} for kind, name in names.items()],
+        )
+        return Seen(played["seen"], Placement.of_corners(played["corners"]), drawn.masks[best])
+
+    return seen
 
 
 def uid_of(file: Path) -> str:
@@ -84,62 +106,26 @@ def mask_of(study: PhantomStudy, file: Path) -> NDArray[np.bool_]:
     return mask
 
 
-def test_overlays_lie_on_what_they_mark(browser: Browser, site: Site, drawn: Drawn, tmp_path: Path) -> None:
-    finding = next(one for one in site.result(drawn.study)["result"]["findings"] if one["key"] == FINDING)
-    best = max(finding["evidence"], key=lambda one: float(one["weight"]))["sop_instance_uid"]
-    seen = browser.play(
-        "overlays",
-        site.address,
-        account=ADA.given(),
-        study=drawn.study,
-        finding=FINDING,
-        slice=best,
-        folder=str(tmp_path),
-        overlays=[{"kind": "segmentation", "name": SEGMENT}, {"kind": "map", "name": MAP}],
-    )
-    placement = Placement.of_corners(seen["corners"])
-    for kind, name in (("segmentation", SEGMENT), ("map", MAP)):
-        assert name in seen["seen"][kind]["words"]
-        check_lies_on(drawn.masks[best], placement, seen["seen"][kind], SEEN[kind])
+def test_overlays_lie_on_what_they_mark(draw: Callable[..., Drawn], see: Callable[..., Seen]) -> None:
+    names = {"segmentation": SEGMENT, "map": MAP}
+    seen = see(draw("drawn by hand", segmentation, parametric_map), **names)
+    for kind, name in names.items():
+        assert name in seen.overlays[kind]["words"]
+        check_lies_on(seen.mask, seen.placement, seen.overlays[kind], SEEN[kind])
 
 
 def test_the_agents_own_segmentation_lies_on_what_it_marks(
-    browser: Browser, site: Site, outlined: Drawn, tmp_path: Path
+    draw: Callable[..., Drawn], see: Callable[..., Seen]
 ) -> None:
-    finding = next(one for one in site.result(outlined.study)["result"]["findings"] if one["key"] == FINDING)
-    best = max(finding["evidence"], key=lambda one: float(one["weight"]))["sop_instance_uid"]
-    seen = browser.play(
-        "overlays",
-        site.address,
-        account=ADA.given(),
-        study=outlined.study,
-        finding=FINDING,
-        slice=best,
-        folder=str(tmp_path),
-        overlays=[{"kind": "segmentation", "name": OURS}],
-    )
-    shown = seen["seen"]["segmentation"]
-    check_lies_on(outlined.masks[best], Placement.of_corners(seen["corners"]), shown, SEEN["segmentation"])
+    seen = see(draw("outlined by the agent", segmentation_of_ours), segmentation=OURS)
+    check_lies_on(seen.mask, seen.placement, seen.overlays["segmentation"], SEEN["segmentation"])
 
 
-def test_the_agents_own_map_lies_where_the_encoder_saw_it(
-    browser: Browser, site: Site, explained: Drawn, tmp_path: Path
-) -> None:
+def test_the_agents_own_map_lies_where_the_encoder_saw_it(draw: Callable[..., Drawn], see: Callable[..., Seen]) -> None:
     """Though a map of patches is in the study too, which the viewer cannot lay over the images."""
-    finding = next(one for one in site.result(explained.study)["result"]["findings"] if one["key"] == FINDING)
-    best = max(finding["evidence"], key=lambda one: float(one["weight"]))["sop_instance_uid"]
-    seen = browser.play(
-        "overlays",
-        site.address,
-        account=ADA.given(),
-        study=explained.study,
-        finding=FINDING,
-        slice=best,
-        folder=str(tmp_path),
-        overlays=[{"kind": "map", "name": OUR_MAP}],
-    )
-    placement, mask = Placement.of_corners(seen["corners"]), grow(explained.masks[best], PATCH_PX)
-    check_lies_on(mask, placement, seen["seen"]["map"], SEEN["map"])
+    of_patches, of_images = (partial(map_of_ours, form=form) for form in ("patches", "images"))
+    seen = see(draw("explained by the agent", of_patches, of_images), map=OUR_MAP)
+    check_lies_on(grow(seen.mask, PATCH_PX), seen.placement, seen.overlays["map"], SEEN["map"])
 
 
 def check_lies_on(mask: NDArray[np.bool_], placement: Placement, seen: dict[str, Any], least: int) -> None:
