@@ -82,6 +82,21 @@ def in_processes(work: Callable[..., None], arguments: Sequence[Any], processes:
     spawn(_new_process, args=(work, tuple(arguments), processes, meeting.resolve()), nprocs=processes, join=True)  # type: ignore[no-untyped-call]
 
 
+def train_in_processes(
+    work: Callable[..., None], network: nn.Module, arguments: Sequence[Any], processes: int, stem: Path
+) -> None:
+    """Trains a network in place: `work(*arguments, start, end)` loads weights from the one file and leaves its own.
+
+    `stem`: folder and beginning of the names of these files, as `FOLDER/encoder`.
+    """
+    start, end, meeting = (stem.with_name(f"{stem.name}-{each}") for each in ("start.pt", "end.pt", "meeting"))
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    if rank() == 0:
+        torch.save(network.state_dict(), start)
+    in_processes(work, (*arguments, start, end), processes, meeting)
+    network.load_state_dict(torch.load(end, weights_only=True, map_location="cpu"))
+
+
 def _new_process(number: int, work: Callable[..., None], arguments: tuple[Any, ...], count: int, meeting: Path) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=number, world_size=count, timeout=PATIENCE)

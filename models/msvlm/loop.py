@@ -16,6 +16,7 @@ from models.msvlm.curves import Curves
 from models.msvlm.distributed import average, rank
 from models.msvlm.preset import StageSettings
 from models.msvlm.progress import stage_progress
+from models.msvlm.whole_file import save_whole
 
 Batch = TypeVar("Batch")
 CLIP = 1.0
@@ -81,11 +82,9 @@ class _Trainer(Generic[Batch]):
         return {"loss": loss.item(), **self.stage.more(), "rate": rate}
 
     def save(self, done: int, path: Path) -> None:
-        """Writes what is needed to go on after `done` steps; first to a temporary name."""
-        draft = path.with_suffix(".part")
+        """Writes what is needed to go on after `done` steps."""
         learned, optimiser = self.stage.learned.state_dict(), self.optimiser.state_dict()
-        torch.save({"done": done, "learned": learned, "optimiser": optimiser}, draft)
-        draft.replace(path)
+        save_whole({"done": done, "learned": learned, "optimiser": optimiser}, path)
 
     def resume(self, path: Path) -> int:
         """Steps behind, by the checkpoint at `path`."""

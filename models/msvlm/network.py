@@ -11,6 +11,7 @@ from models.msvlm.encoder import new_encoder
 from models.msvlm.preset import Preset
 from models.msvlm.reader import StudyReader
 from models.msvlm.tokenizer import Tokenizer
+from models.msvlm.whole_file import save_whole
 from models.phantoms.findings import FINDINGS
 
 
@@ -69,17 +70,14 @@ def new_network(preset: Preset) -> Network:
 
 
 def save_network(network: Network, path: Path) -> None:
-    """Writes weights, vocabulary, calibration and preset; first to a temporary name, so a cut run leaves no half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes weights, vocabulary, calibration and preset; a cut run leaves no half."""
     facts = {
         "preset": network.preset.model_dump_json(),
         "tokenizer": network.tokenizer.to_json(),
         "points": [vars(point) for point in network.points],
         **{name: part.state_dict() for name, part in network.parts().items()},
     }
-    draft = path.with_suffix(".part")
-    torch.save(facts, draft)
-    draft.replace(path)
+    save_whole(facts, path)
 
 
 def load_network(path: Path) -> Network:

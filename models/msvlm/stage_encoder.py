@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from models.datasets.cache import Shard
 from models.datasets.slices import FindingSampler, SliceBank, SliceBatch
-from models.msvlm.distributed import device, in_processes, placed, rank, world_size
+from models.msvlm.distributed import device, placed, rank, train_in_processes, world_size
 from models.msvlm.encoder import new_encoder
 from models.msvlm.loop import Stage, run_stage, step_seed
 from models.msvlm.losses import BalancedPatchLoss, known_only
@@ -60,12 +60,7 @@ class MaskedLearning(nn.Module):
 
 def train_encoder(preset: Preset, encoder: nn.Module, shards: Sequence[Shard], folder: Path) -> None:
     """Trains the encoder in place; a run that was cut goes on from its checkpoint in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    start, end = folder / "encoder-start.pt", folder / "encoder-end.pt"
-    if rank() == 0:
-        torch.save(encoder.state_dict(), start)
-    in_processes(_train, (preset, tuple(shards), start, end), preset.processes, folder / "encoder-meeting")
-    encoder.load_state_dict(torch.load(end, weights_only=True, map_location="cpu"))
+    train_in_processes(_train, encoder, (preset, tuple(shards)), preset.processes, folder / "encoder")
 
 
 def _train(preset: Preset, shards: tuple[Shard, ...], start: Path, end: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from models.msvlm.whole_file import save_whole
+
 
 class Parted(Protocol):
     """A network of parts that stages train."""
@@ -58,11 +60,8 @@ class StageResults(ABC):
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def save(self, stage: str, network: Parted, parts: Sequence[str]) -> None:
-        """Keeps the parts that a stage trained; first under a temporary name, so a cut run leaves no half."""
-        path = self.file(stage)
-        draft = path.with_suffix(".draft")
-        torch.save({name: network.parts()[name].state_dict() for name in parts}, draft)
-        draft.replace(path)
+        """Keeps the parts that a stage trained; a cut run leaves no half."""
+        save_whole({name: network.parts()[name].state_dict() for name in parts}, self.file(stage))
 
     def load(self, stage: str, network: Parted) -> None:
         """Puts what a stage trained into the network."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from models.datasets.cache import Shard
 from models.datasets.neighbours import NeighbourSampler
 from models.datasets.slices import SliceBank
-from models.msvlm.distributed import device, in_processes, placed, rank, world_size
+from models.msvlm.distributed import device, placed, rank, train_in_processes, world_size
 from models.msvlm.encoder import new_encoder
 from models.msvlm.loop import Stage, run_stage, step_seed
 from models.msvlm.preset import Preset
@@ -26,12 +26,7 @@ def train_selfsup(preset: Preset, encoder: nn.Module, shards: Sequence[Shard], f
     """Trains the encoder in place; leaves it as it is where the preset wants no self-supervision."""
     if preset.selfsup.method == "none" or not preset.selfsup.steps:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    start, end = folder / "selfsup-start.pt", folder / "selfsup-end.pt"
-    if rank() == 0:
-        torch.save(encoder.state_dict(), start)
-    in_processes(_train, (preset, tuple(shards), start, end), preset.processes, folder / "selfsup-meeting")
-    encoder.load_state_dict(torch.load(end, weights_only=True, map_location="cpu"))
+    train_in_processes(_train, encoder, (preset, tuple(shards)), preset.processes, folder / "selfsup")
 
 
 def _train(preset: Preset, shards: tuple[Shard, ...], start: Path, end: Path) -> None:

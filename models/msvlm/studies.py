@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from models.datasets.cache import Shard, stream
 from models.datasets.fields import FieldStudy
 from models.msvlm.distributed import device, mapped, placed
+from models.msvlm.whole_file import save_whole
 from models.phantoms.report import TrueSentence
 
 _SENTENCES = TypeAdapter(tuple[TrueSentence, ...])
@@ -116,14 +117,12 @@ def with_facts(tokens: Tensor, z_mm: Tensor, shown: Tensor, study: FieldStudy) -
 
 
 def save_studies(studies: Iterable[EncodedStudy], path: Path) -> None:
-    """Writes encoded studies; first to a temporary name, so a cut run leaves no half."""
+    """Writes encoded studies; a cut run leaves no half."""
     rows = [
         {**{f.name: getattr(study, f.name) for f in fields(study)}, "sentences": _SENTENCES.dump_json(study.sentences)}
         for study in studies
     ]
-    draft = path.with_suffix(".part")
-    torch.save(rows, draft)
-    draft.replace(path)
+    save_whole(rows, path)
 
 
 def load_studies(path: Path) -> list[EncodedStudy]:

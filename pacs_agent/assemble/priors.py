@@ -13,10 +13,15 @@ LATE_S = 600.0
 """What comes so long after the end of the transfer was sent by somebody: a PACS whose C-MOVE broke off may go on."""
 
 
+def last_own_transfer(session: Session, study_instance_uid: str) -> Transfer | None:
+    """The last transfer of a study that nobody asked for but the agent; None where there is none."""
+    own = select(Transfer).where(Transfer.study_instance_uid == study_instance_uid, Transfer.who == OWN_ACCORD)
+    return session.scalar(own.order_by(Transfer.created_at.desc()).limit(1))
+
+
 def is_fetched_prior(session: Session, study: Receiving) -> bool:
     """Whether all that came of a study lately came because the agent itself asked for it."""
-    own = select(Transfer).where(Transfer.study_instance_uid == study.study_instance_uid, Transfer.who == OWN_ACCORD)
-    last = session.scalar(own.order_by(Transfer.created_at.desc()).limit(1))
+    last = last_own_transfer(session, study.study_instance_uid)
     if last is None or last.finished_at is None:
         return last is not None
     return study.last_received_at <= last.finished_at + timedelta(seconds=LATE_S)

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
-from pacs_agent.assemble import image_digests, input_digest
+from pacs_agent.assemble import image_digests, input_digest, last_own_transfer
 from pacs_agent.bring_in import (
     UNDER_WAY,
     BringInError,
@@ -225,7 +225,7 @@ class _Search:
         if not self._is_here(uid):
             self._fetch(row, uid)
         with self.archive.database.reading() as session:
-            here = session.scalars(select(Study).where(Study.study_instance_uid == uid)).one_or_none()
+            here = _study(session, uid)
             digests = tuple(image_digests(session, here.id)) if here else ()
         if here is None or not digests or here.patient_pk != patient.patient_pk:
             return None
@@ -242,11 +242,10 @@ class _Search:
     def _is_here(self, uid: str) -> bool:
         """Whether all of a study is here already. Raises PriorNotHad while somebody sends it."""
         with self.archive.database.reading() as session:
-            here = session.scalars(select(Study).where(Study.study_instance_uid == uid)).one_or_none()
+            here = _study(session, uid)
             if here is None or not image_digests(session, here.id):
                 return False
-            fetched = select(Transfer).where(Transfer.study_instance_uid == uid, Transfer.who == OWN_ACCORD)
-            last = session.scalar(fetched.order_by(Transfer.created_at.desc()).limit(1))
+            last = last_own_transfer(session, uid)
         if last is not None:
             return last.state == TransferState.DONE and not last.refused
         if here.state == StudyState.RECEIVING:
@@ -340,6 +339,10 @@ class _Search:
     def _check(self) -> None:
         if self.over.is_set():
             raise PriorNotHad("The time for it is over.")
+
+
+def _study(session: Session, uid: str) -> Study | None:
+    return session.scalars(select(Study).where(Study.study_instance_uid == uid)).one_or_none()
 
 
 def _query(patient: _Patient, modality: str, years: float) -> StudyQuery:

@@ -11,20 +11,18 @@ from models.msvlm.rectal.preset import SeriesPreset
 from models.msvlm.rectal.runtime import SeriesRuntime
 from models.msvlm.rectal.stored import encoded, stored_phantom
 from models.msvlm.rectal.studies import SeriesStudy
+from models.msvlm.whole_file import save_whole
 from models.phantoms.pelvis import generate_pelvis
 
 
 def held_out(runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> list[SeriesStudy]:
     """Tokens of the test studies; kept beside the run, by the digest of the slice encoder."""
     folder = cache / preset.name / f"test-{runtime.manifest.slice_encoder.sha256[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
     studies = []
     for seed in track(seeds_of(preset, "test"), "test studies"):
         path = folder / f"{seed}.pt"
         if not path.is_file():
-            draft = path.with_suffix(".part")
-            torch.save(vars(encoded_phantom(runtime, preset, seed)), draft)
-            draft.replace(path)
+            save_whole(vars(encoded_phantom(runtime, preset, seed)), path)
         studies.append(SeriesStudy(**torch.load(path, weights_only=True)))
     return studies
 

@@ -12,6 +12,7 @@ from models.msvlm.rectal.items import STEPS
 from models.msvlm.rectal.preset import SeriesPreset
 from models.msvlm.rectal.reader import SeriesReader
 from models.msvlm.rectal.sentences import Vocabulary
+from models.msvlm.whole_file import save_whole
 
 
 @dataclass(frozen=True)
@@ -53,15 +54,13 @@ def new_series_network(preset: SeriesPreset) -> SeriesNetwork:
 
 
 def save_network(network: SeriesNetwork, path: Path) -> None:
-    """Writes weights, calibration and preset; first to a temporary name, so a cut run leaves no half."""
+    """Writes weights, calibration and preset; a cut run leaves no half."""
     facts = {
         "preset": network.preset.model_dump_json(),
         "points": [vars(point) for point in network.points],
         **{name: part.state_dict() for name, part in network.parts().items()},
     }
-    draft = path.with_suffix(".part")
-    torch.save(facts, draft)
-    draft.replace(path)
+    save_whole(facts, path)
 
 
 def load_network(path: Path) -> SeriesNetwork:

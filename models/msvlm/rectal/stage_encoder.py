@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models.msvlm.distributed import device, in_processes, placed, rank, world_size
+from models.msvlm.distributed import device, placed, rank, train_in_processes, world_size
 from models.msvlm.loop import Stage, run_stage, step_seed
 from models.msvlm.losses import BalancedPatchLoss
 from models.msvlm.rectal.encoder import SeriesEncoder
@@ -75,12 +75,7 @@ class StructureLearning(nn.Module):
 
 def train_encoder(preset: SeriesPreset, encoder: SeriesEncoder, paths: Sequence[Path], folder: Path) -> None:
     """Trains the encoder in place; a run that was cut goes on from its checkpoint in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    start, end = folder / "encoder-start.pt", folder / "encoder-end.pt"
-    if rank() == 0:
-        torch.save(encoder.state_dict(), start)
-    in_processes(_train, (preset, tuple(paths), start, end), preset.processes, folder / "encoder-meeting")
-    encoder.load_state_dict(torch.load(end, weights_only=True, map_location="cpu"))
+    train_in_processes(_train, encoder, (preset, tuple(paths)), preset.processes, folder / "encoder")
 
 
 def _train(preset: SeriesPreset, paths: tuple[Path, ...], start: Path, end: Path) -> None:

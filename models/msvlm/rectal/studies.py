@@ -15,6 +15,7 @@ from models.msvlm.rectal.margin import measured_margin_mm
 from models.msvlm.rectal.phantoms import FieldStudy, load
 from models.msvlm.rectal.preset import SeriesShape
 from models.msvlm.rectal.reader import SeriesInputs
+from models.msvlm.whole_file import save_whole
 
 ENCODER_BATCH = 64
 MEASURED_ON = "t2_axial"
@@ -126,10 +127,8 @@ def _encode(task: tuple[nn.Module, SeriesShape, Path, Path]) -> Path:
 
 
 def save_studies(studies: Iterable[SeriesStudy], path: Path) -> None:
-    """Writes encoded studies; first to a temporary name, so a cut run leaves no half."""
-    draft = path.with_suffix(".part")
-    torch.save([{one.name: getattr(study, one.name) for one in fields(study)} for study in studies], draft)
-    draft.replace(path)
+    """Writes encoded studies; a cut run leaves no half."""
+    save_whole([{one.name: getattr(study, one.name) for one in fields(study)} for study in studies], path)
 
 
 def load_studies(path: Path) -> list[SeriesStudy]:
