@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -111,3 +112,23 @@ def database(tmp_path: Path, new_database: Callable[[Path], Database]) -> Iterat
     database = new_database(tmp_path)
     yield database
     database.close()
+
+
+@pytest.fixture(autouse=True)
+def _databases_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes each database that a test opened.
+
+    A worker within the tests' process freezes what is loaded, so nothing collects the connections that are forgotten;
+    and pynetdicom, which waits by select(2), takes each association beyond the 1024th descriptor for aborted.
+    """
+    opened: list[Database] = []
+    connect = Database.__init__
+
+    def connect_and_remember(self: Database, *arguments: Any, **named: Any) -> None:
+        connect(self, *arguments, **named)
+        opened.append(self)
+
+    monkeypatch.setattr(Database, "__init__", connect_and_remember)
+    yield
+    for database in opened:
+        database.close()

@@ -21,9 +21,9 @@ from statistics import median, quantiles
 from typing import Any
 
 import pydicom
-from pydicom.filereader import read_file_meta_info
 from pydicom.uid import generate_uid
 
+from pacs_agent.archive import split_part10
 from pacs_agent.config import AssembleSettings, Settings
 from pacs_agent.inference import installed_bundles
 from pacs_agent.inference.activation import MEMORY
@@ -44,8 +44,6 @@ included. On two cores reception, index and sender take some 2 ms of it."""
 SENDER = "BENCHSENDER"
 CONTEXT_ID = 3
 """Of CT Image Storage among those that are proposed."""
-META_HEAD_BYTES = 128 + 4 + 12
-"""Preamble, prefix and the element that says how long the rest of group 0002 is (PS3.10 7.1)."""
 RULES = "rules:\n- {name: ct, when: {attribute: Modality, equals: CT}, pipeline: msvlm, destinations: [pacs]}"
 WHAT = (
     "last image acknowledged → both result objects in Orthanc, less the quiet time if any; CT of 512 × 512, all new; "
@@ -110,9 +108,8 @@ def send(study: Sequence[Path], agent: Agent, interval_s: float) -> tuple[float,
 
 def _message(path: Path) -> bytes:
     """C-STORE-RQ and data set of a file in Explicit VR Little Endian, as PDUs of 16 kB."""
-    meta = read_file_meta_info(path)
-    encoded = path.read_bytes()[META_HEAD_BYTES + meta.FileMetaInformationGroupLength :]
-    return pdus.message(CONTEXT_ID, pdus.store_rq(meta.MediaStorageSOPInstanceUID), encoded)
+    instance = split_part10(path.read_bytes())
+    return pdus.message(CONTEXT_ID, pdus.store_rq(instance.sop_instance_uid), instance.data_set)
 
 
 @contextmanager
