@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from pacs_agent.imaging import Measured
-from pacs_agent.imaging.series import OrderedSeries
+from pacs_agent.imaging.series import OrderedSeries, Slice
 from pacs_agent.inference.attributes import Attributes
 
 
@@ -66,7 +66,7 @@ class SliceEvidence(_Frozen):
 
 
 class FindingReading(_Frozen):
-    """One finding in one study. `slice_weights[i]` in [0, 1] belongs to slice i of the series."""
+    """One finding in one study. `slice_weights[i]` in [0, 1] belongs to slice i of all series that were read."""
 
     label: FindingLabel
     probability: float
@@ -147,6 +147,23 @@ class Measurements(_Frozen):
     def of_finding(self, key: str) -> tuple[MeasuredRegion, ...]:
         """The regions that measure a finding, by segment number."""
         return tuple(region for region in self.regions if region.finding == key)
+
+
+class MeasuredDistance(_Frozen):
+    """A straight distance in the patient that belongs to a finding, and the points between which it was measured."""
+
+    finding: str
+    """Key of the finding that it measures."""
+    name: str
+    type: Code
+    """What was measured."""
+    value_mm: float
+    ends_mm: tuple[tuple[float, float, float], tuple[float, float, float]]
+    """In the patient coordinate system. PS3.3 C.7.6.2.1.1."""
+    series_instance_uid: str
+    """Of the series that it was measured on."""
+    frame_of_reference_uid: str
+    """Of that series; empty where its images name none."""
 
 
 class Change(StrEnum):
@@ -263,6 +280,8 @@ class StudyReading(_Frozen):
 
     bundle: BundleIdentity
     series: OrderedSeries
+    further_series: tuple[OrderedSeries, ...] = ()
+    """The other series of the study that were read together with it. Slices are counted through all of them."""
     findings: tuple[FindingReading, ...]
     sentences: tuple[Sentence, ...]
     impression: tuple[Sentence, ...]
@@ -272,10 +291,22 @@ class StudyReading(_Frozen):
     """None in readings made before this was kept."""
     measurements: Measurements | None = None
     """None where no segmenter looked."""
+    distances: tuple[MeasuredDistance, ...] = ()
+    """Those that the model measured itself; a segmenter's are among `measurements`."""
     since_prior: SincePrior | None = None
     """None where there is no earlier study of the patient, or none is looked for."""
     saliency_maps: tuple[SaliencyMap, ...] = ()
     """Those that were made; of a finding one at most."""
+
+    @property
+    def all_series(self) -> tuple[OrderedSeries, ...]:
+        """Every series that was read, in the order in which their slices are counted."""
+        return self.series, *self.further_series
+
+    @property
+    def all_slices(self) -> tuple[Slice, ...]:
+        """The slices of all series: a slice weight and the index of an evidence slice are places among these."""
+        return tuple(one for series in self.all_series for one in series.slices)
 
     def finding(self, key: str) -> FindingReading:
         """The reading of one finding. Raises KeyError for a label this model does not know."""
