@@ -23,6 +23,8 @@ from models.datasets.study import LabelledStudy, StudyUnreadable
 from models.msvlm.preset import NetworkShape
 
 MODELS = Path(__file__).parents[1]
+AGENT = "pacs_agent/"
+"""What begins with this lies in the agent beside `models`: rendered studies depend on what both sides share."""
 RENDERING = ("datasets/fields.py", "msvlm/preprocess.py")
 """Source files on which all rendered studies depend, beside those that their source names."""
 APART = MODELS / "phantoms" / "pelvis"
@@ -90,13 +92,14 @@ Task = tuple[StudySource, NetworkShape, int, Shard]
 
 
 def code_digest(names: Sequence[str]) -> str:
-    """Digest of code and tables below `models`: files, or folders with all that is in them."""
+    """Digest of code and tables below `models` or of the agent: files, or folders with all that is in them."""
     digest = hashlib.sha256()
     for name in names:
-        path = MODELS / name
+        root = MODELS.parent if name.startswith(AGENT) else MODELS
+        path = root / name
         files = [path] if path.is_file() else sorted(path.rglob("*.py")) + sorted(path.rglob("*.json"))
         for file in (file for file in files if APART not in file.parents or APART in (path, *path.parents)):
-            digest.update(file.relative_to(MODELS).as_posix().encode() + b"\0" + file.read_bytes())
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 

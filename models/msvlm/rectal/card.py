@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from models.evaluation.metrics import Figure
 from models.msvlm.rectal.items import SEVEN, scale_of
-from models.msvlm.rectal.manifest import SeriesManifest
+from pacs_agent.inference.staging.manifest import StagingManifest
 
 Figures = Mapping[str, Any]
 MEASURES: dict[Literal["accuracy", "balanced_accuracy", "auroc"], str] = {
@@ -46,7 +46,7 @@ def cell(one: Figure) -> str:
     return f"{one['value']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
 
 
-def card_text(manifest: SeriesManifest, figures: Figures) -> str:
+def card_text(manifest: StagingManifest, figures: Figures) -> str:
     """The card in Markdown."""
     margin, verdict = figures["margin"], "The reading depends on the image."
     if not figures["reads_the_image"]:

@@ -73,7 +73,7 @@ def _strongest(logits: Tensor) -> Tensor:
 
 
 class SeriesEncoderGraph(nn.Module):
-    """`slice_encoder.onnx` of a bundle that reads several series; see `manifest.py`."""
+    """`slice_encoder.onnx` of a bundle that reads several series; see `pacs_agent/inference/staging/manifest.py`."""
 
     def __init__(self, encoder: SeriesEncoder, shape: SeriesShape) -> None:
         super().__init__()

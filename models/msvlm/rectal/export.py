@@ -6,12 +6,12 @@ import torch
 
 from models.msvlm.export import MANUFACTURER, digest_of
 from models.msvlm.graphs import GraphExport, report_decoder_export, write_graph
-from models.msvlm.rectal.acquired import PHASES, PLANES, ContrastId, SequenceId
 from models.msvlm.rectal.encoder import SeriesEncoderGraph
 from models.msvlm.rectal.items import SCALES, steps_of
-from models.msvlm.rectal.manifest import BundleFile, ItemEntry, SeriesManifest, StepEntry
 from models.msvlm.rectal.network import SeriesNetwork
 from models.msvlm.rectal.structures import NAMES
+from pacs_agent.inference.staging.acquired import PHASES, PLANES, ContrastId, SequenceId
+from pacs_agent.inference.staging.manifest import BundleFile, ItemEntry, StagingManifest, StepEntry
 
 INTENDED_USE = "Demonstration and software tests only. Learned from computer-made phantoms. Not for clinical use."
 TRAINING_DATA = (
@@ -28,7 +28,7 @@ def write_series_bundle(network: SeriesNetwork, bundles: Path) -> Path:
     graphs = {path.stem: _named(path) for path in (write_graph(one, folder) for one in series_graphs(network))}
     words = folder / "tokenizer.json"
     words.write_text(network.vocabulary.to_json() + "\n", encoding="utf-8")
-    manifest = SeriesManifest(
+    manifest = StagingManifest(
         name=preset.name,
         version=preset.version,
         manufacturer=MANUFACTURER,
@@ -71,7 +71,7 @@ def item_entries(network: SeriesNetwork) -> tuple[ItemEntry, ...]:
 
 
 def series_graphs(network: SeriesNetwork) -> tuple[GraphExport, ...]:
-    """The three graphs of a bundle; see `manifest.py`."""
+    """The three graphs of a bundle; see `pacs_agent/inference/staging/manifest.py`."""
     return series_encoder_export(network), series_reader_export(network), report_decoder_export(network)
 
 

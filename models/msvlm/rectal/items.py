@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.phantoms.pelvis import Item, Truth
+from pacs_agent.inference.staging.levels import levels_of_steps
 
 Array = NDArray[np.float64]
 
@@ -105,11 +106,4 @@ def step_targets(told: Mapping[Item, Told]) -> tuple[NDArray[np.float32], NDArra
 
 def level_probabilities(steps: Array) -> dict[Item, Array]:
     """Probability of each level [..., K] of each item, from those of the steps [..., C]."""
-    return {scale.item: _levels(steps[..., steps_of(scale.item)]) for scale in SCALES}
-
-
-def _levels(steps: Array) -> Array:
-    one = np.ones_like(steps[..., :1])
-    at_least = np.concatenate([one, np.cumprod(steps, axis=-1), 0.0 * one], axis=-1)
-    levels: Array = at_least[..., :-1] - at_least[..., 1:]
-    return levels
+    return {scale.item: levels_of_steps(steps[..., steps_of(scale.item)]) for scale in SCALES}

@@ -25,16 +25,16 @@ from models.msvlm.rectal.acquired import acquired_by_phantom
 from models.msvlm.rectal.field import field_of_image
 from models.msvlm.rectal.items import step_targets, told_of
 from models.msvlm.rectal.preset import SeriesPreset, SeriesShape
-from models.msvlm.rectal.scale import intensity_range
 from models.msvlm.rectal.structures import DISEASE, STRUCTURES
 from models.phantoms.pelvis import PelvisPhantom, Series, generate_pelvis
+from pacs_agent.inference.staging.scale import intensity_range
 
 SPLITS = ("encoder", "reader", "validation", "test")
 FIRST_SEED = 10_000_000
 CODE = (
     *("phantoms/pelvis", "phantoms/canvas.py", "phantoms/scan.py", "msvlm/preprocess.py"),
-    *(f"msvlm/rectal/{name}.py" for name in ("phantoms", "acquired", "field", "items", "scale")),
-    "msvlm/rectal/structures.py",
+    *(f"msvlm/rectal/{name}.py" for name in ("phantoms", "acquired", "field", "items", "structures")),
+    *(f"pacs_agent/inference/staging/{name}.py" for name in ("acquired", "levels", "scale")),
 )
 """What a study on the field depends on."""
 ENOUGH = 0.5

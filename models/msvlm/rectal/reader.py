@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from models.msvlm.blocks import BLOCKED, Attention, Block, FeedForward
-from models.msvlm.rectal.acquired import PHASES, PLANES, ContrastId, SequenceId
 from models.msvlm.rectal.items import ITEM_OF_STEP, SCALES, STEPS
 from models.msvlm.rectal.places import (
     POSITION_FEATURES,
@@ -23,6 +22,7 @@ from models.msvlm.rectal.places import (
 )
 from models.msvlm.rectal.preset import PLACES, POOLS, SeriesShape
 from models.msvlm.relation import MostlyShared, PerFinding
+from pacs_agent.inference.staging.acquired import PHASES, PLANES, ContrastId, SequenceId
 
 CLIP = 10.0
 """Standardised tokens are kept within so many standard deviations."""
@@ -37,7 +37,7 @@ LEVEL = 48
 
 
 class SeriesInputs(NamedTuple):
-    """Slices of studies padded to one length, as of `study_reader.onnx`; see `manifest.py`."""
+    """Slices of studies padded to one length, as of `study_reader.onnx`; see the manifest of `inference/staging`."""
 
     tokens: Tensor
     centre_mm: Tensor

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.msvlm.rectal.items import SCALES, level_probabilities
-from models.msvlm.rectal.manifest import SeriesManifest
 from models.msvlm.rectal.reader import SeriesInputs
 from models.msvlm.rectal.sentences import END, SLOT, Vocabulary, filled, plain_sentence, prompt_word
 from models.msvlm.runtime import DecoderSteps, session
 from models.phantoms.pelvis import Item
+from pacs_agent.inference.staging.manifest import StagingManifest
 
 Floats = NDArray[np.float32]
 BATCH = 16
@@ -36,7 +36,7 @@ class Staging:
 class SeriesRuntime:
     """The three graphs of a bundle folder."""
 
-    def __init__(self, folder: Path, manifest: SeriesManifest, threads: int = 0) -> None:
+    def __init__(self, folder: Path, manifest: StagingManifest, threads: int = 0) -> None:
         self.manifest = manifest
         words = json.loads((folder / manifest.tokenizer.file).read_text(encoding="utf-8"))["words"]
         self.vocabulary = Vocabulary(tuple(words))
@@ -48,7 +48,7 @@ class SeriesRuntime:
     @classmethod
     def open(cls, folder: Path, threads: int = 0) -> "SeriesRuntime":
         """The bundle as its manifest describes it. Raises ValidationError for another kind of bundle."""
-        return cls(folder, SeriesManifest.model_validate_json((folder / "manifest.json").read_bytes()), threads)
+        return cls(folder, StagingManifest.model_validate_json((folder / "manifest.json").read_bytes()), threads)
 
     @property
     def patch_mm(self) -> float:

@@ -7,32 +7,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.msvlm.rectal.acquired import (
-    PLANES,
-    Acquired,
-    SequenceId,
-    acquired_by_phantom,
-    acquired_by_stack,
-    is_readable,
-)
+from models.msvlm.rectal.acquired import acquired_by_phantom
 from models.msvlm.rectal.items import Told, step_targets
 from models.msvlm.rectal.margin import measured_margin_mm
 from models.msvlm.rectal.phantoms import slice_centre_mm
 from models.msvlm.rectal.runtime import SeriesRuntime
-from models.msvlm.rectal.scale import intensity_range
 from models.msvlm.rectal.studies import NothingToRead, SeriesStudy
 from models.phantoms.pelvis import Item, Series
 from pacs_agent.imaging import (
     HeaderFile,
     Plane,
     SeriesPart,
-    Slice,
     Stack,
     UnusableImages,
     group_study,
     order_series,
     read_slices,
 )
+from pacs_agent.inference.staging.acquired import PLANES, Acquired, SequenceId, acquired_by_stack, is_readable
+from pacs_agent.inference.staging.places import centre_mm
+from pacs_agent.inference.staging.scale import intensity_range
 
 Floats = NDArray[np.float32]
 
@@ -110,17 +104,9 @@ def stored_stack(stack: Stack) -> StoredSeries:
         low=(low - intercept) / slope,
         high=(high - intercept) / slope,
         spacing_mm=slices[0].spacing_mm,
-        centre_mm=np.array([centre_of_slice_mm(one) for one in slices], np.float32),
+        centre_mm=np.array([centre_mm(one) for one in slices], np.float32),
         orientation=np.array([one.orientation for one in slices], np.float32),
     )
-
-
-def centre_of_slice_mm(one: Slice) -> NDArray[np.float64]:
-    """Middle of a slice in patient coordinates. PS3.3 C.7.6.2.1.1."""
-    right, down = np.array(one.orientation[:3]), np.array(one.orientation[3:])
-    across = 0.5 * (one.columns - 1) * one.spacing_mm[1] * right
-    middle: NDArray[np.float64] = np.array(one.position_mm) + across + 0.5 * (one.rows - 1) * one.spacing_mm[0] * down
-    return middle
 
 
 def encoded(

@@ -6,21 +6,14 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-from models.msvlm.rectal.acquired import (
-    PHASES,
-    PLANES,
-    ContrastId,
-    SequenceId,
-    acquired_by_phantom,
-    acquired_by_stack,
-    is_readable,
-)
+from models.msvlm.rectal.acquired import acquired_by_phantom
 from models.msvlm.rectal.phantoms import slice_centre_mm
-from models.msvlm.rectal.scale import intensity_range
 from models.phantoms.pelvis import PROTOCOL, generate_pelvis
 from models.phantoms.pelvis.dicom import write_study
 from pacs_agent.imaging import Answer, Component, Plane, Weighting, group_study, read_headers
 from pacs_agent.imaging.acquisition import Phase
+from pacs_agent.inference.staging.acquired import PHASES, PLANES, ContrastId, SequenceId, acquired_by_stack, is_readable
+from pacs_agent.inference.staging.scale import intensity_range
 
 pytestmark = pytest.mark.train
 

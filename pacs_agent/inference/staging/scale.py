@@ -1,9 +1,11 @@
 """The intensities of a series of MR as shares of a range that the series itself tells: MR has no unit."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from models.msvlm.rectal.acquired import SequenceId
+from pacs_agent.inference.staging.acquired import SequenceId
 
 DARKEST, BRIGHTEST = 1.0, 99.5
 """Percentiles of what is not empty, at 0 and 1 of the range: single bright pixels of vessels or coils say nothing."""
@@ -16,7 +18,7 @@ ADC_UNITS = (1.0, 1e3, 1e6)
 """Where the brightest of an ADC map lies in 10⁻⁶ mm²/s; told in 10⁻³ mm²/s or mm²/s it lies far below."""
 
 
-def intensity_range(values: NDArray[np.generic], sequence: SequenceId) -> tuple[float, float]:
+def intensity_range(values: NDArray[np.floating[Any] | np.integer[Any]], sequence: SequenceId) -> tuple[float, float]:
     """What is 0 and what is 1 of the intensities of a whole series; a map of ADC is absolute.
 
     A series of one value has the range of that value and one more, so that it is 0 everywhere.

@@ -50,7 +50,7 @@ class BundleFile(_Frozen):
     sha256: Sha256
 
 
-class SeriesManifest(_Frozen):
+class StagingManifest(_Frozen):
     """`manifest.json` of a bundle of task "staging"."""
 
     schema_version: Literal[1] = 1
