@@ -7,12 +7,12 @@ composed again are the same. A study that may be of somebody else is never named
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
 from pacs_agent.assemble import image_digests
-from pacs_agent.db import Database, Job, JobState, ResultObject, Study
+from pacs_agent.db import OWN_PIPELINES, Database, Job, JobState, ResultObject, Study
 from pacs_agent.inference.reading import PriorStudy, SincePrior, StudyReading
 from pacs_agent.pipeline.beyond_doubt import doubt_about, first_header, is_earlier, moment_of
 from pacs_agent.results import ObjectKind, since_prior
@@ -76,21 +76,25 @@ def _candidates(session: Session, job: Job, bundle: str) -> Iterator[_Candidate]
     known = ((study, moment_of(study.study_date, study.study_time)) for study in session.scalars(same_patient))
     dated = {study: at for study, at in known if at is not None}
     for study in sorted(dated, key=lambda one: dated[one], reverse=True):
-        if is_earlier(dated[study], now) and (read := _newest_reading(session, study, job.pipeline, bundle)):
+        if is_earlier(dated[study], now) and (read := _newest_reading(session, study, bundle)):
             yield _Candidate(study, *read)
 
 
-def _newest_reading(session: Session, study: Study, pipeline: str, bundle: str) -> tuple[str, str] | None:
-    """The job that read a study last, and the digest of its AI result; None where it came to no result."""
+def _newest_reading(session: Session, study: Study, bundle: str) -> tuple[str, str] | None:
+    """The last job by a version of the model that stands, and the digest of its AI result; None where it has none.
+
+    Whichever pipeline a rule named: the newest job of each stands for it, and what another model read there is over.
+    """
     ended = (JobState.DELIVERING, JobState.DONE, JobState.NO_RESULT)
-    jobs = select(Job.id, Job.bundle, ResultObject.digest).outerjoin(
+    jobs = select(Job.pipeline, Job.id, Job.bundle, ResultObject.digest).outerjoin(
         ResultObject, (ResultObject.job_id == Job.id) & (ResultObject.kind == ObjectKind.AI_RESULT)
     )
-    of_study = jobs.where(Job.study_pk == study.id, Job.pipeline == pipeline, Job.state.in_(ended))
-    newest = session.execute(of_study.order_by(Job.created_at.desc(), Job.id).limit(1)).one_or_none()
-    if newest is None or newest.digest is None or _model(newest.bundle) != _model(bundle):
-        return None
-    return newest.id, newest.digest
+    of_study = jobs.where(Job.study_pk == study.id, Job.pipeline.not_in(OWN_PIPELINES), Job.state.in_(ended))
+    newest_of = dict[str, Row[str, str, str, str | None]]()
+    for row in session.execute(of_study.order_by(Job.created_at.desc(), Job.id)):
+        newest_of.setdefault(row.pipeline, row)
+    newest = next((row for row in newest_of.values() if _model(row.bundle) == _model(bundle)), None)
+    return (newest.id, newest.digest) if newest and newest.digest else None
 
 
 def _model(bundle: str) -> str:

@@ -104,6 +104,27 @@ def test_what_this_model_came_to_no_result_of_is_no_prior(studies: Studies, chan
     assert studies.chosen(now) is None
 
 
+@pytest.mark.parametrize("pipeline", ["msvlm:msvlm-thorax-demo", "msvlm:msvlm-thorax-demo-2"])
+def test_what_the_model_read_is_the_prior_whichever_way_a_rule_named_it(studies: Studies, pipeline: str) -> None:
+    now, then = studies.add("20260102"), studies.add("20250503", pipeline=pipeline)
+    assert studies.uid(now) == then.uid
+    with studies.database.writing() as session:
+        session.get_one(Job, now.job_id).pipeline = "msvlm:msvlm-thorax-demo"
+    assert studies.uid(now) == then.uid
+
+
+def test_what_another_model_read_beside_it_since_takes_nothing_away(studies: Studies) -> None:
+    now, then = studies.add("20260102"), studies.add("20250503")
+    again = then.read()
+    with studies.database.writing() as session:
+        job = session.get_one(Job, again)
+        job.pipeline, job.bundle = "msvlm:other", "other 1.0"
+    assert studies.uid(now) == then.uid
+    with studies.database.writing() as session:
+        session.get_one(Job, again).pipeline = "msvlm"
+    assert studies.chosen(now) is None, "what took the place of its reading is by another model"
+
+
 def test_another_version_is_chosen_and_not_compared(studies: Studies) -> None:
     now, then = studies.add("20260102"), studies.add("20250503", bundle="msvlm-thorax-demo 0.0.9")
     assert studies.uid(now) == then.uid
