@@ -4,7 +4,6 @@ import hashlib
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +11,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.archive import IMAGE_SOP_CLASSES
 from pacs_agent.db import Instance, Job, JobState, Origin, Series, Study, utc_now
 from pacs_agent.ops import Outcome, audit
-from pacs_agent.route import Decision, Expected, Rule
+from pacs_agent.route import Decision, Expected, Rule, expected_of
 
 
 @dataclass(frozen=True)
@@ -83,15 +82,11 @@ def _has_job(session: Session, study: Study, order: _Order, digest: str) -> bool
         Job.study_pk == study.id, Job.pipeline == order.pipeline, Job.input_digest == digest
     )
     found = list(session.scalars(same))
-    return bool(found) if _is_reported(order.expected) else not all(map(_was_reported, found))
+    return bool(found) if _is_reported(order.expected) else not all(_is_reported(expected_of(one)) for one in found)
 
 
 def _is_reported(expected: Expected | None) -> bool:
     return expected is not None and expected.is_reported
-
-
-def _was_reported(expected: dict[str, Any] | None) -> bool:
-    return expected is not None and Expected.model_validate(expected).is_reported
 
 
 def _write_job(session: Session, study: Study, order: _Order, digest: str) -> str:

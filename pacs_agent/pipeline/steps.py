@@ -23,7 +23,7 @@ from pacs_agent.pipeline.review import ReviewDocuments
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages, kept
 from pacs_agent.pipeline.told import follow_up, header_of, measured_by, reading_of
 from pacs_agent.results import ObjectKind, Predecessor
-from pacs_agent.route import Expected, pipeline_asked
+from pacs_agent.route import expected_of, pipeline_asked
 
 STUDIES_AT_HAND = 4
 """Studies whose files' paths are remembered from one step to the next."""
@@ -206,7 +206,7 @@ class Steps:
             created_at=job.created_at,
             images=self._paths(digests),
             predecessors=_predecessors(session, job),
-            expected=_expected(job),
+            expected=expected_of(job.expected),
             model=pipeline_asked(job.pipeline).model,
         )
 
@@ -282,10 +282,6 @@ def _result(job_id: str, document: Document, archive: Archive) -> ResultObject:
         series_instance_uid=receipt.series_instance_uid,
         digest=receipt.digest,
     )
-
-
-def _expected(job: Job) -> Expected | None:
-    return Expected.model_validate(job.expected) if job.expected else None
 
 
 def _predecessors(session: Session, job: Job) -> tuple[Predecessor, ...]:

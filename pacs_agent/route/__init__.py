@@ -21,7 +21,7 @@ from pacs_agent.route.in_force import (
     rules_version,
     versions_of_rules,
 )
-from pacs_agent.route.met import Expectation, Expected
+from pacs_agent.route.met import Expectation, Expected, expected_of
 from pacs_agent.route.order import moved
 from pacs_agent.route.pipeline import PipelineAsked, pipeline_asked
 from pacs_agent.route.rules import LOWEST_PRIORITY, Decision, Rule, RuleBook, RuleOutcome
@@ -54,6 +54,7 @@ __all__ = [
     "attributes_of_study",
     "difference",
     "dry_run",
+    "expected_of",
     "moved",
     "pipeline_asked",
     "put_rules",

@@ -1,6 +1,7 @@
 """Which series, or which stacks of them, met what rules expect of a study: a job keeps it and reads among them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -48,6 +49,11 @@ class Expected(_Frozen):
             for wanted in (True, False)
         )
         return (*required, *optional) if required else None
+
+
+def expected_of(kept: Mapping[str, Any] | None) -> Expected | None:
+    """What the rules of a job expect, from what its row keeps; None where they expect nothing."""
+    return Expected.model_validate(kept) if kept else None
 
 
 def met(rule: str, expects: Expects, series: Sequence[Attributes]) -> tuple[Expectation, ...]:

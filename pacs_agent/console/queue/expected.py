@@ -3,13 +3,13 @@
 from pacs_agent.console.queue.models import ExpectationShown, PartShown
 from pacs_agent.db import Job
 from pacs_agent.imaging import SeriesPart
-from pacs_agent.route import Expectation, Expected
+from pacs_agent.route import Expectation, expected_of
 
 
 def expectations_of(job: Job) -> list[ExpectationShown]:
     """What is expected, as the rules name it."""
-    read = _read(job)
-    return [_shown(one, read) for one in Expected.model_validate(job.expected).of] if job.expected else []
+    read, expected = _read(job), expected_of(job.expected)
+    return [_shown(one, read) for one in expected.of] if expected else []
 
 
 def expectations_in_words(expectations: list[ExpectationShown]) -> str:
