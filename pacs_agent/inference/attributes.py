@@ -17,7 +17,7 @@ Kind = Literal["side", "lobe"]
 _Side = Annotated[str, Field(pattern=r"^(right|left)$")]
 _Lobe = Annotated[str, Field(pattern=r"^(right (upper|middle|lower)|left (upper|lower)) lobe$")]
 _Count = Annotated[str, Field(pattern=r"^(one|few|many)$")]
-_Grade = Annotated[int, Field(ge=0, le=2)]
+_Grade = Annotated[int, Field(ge=0, le=3)]
 
 NONE = "none"
 _COUNTS = {
@@ -39,7 +39,7 @@ class Attributes(BaseModel):
     lobes: tuple[_Lobe, ...] = ()
     """Of "right upper lobe", "right middle lobe", "right lower lobe", "left upper lobe", "left lower lobe"."""
     grade: _Grade | None = None
-    """0 slight, 1 moderate, 2 marked."""
+    """From the least to the most, as the words for the grades of the finding say: of three slight, moderate, marked."""
     count: _Count | None = None
     """"one", "few" (two to four) or "many"."""
 
