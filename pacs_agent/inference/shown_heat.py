@@ -13,17 +13,18 @@ class HeatGone(InferenceError):
 
 
 def heat_of_reading(reading: StudyReading, finding: str, index: int, token_root: Path) -> Heat:
-    """Where a finding (key) lies in slice `index` of the series that was read.
+    """Where a finding (key) lies in slice `index` of all series that were read.
 
-    Raises KeyError for a finding that the model does not know, IndexError for a slice out of the series, HeatGone.
+    Raises KeyError for a finding that the model does not know, IndexError for a slice beyond them, HeatGone.
     """
     return _Kept(reading, finding, token_root).heat(index)
 
 
-def heats_of_reading(reading: StudyReading, finding: str, token_root: Path) -> tuple[Heat, ...]:
-    """The same in every slice, in the order of the series."""
+def heats_of_reading(reading: StudyReading, finding: str, token_root: Path, series: int = 0) -> tuple[Heat, ...]:
+    """The same in every slice of one of the series, in its order."""
     kept = _Kept(reading, finding, token_root)
-    return tuple(kept.heat(index) for index in range(len(reading.series.slices)))
+    first = sum(len(one.slices) for one in reading.all_series[:series])
+    return tuple(kept.heat(first + index) for index in range(len(reading.all_series[series].slices)))
 
 
 class _Kept:
@@ -35,7 +36,7 @@ class _Kept:
             raise KeyError(finding)
         if read is None:
             raise HeatGone("this reading was made before the places of findings were kept")
-        self._slices, self._keys = reading.series.slices, read.keys
+        self._slices, self._keys = reading.all_slices, read.keys
         self._number, self._field = keys.index(finding), Field(read.field_px, read.pixel_mm)
         self._cache = TokenCache(token_root, read.encoder_digest, read.token_width, (len(keys), *read.patch_grid))
 

@@ -18,6 +18,7 @@ from pacs_agent.console.readings.reasons import (
     why_without_job,
 )
 from pacs_agent.console.readings.result import result_of
+from pacs_agent.console.readings.sequences import sequences
 from pacs_agent.console.readings.since_prior import changes_shown
 from pacs_agent.console.readings.stored import (
     JobKnown,
@@ -46,7 +47,7 @@ def study_answer(session: Session, archive: Archive, settings: Settings, reading
     reading = readings.of(session, told) if told else None
     state = _state(study, jobs, shown=reading is not None)
     reason = why_arriving(settings) if study.state == StudyState.RECEIVING else _reason(jobs[0], state)
-    result = _result(session, study, told, reading) if told and reading else None
+    result = _result(session, archive, study, told, reading) if told and reading else None
     return StudyAnswer(
         study_instance_uid=uid,
         state=state,
@@ -98,15 +99,16 @@ def _state(study: StudyKnown, jobs: Sequence[JobKnown], *, shown: bool) -> State
     return State.FAILED if jobs[0].state == JobState.FAILED else State.NONE
 
 
-def _result(session: Session, study: StudyKnown, job: JobKnown, reading: StudyReading) -> Result:
+def _result(session: Session, archive: Archive, study: StudyKnown, job: JobKnown, reading: StudyReading) -> Result:
     recall = recall_of(session, reading.bundle.name, reading.bundle.version)
-    numbers = instance_numbers(session, reading.series.series_instance_uid)
+    numbers = instance_numbers(session, {series.series_instance_uid for series in reading.all_series})
     return result_of(
         reading,
         job_id=job.id,
         run=job.run,
         created_at=made_at(session, job.id) or job.created_at,
         instance_numbers=numbers,
+        sequences=sequences(session, archive, reading),
         objects=documents_now(session, job.id),
         since_prior=changes_shown(reading, study.study_date),
         measurements=measurements_shown(reading, numbers, recall_of_measurements(session, reading)),

@@ -8,6 +8,7 @@ from pacs_agent.console.readings.models import HeatOfSlice
 from pacs_agent.inference import Heat, HeatGone, StudyReading, heat_of_reading
 
 HEAT_DIGITS = 4
+NOT_KEPT = "there is no heat of this reading: its model shows none, or read the study before heat was kept"
 
 
 def heat_of_slice(
@@ -15,6 +16,8 @@ def heat_of_slice(
 ) -> HeatOfSlice:
     """Where a finding (key) lies in a slice. Raises NotFound with what is not there and what to do."""
     index = _index(reading, sop_instance_uid, frame_number)
+    if reading.tokens is None:
+        raise NotFound(NOT_KEPT)
     try:
         return _on_the_wire(heat_of_reading(reading, finding, index, token_root))
     except KeyError:
@@ -25,10 +28,10 @@ def heat_of_slice(
 
 
 def _index(reading: StudyReading, sop_instance_uid: str, frame_number: int | None) -> int:
-    """The place of a slice in its series. A frame need not be told of an instance that is one slice."""
+    """The place of a slice among those of all series. A frame need not be told of an instance that is one slice."""
     of_instance = [
         (index, one.frame_number)
-        for index, one in enumerate(reading.series.slices)
+        for index, one in enumerate(reading.all_slices)
         if one.sop_instance_uid == sop_instance_uid
     ]
     found = [index for index, number in of_instance if number in (frame_number, None)]
@@ -36,7 +39,7 @@ def _index(reading: StudyReading, sop_instance_uid: str, frame_number: int | Non
         return found[0]
     if of_instance and frame_number is None:
         raise NotFound("the instance has several frames; say which with ?frame=, from 1")
-    raise NotFound("this slice was not read; the slices that were are in `result.series.slices`")
+    raise NotFound("this slice was not read; those that were are in `result.series` and `result.further_series`")
 
 
 def _on_the_wire(heat: Heat) -> HeatOfSlice:

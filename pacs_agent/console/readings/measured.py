@@ -18,7 +18,7 @@ def newest_measurements(session: Session, study_pk: int) -> Measurements | None:
     reading = stored_reading(session, told.id) if told else None
     if reading is None:
         return None
-    numbers = instance_numbers(session, reading.series.series_instance_uid)
+    numbers = instance_numbers(session, {reading.series.series_instance_uid})
     return measurements_shown(reading, numbers, recall_of_measurements(session, reading))
 
 

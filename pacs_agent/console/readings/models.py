@@ -98,10 +98,14 @@ class SeriesRead(_Frozen):
     """A series that was read, its slices in ascending z."""
 
     series_instance_uid: str
+    """Several may have the same: a DICOM series of two b-values is two that were read."""
     frame_of_reference_uid: str | None
+    modality: str
     description: str
     plane: Plane
     """By the normal of its slices, never by its description."""
+    sequence: str
+    """What its images show, such as `T2` or `DWI b800`; empty where it is not known, and of CT."""
     slices: tuple[SliceOfSeries, ...]
 
 
@@ -197,6 +201,22 @@ class Measurements(_Frozen):
     """Why this version of the segmenter was recalled: its measurements are not to be relied on. Null: it was not."""
 
 
+class DistanceMeasured(_Frozen):
+    """A straight distance in the patient that the model measured, and its ends."""
+
+    finding: str
+    """Key of the finding that it measures."""
+    name: str
+    type: Coded
+    value_mm: float
+    ends_mm: tuple[Place, Place]
+    series_instance_uid: str
+    """Of the series that it was measured on."""
+    frame_of_reference_uid: str | None
+    index: int | None
+    """Of the slice of that series in which its middle lies, among those of all series. Null: it was not read."""
+
+
 class SliceNamed(_Frozen):
     """A slice by its instance, and its frame (from 1) where the instance has several."""
 
@@ -257,6 +277,10 @@ class Result(_Frozen):
     evidence_method: str | None
     measurements: Measurements | None
     """Null: no segmenter looked, or what it did is lost; `reason` says that."""
+    distances: tuple[DistanceMeasured, ...]
+    """Those that the model measured itself."""
+    has_heat: bool
+    """Whether heat was kept for its slices; never of models that stage."""
     since_prior: SincePrior | None
     """Null: there is no earlier study of the patient, or none is looked for."""
     objects: tuple[DocumentNow, ...]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from pacs_agent.console.readings.distances import distances_shown
 from pacs_agent.console.readings.models import (
     Coded,
     Evidence,
@@ -32,6 +33,7 @@ def result_of(
     run: int,
     created_at: datetime,
     instance_numbers: Mapping[str, int | None],
+    sequences: Sequence[str],
     objects: Iterable[DocumentNow],
     measurements: Measurements | None,
     since_prior: SincePrior | None = None,
@@ -39,27 +41,32 @@ def result_of(
 ) -> Result:
     """The result that a reading is on the wire. `instance_numbers` by SOP Instance UID, for people to recognise.
 
-    `recalled` is the reason why the version that made it was recalled.
+    `sequences`: what each series shows; `recalled`: the reason why the version that made it was recalled.
     """
+    series = tuple(
+        _series(one, sequence, instance_numbers) for one, sequence in zip(reading.all_series, sequences, strict=True)
+    )
     return Result(
         job_id=job_id,
         run=run,
         created_at=created_at,
         model=Model(**reading.bundle.model_dump()),
-        series=_series(reading.series, instance_numbers),
-        further_series=(),
-        findings=tuple(_finding(one, reading.series) for one in reading.findings),
+        series=series[0],
+        further_series=series[1:],
+        findings=tuple(_finding(one, reading) for one in reading.findings),
         sentences=_sentences(reading.sentences),
         impression=_sentences(reading.impression),
         evidence_method=reading.evidence_method,
         measurements=measurements,
+        distances=distances_shown(reading),
+        has_heat=reading.tokens is not None,
         since_prior=since_prior,
         objects=tuple(objects),
         recalled=recalled,
     )
 
 
-def _series(series: OrderedSeries, instance_numbers: Mapping[str, int | None]) -> SeriesRead:
+def _series(series: OrderedSeries, sequence: str, instance_numbers: Mapping[str, int | None]) -> SeriesRead:
     slices = tuple(
         SliceOfSeries(
             sop_instance_uid=one.sop_instance_uid,
@@ -74,13 +81,15 @@ def _series(series: OrderedSeries, instance_numbers: Mapping[str, int | None]) -
     return SeriesRead(
         series_instance_uid=series.series_instance_uid,
         frame_of_reference_uid=series.frame_of_reference_uid or None,
+        modality=series.modality,
         description=series.description,
         plane=series.plane,
+        sequence=sequence,
         slices=slices,
     )
 
 
-def _finding(reading: FindingReading, series: OrderedSeries) -> Finding:
+def _finding(reading: FindingReading, study: StudyReading) -> Finding:
     said = reading.attributes
     return Finding(
         key=reading.label.key,
@@ -100,12 +109,21 @@ def _finding(reading: FindingReading, series: OrderedSeries) -> Finding:
         count=said.count,
         applies=EVERY_ATTRIBUTE if reading.applies is None else reading.applies,
         slice_weights=tuple(round(weight, WEIGHT_DIGITS) for weight in reading.slice_weights),
-        evidence=tuple(_evidence(one, series) for one in reading.evidence),
+        evidence=tuple(_evidence(one, study) for one in reading.evidence),
     )
 
 
-def _evidence(one: SliceEvidence, series: OrderedSeries) -> Evidence:
-    return Evidence(series_instance_uid=series.series_instance_uid, **one.model_dump())
+def _evidence(one: SliceEvidence, study: StudyReading) -> Evidence:
+    return Evidence(series_instance_uid=_series_of_slice(study, one.index), **one.model_dump())
+
+
+def _series_of_slice(study: StudyReading, index: int) -> str:
+    """Series Instance UID of a slice by its place among those of all series."""
+    for series in study.all_series:
+        if index < len(series.slices):
+            return series.series_instance_uid
+        index -= len(series.slices)
+    raise IndexError(index)
 
 
 def _coded(code: Code) -> Coded:

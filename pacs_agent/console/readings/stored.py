@@ -1,5 +1,6 @@
 """What the database holds of a study and its readings. The large column, the reading itself, is fetched apart."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,10 +119,10 @@ def made_at(session: Session, job_id: str) -> datetime | None:
     return session.scalar(select(func.min(ResultObject.created_at)).where(ResultObject.job_id == job_id))
 
 
-def instance_numbers(session: Session, series_instance_uid: str) -> dict[str, int | None]:
-    """Instance numbers of a series by SOP Instance UID."""
+def instance_numbers(session: Session, series_instance_uids: Collection[str]) -> dict[str, int | None]:
+    """Instance numbers of series by SOP Instance UID."""
     query = select(Instance.sop_instance_uid, Instance.number).join(Instance.series)
-    rows = session.execute(query.where(Series.series_instance_uid == series_instance_uid))
+    rows = session.execute(query.where(Series.series_instance_uid.in_(series_instance_uids)))
     return {row.sop_instance_uid: row.number for row in rows}
 
 
