@@ -6,8 +6,8 @@ study whose files cannot be read is ignored with the reason.
 """
 
 from pacs_agent.assemble.assembler import Assembler
-from pacs_agent.assemble.completion import Completion, UnknownStudy, force
-from pacs_agent.assemble.jobs import image_digests, input_digest
+from pacs_agent.assemble.completion import Completion, UnknownStudy, force, orders_now
+from pacs_agent.assemble.jobs import Order, image_digests, input_digest
 from pacs_agent.assemble.priors import last_own_transfer
 from pacs_agent.assemble.quiet import QuietWatch
 from pacs_agent.assemble.source import Ask, SourceAnswer
@@ -16,6 +16,7 @@ __all__ = [
     "Ask",
     "Assembler",
     "Completion",
+    "Order",
     "QuietWatch",
     "SourceAnswer",
     "UnknownStudy",
@@ -23,4 +24,5 @@ __all__ = [
     "image_digests",
     "input_digest",
     "last_own_transfer",
+    "orders_now",
 ]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive import Archive
 from pacs_agent.assemble.grown import Receiving
-from pacs_agent.assemble.jobs import image_digests, input_digest, write_jobs
+from pacs_agent.assemble.jobs import Order, image_digests, input_digest, orders, write_jobs
 from pacs_agent.assemble.priors import FETCHED_AS_PRIOR, is_fetched_prior
 from pacs_agent.assemble.verdict import Act, Facts, Limits, Missing, Verdict, weigh
 from pacs_agent.db import Database, Study, StudyState, utc_now
@@ -75,6 +75,15 @@ def _with_rules(
         if given_up.issuperset(verdict.dropped):
             return decision, tuple(found.values()), verdict
         missing = {rule: one for rule, one in found.items() if rule in verdict.dropped}
+
+
+def orders_now(database: Database, archive: Archive, study_instance_uid: str) -> Sequence[Order]:
+    """The jobs that a study would become were it complete as it stands; none while a rule that matches expects more.
+
+    Raises route.WrongRules when the rules in force cannot be read.
+    """
+    decision = _decide(database, archive, study_instance_uid)
+    return () if isinstance(decision, NoAttributes) or decision.unmet else orders(decision)
 
 
 def force(database: Database, archive: Archive, study_instance_uid: str, *, actor: str) -> Completion:

@@ -15,8 +15,8 @@ from pacs_agent.route import Decision, Expected, Rule, expected_of
 
 
 @dataclass(frozen=True)
-class _Order:
-    """What the matching rules ask of one pipeline."""
+class Order:
+    """What the matching rules ask of one pipeline: a job that is written, or would be."""
 
     pipeline: str
     rule: str
@@ -52,11 +52,11 @@ def write_jobs(
 
     `reported` are rules that have it said what is missing, and nothing read.
     """
-    missing = [order for order in _orders(decision, reported) if not _has_job(session, study, order, digest)]
+    missing = [order for order in orders(decision, reported) if not _has_job(session, study, order, digest)]
     return tuple(_write_job(session, study, order, digest) for order in missing)
 
 
-def _orders(decision: Decision, reported: Collection[str]) -> list[_Order]:
+def orders(decision: Decision, reported: Collection[str] = ()) -> list[Order]:
     """One order for each pipeline: where several rules name it, all their destinations and the highest priority."""
     by_pipeline: dict[str, list[Rule]] = {}
     for rule in decision.matched:
@@ -64,10 +64,10 @@ def _orders(decision: Decision, reported: Collection[str]) -> list[_Order]:
     return [_order(pipeline, rules, decision, reported) for pipeline, rules in by_pipeline.items()]
 
 
-def _order(pipeline: str, rules: Sequence[Rule], decision: Decision, reported: Collection[str]) -> _Order:
+def _order(pipeline: str, rules: Sequence[Rule], decision: Decision, reported: Collection[str]) -> Order:
     names = [rule.name for rule in rules]
     found = decision.met(names)
-    return _Order(
+    return Order(
         pipeline=pipeline,
         rule=names[0],
         priority=min(rule.priority for rule in rules),
@@ -76,7 +76,7 @@ def _order(pipeline: str, rules: Sequence[Rule], decision: Decision, reported: C
     )
 
 
-def _has_job(session: Session, study: Study, order: _Order, digest: str) -> bool:
+def _has_job(session: Session, study: Study, order: Order, digest: str) -> bool:
     """Whether the same images have been read, or are to be; one that only said what is missing has read nothing."""
     same = select(Job.expected).where(
         Job.study_pk == study.id, Job.pipeline == order.pipeline, Job.input_digest == digest
@@ -89,7 +89,7 @@ def _is_reported(expected: Expected | None) -> bool:
     return expected is not None and expected.is_reported
 
 
-def _write_job(session: Session, study: Study, order: _Order, digest: str) -> str:
+def _write_job(session: Session, study: Study, order: Order, digest: str) -> str:
     earlier = _latest_job(session, study, order.pipeline)
     job = Job(
         id=str(uuid.uuid4()),

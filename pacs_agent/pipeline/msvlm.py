@@ -8,11 +8,8 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
-from pacs_agent.ahead import Kit
 from pacs_agent.archive import Archive
-from pacs_agent.assemble import image_digests, input_digest
 from pacs_agent.config import Settings
-from pacs_agent.db import utc_now
 from pacs_agent.imaging import (
     DecodingPool,
     OrderedSeries,
@@ -51,7 +48,6 @@ from pacs_agent.results import (
     DocumentFacts,
     ObjectKind,
     Refusal,
-    UnusableEvidence,
     compose_ai_result,
     compose_draft_report,
     compose_key_objects,
@@ -62,13 +58,8 @@ from pacs_agent.results import (
 NOT_MEASURED = "Segmentation failed: no measurements in this report."
 _FAILED_CODE = "model_failed"
 _DESCRIBED = ("select_series", "encode_missing", "read_study", "weigh_evidence")
-_NOT_REHEARSED = (NothingToSay, JobFailed, UnusableEvidence, UnusableImages, OSError)
 
 _log = get_log("pipeline")
-
-
-class _GaveWay(Exception):
-    """A rehearsal ended because a job began."""
 
 
 class MsVlm:
@@ -81,7 +72,7 @@ class MsVlm:
         self._found = BundlesInUse()
         self._found_at = ""
         self._readers: dict[str, Reader] = {}
-        self._headers = RecentHeaders()
+        self.headers = RecentHeaders()
         self._rehearsed = Rehearsed()
         self._decoding = DecodingPool(settings.decoding)
         self._turns = Turns()
@@ -123,7 +114,7 @@ class MsVlm:
         """The digest of the segmenter that outlines the series read; empty where none does."""
         if choice.chosen is None or not self.settings.inference.segment:
             return ""
-        found = segmenter_for(self._found.segmenters, choice.chosen, self._headers.read(job.images))
+        found = segmenter_for(self._found.segmenters, choice.chosen, self.headers.read(job.images))
         return found.digest if found else ""
 
     def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
@@ -196,7 +187,7 @@ class MsVlm:
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result and draft report; a segmentation where one was made; key objects and maps where they are wanted."""
         reading = self.described(earlier)
-        evidence = [header.dataset for header in self._headers.read(_source_files(job, reading.series))]
+        evidence = [header.dataset for header in self.headers.read(_source_files(job, reading.series))]
         facts = _facts(job)
         told = self._measured(earlier, reading, evidence, facts)
         shown = self._with_saliency_maps(
@@ -268,50 +259,21 @@ class MsVlm:
         document = compose_no_result(refusal, evidence, _facts(job), asked.identity() if asked else None)
         return Documents((Document(ObjectKind.NO_RESULT, write_bytes(document)),))
 
-    def read_ahead(self) -> Kit:
-        """The models in use, loaded, and what reading ahead shares with the jobs."""
-        return Kit(tuple(self._reader(bundle) for bundle in self._bundles()), self._headers, self.rehearse)
+    def readers(self) -> tuple[Reader, ...]:
+        """The models in use, loaded."""
+        return tuple(self._reader(bundle) for bundle in self._bundles())
 
-    def rehearse(self, study_pk: int) -> bool:
-        """Reads a study that may not be complete as far as all its slices are encoded; a job finds what it asks for.
-
-        False when it gave way to a job, so that it should be tried again.
-        """
-        with self.database.reading() as session:
-            digests = image_digests(session, study_pk)
-        images = tuple(self.archive.path(digest) for digest in digests)
-        job = JobFacts("", "", input_digest(digests), utc_now(), images, ())
-        try:
-            self._rehearse(job)
-        except _GaveWay:
-            return False
-        except _NOT_REHEARSED as why:  # the job, if one comes, will meet it as well and say so
-            _log.debug("not rehearsed", reason=str(why))
-        return True
-
-    def _rehearse(self, job: JobFacts) -> None:
-        self._give_way()
-        selected = self.select_series(job).selected
-        if not selected:
-            return
-        earlier = {"select_series": selected}
+    def are_encoded(self, earlier: Earlier) -> bool:
+        """Whether all slices of the series chosen have their tokens."""
         bundle, series = self._selection(earlier)
-        if None in map(self._reader(bundle).encoder.key_with_token, series.slices):
-            return
-        earlier["encode_missing"] = self._rehearsed.outcome(
-            "encode_missing", (selected,), lambda: self._encode_missing(earlier, lambda _done, _total: None)
-        )
-        self._give_way()
-        earlier["read_study"] = self.read_study(job, earlier)
-        self._give_way()
-        earlier["weigh_evidence"] = self.weigh_evidence(job, earlier)
-        self._give_way()
-        self.compose(job, earlier)  # for the parts that follow from the reading alone; the documents are of no job
+        return None not in map(self._reader(bundle).encoder.key_with_token, series.slices)
 
-    def _give_way(self) -> None:
-        """Ends a rehearsal where a job reads: whatever it needs of the step that just ended, it finds."""
-        if not self.jobs.wait_free(0):
-            raise _GaveWay
+    def encode_for_later(self, earlier: Earlier) -> str:
+        """The step `encode_missing` without a job, which will find its outcome."""
+        given = (earlier["select_series"],)
+        return self._rehearsed.outcome(
+            "encode_missing", given, lambda: self._encode_missing(earlier, lambda _done, _total: None)
+        )
 
     def installed(self) -> tuple[Bundle, ...]:
         """All bundles that load, in use or not."""
@@ -365,7 +327,7 @@ class MsVlm:
     def _chosen(self, job: JobFacts, bundle: Bundle) -> SeriesChoice:
         try:
             among = job.expected.among if job.expected else None
-            return choose_series(self._headers.read(job.images), bundle.accepts, among)
+            return choose_series(self.headers.read(job.images), bundle.accepts, among)
         except UnusableImages as error:
             raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
 

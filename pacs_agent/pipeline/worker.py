@@ -27,6 +27,7 @@ from pacs_agent.pipeline.dispatch import Dispatcher
 from pacs_agent.pipeline.msvlm import MsVlm
 from pacs_agent.pipeline.reaper import Reaper
 from pacs_agent.pipeline.registry import PIPELINES
+from pacs_agent.pipeline.rehearsal import REHEARSED, Rehearsal
 from pacs_agent.pipeline.stages import Stages, StagesFactory
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.pipeline.workers import DeathWatch, Heartbeat
@@ -35,8 +36,6 @@ from pacs_agent.receive import still_open
 
 WORKFLOW_VERSION = "1"
 """Version of the workflows' shape: only workers of the same take up unfinished jobs. Raise it with the shape."""
-READS_AHEAD = "msvlm"
-"""The pipeline whose slices are read before a study is complete."""
 UPKEEP_S = 30.0
 NOTICES_S = 10.0
 FENCED_EXIT_CODE = 75
@@ -111,7 +110,7 @@ class WorkerProcess:
         _use_write_ahead_log(self.settings.workflow_url)
         DBOS(config=_dbos_config(self.settings, self.heartbeat.executor_id))
         stages = {name: make(self.settings, self.archive) for name, make in self._pipelines.items()}
-        reading = stages.get(READS_AHEAD)
+        reading = stages.get(REHEARSED)
         self._ahead = self._read_ahead(reading)
         jobs = reading.jobs if isinstance(reading, MsVlm) else None
         outbox = Outbox(self.database, self.archive, self.settings)
@@ -132,7 +131,7 @@ class WorkerProcess:
         if not self.settings.ahead.enabled or not isinstance(stages, MsVlm):
             return None
         executor_id = self.heartbeat.executor_id
-        return ReadAhead(self.archive, self.settings.ahead, stages.read_ahead, executor_id, READS_AHEAD)
+        return ReadAhead(self.archive, self.settings.ahead, Rehearsal(stages).kit, executor_id, REHEARSED)
 
     def _warm_up(self) -> None:
         """Loads the models in use before the first study asks for them, and takes what stays from the collector.

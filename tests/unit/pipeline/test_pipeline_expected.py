@@ -11,17 +11,20 @@ from sqlalchemy import select
 from models.phantoms.pelvis import generate_pelvis
 from models.phantoms.pelvis.dicom import write_study
 from pacs_agent.archive import Archive, instance_header, split_part10
-from pacs_agent.assemble import force
+from pacs_agent.assemble import force, image_digests
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, Job, JobState, ResultObject, Study
-from pacs_agent.inference import StudyReading
+from pacs_agent.imaging import UnusableSlice, read_headers, slices_ahead
+from pacs_agent.inference import EncoderInput, StudyReading, token_key
 from pacs_agent.pipeline.errors import NothingToSay
 from pacs_agent.pipeline.msvlm import MsVlm
+from pacs_agent.pipeline.rehearsal import Rehearsal
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.route import put_rules
 from tests.unit.imaging.imaging_slices import gradient, saved
 from tests.unit.imaging.mr_acquisitions import EPI, enhanced_mr, frame_at, item, shared_axial
 from tests.unit.inference.tiny_bundle import settings_of, write_bundle
+from tests.unit.pipeline.steps_done import steps_done
 
 STEPS = ("encode_missing", "read_study", "weigh_evidence")
 MR = {
@@ -62,16 +65,43 @@ class Site:
     def rules(self, *series: str, optional: str = "") -> None:
         wanted = ", ".join(f"{{stack: {{{one}}}}}" for one in series)
         expects = f"{{series: [{wanted}], optional: [{optional}]}}"
+        self.put(f"rules: [{{name: mr, pipeline: msvlm, expects: {expects}}}]")
+
+    def put(self, rules: str) -> None:
         with self.database.writing() as session:
-            put_rules(session, f"rules: [{{name: mr, pipeline: msvlm, expects: {expects}}}]", actor="test")
+            put_rules(session, rules, actor="test")
 
     def job(self) -> Job:
         """The job of the study as it is now, just begun."""
+        [job] = self.jobs()
+        return job
+
+    def jobs(self) -> list[Job]:
+        """The jobs that the study becomes now, just begun."""
+        ids = force(self.database, self.archive, self.study().study_instance_uid, actor="test").jobs
+        assert all(self.steps.begin(job_id, 1) for job_id in ids if self.known(job_id).pipeline != "other")
+        return [self.known(job_id) for job_id in ids]
+
+    def study(self) -> Study:
         with self.database.reading() as session:
-            uid = session.scalars(select(Study.study_instance_uid)).one()
-        [job_id] = force(self.database, self.archive, uid, actor="test").jobs
-        assert self.steps.begin(job_id, 1)
-        return self.known(job_id)
+            return session.scalars(select(Study)).one()
+
+    def encode(self) -> None:
+        """Encodes all slices, as reading ahead does."""
+        with self.database.reading() as session:
+            paths = [self.archive.path(digest) for digest in image_digests(session, self.study().id)]
+        [reader] = self.stages.readers()
+        slices = [one for each in read_headers(paths) for one in slices_ahead(each, reader.bundle.accepts)]
+        for one, decoded in zip(slices, reader.encoder.decode_each(slices), strict=True):
+            assert not isinstance(decoded, UnusableSlice)
+            reader.encoder.encode([EncoderInput(decoded, one, token_key(decoded, one))])
+
+    def rehearse(self) -> None:
+        assert Rehearsal(self.stages).rehearse(self.study().id)
+
+    def done(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """The steps that are done from now on, and not found."""
+        return steps_done(self.stages, monkeypatch)
 
     def known(self, job_id: str) -> Job:
         with self.database.reading() as session:
@@ -163,13 +193,64 @@ def test_without_anything_that_is_expected_any_series_is_read(site: Site, pelvis
     assert "has not come" in site.known(job.id).lacks
 
 
-def test_what_was_rehearsed_without_limits_is_not_what_a_job_with_limits_reads(site: Site, pelvis: list[Path]) -> None:
+def test_what_was_rehearsed_under_other_limits_is_not_what_a_job_reads(site: Site, pelvis: list[Path]) -> None:
     site.receive(pelvis)
-    with site.database.reading() as session:
-        study = session.scalars(select(Study.id)).one()
-    site.stages.rehearse(study)
+    site.encode()
+    for earlier in (("weighting: T2, plane: sagittal",), ("weighting: T1", "weighting: DWI, b_value: {min: 4000}")):
+        site.rules(*earlier)
+        site.rehearse()
     site.rules("weighting: T2, plane: coronal")
     assert site.read(site.job().id).series.description == "t2_tse_cor"
+
+
+def test_a_rehearsal_reads_within_the_limits_of_its_job(
+    site: Site, pelvis: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.receive(pelvis)
+    site.encode()
+    site.rules("weighting: T2, plane: coronal", optional="{stack: {weighting: ADC}}")
+    site.rehearse()
+    done = site.done(monkeypatch)
+    assert site.read(site.job().id).series.description == "t2_tse_cor"
+    assert done == []
+
+
+def test_while_something_expected_has_not_come_nothing_is_rehearsed(
+    site: Site, pelvis: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = [path for path in pelvis if "S06" not in path.name]
+    site.receive(first)
+    site.encode()
+    site.rules("weighting: ADC")
+    done = site.done(monkeypatch)
+    site.rehearse()
+    assert done == []
+    site.receive(pelvis)
+    site.encode()
+    site.rehearse()
+    assert done == ["_choose", "_encode_missing", "_read_study", "_weigh_evidence", "_describe"]
+    assert site.read(site.job().id).series.description == "ep2d_diff_tra_ADC"
+    assert len(done) == 5, "the job does nothing again"
+
+
+def test_the_jobs_of_two_models_are_rehearsed_each(
+    site: Site, pelvis: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.receive(pelvis)
+    site.encode()
+    rule = "{{name: {0}, pipeline: '{1}', continue: true, expects: {{series: [{{stack: {{{2}}}}}]}}}}"
+    rules = (
+        rule.format("a", "msvlm:tiny", "weighting: T2, plane: axial"),
+        rule.format("b", "msvlm", "weighting: ADC"),
+        rule.format("c", "other", "weighting: T1"),
+    )
+    site.put(f"rules: [{', '.join(rules)}]")
+    site.rehearse()
+    done = site.done(monkeypatch)
+    ids = {job.pipeline: job.id for job in site.jobs()}
+    assert site.read(ids["msvlm:tiny"]).series.description == "t2_tse_tra"
+    assert site.read(ids["msvlm"]).series.description == "ep2d_diff_tra_ADC"
+    assert done == []
 
 
 def test_a_job_that_reports_says_what_is_missing_and_asks_no_model(site: Site, pelvis: list[Path]) -> None:

@@ -1,7 +1,7 @@
 """What was rehearsed while a study arrived is what its job says, and never what a job of other images says."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,10 +17,12 @@ from pacs_agent.db import Database, Job, JobState, JobStep, ResultObject, Study,
 from pacs_agent.imaging import order_series, read_headers
 from pacs_agent.pipeline.errors import JobStopped
 from pacs_agent.pipeline.msvlm import MsVlm
+from pacs_agent.pipeline.rehearsal import Rehearsal
 from pacs_agent.pipeline.steps import OVERTAKEN, Steps
 from pacs_agent.pipeline.workflow import Story
 from tests.unit.imaging.imaging_slices import stack
 from tests.unit.inference.tiny_bundle import settings_of, write_bundle
+from tests.unit.pipeline.steps_done import steps_done
 
 STEPS = ("select_series", "encode_missing", "read_study", "weigh_evidence")
 
@@ -33,6 +35,7 @@ class Site:
     database: Database
     archive: Archive
     stages: MsVlm
+    rehearsal: Rehearsal
 
     def receive(self, datasets: Sequence[Dataset]) -> None:
         for dataset in datasets:
@@ -47,7 +50,7 @@ class Site:
 
     def read_ahead(self) -> None:
         """Encodes all slices that are there, as reading ahead does."""
-        [reader] = self.stages.read_ahead().readers
+        [reader] = self.rehearsal.kit().readers
         with self.database.reading() as session:
             paths = [self.archive.path(digest) for digest in image_digests(session, self.study())]
         reader.encode_missing(order_series(read_headers(paths)))
@@ -92,28 +95,15 @@ def site(database: Database, tmp_path: Path) -> Site:
     folder = write_bundle(tmp_path / "bundles" / "tiny-1.0")
     settings = Settings(data_dir=tmp_path / "data", inference=settings_of(folder, batch_slices=3))
     archive = Archive(database, tmp_path / "data" / "archive")
-    return Site(settings, database, archive, MsVlm(settings, archive))
-
-
-def _calls(stages: MsVlm, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The steps that are done, and not found."""
-    done = list[str]()
-    for name in ("_choose", "_encode_missing", "_read_study", "_weigh_evidence", "_describe"):
-        real = getattr(stages, name)
-
-        def noted(*given: object, real: Callable[..., object] = real, name: str = name) -> object:
-            done.append(name)
-            return real(*given)
-
-        monkeypatch.setattr(stages, name, noted)
-    return done
+    stages = MsVlm(settings, archive)
+    return Site(settings, database, archive, stages, Rehearsal(stages))
 
 
 def test_a_job_says_what_was_rehearsed_and_does_none_of_it_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.receive(stack(6))
     site.read_ahead()
-    assert site.stages.rehearse(site.study())
-    done = _calls(site.stages, monkeypatch)
+    assert site.rehearsal.rehearse(site.study())
+    done = steps_done(site.stages, monkeypatch)
     site.tell(site.job("rehearsed"))
     assert done == []
     said = site.documents("rehearsed")
@@ -128,9 +118,9 @@ def test_a_job_says_what_was_rehearsed_and_does_none_of_it_again(site: Site, mon
 def test_late_images_are_read_anew(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.receive(stack(6))
     site.read_ahead()
-    site.stages.rehearse(site.study())
+    site.rehearsal.rehearse(site.study())
     site.receive(stack(8)[6:])
-    done = _calls(site.stages, monkeypatch)
+    done = steps_done(site.stages, monkeypatch)
     earlier = site.tell(site.job("late"))
     assert done == ["_choose", "_encode_missing", "_read_study", "_weigh_evidence", "_describe"]
     fresh = MsVlm(site.settings, site.archive)
@@ -145,9 +135,9 @@ def test_images_sent_again_change_nothing(site: Site, monkeypatch: pytest.Monkey
     images = stack(6)
     site.receive(images)
     site.read_ahead()
-    site.stages.rehearse(site.study())
+    site.rehearsal.rehearse(site.study())
     site.receive(images)
-    done = _calls(site.stages, monkeypatch)
+    done = steps_done(site.stages, monkeypatch)
     site.tell(site.job("again"))
     assert done == []
 
@@ -155,10 +145,10 @@ def test_images_sent_again_change_nothing(site: Site, monkeypatch: pytest.Monkey
 def test_a_job_that_is_overtaken_uses_no_outcome(site: Site) -> None:
     site.receive(stack(6))
     site.read_ahead()
-    site.stages.rehearse(site.study())
+    site.rehearsal.rehearse(site.study())
     site.job("overtaken")
     site.receive(stack(8)[6:])
-    site.stages.rehearse(site.study())
+    site.rehearsal.rehearse(site.study())
     with pytest.raises(JobStopped):
         site.tell("overtaken")
     with site.database.reading() as session:
@@ -172,7 +162,7 @@ def test_a_job_that_is_overtaken_uses_no_outcome(site: Site) -> None:
 def test_a_step_after_a_crash_goes_on_with_what_the_earlier_ones_gave(site: Site) -> None:
     site.receive(stack(6))
     site.read_ahead()
-    site.stages.rehearse(site.study())
+    site.rehearsal.rehearse(site.study())
     earlier = site.tell(site.job("before"))
     fresh = MsVlm(site.settings, site.archive)
     assert fresh.described(earlier) == site.stages.described(earlier)
@@ -181,7 +171,7 @@ def test_a_step_after_a_crash_goes_on_with_what_the_earlier_ones_gave(site: Site
 def test_tokens_that_are_gone_since_the_rehearsal_are_made_again(site: Site) -> None:
     site.receive(stack(6))
     site.read_ahead()
-    site.stages.rehearse(site.study())
+    site.rehearsal.rehearse(site.study())
     for token in (site.settings.data_dir / "tokens").rglob("*.npz"):
         token.unlink()
     for step in ("read_study", "weigh_evidence", "describe"):
@@ -193,9 +183,9 @@ def test_tokens_that_are_gone_since_the_rehearsal_are_made_again(site: Site) -> 
 def test_a_rehearsal_gives_way_to_a_job_and_is_tried_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.receive(stack(6))
     site.read_ahead()
-    done = _calls(site.stages, monkeypatch)
+    done = steps_done(site.stages, monkeypatch)
     with site.stages.jobs.job():
-        assert not site.stages.rehearse(site.study())
+        assert not site.rehearsal.rehearse(site.study())
     assert done == []
     read_study = site.stages.read_study
     begun, may_end = threading.Event(), threading.Event()
@@ -211,7 +201,7 @@ def test_a_rehearsal_gives_way_to_a_job_and_is_tried_again(site: Site, monkeypat
         return read_study(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(site.stages, "read_study", read_and_meet_a_job)
-    assert not site.stages.rehearse(site.study())
+    assert not site.rehearsal.rehearse(site.study())
     assert done == ["_choose", "_encode_missing", "_read_study"], "the step that was under way is finished, no other"
     may_end.set()
 
