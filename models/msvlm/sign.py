@@ -12,7 +12,7 @@ docs/decisions/0008-signed-bundles.md.
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from models.gtgm.export import seal_segmenter
 from models.msvlm.export import digest_of, write_manifest
+from models.msvlm.rectal.export import seal_series_bundle
 from models.msvlm.runtime import read_manifest
 from pacs_agent.config import PACKAGED_KEYS, InferenceSettings
 from pacs_agent.inference.manifest import DocumentFile, Manifest, Variant
@@ -60,6 +61,14 @@ def seal(folder: Path) -> Manifest:
     sealed = Manifest.model_validate({**manifest.model_dump(), **changes})
     write_manifest(folder, sealed)
     return sealed
+
+
+SEALS: dict[str, Callable[[Path], object]] = {
+    "report": seal,
+    "segment": seal_segmenter,
+    "staging": seal_series_bundle,
+}
+"""By the task of the bundle."""
 
 
 def sign_bundle(folder: Path, key: Ed25519PrivateKey) -> None:
@@ -102,7 +111,7 @@ def release(folder: Path, key: Ed25519PrivateKey) -> None:
     Raises CannotSign when the bundle is too large or fails its verification; its signature is then taken away again.
     """
     task = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["task"]
-    (seal_segmenter if task == "segment" else seal)(folder)
+    SEALS[task](folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if size > MAX_BUNDLE_BYTES:
         raise CannotSign(f"{folder} has {size / 2**20:.1f} MiB, at most {MAX_BUNDLE_BYTES >> 20} are released")

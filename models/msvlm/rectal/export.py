@@ -4,14 +4,17 @@ from pathlib import Path
 
 import torch
 
-from models.msvlm.export import MANUFACTURER, digest_of
+from models.msvlm.export import MANUFACTURER, device_uid, digest_of, named
 from models.msvlm.graphs import GraphExport, report_decoder_export, write_graph
+from models.msvlm.rectal.described import facts
 from models.msvlm.rectal.encoder import SeriesEncoderGraph
-from models.msvlm.rectal.items import SCALES, steps_of
 from models.msvlm.rectal.network import SeriesNetwork
+from models.msvlm.rectal.runtime import SeriesRuntime
+from models.msvlm.rectal.selftest import FILE, write_self_test
 from models.msvlm.rectal.structures import NAMES
+from pacs_agent.inference.signature import SIGNATURE
 from pacs_agent.inference.staging.acquired import PHASES, PLANES, ContrastId, SequenceId
-from pacs_agent.inference.staging.manifest import BundleFile, ItemEntry, StagingManifest, StepEntry
+from pacs_agent.inference.staging.manifest import DocumentFile, GraphFile, StagingManifest
 
 INTENDED_USE = "Demonstration and software tests only. Learned from computer-made phantoms. Not for clinical use."
 TRAINING_DATA = (
@@ -25,13 +28,14 @@ def write_series_bundle(network: SeriesNetwork, bundles: Path) -> Path:
     preset, shape = network.eval().preset, network.preset.network
     folder = bundles / f"{preset.name}-{preset.version}"
     folder.mkdir(parents=True, exist_ok=True)
-    graphs = {path.stem: _named(path) for path in (write_graph(one, folder) for one in series_graphs(network))}
+    graphs = {path.stem: named(path) for path in (write_graph(one, folder) for one in series_graphs(network))}
     words = folder / "tokenizer.json"
     words.write_text(network.vocabulary.to_json() + "\n", encoding="utf-8")
     manifest = StagingManifest(
         name=preset.name,
         version=preset.version,
         manufacturer=MANUFACTURER,
+        device_uid=device_uid([graph.sha256 for graph in graphs.values()]),
         intended_use=INTENDED_USE,
         training_data=TRAINING_DATA,
         demo=True,
@@ -40,34 +44,41 @@ def write_series_bundle(network: SeriesNetwork, bundles: Path) -> Path:
         token_width=shape.token_width,
         patch_grid=shape.patch_grid,
         structures=NAMES,
-        items=item_entries(network),
+        **facts(network),
         planes=tuple(plane.value for plane in PLANES),
         sequences=tuple(one.name for one in SequenceId),
         contrasts=tuple(one.name for one in ContrastId),
         phases=PHASES,
         max_words=shape.max_words,
-        tokenizer=_named(words),
+        tokenizer=named(words),
+        self_test=GraphFile(file=FILE, sha256="0" * 64),  # what it says depends on all of the above
         **graphs,
     )
-    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    self_test = named(write_self_test(folder, SeriesRuntime(folder, manifest, threads=1)))
+    _write_manifest(folder, manifest.model_copy(update={"self_test": self_test}))
     return folder
 
 
-def _named(path: Path) -> BundleFile:
-    return BundleFile(file=path.name, sha256=digest_of(path))
+def _write_manifest(folder: Path, manifest: StagingManifest) -> None:
+    """Whatever signature was beside it does not fit any more, and goes."""
+    (folder / SIGNATURE).unlink(missing_ok=True)
+    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
-def item_entries(network: SeriesNetwork) -> tuple[ItemEntry, ...]:
-    """The items with the calibration of their steps."""
-    return tuple(
-        ItemEntry(
-            key=scale.item.value,
-            name=scale.name,
-            levels=scale.levels,
-            steps=tuple(StepEntry(**vars(point)) for point in network.points[steps_of(scale.item)]),
-        )
-        for scale in SCALES
+def seal_series_bundle(folder: Path) -> StagingManifest:
+    """Puts every file that is neither graph nor words nor self-test into the manifest as a document; gives it."""
+    manifest = StagingManifest.model_validate_json((folder / "manifest.json").read_bytes())
+    graphs = (manifest.slice_encoder, manifest.study_reader, manifest.report_decoder, manifest.tokenizer)
+    inside = {"manifest.json", SIGNATURE, *(one.file for one in graphs)}
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    documents = tuple(
+        DocumentFile(file=name, sha256=digest_of(folder / name))
+        for name in names
+        if name not in inside and not name.startswith("self_test/")
     )
+    sealed = manifest.model_copy(update={"documents": documents})
+    _write_manifest(folder, sealed)
+    return sealed
 
 
 def series_graphs(network: SeriesNetwork) -> tuple[GraphExport, ...]:

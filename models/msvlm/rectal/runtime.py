@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from models.msvlm.rectal.items import SCALES, level_probabilities
 from models.msvlm.rectal.reader import SeriesInputs
-from models.msvlm.rectal.sentences import END, SLOT, Vocabulary, filled, plain_sentence, prompt_word
+from models.msvlm.rectal.sentences import Vocabulary, plain_sentence, prompt_word
 from models.msvlm.runtime import DecoderSteps, session
 from models.phantoms.pelvis import Item
 from pacs_agent.inference.staging.manifest import StagingManifest
+from pacs_agent.inference.staging.words import END, SLOT, filled
 
 Floats = NDArray[np.float32]
 BATCH = 16
@@ -86,7 +87,9 @@ class SeriesRuntime:
         said = [scale.item for scale in SCALES if there or scale.item in (Item.TUMOUR, Item.NODES)]
         levels = [staging.level(item) for item in said]
         measured = {Item.CRM: [f"{margin_mm:.1f}"]} if margin_mm is not None and np.isfinite(margin_mm) else {}
-        texts = self._decoded([prompt_word(item, level) for item, level in zip(said, levels, strict=True)], staging)
+        texts = self.decoded(
+            [prompt_word(item, level) for item, level in zip(said, levels, strict=True)], staging.visual_tokens
+        )
         return [
             (item, self._sentence(item, level, text, measured.get(item, [])))
             for item, level, text in zip(said, levels, texts, strict=True)
@@ -96,8 +99,9 @@ class SeriesRuntime:
         made = filled(text, numbers) if text and SLOT in text else text
         return made or plain_sentence(item, level)
 
-    def _decoded(self, prompts: Sequence[str], staging: Staging) -> list[str | None]:
-        step = DecoderSteps(self.decoder, staging.visual_tokens, len(prompts))
+    def decoded(self, prompts: Sequence[str], visual_tokens: Floats) -> list[str | None]:
+        """What the decoder says after each prompt; None where it comes to no end. `visual_tokens` [Q, k]."""
+        step = DecoderSteps(self.decoder, visual_tokens, len(prompts))
         words = [step.next(np.array([self.vocabulary.number[prompt] for prompt in prompts], np.int64))]
         ended = words[0] == self.vocabulary.number[END]
         while len(words) < self.manifest.max_words and not ended.all():

@@ -7,7 +7,7 @@ decoder must not say what no head decides.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
@@ -16,15 +16,15 @@ import numpy as np
 from models.msvlm.rectal.items import SCALES, scale_of, told_of
 from models.phantoms.pelvis import EmviTruth, Item, NodeTruth, Sex, Sphincter, Truth, TumourTruth
 from models.phantoms.pelvis.report import write_report
+from pacs_agent.inference.staging import words as agent
+from pacs_agent.inference.staging.words import END, PAD, SLOT, written
 
-PAD, END, SLOT = "<pad>", "<end>", "<number>"
 DRAWS = 40
 """Reports that are written of each made truth: enough to meet every wording."""
 _SAYS_MORE = ("circumference", "circumferential tumour", "Circular", "annular", "breached", "crosses", "infiltrated")
 _NUMBER = re.compile(r"(?<![\w.])\d+(\.\d+)?(?!\w)")
 _SUBDIVISION = re.compile(r"\b(T[34])[a-d]\b")
 _WORD = re.compile(r"<\w+>|[\w'’-]+|[.,:()]")
-_NO_SPACE_BEFORE, _NO_SPACE_BEHIND = frozenset(".,:)"), frozenset("(")
 
 _TUMOUR = TumourTruth(
     height_mm=60.0,
@@ -49,13 +49,13 @@ _NODE = NodeTruth((0.0, 0.0, 0.0), 8.0, round=True, irregular=True, heterogeneou
 
 def prompt_word(item: Item, level: int) -> str:
     """The word from which a sentence is decoded, for example `<t_stage:T3>`."""
-    return f"<{item.value}:{scale_of(item).levels[level]}>"
+    return agent.prompt_word(item.value, scale_of(item).levels[level])
 
 
 def plain_sentence(item: Item, level: int) -> str:
     """What is said of an item where the decoder says nothing usable, for example `T stage: T3.`."""
     scale = scale_of(item)
-    return f"{scale.name}: {scale.levels[level]}."
+    return agent.plain_sentence(scale.name, scale.levels[level])
 
 
 @lru_cache(1)
@@ -97,24 +97,6 @@ def words_of(text: str) -> list[str]:
     if words and words[0][1:].islower():
         words[0] = words[0].lower()
     return words
-
-
-def written(words: Iterable[str]) -> str:
-    """Words as a sentence."""
-    text = ""
-    for word in words:
-        glued = not text or word in _NO_SPACE_BEFORE or text[-1] in _NO_SPACE_BEHIND
-        text += word if glued else f" {word}"
-    return text if text.startswith("mrT") else text[:1].upper() + text[1:]
-
-
-def filled(text: str, numbers: Sequence[str]) -> str | None:
-    """A sentence with its slots filled in order; None where it has more or fewer slots than numbers."""
-    if text.count(SLOT) != len(numbers):
-        return None
-    for number in numbers:
-        text = text.replace(SLOT, number, 1)
-    return text
 
 
 @dataclass(frozen=True)

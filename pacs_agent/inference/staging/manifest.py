@@ -11,16 +11,25 @@ study_reader.onnx    tokens f32 [b, L, d], centre_mm f32 [b, L, 3] (middle of th
                      (`acquired.py`), b_value f32 [b, L] in s/mm², mask bool [b, L] (true = a slice is there)
                      → step_logits f32 [b, C], slice_attention f32 [b, I, L] (sums to 1 over slices),
                        visual_tokens f32 [b, Q, k]
-report_decoder.onnx  as of a bundle of task "report", from a prompt of one word
+report_decoder.onnx  as of a bundle of task "report", from a prompt of one word, `<KEY:LEVEL>`
 
 These are other graphs than those of a bundle of task "report", which keeps its own; the task tells them apart.
+`manifest.sig` beside the manifest signs its bytes, as for a bundle of task "report".
 """
 
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+from pacs_agent.imaging.accept import AcceptedInput
+from pacs_agent.imaging.series import Plane
+from pacs_agent.inference.manifest import DocumentFile, GraphFile
+from pacs_agent.inference.reading import Code
+from pacs_agent.inference.staging.acquired import SequenceId
+
+Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+MOST_LEVELS = 4
 
 
 class _Frozen(BaseModel):
@@ -35,47 +44,144 @@ class StepEntry(_Frozen):
 
 
 class ItemEntry(_Frozen):
-    """An item, its levels from the lowest, and the steps between them."""
+    """An item, its levels from the lowest, the steps between them, and how it is told as a finding."""
 
-    key: str
+    key: Key
     name: str
-    levels: tuple[str, ...]
+    code: Code
+    site: Code
+    levels: Annotated[tuple[str, ...], Field(min_length=2, max_length=MOST_LEVELS)]
     steps: tuple[StepEntry, ...]
+    structure: str
+    """Of those that are marked, the one that the item rests on: its place in a slice is where this is strongest."""
+    lowest_is_absence: bool = True
+    """Whether the lowest level says that there is nothing, as `free` does; T1 is a finding all the same."""
+    of: Key | None = None
+    """Key of the item without which it means nothing; None where it stands alone."""
+    operating_point: float = Field(default=0.5, gt=0, lt=1)
+    """From this probability of any level above its absence on it is present."""
+    uncertain_from: float = Field(default=0.35, gt=0, lt=1)
+    """From here to the operating point it is uncertain."""
+    concern: int = Field(default=0, ge=0, le=3)
+    """How soon it wants attention. 0: no matter."""
+    sentences: tuple[tuple[str, ...], ...] = ()
+    """For each level what may be said of it, slots for numbers as `<number>`: another sentence gives way."""
+
+    @model_validator(mode="after")
+    def _one_step_between_levels(self) -> "ItemEntry":
+        if len(self.steps) != len(self.levels) - 1:
+            raise ValueError(f"{self.key} has {len(self.levels)} levels and {len(self.steps)} steps between them")
+        if len(self.sentences) not in (0, len(self.levels)):
+            raise ValueError(f"{self.key} has {len(self.levels)} levels and sentences for {len(self.sentences)}")
+        return self
 
 
-class BundleFile(_Frozen):
-    """A file of the bundle and its digest."""
+class WantedSeries(_Frozen):
+    """A series that the model learned to read: what is wanted by plane and weighting."""
 
-    file: str
-    sha256: Sha256
+    name: str
+    """For people, such as `T2 axial`."""
+    planes: tuple[Plane, ...]
+    sequences: tuple[str, ...]
+    """Names of `SequenceId`."""
+    required: bool = False
+    """Without it the study is not read."""
+
+    @model_validator(mode="after")
+    def _known_sequences(self) -> "WantedSeries":
+        if unknown := set(self.sequences) - set(SequenceId.__members__):
+            raise ValueError(f"{self.name}: no weighting is called {', '.join(sorted(unknown))}")
+        return self
+
+
+class MarginEntry(_Frozen):
+    """A shortest distance between two structures in the plane of axial slices: `margin.py`."""
+
+    item: Key
+    name: str
+    code: Code
+    tumour: str
+    within: str
+    fascia: str
+    involved_mm: float = 1.0
+    """Up to here the item's upper level is said, beyond it the lower: no sentence has a number that says otherwise."""
+
+
+class LengthEntry(_Frozen):
+    """The longest extent of a structure: `length.py`."""
+
+    item: Key
+    name: str
+    code: Code
+    structure: str
 
 
 class StagingManifest(_Frozen):
     """`manifest.json` of a bundle of task "staging"."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
+    """2: codes, structures of items, self-test, what it accepts. A bundle of 1 must be exported again."""
     task: Literal["staging"] = "staging"
     name: str
     version: str
     manufacturer: str
+    device_uid: Annotated[str, Field(pattern=r"^[0-9.]{1,64}$")]
     intended_use: str
     training_data: str
     demo: bool
-    modality: Literal["MR"] = "MR"
-    body_parts: tuple[str, ...] = ("PELVIS", "RECTUM")
-    pixel_mm: float
+    accepts: AcceptedInput
+    """Of each stack; those that it does not fit are left out."""
+    series: tuple[WantedSeries, ...] = ()
+    pixel_mm: float = Field(gt=0)
     field_px: tuple[int, int]
     """Rows and columns of the field about the middle of each image."""
     token_width: int
     patch_grid: tuple[int, int]
     structures: tuple[str, ...]
-    items: tuple[ItemEntry, ...]
+    items: Annotated[tuple[ItemEntry, ...], Field(min_length=1)]
+    margin: MarginEntry | None = None
+    length: LengthEntry | None = None
     planes: tuple[str, ...]
     sequences: tuple[str, ...]
     contrasts: tuple[str, ...]
     phases: int
     max_words: int
-    slice_encoder: BundleFile
-    study_reader: BundleFile
-    report_decoder: BundleFile
-    tokenizer: BundleFile
+    slice_encoder: GraphFile
+    study_reader: GraphFile
+    report_decoder: GraphFile
+    tokenizer: GraphFile
+    self_test: GraphFile
+    """Lies in the folder `self_test`."""
+    documents: tuple[DocumentFile, ...] = ()
+    """Every other file of the bundle."""
+
+    @model_validator(mode="after")
+    def _names_what_it_has(self) -> "StagingManifest":
+        keys = [item.key for item in self.items]
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"two items have the same key, of {', '.join(keys)}")
+        if unknown := sorted(set(self._structures_named()) - set(self.structures)):
+            raise ValueError(f"no structure is marked that is called {', '.join(unknown)}")
+        if unknown := sorted(set(self._items_named()) - set(keys)):
+            raise ValueError(f"there is no item {', '.join(unknown)}")
+        return self
+
+    def item(self, key: str) -> ItemEntry:
+        """One item. Raises KeyError."""
+        return {item.key: item for item in self.items}[key]
+
+    @property
+    def patch_mm(self) -> float:
+        """Side of a patch."""
+        return self.pixel_mm * self.field_px[0] / self.patch_grid[0]
+
+    def _structures_named(self) -> Iterator[str]:
+        yield from (item.structure for item in self.items)
+        if self.margin:
+            yield from (self.margin.tumour, self.margin.within, self.margin.fascia)
+        if self.length:
+            yield self.length.structure
+
+    def _items_named(self) -> Iterator[str]:
+        yield from (item.of for item in self.items if item.of)
+        yield from (entry.item for entry in (self.margin, self.length) if entry)

@@ -19,8 +19,9 @@ from models.msvlm.rectal.items import (
     steps_of,
     told_of,
 )
-from models.msvlm.rectal.sentences import SLOT, Vocabulary, filled, licensed, plain_sentence, written
+from models.msvlm.rectal.sentences import SLOT, Vocabulary, licensed, plain_sentence, written
 from models.phantoms.pelvis import Item, grow_pelvis
+from pacs_agent.inference.staging.words import filled
 
 ANY = st.sampled_from([(scale.item, level) for scale in SCALES for level in range(len(scale.levels))])
 PROBABILITIES = st.lists(st.floats(0.0, 1.0), min_size=STEPS, max_size=STEPS)
