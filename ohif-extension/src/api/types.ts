@@ -59,6 +59,10 @@ export interface Result {
   evidence_method: string | null;
   /** What was outlined and measured; null where no segmenter looked, absent in answers of older agents. */
   measurements?: Measurements | null;
+  /** Those that the model measured itself; absent in answers of older agents. */
+  distances?: Distance[];
+  /** Whether there is heat over its slices; absent in answers of older agents, which had it. */
+  has_heat?: boolean;
   /** What changed since the prior study; null where there is none, absent in older answers. */
   since_prior?: SincePrior | null;
   /** Why the version of the model was recalled; its results are not to be relied on. Absent in results read from SR. */
@@ -82,9 +86,13 @@ export type Plane = 'axial' | 'sagittal' | 'coronal' | 'oblique';
 export interface Series {
   series_instance_uid: string;
   frame_of_reference_uid: string | null;
+  /** Absent in answers of older agents, which read CT, and where a result is read from SR without its images. */
+  modality?: string;
   description: string;
-  /** By geometry; absent in answers of older agents and in results read from SR. */
+  /** By geometry; absent in answers of older agents, and where a result is read from SR without its images. */
   plane?: Plane;
+  /** What its images show, such as "DWI b800"; empty or absent where it is not known. */
+  sequence?: string;
   /** In the order of the model: along the normal of the slices. */
   slices: Slice[];
 }
@@ -177,6 +185,18 @@ export interface Region {
   diameter_ends_mm?: [[number, number, number], [number, number, number]];
   mean_hu: number | null;
   sd_hu: number | null;
+}
+
+/** A straight distance in the patient that the model measured. */
+export interface Distance {
+  /** Key of the finding that it measures. */
+  finding: string;
+  name: string;
+  value_mm: number;
+  /** Absent where a result is read from SR that names no points. */
+  ends_mm?: [[number, number, number], [number, number, number]];
+  /** Of the slice in which its middle lies, among all that were read; null where that is not known. */
+  index: number | null;
 }
 
 export type Change = 'new' | 'gone' | 'larger' | 'smaller' | 'unchanged' | 'not_comparable';

@@ -3,6 +3,7 @@ import { useRef, useState } from 'react';
 import type { Finding, Result } from '../api/types';
 import { t } from '../i18n';
 import { mayReview, reviewOf, sortedFindings } from '../store/derived';
+import { isStaging, isWithoutTumour, notAssessed } from '../store/staging';
 import { store } from '../store/store';
 import { keyFor } from '../viewport/keys';
 import { Button } from './Button';
@@ -13,6 +14,7 @@ import { closeForm, openedForm, openForm } from './form';
 import { useObserved } from './observed';
 import { walk } from './roving';
 import { useSession } from './useSession';
+import { itemName } from './words';
 
 const HEADS = '.pa-finding-head';
 
@@ -20,8 +22,9 @@ export function FindingList({ result }: { result: Result }): React.JSX.Element {
   const findings = sortedFindings(result);
   const draft = useSession((session) => session.draft);
   const answer = useSession((session) => session.answer);
+  const staging = isStaging(result);
   const stands = ({ key, presence }: Finding): boolean =>
-    presence !== 'absent' || reviewOf({ ...store.get(), draft, answer }, key)?.edited !== undefined;
+    staging || presence !== 'absent' || reviewOf({ ...store.get(), draft, answer }, key)?.edited !== undefined;
   const standing = findings.filter(stands);
   const absent = findings.filter((finding) => !stands(finding));
   const reviewer = useSession(mayReview);
@@ -35,7 +38,7 @@ export function FindingList({ result }: { result: Result }): React.JSX.Element {
   return (
     <div ref={list} onKeyDown={(event) => walk(event, list.current, HEADS)} onFocus={roving.follow}>
       <div className="pa-section-head pa-section-bare">
-        <h3>{t('panel.findings')}</h3>
+        <h3>{t(staging ? 'panel.staging' : 'panel.findings')}</h3>
         {reviewer && (
           <Button
             icon="add"
@@ -52,12 +55,24 @@ export function FindingList({ result }: { result: Result }): React.JSX.Element {
       {form === 'add' && <FindingForm result={result} />}
       {standing.length === 0 && <p className="pa-section pa-soft">{t('panel.nothingPresent')}</p>}
       <Rows findings={standing} result={result} reached={roving.reached} label={t('panel.findingsToHandle')} />
+      {staging && <NotAssessed result={result} />}
       {absent.length > 0 && (
         <Fold title={t('panel.absentFindings', { count: absent.length })} name="absent">
           <Rows findings={absent} result={result} reached={roving.reached} label={t('panel.absentLabel')} />
         </Fold>
       )}
     </div>
+  );
+}
+
+/** The items of staging of which nothing is said; nothing where there are none. */
+function NotAssessed({ result }: { result: Result }): React.JSX.Element | null {
+  const items = notAssessed(result).map(itemName).join(', ');
+  if (items === '') return null;
+  return (
+    <p className="pa-section pa-soft" data-pa="not-assessed">
+      {t(isWithoutTumour(result) ? 'panel.notAssessedWithoutTumour' : 'panel.notAssessed', { items })}
+    </p>
   );
 }
 

@@ -6,6 +6,7 @@ import { mayReview, percent } from '../store/derived';
 import { keyFor } from '../viewport/keys';
 import { evidenceOnWheel, stepEvidence } from '../viewport/walk';
 import { Changes } from './Changes';
+import { Distances } from './Distances';
 import { Measured } from './Measured';
 import { announce } from './announce';
 import { Button } from './Button';
@@ -33,6 +34,7 @@ export function FindingOpen({ finding, result, review, unsaved }: Props): React.
   return (
     <div className="pa-finding-open">
       <Figures finding={finding} />
+      <Distances finding={finding} result={result} />
       <Measured finding={finding} result={result} />
       <Changes finding={finding} result={result} />
       <SliceAxes finding={finding} result={result} />
@@ -88,7 +90,7 @@ function EvidenceParts({ finding, result }: { finding: Finding; result: Result }
         />
       </div>
       <Thumbnails finding={finding} result={result} />
-      <Wash />
+      {result.has_heat !== false && <Wash />}
     </>
   );
 }

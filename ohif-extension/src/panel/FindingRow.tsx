@@ -1,9 +1,13 @@
 /** One finding of the list: what the model says in four lines; selected, also on which slices, and what to do with it. */
 import { memo, useEffect, useRef } from 'react';
 import type { Finding, Result } from '../api/types';
+import { t } from '../i18n';
 import { select } from '../store/actions';
 import { percent, reviewOf, topEvidence } from '../store/derived';
-import { showPoint } from '../viewport/point';
+import { slicesRead } from '../store/series';
+import { distancesOf, isStaging } from '../store/staging';
+import { store } from '../store/store';
+import { showDistance, showPoint } from '../viewport/point';
 import { FindingOpen } from './FindingOpen';
 import { closeForm } from './form';
 import { Handled } from './Handled';
@@ -12,7 +16,7 @@ import { PresenceGlyph } from './Icon';
 import { ProbabilityBar } from './ProbabilityBar';
 import { SliceBars } from './SliceBars';
 import { useSession } from './useSession';
-import { details, findingName, presenceWord } from './words';
+import { decimal, details, findingName, levelWord, presenceWord } from './words';
 
 interface Props {
   finding: Finding;
@@ -51,10 +55,9 @@ export const FindingRow = memo(function FindingRow({ finding, result, reached }:
         >
           <PresenceGlyph presence={finding.presence} />
           <span className="pa-name">{findingName(finding)}</span>
-          <span className="pa-number">{percent(finding.probability)}</span>
-          <Words finding={finding} />
+          {isStaging(result) ? <Level finding={finding} result={result} /> : <Said finding={finding} />}
           {!selected && review !== null && <Handled review={review} finding={finding} unsaved={unsaved} />}
-          <ProbabilityBar finding={finding} />
+          {!isStaging(result) && <ProbabilityBar finding={finding} />}
           {!selected && <SliceBars finding={finding} result={result} />}
         </button>
       </h4>
@@ -63,12 +66,19 @@ export const FindingRow = memo(function FindingRow({ finding, result, reached }:
   );
 });
 
-/** Selects a finding and shows where it is strongest in the slice on which it rests most. */
+/**
+ * Selects a finding and shows where it is strongest in the slice on which it rests most; where that is not known, the
+ * first distance that was measured of it.
+ */
 export function chooseFinding(finding: Finding): void {
   closeForm();
   select(finding.key);
   const best = topEvidence(finding, 1)[0];
-  if (best !== undefined) void showPoint(best, best.peak_mm);
+  const result = store.get().answer?.result;
+  const distance = result && distancesOf(result, finding).find(({ index, ends_mm }) => index !== null && ends_mm);
+  const measuredOn = result && slicesRead(result)[distance?.index ?? -1];
+  if (!best?.peak_mm && measuredOn && distance?.ends_mm) void showDistance(measuredOn, distance.ends_mm);
+  else if (best !== undefined) void showPoint(best, best.peak_mm);
 }
 
 function fold(): void {
@@ -76,12 +86,34 @@ function fold(): void {
   select(null);
 }
 
-function Words({ finding }: { finding: Finding }): React.JSX.Element {
+function Said({ finding }: { finding: Finding }): React.JSX.Element {
   return (
-    <span className="pa-words">
-      <b className={`pa-${finding.presence}`}>{presenceWord(finding.presence)}</b>
-      {details(finding, finding.grades).map((word) => ` · ${word}`)}
-    </span>
+    <>
+      <span className="pa-number">{percent(finding.probability)}</span>
+      <span className="pa-words">
+        <b className={`pa-${finding.presence}`}>{presenceWord(finding.presence)}</b>
+        {details(finding, finding.grades).map((word) => ` · ${word}`)}
+      </span>
+    </>
+  );
+}
+
+/** An item of staging: its level; below, how sure that is, and what was measured. */
+function Level({ finding, result }: { finding: Finding; result: Result }): React.JSX.Element {
+  const { presence, probability } = finding;
+  const lengths = distancesOf(result, finding).map(({ value_mm }) => t('panel.millimetres', { value: decimal(value_mm) }));
+  const said = [
+    ...(presence === 'uncertain' ? [presenceWord(presence)] : []),
+    t('panel.probabilityInWords', { probability: percent(probability) }),
+    ...lengths,
+  ];
+  return (
+    <>
+      <b className={`pa-level pa-${presence}`} data-pa="level">
+        {levelWord(finding)}
+      </b>
+      <span className="pa-words">{said.join(' · ')}</span>
+    </>
   );
 }
 

@@ -3,9 +3,10 @@ import { useMemo } from 'react';
 import type { Finding, Result } from '../api/types';
 import { t } from '../i18n';
 import { percent } from '../store/derived';
-import { seriesOf, seriesRead, type SeriesRead } from '../store/series';
+import { otherSeries, seriesOf, seriesRead, type SeriesRead } from '../store/series';
 import { jumpTo } from '../viewport/navigate';
 import { barsPath, binned, headToFoot, placeOf, positionInWords, sliceNumber, type Place } from './axis';
+import { Fold } from './Fold';
 import { useSession } from './useSession';
 import { seriesName } from './words';
 
@@ -45,16 +46,25 @@ export function SliceBars({ finding, result }: Props): React.JSX.Element {
   );
 }
 
-/** One slider for each series on which the finding rests; named where several were read. */
+/** Of more series than this each strip is low. */
+const HIGH_STRIPS = 2;
+
+/** One slider for each series on which the finding rests, the others in a fold; named where several were read. */
 export function SliceAxes({ finding, result }: Props): React.JSX.Element {
   const series = useMemo(() => seriesOf(result, finding), [finding, result]);
+  const others = useMemo(() => otherSeries(result, finding), [finding, result]);
   const isNamed = useMemo(() => seriesRead(result).length > 1, [result]);
+  const axes = (read: readonly SeriesRead[]): React.JSX.Element[] =>
+    read.map((each) => <SliceAxis key={each.first} finding={finding} read={each} isNamed={isNamed} />);
   return (
-    <>
-      {series.map((read) => (
-        <SliceAxis key={read.series.series_instance_uid} finding={finding} read={read} isNamed={isNamed} />
-      ))}
-    </>
+    <div className="pa-axes" data-low={series.length > HIGH_STRIPS}>
+      {axes(series)}
+      {others.length > 0 && (
+        <Fold title={t('panel.otherSeriesRead', { count: others.length })} name="other-series">
+          {axes(others)}
+        </Fold>
+      )}
+    </div>
   );
 }
 
@@ -79,7 +89,7 @@ function SliceAxis({ finding, read, isNamed }: AxisProps): React.JSX.Element {
     if (place !== undefined) void jumpTo(place.slice.sop_instance_uid, place.slice.frame_number ?? undefined);
   };
   return (
-    <div data-pa="strip-of-series" data-series={read.series.series_instance_uid}>
+    <div data-pa="strip-of-series" data-series={read.series.series_instance_uid} data-shown={now >= 0}>
       {isNamed && <p className="pa-axis-name">{name}</p>}
       <div
         className="pa-axis"

@@ -1,26 +1,31 @@
-/** The three slices on which a finding rests most, small, in the window in which the finding is seen. */
+/** The slices on which a finding rests most, small, in the window in which it is seen: of several series one of each. */
 import { useEffect, useState } from 'react';
 import type { Evidence, Finding, Result, Series } from '../api/types';
 import { t } from '../i18n';
 import { percent, topEvidence } from '../store/derived';
-import { seriesAt, slicesRead } from '../store/series';
+import { bestOfEach, seriesAt, seriesRead, slicesRead } from '../store/series';
 import { showPoint } from '../viewport/point';
 import { positionInWords, sliceNumber } from './axis';
 import { picture, windowOf, type CtWindow } from './rendered';
 import { useSession } from './useSession';
-import { findingName } from './words';
+import { findingName, seriesInShort, seriesName } from './words';
 
 const SHOWN = 3;
+/** Of several series: two rows. */
+const SHOWN_OF_SERIES = 6;
 
 export function Thumbnails({ finding, result }: { finding: Finding; result: Result }): React.JSX.Element {
+  const ofSeveral = seriesRead(result).length > 1;
+  const shown = ofSeveral ? bestOfEach(result, finding).slice(0, SHOWN_OF_SERIES) : topEvidence(finding, SHOWN);
   return (
     <div className="pa-thumbs" role="group" aria-label={t('panel.thumbnails', { finding: findingName(finding) })}>
-      {topEvidence(finding, SHOWN).map((evidence) => (
+      {shown.map((evidence) => (
         <Thumbnail
           key={`${evidence.sop_instance_uid} ${evidence.frame_number ?? ''}`}
           evidence={evidence}
           result={result}
-          window={windowOf(finding)}
+          finding={finding}
+          ofSeveral={ofSeveral}
         />
       ))}
     </div>
@@ -30,19 +35,21 @@ export function Thumbnails({ finding, result }: { finding: Finding; result: Resu
 interface Props {
   evidence: Evidence;
   result: Result;
-  window: CtWindow;
+  finding: Finding;
+  ofSeveral: boolean;
 }
 
-function Thumbnail({ evidence, result, window }: Props): React.JSX.Element {
+function Thumbnail({ evidence, result, finding, ofSeveral }: Props): React.JSX.Element {
   const { sop_instance_uid: sop, frame_number: frame } = evidence;
   const shown = useSession(
     ({ current }) => current?.sopInstanceUid === sop && (frame === null || current.frame === frame),
   );
   const slice = slicesRead(result)[evidence.index];
-  const { series } = seriesAt(result, evidence.index) ?? result;
-  const number = slice === undefined ? evidence.index + 1 : sliceNumber(slice, evidence.index);
+  const { series, first } = seriesAt(result, evidence.index) ?? { ...result, first: 0 };
+  const number = slice === undefined ? evidence.index + 1 : sliceNumber(slice, evidence.index - first);
   const z = slice === undefined ? '' : positionInWords(slice.z_mm);
-  const label = t('panel.sliceInWords', { number, z, weight: percent(evidence.weight) });
+  const inWords = t('panel.sliceInWords', { number, z, weight: percent(evidence.weight) });
+  const label = ofSeveral ? `${seriesName(series)}. ${inWords}` : inWords;
   return (
     <button
       type="button"
@@ -54,7 +61,7 @@ function Thumbnail({ evidence, result, window }: Props): React.JSX.Element {
       onClick={() => void showPoint(evidence, evidence.peak_mm)}
     >
       <span className="pa-thumb-picture">
-        <Picture sop={sop} frame={frame} series={series} window={window} />
+        <Picture sop={sop} frame={frame} series={series} window={windowOf(finding, series)} />
         {evidence.peak_px !== null && slice !== undefined && (
           <Peak at={evidence.peak_px} rows={slice.rows} columns={slice.columns} />
         )}
@@ -64,7 +71,7 @@ function Thumbnail({ evidence, result, window }: Props): React.JSX.Element {
           <span className="pa-hidden">{t('panel.slice')} </span>
           {number}
         </span>
-        <span>{z}</span>
+        <span className="pa-thumb-where">{ofSeveral ? seriesInShort(series) : z}</span>
       </span>
     </button>
   );
@@ -81,7 +88,7 @@ function Picture({
   sop: string;
   frame: number | null;
   series: Series;
-  window: CtWindow;
+  window: CtWindow | null;
 }): React.JSX.Element {
   const study = useSession((session) => session.study);
   const [seen, setSeen] = useState<Seen>('asked');

@@ -24,7 +24,7 @@ afterEach(async () => {
 
 describe('windows', () => {
   it('suit the finding', () => {
-    const center = (key: string): number => windowOf(result.findings.find((finding) => finding.key === key)!).center;
+    const center = (key: string): number => windowOf(result.findings.find((finding) => finding.key === key)!)!.center;
     expect(center('lung_nodule')).toBe(-600);
     expect(center('pleural_effusion')).toBe(40);
     expect(center('lymphadenopathy')).toBe(40);

@@ -1,5 +1,5 @@
 /** Small pictures of slices: where they are to be had, in which window, and those that were fetched. */
-import type { Finding } from '../api/types';
+import type { Finding, Series } from '../api/types';
 
 /** Centre and width in HU. */
 export interface CtWindow {
@@ -21,8 +21,12 @@ const OF_FINDING: Readonly<Record<string, CtWindow>> = {
 /** The SNOMED CT code of the lung. */
 const LUNG_SITE = '39607008';
 
-/** The window in which a radiologist looks for the finding. */
-export function windowOf(finding: Pick<Finding, 'key' | 'site'>): CtWindow {
+/** The window in which a radiologist looks for the finding; null where only the images themselves tell, as of MR. */
+export function windowOf(
+  finding: Pick<Finding, 'key' | 'site'>,
+  { modality = 'CT' }: Pick<Series, 'modality'> = {},
+): CtWindow | null {
+  if (modality !== 'CT') return null;
   return OF_FINDING[finding.key] ?? (finding.site.value === LUNG_SITE ? LUNG : SOFT_TISSUE);
 }
 
@@ -53,15 +57,16 @@ const SIZE_PX = 256;
 const KEPT = 60;
 const pictures = new Map<string, Promise<string>>();
 
-/** The address of a rendered resource (PS3.18 10.4.1.1.3) with its window and largest size (8.3.5.1). */
-export function renderedAddress(root: string, at: SliceAddress, window: CtWindow): string {
+/** The address of a rendered resource (PS3.18 10.4.1.1.3) with its window, if any, and largest size (8.3.5.1). */
+export function renderedAddress(root: string, at: SliceAddress, window: CtWindow | null): string {
   const frame = at.frame === null ? '' : `/frames/${at.frame}`;
-  const query = `window=${window.center},${window.width},linear&viewport=${SIZE_PX},${SIZE_PX}`;
+  const windowed = window === null ? '' : `window=${window.center},${window.width},linear&`;
+  const query = `${windowed}viewport=${SIZE_PX},${SIZE_PX}`;
   return `${root}/studies/${at.study}/series/${at.series}/instances/${at.instance}${frame}/rendered?${query}`;
 }
 
 /** The address of a picture in this page. Rejects where the archive has none. The last few are kept. */
-export function picture(at: SliceAddress, window: CtWindow): Promise<string> {
+export function picture(at: SliceAddress, window: CtWindow | null): Promise<string> {
   const source = currentSource();
   const address = renderedAddress(source.root, at, window);
   const kept = pictures.get(address) ?? fetchPicture(address, source.headers);

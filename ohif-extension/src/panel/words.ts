@@ -1,5 +1,5 @@
 /** What is said of a finding, in the reader's language. Names that we do not know stay as the model gives them. */
-import type { Count, Delivery, Finding, Presence, Series, Side, Step } from '../api/types';
+import type { Count, Delivery, Distance, Finding, Presence, Series, Side, Step } from '../api/types';
 import { currentLanguage, t, type TextKey } from '../i18n';
 import { en } from '../i18n/en';
 
@@ -25,6 +25,15 @@ export function findingName(finding: Pick<Finding, 'key' | 'name'>): string {
   return known(`name_${finding.key}`, finding.name);
 }
 
+/** The name of an item of staging that a result does not speak of. */
+export function itemName(key: string): string {
+  return known(`name_${key}`, key.replaceAll('_', ' '));
+}
+
+export function distanceName({ finding, name }: Distance): string {
+  return known(`distance_${finding}_${name.toLowerCase().replaceAll(/[^a-z]+/g, '_')}`, name);
+}
+
 export function presenceWord(presence: Presence): string {
   return t(`panel.presence_${presence}`);
 }
@@ -38,11 +47,17 @@ export function lobeWord(lobe: string): string {
 }
 
 export function gradeWord(grade: string): string {
-  return known(`grade_${grade.replaceAll('-', '_')}`, grade);
+  return known(`grade_${grade.replaceAll(/[- ]/g, '_')}`, grade);
 }
 
 export function countWord(count: Count): string {
   return t(`panel.count_${count}`);
+}
+
+/** The level of an item of staging: "T3", "clear", "lower third". Where no grade is said, by whether it is there. */
+export function levelWord({ key, grade, grades, grade_word, presence }: Finding): string {
+  const grade_said = grade === null ? '' : (grades[grade] ?? grade_word);
+  return grade_said === '' ? known(`level_${key}_${presence}`, presenceWord(presence)) : known(`level_${key}_${grade_said}`, gradeWord(grade_said));
 }
 
 /** The reasons a finding is rejected for, as the agent knows them; what else is said is the reader's own text. */
@@ -100,9 +115,21 @@ export function stepWord(step: Pick<Step, 'name'>): string {
     : `${known(`step_${kind}_to`, kind)} ${destination}`;
 }
 
-/** A series by its plane and what it is described as. */
-export function seriesName({ plane, description }: Series): string {
-  return [plane === undefined ? '' : t(`panel.plane_${plane}`), description].filter((word) => word !== '').join(' · ');
+/** A series by its plane, what its images show, and what it is described as. */
+export function seriesName({ plane, sequence = '', description }: Series): string {
+  const planeWord = plane === undefined ? '' : t(`panel.plane_${plane}`);
+  return [planeWord, sequenceWord(sequence), description].filter((word) => word !== '').join(' · ');
+}
+
+/** The same as radiologists write it: "Ax T2". */
+export function seriesInShort({ plane, sequence = '', description }: Series): string {
+  const planeWord = plane === undefined ? '' : t(`panel.planeShort_${plane}`);
+  return [planeWord, sequence === '' ? description : sequenceWord(sequence)].filter((word) => word !== '').join(' ');
+}
+
+/** "T1 after contrast" is T1 with a mark. */
+function sequenceWord(sequence: string): string {
+  return sequence.replace(' after contrast', ' +C');
 }
 
 /** Whole from 100 on, else with one decimal. */

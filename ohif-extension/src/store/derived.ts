@@ -1,11 +1,16 @@
 /** What follows from a session: orders, shares and what is still to do. No state of its own. */
 import type { Evidence, Finding, FindingReview, Presence, Result } from '../api/types';
+import { isStaging, placeOfItem } from './staging';
 import { isEmptyDraft, type Session } from './store';
 
 const RANK: Record<Presence, number> = { present: 0, uncertain: 0, absent: 1 };
 
-/** Findings as the panel lists them: present and uncertain by concern, then probability; absent ones last. */
+/**
+ * Findings as the panel lists them: present and uncertain by concern, then probability; absent ones last. Items of
+ * staging keep their own order.
+ */
 export function sortedFindings(result: Result): Finding[] {
+  if (isStaging(result)) return [...result.findings].sort((a, b) => placeOfItem(a.key) - placeOfItem(b.key));
   return [...result.findings].sort(
     (a, b) =>
       RANK[a.presence] - RANK[b.presence] ||

@@ -1,5 +1,5 @@
 /** The series of a result: which slice is of which, and in what order they are shown. */
-import type { Finding, Plane, Result, Series, Slice } from '../api/types';
+import type { Evidence, Finding, Plane, Result, Series, Slice } from '../api/types';
 
 /** A series that was read, and the index of its first slice among all of them. */
 export interface SeriesRead {
@@ -30,6 +30,20 @@ export function seriesOf(result: Result, finding: Pick<Finding, 'evidence'>): Se
   const all = seriesRead(result);
   const rests = all.filter((each) => finding.evidence.some(({ index }) => isIn(each, index)));
   return rests.length > 0 ? rests : all.slice(0, 1);
+}
+
+/** Those on which it does not rest, where it rests on any. */
+export function otherSeries(result: Result, finding: Pick<Finding, 'evidence'>): SeriesRead[] {
+  const rests = new Set(seriesOf(result, finding).map(({ first }) => first));
+  return seriesRead(result).filter(({ first }) => !rests.has(first));
+}
+
+/** The strongest slice of a finding in each series, the strongest first. */
+export function bestOfEach(result: Result, finding: Pick<Finding, 'evidence'>): Evidence[] {
+  const strongestFirst = [...finding.evidence].sort((a, b) => b.weight - a.weight);
+  return seriesRead(result)
+    .flatMap((each) => strongestFirst.find(({ index }) => isIn(each, index)) ?? [])
+    .sort((a, b) => b.weight - a.weight);
 }
 
 /** The series of a slice; undefined where no such slice was read. */

@@ -3,7 +3,7 @@ import type { Finding, Result } from '../api/types';
 import type { Viewport } from '../ohif/types';
 import { findingOf } from '../store/derived';
 import { slicesRead } from '../store/series';
-import { store, type CurrentSlice } from '../store/store';
+import { store, type CurrentSlice, type Session } from '../store/store';
 import { Heats, type HeatState } from './heats';
 import type { Layer } from './layer';
 import type { ShownViewports } from './shown';
@@ -60,9 +60,15 @@ export class HeatLayer {
   /** The heat a viewport shows or waits for; null while the wash is off or the image is of another series. */
   at(viewport: Viewport): ShownHeat | null {
     const session = store.get();
-    const finding = session.wash.on ? findingOf(session, session.selected) : null;
+    const finding = this.#finding(session);
     const slice = finding && this.#sliceRead(viewport);
     return finding && slice ? { finding, state: this.#heats.look(finding, slice) } : null;
+  }
+
+  /** The finding whose heat is wanted; null while the wash is off, and of a result that has none. */
+  #finding(session: Session): Finding | null {
+    const wanted = session.wash.on && session.answer?.result?.has_heat !== false;
+    return wanted ? findingOf(session, session.selected) : null;
   }
 
   #wash(viewport: Viewport): Wash | null {
@@ -97,8 +103,8 @@ export class HeatLayer {
   /** First what is on display, then the evidence of the finding, the strongest first. */
   #ask(): void {
     const session = store.get();
-    const finding = findingOf(session, session.selected);
-    if (finding === null || !session.wash.on) return;
+    const finding = this.#finding(session);
+    if (finding === null) return;
     const shown = this.#shown.viewports.map((viewport) => this.#sliceRead(viewport)).filter((slice) => slice !== null);
     const next = finding.evidence.map(({ sop_instance_uid, frame_number }) => ({ sopInstanceUid: sop_instance_uid, frame: frame_number }));
     for (const slice of [...shown, ...next]) void this.#heats.want(finding, slice);

@@ -79,7 +79,7 @@ function saved(verify: boolean): boolean {
 }
 
 function changeWash(change: (wash: { on: boolean; opacity: number }) => { on: boolean; opacity: number }): boolean {
-  if (!hasResult()) return false;
+  if (!hasResult() || store.get().answer?.result?.has_heat === false) return false;
   store.set({ wash: change(store.get().wash) });
   return true;
 }

@@ -6,7 +6,7 @@ import { emptySession, store } from '../store/store';
 import { FakeViewer, FakeViewport, FRAME_OF_REFERENCE, imageIdOf } from './fakeViewer';
 import { start } from './index';
 import { jumpTo } from './navigate';
-import { isMarked, showBoth, showPoint } from './point';
+import { isMarked, showBoth, showDistance, showPoint } from './point';
 
 const answer = fixture as unknown as StudyAnswer;
 /** Eleven slices in each plane, 10 mm apart, of a cube of 100 mm. */
@@ -113,6 +113,27 @@ describe('a point', () => {
     expect(marks(axial)).toEqual([]);
     axial.show('axial.30');
     expect(marks(axial)).toHaveLength(2);
+  });
+});
+
+describe('a distance', () => {
+  const ends: [Point3, Point3] = [[41, 72, 24], [41, 72, 36]];
+
+  it('leads all planes to its middle, and its ends are drawn in the images in which they lie', async () => {
+    const stacks = ['axial', 'sagittal', 'coronal'].map((name) => viewer.add(new FakeViewport(name, uidsOf(name))));
+    expect(await showDistance(slice, ends)).toBe(true);
+    await turned();
+    const [point, both] = [['point', 'point'], ['point', 'point', 'distance', 'distance']];
+    expect(stacks.map(({ current }) => current)).toEqual(['axial.30', 'sagittal.40', 'coronal.70']);
+    expect(stacks.map(marks)).toEqual([point, both, both]);
+  });
+
+  it('goes with the next point', async () => {
+    const axial = viewer.add(new FakeViewport('axial', uidsOf('axial')));
+    await showDistance(slice, [POINT, POINT]);
+    expect(marks(axial)).toHaveLength(4);
+    await showPoint(slice, POINT);
+    expect(marks(axial)).toEqual(['point', 'point']);
   });
 });
 

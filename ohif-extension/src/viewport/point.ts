@@ -1,12 +1,13 @@
 /**
- * A point of the patient in every plane: the viewports of its frame of reference turn to it and mark it.
+ * A point of the patient in every plane: the viewports of its frame of reference turn to it and mark it. Of a distance
+ * that is its middle, and its ends are drawn in the images in which they lie.
  *
  * The mark goes with the next click on the images, with Escape, with the next jump, and when another finding is chosen.
  */
 import type { Evidence, NamedSlice } from '../api/types';
 import { centreOf, nearestImage, type ImagePlane } from '../geometry/plane';
-import { dot, minus, vector, type Vector } from '../geometry/vector';
-import type { SvgDrawingHelper, Viewport } from '../ohif/types';
+import { between, dot, minus, vector, type Vector } from '../geometry/vector';
+import type { Point2, SvgDrawingHelper, Viewport } from '../ohif/types';
 import { store } from '../store/store';
 import { imagePlane } from './image-plane';
 import type { Layer } from './layer';
@@ -21,6 +22,9 @@ const NEAR_MM = 0.2;
 /** The arms of the cross-hair leave the place itself open. */
 const ARM_PX = { from: 9, to: 24 };
 
+/** Radius of the ring about the end of a distance. */
+const END_PX = 3;
+
 /** Nearly white: overlays have colours of their own. */
 const COLOUR = '#eef3ff';
 
@@ -28,6 +32,8 @@ interface Marked {
   readonly point: Vector;
   /** The viewports that show it, by id: the image in which it lies, or null for a reformat. */
   readonly images: ReadonlyMap<string, string | null>;
+  /** The ends of a distance, of which the point is the middle; none of a point alone. */
+  readonly ends: readonly Vector[];
   /** The finding that was selected. */
   readonly selected: string | null;
 }
@@ -45,6 +51,14 @@ export async function showPoint(slice: NamedSlice, point_mm: Vector | null | und
   const arrived = await jumpTo(slice.sop_instance_uid, slice.frame_number ?? undefined);
   const viewer = viewerNow();
   if (arrived && viewer) lead(viewer, keyOf({ sopInstanceUid: slice.sop_instance_uid, frame: slice.frame_number }), point_mm ?? null);
+  return arrived;
+}
+
+/** Shows the slice on which a distance was measured, and its middle in all other planes. */
+export async function showDistance(slice: NamedSlice, ends_mm: readonly [Vector, Vector]): Promise<boolean> {
+  const arrived = await showPoint(slice, between(...ends_mm));
+  if (arrived && marked) marked = { ...marked, ends: ends_mm };
+  layer?.redraw();
   return arrived;
 }
 
@@ -103,7 +117,7 @@ function lead({ shown }: Viewer, slice: string, point: Vector | null): void {
     if (image !== undefined) images.set(viewport.id, image);
   }
   if (point === null) return;
-  marked = { point, images, selected: store.get().selected };
+  marked = { point, images, ends: [], selected: store.get().selected };
   layer?.redraw();
 }
 
@@ -141,7 +155,18 @@ function drawMark(viewport: Viewport, svg: SvgDrawingHelper): boolean {
   const [x, y] = viewport.worldToCanvas([...marked.point]);
   if (!Number.isFinite(x + y)) return false;
   drawLine(svg, 'point', crossHair(x, y), { stroke: COLOUR });
+  const ends = marked.ends.filter((end) => liesInImage(viewport, end)).map((end) => viewport.worldToCanvas([...end]));
+  if (ends.length > 0) drawLine(svg, 'distance', `M${ends.map(inPath).join('L')}${ends.map(ring).join('')}`, { stroke: COLOUR });
   return true;
+}
+
+/** Whether a point lies in the image that a stack shows: of a reformat nothing tells how thick it is. */
+function liesInImage(viewport: Viewport, point: Vector): boolean {
+  const shown = viewerNow()?.shown;
+  if (shown === undefined || !inAcquisitionPlane(viewport)) return false;
+  const imageIds = imageIdsOf(viewport);
+  const now = imageIds.indexOf(currentImageId(viewport) ?? '');
+  return now >= 0 && nearestImage(imageIds.map((imageId) => imagePlane(imageId, shown.metaData)), point, now) === now;
 }
 
 function showsPoint(viewport: Viewport, { point, images }: Marked): boolean {
@@ -151,6 +176,15 @@ function showsPoint(viewport: Viewport, { point, images }: Marked): boolean {
   const { focalPoint, viewPlaneNormal } = hasCamera(viewport) ? viewport.getCamera() : {};
   const [focus, normal] = [vector(focalPoint), vector(viewPlaneNormal)];
   return focus !== null && normal !== null && Math.abs(dot(minus(point, focus), normal)) < NEAR_MM;
+}
+
+function inPath([x, y]: Point2): string {
+  return `${x.toFixed(1)} ${y.toFixed(1)}`;
+}
+
+function ring([x, y]: Point2): string {
+  const r = END_PX;
+  return `M${inPath([x - r, y])}a${r} ${r} 0 1 0 ${2 * r} 0a${r} ${r} 0 1 0 ${-2 * r} 0`;
 }
 
 function crossHair(x: number, y: number): string {
