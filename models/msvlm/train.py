@@ -8,7 +8,9 @@ Stages, in order: selfsup (the slice encoder without labels), encoder (on masks)
 settings is not run again; one that was cut goes on from its checkpoint. `--again STAGE` starts over from there.
 
 A preset of `models.msvlm.rectal` reads several series of a study. Its stages are encoder, tokens, items, decoder,
-calibration, bundle, evaluation.
+calibration, bundle, evaluation. It learns from your own studies too:
+
+    python -m models.msvlm.train --preset rectal-mr-demo --archive DICOM_DIR --labels items.csv --out build/bundles
 """
 
 from pathlib import Path
@@ -18,6 +20,7 @@ import click
 from models.msvlm.distributed import joined, rank
 from models.msvlm.preset import Preset, load_preset
 from models.msvlm.rectal import stages as rectal
+from models.msvlm.rectal.archive import StagedArchive
 from models.msvlm.rectal.preset import load_series_preset, preset_folder
 from models.msvlm.rectal.run import SeriesRun
 from models.msvlm.run import Run
@@ -36,14 +39,43 @@ NAMES = list(dict.fromkeys(stage.name for stage in (*STAGES, *rectal.STAGES)))
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="File that names your own archives, to train on them too; see docs/training.md.",
 )
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder of your own MR studies, for a preset that reads several series; with --labels.",
+)
+@click.option(
+    "--labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV file with their seven items."
+)
+@click.option(
+    "--archive-share",
+    type=click.FloatRange(0.0, 1.0, min_open=True),
+    default=0.5,
+    show_default=True,
+    help="How much of a step of the items is of --archive; the rest are phantoms.",
+)
+@click.option("--salt", default="", help="Draws the splits of --archive; keep it secret.")
 @click.option("--fresh", is_flag=True, help="Train every stage again (rendered studies are kept).")
 @click.option("--again", type=click.Choice(NAMES), help="Train this stage and those after it again.")
 @click.option("--until", type=click.Choice(NAMES), default="evaluation", help="The last stage to run.")
 def main(
-    preset: str, out: Path, cache: Path, archives: Path | None, fresh: bool, again: str | None, until: str
+    preset: str,
+    out: Path,
+    cache: Path,
+    archives: Path | None,
+    archive: Path | None,
+    labels: Path | None,
+    archive_share: float,
+    salt: str,
+    fresh: bool,
+    again: str | None,
+    until: str,
 ) -> None:
     """Trains a preset and writes its bundle with card and evaluation."""
-    run, stages = run_of(preset, archives, cache, out)
+    if (archive is None) != (labels is None):
+        raise click.UsageError("--archive and --labels go together: the images and their seven items")
+    staged = StagedArchive(archive, labels, cache, archive_share, salt) if archive and labels else None
+    run, stages = run_of(preset, archives, cache, out, staged)
     names = [stage.name for stage in stages]
     for stage in (again, until):
         if stage is not None and stage not in names:
@@ -55,14 +87,18 @@ def main(
         run_stages(run, stages[: names.index(until) + 1])
 
 
-def run_of(preset: str, archives: Path | None, cache: Path, out: Path) -> tuple[StageResults, tuple[RunStage, ...]]:
+def run_of(
+    preset: str, archives: Path | None, cache: Path, out: Path, staged: StagedArchive | None = None
+) -> tuple[StageResults, tuple[RunStage, ...]]:
     """The run of a preset and its stages: those for one series of CT, or for several of MR."""
     folder = preset_folder(preset)
     if folder is None:
+        if staged is not None:
+            raise click.UsageError(f"preset {preset} reads one series of CT; it takes --archives, not --archive")
         return Run(with_archives(load_preset(preset), archives), cache, out), STAGES
     if archives is not None:
-        raise click.UsageError(f"preset {preset} learns from phantoms alone; leave out --archives")
-    return SeriesRun(load_series_preset(folder), cache, out), rectal.STAGES
+        raise click.UsageError(f"preset {preset} takes no --archives; your own studies are --archive and --labels")
+    return SeriesRun(load_series_preset(folder), cache, out, staged), rectal.STAGES
 
 
 def with_archives(preset: Preset, archives: Path | None) -> Preset:

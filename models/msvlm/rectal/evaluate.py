@@ -16,10 +16,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from models.datasets.cache import code_digest
 from models.evaluation.evaluate import commit_of_code
 from models.evaluation.metrics import Array, Figure
+from models.msvlm.rectal.archive import StagedArchive
+from models.msvlm.rectal.archive_report import write_rows
+from models.msvlm.rectal.archive_tokens import LAYOUT, tokens_of
 from models.msvlm.rectal.card import card_text
-from models.msvlm.rectal.figures import Read, Truths, item_figures, macro, margin_figures, truths_of
+from models.msvlm.rectal.figures import Patients, Read, Truths, item_figures, macro, margin_figures, truths_of
 from models.msvlm.rectal.held_out import held_out
 from models.msvlm.rectal.items import SCALES, scale_of
 from models.msvlm.rectal.network import load_network
@@ -36,6 +40,8 @@ SHUFFLED, BLANKED, FREQUENT, RANDOM = "shuffled", "blanked", "most frequent", "r
 CARD = "MODEL_CARD.md"
 MARGIN = 0.10
 """By how much of the mean area the right study must lead a wrong one."""
+FEWEST_PATIENTS = 20
+"""Of fewer patients of an archive it is not said whether the reading depends on the image."""
 CONTROLS = (SHUFFLED, BLANKED, FREQUENT, RANDOM)
 
 
@@ -61,10 +67,12 @@ def _stacked(runtime: SeriesRuntime, inputs: Iterable[SeriesInputs]) -> Read:
     return Read({scale.item: np.stack([levels[scale.item] for levels in said]) for scale in SCALES})
 
 
-def controls(runtime: SeriesRuntime, studies: Sequence[SeriesStudy], whole: Read, truth: Truths) -> dict[str, Read]:
+def controls(
+    runtime: SeriesRuntime, studies: Sequence[SeriesStudy], whole: Read, truth: Truths, patients: Patients = None
+) -> dict[str, Read]:
     """What is said of another patient's study, of none, always the same, and at random by prevalence."""
     rng, n = np.random.default_rng(0), len(studies)
-    other = np.roll(np.arange(n), 1)
+    other = another_patients(patients or [study.name for study in studies])
     mean = torch.cat([study.tokens for study in studies]).mean(0)
     shares = {item: _shares(level, item) for item, level in truth.items()}
     return {
@@ -73,6 +81,16 @@ def controls(runtime: SeriesRuntime, studies: Sequence[SeriesStudy], whole: Read
         FREQUENT: Read({item: np.tile(share, (n, 1)) for item, share in shares.items()}),
         RANDOM: Read({item: np.eye(len(share))[rng.choice(len(share), n, p=share)] for item, share in shares.items()}),
     }
+
+
+def another_patients(patients: Sequence[str]) -> NDArray[np.intp]:
+    """For each study the nearest before it of another patient, from the end on again; itself where there is none."""
+    n = len(patients)
+    before = [[(place - step) % n for step in range(1, n)] for place in range(n)]
+    others = [
+        next((other for other in row if patients[other] != patients[place]), place) for place, row in enumerate(before)
+    ]
+    return np.array(others, np.intp)
 
 
 def _shares(level: NDArray[np.intp], item: Item) -> Array:
@@ -108,20 +126,63 @@ def evaluate(runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> dict[
             name: {"accuracy": macro(read, truth, "accuracy"), "auroc": areas[name]} for name, read in reads.items()
         },
         "margin": margin_figures(studies),
-        "prevalence": {
-            item.value: {name: int((level == place).sum()) for place, name in enumerate(scale_of(item).levels)}
-            for item, level in truth.items()
-        },
+        "prevalence": prevalence(truth),
         "data": f"{len(studies)} unseen pelvic MR phantoms of models.phantoms.pelvis, one per patient.",
         "seeds": {"training": preset.seed, "first_test_phantom": seeds[0], "last_test_phantom": seeds[-1]},
         "commit": commit_of_code(),
     }
 
 
-def evaluate_staging(folder: Path, checkpoint: Path, cache: Path) -> None:
-    """Evaluates the bundle in `folder`; writes `evaluation.json` and `MODEL_CARD.md` beside its graphs."""
+def archive_figures(runtime: SeriesRuntime, archive: StagedArchive, folder: Path) -> dict[str, Any]:
+    """The same of an archive's patients that no training has seen, with all series of each study.
+
+    `folder` keeps their tokens and the table of what was read. Several studies of a patient are drawn together.
+    """
+    code = code_digest(LAYOUT)[:8]
+    encoder = runtime.manifest.slice_encoder.sha256[:12]
+    tokens = tokens_of(archive.studies("test"), runtime, folder / f"test-archive-{encoder}-{code}")
+    write_rows(tokens.rows, folder / "archive-tested.tsv")
+    studies, patients = tokens.studies, tokens.patients
+    counts = {"studies": len(studies), "patients": len(set(patients)), "unreadable": len(tokens.rows) - len(studies)}
+    if not studies:
+        return counts
+    truth = truths_of(studies)
+    whole = _stacked(runtime, (pad([study]).inputs for study in studies))
+    reads = {ALL: whole, **controls(runtime, studies, whole, truth, patients)}
+    areas = {name: macro(read, truth, "auroc", patients) for name, read in reads.items()}
+    return {
+        **counts,
+        "reads_the_image": reads_the_image(areas) if counts["patients"] >= FEWEST_PATIENTS else None,
+        "items": {
+            scale.item.value: {name: item_figures(read, truth, scale.item, patients) for name, read in reads.items()}
+            for scale in SCALES
+        },
+        "macro": {
+            name: {"accuracy": macro(read, truth, "accuracy", patients), "auroc": areas[name]}
+            for name, read in reads.items()
+        },
+        "prevalence": prevalence(truth),
+    }
+
+
+def prevalence(truth: Truths) -> dict[str, dict[str, int]]:
+    """How many studies have each level of each item."""
+    return {
+        item.value: {name: int((level == place).sum()) for place, name in enumerate(scale_of(item).levels)}
+        for item, level in truth.items()
+    }
+
+
+def evaluate_staging(folder: Path, checkpoint: Path, cache: Path, archive: StagedArchive | None = None) -> None:
+    """Evaluates the bundle in `folder`; writes `evaluation.json` and `MODEL_CARD.md` beside its graphs.
+
+    On an archive too, where one is given: on its patients that no training has seen.
+    """
     runtime = SeriesRuntime.open(folder)
-    figures = evaluate(runtime, load_network(checkpoint).preset, cache)
+    preset = load_network(checkpoint).preset
+    figures = evaluate(runtime, preset, cache)
+    if archive:
+        figures["archive"] = archive_figures(runtime, archive, cache / preset.name)
     (folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (folder / CARD).write_text(card_text(runtime.manifest, figures), encoding="utf-8")
 

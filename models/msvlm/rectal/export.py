@@ -1,5 +1,6 @@
 """Writes the bundle of a network that reads several series: three graphs, each checked against it, words, manifest."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -23,21 +24,29 @@ TRAINING_DATA = (
 )
 
 
-def write_series_bundle(network: SeriesNetwork, bundles: Path) -> Path:
+@dataclass(frozen=True)
+class Learned:
+    """What a bundle says of what it has learned from."""
+
+    intended_use: str = INTENDED_USE
+    training_data: str = TRAINING_DATA
+
+
+def write_series_bundle(network: SeriesNetwork, name: str, bundles: Path, learned: Learned) -> Path:
     """Writes `<name>-<version>/` under `bundles` and gives its path. Raises GraphDiffers, ExportFailed."""
     preset, shape = network.eval().preset, network.preset.network
-    folder = bundles / f"{preset.name}-{preset.version}"
+    folder = bundles / f"{name}-{preset.version}"
     folder.mkdir(parents=True, exist_ok=True)
     graphs = {path.stem: named(path) for path in (write_graph(one, folder) for one in series_graphs(network))}
     words = folder / "tokenizer.json"
     words.write_text(network.vocabulary.to_json() + "\n", encoding="utf-8")
     manifest = StagingManifest(
-        name=preset.name,
+        name=name,
         version=preset.version,
         manufacturer=MANUFACTURER,
         device_uid=device_uid([graph.sha256 for graph in graphs.values()]),
-        intended_use=INTENDED_USE,
-        training_data=TRAINING_DATA,
+        intended_use=learned.intended_use,
+        training_data=learned.training_data,
         demo=True,
         pixel_mm=shape.pixel_mm,
         field_px=shape.field_px,

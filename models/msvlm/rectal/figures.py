@@ -16,6 +16,8 @@ from models.phantoms.pelvis.tumour import AROUND_MM
 
 Truths = dict[Item, NDArray[np.intp]]
 """The level of each item of n studies [n], -1 where it means nothing."""
+Patients = Sequence[str] | None
+"""The patient of each study; None where each study has its own."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +32,27 @@ class Read:
 
 
 def truths_of(studies: Sequence[SeriesStudy]) -> Truths:
-    """The level of each item of each study [n], -1 where it means nothing."""
+    """The level of each item of each study [n], -1 where it means nothing or is not known exactly."""
     taken = np.stack([study.taken.numpy() for study in studies])
     known = np.stack([study.known.numpy() for study in studies])
     levels = {}
     for scale in SCALES:
         steps = steps_of(scale.item)
-        levels[scale.item] = np.where(known[:, steps.start], taken[:, steps].sum(1), -1).astype(np.intp)
+        level = taken[:, steps].sum(1)
+        is_exact = known[:, steps].sum(1) == np.minimum(level + 1, len(scale.levels) - 1)
+        levels[scale.item] = np.where(is_exact, level, -1).astype(np.intp)
     return levels
 
 
-def item_figures(read: Read, truth: Truths, item: Item) -> dict[str, Figure]:
+def item_figures(read: Read, truth: Truths, item: Item, patients: Patients = None) -> dict[str, Figure]:
     """Accuracy, balanced accuracy, and area under the ROC curve: of more than two levels, the mean of `at least k`."""
     level = truth[item]
     there = np.flatnonzero(level >= 0)
     said, levels = read.said(item), read.levels[item]
 
     def of(measure: Callable[[Indices], float]) -> Figure:
-        return figure(lambda drawn: measure(there[drawn]), len(there))
+        whose = [patients[index] for index in there] if patients else len(there)
+        return figure(lambda drawn: measure(there[drawn]), whose)
 
     return {
         "accuracy": of(lambda i: float((said[i] == level[i]).mean())),
@@ -68,7 +73,7 @@ def _ranked(levels: Array, level: NDArray[np.intp]) -> float:
     return float(np.nanmean(areas)) if np.isfinite(areas).any() else float("nan")
 
 
-def macro(read: Read, truth: Truths, name: Literal["accuracy", "auroc"]) -> Figure:
+def macro(read: Read, truth: Truths, name: Literal["accuracy", "auroc"], patients: Patients = None) -> Figure:
     """Mean of a measure over the seven items, with its interval over studies."""
 
     def over(drawn: Indices) -> float:
@@ -81,7 +86,7 @@ def macro(read: Read, truth: Truths, name: Literal["accuracy", "auroc"]) -> Figu
             values.append(float(right.mean()) if name == "accuracy" else _ranked(read.levels[item][i], truth[item][i]))
         return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
-    return figure(over, len(truth[Item.NODES]))
+    return figure(over, patients or len(truth[Item.NODES]))
 
 
 def margin_figures(studies: Sequence[SeriesStudy]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models.msvlm.distributed import lead_first
+from models.msvlm.rectal.archive import StagedArchive
 from models.msvlm.rectal.network import SeriesNetwork, new_series_network
 from models.msvlm.rectal.phantoms import studies_of
 from models.msvlm.rectal.preset import SeriesPreset
@@ -20,11 +21,30 @@ NOT_CONTENT = {"checkpoint_every"}
 
 @dataclass(frozen=True)
 class SeriesRun(StageResults):
-    """A preset, the cache in which it is trained, and the folder for its bundle."""
+    """A preset, the cache in which it is trained, the folder for its bundle, and the archive that it learns from too.
+
+    What is learned from phantoms alone is the same with an archive and without, and is kept once.
+    """
 
     preset: SeriesPreset
     cache: Path
     out: Path
+    archive: StagedArchive | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the bundle: what has learned from an archive is another model."""
+        return f"{self.preset.name}-archive" if self.archive else self.preset.name
+
+    @property
+    def model(self) -> Path:
+        """The finished network."""
+        return self.folder / ("model-archive.pt" if self.archive else "model.pt")
+
+    @property
+    def bundle(self) -> Path:
+        """The folder of the bundle."""
+        return self.out / f"{self.name}-{self.preset.version}"
 
     def new_network(self) -> SeriesNetwork:
         """The untrained network."""
@@ -48,9 +68,10 @@ class SeriesRun(StageResults):
         fine = {name: data[name] for name in ("fineness", "voxel_mm")}
         seen = {name: value for name, value in data.items() if name.startswith("encoder")}
         read = {name: value for name, value in data.items() if name.startswith(("reader", "validation"))}
+        archive = {"archive": self.archive.content()} if self.archive else {}
         return {
             "encoder": {"seed": preset.seed, **fine, **seen, **sizes(ENCODER_SIZES), "encoder": section("encoder")},
             "tokens": read,
-            "items": {**sizes(READER_SIZES), "items": section("items")},
+            "items": {**sizes(READER_SIZES), "items": section("items"), **archive},
             "decoder": {**sizes(DECODER_SIZES), "decoder": section("decoder")},
         }

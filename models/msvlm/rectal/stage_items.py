@@ -57,14 +57,24 @@ class ItemLearning(nn.Module):
         return losses.mean()
 
 
-def train_items(preset: SeriesPreset, reader: SeriesReader, studies: Sequence[SeriesStudy], folder: Path) -> None:
-    """Trains the reader in place; a run that was cut goes on from its checkpoint in `folder`."""
-    set_token_scale(reader, studies)
+def train_items(
+    preset: SeriesPreset,
+    reader: SeriesReader,
+    studies: Sequence[SeriesStudy],
+    folder: Path,
+    archived: Sequence[SeriesStudy] = (),
+    share: float = 0.0,
+) -> None:
+    """Trains the reader in place; a run that was cut goes on from its checkpoint in `folder`.
+
+    `share` of the studies of a step are of those of an archive.
+    """
+    set_token_scale(reader, [*studies, *archived])
     learned = ItemLearning(reader, preset.items.noise, preset.seed).to(device()).train()
 
     def batches(steps: range) -> Iterator[SeriesBatch]:
         for step in steps:
-            yield drawn(studies, preset, np.random.default_rng(step_seed(preset.seed, PROCESS, step)))
+            yield drawn(studies, preset, np.random.default_rng(step_seed(preset.seed, PROCESS, step)), archived, share)
 
     stage = Stage(
         *("items", preset.items, learned, batches, learned),
@@ -76,8 +86,17 @@ def train_items(preset: SeriesPreset, reader: SeriesReader, studies: Sequence[Se
     reader.cpu().eval()
 
 
-def drawn(studies: Sequence[SeriesStudy], preset: SeriesPreset, rng: np.random.Generator) -> SeriesBatch:
-    """A batch of random studies, each without some of its series and slices."""
+def drawn(
+    studies: Sequence[SeriesStudy],
+    preset: SeriesPreset,
+    rng: np.random.Generator,
+    archived: Sequence[SeriesStudy] = (),
+    share: float = 0.0,
+) -> SeriesBatch:
+    """A batch of random studies, `share` of them of an archive, each without some of its series and slices."""
     stage = preset.items
     chosen = [studies[index] for index in rng.integers(len(studies), size=stage.batch)]
+    if archived:
+        own = rng.integers(len(archived), size=stage.batch)
+        chosen = [archived[k] if rng.random() < share else study for k, study in zip(own, chosen, strict=True)]
     return pad(chosen, [some_series(study, stage.series_dropout, stage.slice_dropout, rng) for study in chosen])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,7 +12,6 @@ from models.msvlm.rectal.acquired import acquired_by_phantom
 from models.msvlm.rectal.items import Told, step_targets
 from models.msvlm.rectal.margin import measured_margin_mm
 from models.msvlm.rectal.phantoms import slice_centre_mm
-from models.msvlm.rectal.runtime import SeriesRuntime
 from models.msvlm.rectal.studies import NothingToRead, SeriesStudy
 from models.phantoms.pelvis import Item, Series
 from pacs_agent.imaging import (
@@ -29,6 +29,19 @@ from pacs_agent.inference.staging.places import centre_mm
 from pacs_agent.inference.staging.scale import intensity_range
 
 Floats = NDArray[np.float32]
+
+
+class SliceEncoding(Protocol):
+    """What makes tokens of stored slices."""
+
+    @property
+    def patch_mm(self) -> float:
+        """Side of a patch."""
+
+    def encode(
+        self, stored: NDArray[np.int16], intensities: tuple[Floats, Floats], spacing_mm: tuple[float, float]
+    ) -> tuple[Floats, Floats]:
+        """Tokens [n, d] and patch grids [n, S, gr, gc] of slices; `intensities` are what is 0 and 1 of each [n]."""
 
 
 @dataclass(frozen=True)
@@ -110,13 +123,13 @@ def stored_stack(stack: Stack) -> StoredSeries:
 
 
 def encoded(
-    runtime: SeriesRuntime,
+    runtime: SliceEncoding,
     name: str,
     study: Sequence[StoredSeries],
     told: Mapping[Item, Told] | None = None,
     margin_mm: float = float("nan"),
 ) -> SeriesStudy:
-    """The tokens of all series of a study by a bundle, with what is known of it."""
+    """The tokens of all series of a study by a bundle, or by an encoder in training, with what is known of it."""
     parts = [runtime.encode(one.stored, (one.low, one.high), one.spacing_mm) for one in study]
     counts = torch.tensor([len(one.stored) for one in study])
     taken, known = step_targets(told or {})

@@ -110,7 +110,7 @@ def test_another_series_dropout_is_another_run(run):
 def test_a_preset_of_phantoms_takes_no_archives(tmp_path):
     (tmp_path / "archives.yaml").write_text("salt: a\n")
     done = CliRunner().invoke(main, ["--preset", TINY, "--archives", str(tmp_path / "archives.yaml")])
-    assert done.exit_code == 2 and "learns from phantoms alone" in done.output
+    assert done.exit_code == 2 and "takes no --archives" in done.output
     done = CliRunner().invoke(main, ["--preset", TINY, "--again", "masked"])
     assert done.exit_code == 2 and "has no stage masked" in done.output
 
