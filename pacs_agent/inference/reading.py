@@ -1,9 +1,9 @@
 """What the model says of one study: the facts from which every DICOM object and the panel are made."""
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pacs_agent.imaging import Measured
 from pacs_agent.imaging.series import OrderedSeries, Slice
@@ -203,6 +203,8 @@ class PriorSlice(_Frozen):
     sop_class_uid: str
     sop_instance_uid: str
     frame_number: int | None
+    series_instance_uid: str = ""
+    """Empty where it is of the series that is named for the whole."""
 
 
 class FindingChange(_Frozen):
@@ -238,7 +240,7 @@ class SincePrior(_Frozen):
     prior: PriorStudy | None = None
     """None where it is in doubt whether it is of the same patient: nothing of it is named."""
     series_instance_uid: str = ""
-    """Of the prior study, the series that was read; empty where nothing is compared."""
+    """Of the prior study, the series that was read first; empty where nothing is compared."""
     not_compared: str = ""
     """Why nothing is compared, a sentence; empty where findings are."""
     search_failed: bool = False
@@ -257,11 +259,15 @@ class TokensRead(_Frozen):
     encoder_digest: str
     """SHA-256 of the slice encoder that made them."""
     keys: tuple[str, ...]
-    """One for each slice of the series."""
+    """One for each slice of all series."""
     token_width: int
     patch_grid: tuple[int, int]
     field_px: tuple[int, int]
     pixel_mm: float
+    structures: int = 0
+    """How many structures the patches mark where these are not the findings one by one; 0 where they are."""
+    structure_of: dict[str, int] = {}
+    """By the key of a finding, the place of the structure that shows it."""
 
 
 class SaliencyMap(_Frozen):
@@ -269,6 +275,8 @@ class SaliencyMap(_Frozen):
 
     finding: str
     """Its key."""
+    series: Annotated[int, Field(ge=0)] = 0
+    """Place of the series on whose slices it lies, among all that were read."""
     form: Literal["patches", "images"]
     """A grid of patches, or the same laid on the stored images pixel for pixel."""
     digest: str
@@ -296,7 +304,7 @@ class StudyReading(_Frozen):
     since_prior: SincePrior | None = None
     """None where there is no earlier study of the patient, or none is looked for."""
     saliency_maps: tuple[SaliencyMap, ...] = ()
-    """Those that were made; of a finding one at most."""
+    """Those that were made; of a finding one at most on each series."""
 
     @property
     def all_series(self) -> tuple[OrderedSeries, ...]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydicom.dataset import Dataset
 
-from pacs_agent.imaging import OrderedSeries
+from pacs_agent.imaging import Slice
 from pacs_agent.inference import FindingReading, Heat, HeatGone, Presence, SaliencyMap, StudyReading, heats_of_reading
 from pacs_agent.pipeline.segmenting import Told
 from pacs_agent.pipeline.stages import Document
@@ -39,7 +39,7 @@ class _Drawn:
 def with_saliency_maps(
     reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts, form: Form, token_root: Path
 ) -> Told:
-    """The reading with the map of each finding that is not absent, and the maps.
+    """The reading with the maps of each finding that is not absent, one on each series, and the maps.
 
     Where they cannot be made, the reading as it is, and why: they show what is said, and are no part of it.
     """
@@ -59,18 +59,19 @@ def with_saliency_maps(
 
 def _drawn(reading: StudyReading, form: Form, token_root: Path) -> Iterator[_Drawn]:
     stated = [each for each in reading.findings if each.presence is not Presence.ABSENT]
-    on_images = _on_images(stated, reading.series) if form == "images" else ()
+    on_images = _on_images(stated, reading.all_slices) if form == "images" else ()
     for finding in stated:
         key = finding.label.key
-        heats = heats_of_reading(reading, key, token_root)
         form_of_it: Form = "images" if finding in on_images else "patches"
-        yield _Drawn(SaliencyMap(finding=key, form=form_of_it, digest=_digest(heats)), heats)
+        for number in range(len(reading.all_series)):
+            heats = heats_of_reading(reading, key, token_root, number)
+            yield _Drawn(SaliencyMap(finding=key, series=number, form=form_of_it, digest=_digest(heats)), heats)
 
 
-def _on_images(findings: Sequence[FindingReading], series: OrderedSeries) -> Sequence[FindingReading]:
+def _on_images(findings: Sequence[FindingReading], slices: Sequence[Slice]) -> Sequence[FindingReading]:
     """The most probable findings, as many as there is room for maps of the size of the images."""
-    one_map = sum(each.rows * each.columns * _VALUE_BYTES for each in series.slices)
-    return sorted(findings, key=lambda finding: -finding.probability)[: MOST_BYTES // one_map]
+    maps_of_one = sum(each.rows * each.columns * _VALUE_BYTES for each in slices)
+    return sorted(findings, key=lambda finding: -finding.probability)[: MOST_BYTES // maps_of_one]
 
 
 def _digest(heats: Sequence[Heat]) -> str:

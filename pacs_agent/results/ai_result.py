@@ -22,6 +22,7 @@ from pacs_agent.results.codes import (
 )
 from pacs_agent.results.comparison import comparison_section, prior_references, says_of_prior
 from pacs_agent.results.content import container, opening, text
+from pacs_agent.results.distance_group import distance_groups
 from pacs_agent.results.document import Envelope, document
 from pacs_agent.results.facts import DocumentFacts, ObjectKind, UnusableEvidence
 from pacs_agent.results.image_library import image_library
@@ -36,8 +37,11 @@ from pacs_agent.results.uids import DocumentUids, document_uids
 
 _Containers: TypeAlias = tuple[ContainerContentItem, ...]
 
+_PATHS: dict[str, Any] = {"slices": {"__all__": {"path"}}}
+_NAMED_WHERE_THERE_ARE_ANY = ("further_series", "distances", "saliency_maps")
 NOT_SAID: dict[str, Any] = {
-    "series": {"slices": {"__all__": {"path"}}},
+    "series": _PATHS,
+    "further_series": {"__all__": _PATHS},
     "findings": {"__all__": {"concern"}},
     "tokens": True,
     "since_prior": {"prior": {"job_id"}, "search_failed": True},
@@ -60,9 +64,9 @@ def compose_ai_result(reading: StudyReading, evidence: Sequence[Dataset], facts:
         uids=reading_uids(ObjectKind.AI_RESULT, reading, facts),
         header=evidence[0] if evidence else Dataset(),
         evidence=[
-            *references_of(reading.series, evidence),
+            *references_of(reading.all_series, evidence),
             *_segmentations(reading, facts),
-            *saliency_map_references(reading, facts).values(),
+            *(each for maps in saliency_map_references(reading, facts).values() for each in maps),
         ],
         author=author,
         facts=facts,
@@ -84,8 +88,7 @@ def _content_digest(reading: StudyReading) -> str:
         not_said["measurements"] = True
     if not says_of_prior(reading.since_prior):
         not_said["since_prior"] = True
-    if not reading.saliency_maps:
-        not_said["saliency_maps"] = True
+    not_said |= {name: True for name in _NAMED_WHERE_THERE_ARE_ANY if not getattr(reading, name)}
     said = reading.model_dump_json(exclude=not_said)
     return hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
 
@@ -120,13 +123,20 @@ def _structure_groups(reading: StudyReading, facts: DocumentFacts) -> list[Conta
 def _content(reading: StudyReading, author: Author, facts: DocumentFacts) -> ContainerContentItem:
     explained = tuple(saliency_map_references(reading, facts).items())
     library, groups = _found(
-        reading.findings, reading.series, reading.evidence_method, author, reading.since_prior, explained
+        reading.findings,
+        reading.series,
+        reading.further_series,
+        reading.evidence_method,
+        author,
+        reading.since_prior,
+        explained,
     )
+    measured = [*distance_groups(reading, author), *_structure_groups(reading, facts)]
     items = [
         *opening(author, procedure(reading.series.modality)),
         text(COMMENT, author.warning),
         library,
-        container(IMAGING_MEASUREMENTS, [*groups, *_structure_groups(reading, facts)]),
+        container(IMAGING_MEASUREMENTS, [*groups, *measured]),
         *_told(reading),
         *comparison_section(reading, COMPARISON_CONTAINER),
         text(COMMENT, author.statement),
@@ -138,17 +148,18 @@ def _content(reading: StudyReading, author: Author, facts: DocumentFacts) -> Con
 def _found(
     findings: tuple[FindingReading, ...],
     series: OrderedSeries,
+    further_series: tuple[OrderedSeries, ...],
     method: EvidenceMethod | None,
     author: Author,
     since: SincePrior | None,
-    explained: tuple[tuple[str, InstanceReference], ...],
+    explained: tuple[tuple[str, tuple[InstanceReference, ...]], ...],
 ) -> tuple[ContainerContentItem, _Containers]:
     """The image library and the groups of the findings; `explained`: the saliency maps of those that have one."""
-    maps = dict(explained)
+    maps, read = dict(explained), (series, *further_series)
     groups = tuple(
-        measurement_group(each, series, author, method, since, maps.get(each.label.key)) for each in findings
+        measurement_group(each, read, author, method, since, maps.get(each.label.key, ())) for each in findings
     )
-    return image_library(series), groups
+    return image_library(read), groups
 
 
 @once

@@ -4,10 +4,24 @@ from highdicom.sr import FindingSite, QualitativeEvaluation
 from pydicom.sr.coding import Code
 
 from pacs_agent.inference.reading import FindingReading
-from pacs_agent.results.codes import COUNT, COUNTS, LATERALITY, LOBES, SEVERITIES, SEVERITY, SIZE, SIZES, concept
+from pacs_agent.results.codes import (
+    COUNT,
+    COUNTS,
+    GRADE,
+    LATERALITY,
+    LOBES,
+    SEVERITIES,
+    SEVERITY,
+    SIZE,
+    SIZES,
+    concept,
+    level,
+)
 
 _LARGEST = "large"
 """The word of the highest grade where grades are sizes."""
+_MIDDLE = "moderate"
+"""The word of the middle one where three grades are severities."""
 
 
 def finding_sites(finding: FindingReading) -> list[FindingSite]:
@@ -21,8 +35,24 @@ def finding_sites(finding: FindingReading) -> list[FindingSite]:
 def qualities(finding: FindingReading) -> list[QualitativeEvaluation]:
     """Grade and count of a finding; empty where nothing is said of them."""
     said = finding.attributes
-    found = [QualitativeEvaluation(*_grade(said.grade, finding.grades))] if said.grade is not None else []
+    found = [QualitativeEvaluation(name, value) for name, value in grade_of(finding)]
     return [*found, QualitativeEvaluation(COUNT, COUNTS[said.count])] if said.count in COUNTS else found
+
+
+def grade_of(finding: FindingReading) -> list[tuple[Code, Code]]:
+    """What a finding's grade is of and its code; empty where it has none.
+
+    Where the words are neither sizes nor severities they are levels of the model's own, with codes of our own. Readings
+    from before words were kept have severities.
+    """
+    grade, words = finding.attributes.grade, finding.grades
+    if grade is None or (words and grade >= len(words)):
+        return []
+    if grades_are_sizes(words) and len(words) == len(SIZES):
+        return [(SIZE, SIZES[grade])]
+    if not words or (len(words) == len(SEVERITIES) and words[1] == _MIDDLE):
+        return [(SEVERITY, SEVERITIES[grade])]
+    return [(GRADE, level(finding.label.key, words[grade]))]
 
 
 def grades_are_sizes(words: tuple[str, ...]) -> bool:
@@ -33,7 +63,3 @@ def grades_are_sizes(words: tuple[str, ...]) -> bool:
 def _lobe(lobe: str) -> FindingSite:
     side, level, _ = lobe.split()
     return FindingSite(LOBES[level], laterality=None if level == "middle" else LATERALITY[(side,)])
-
-
-def _grade(grade: int, words: tuple[str, ...]) -> tuple[Code, Code]:
-    return (SIZE, SIZES[grade]) if grades_are_sizes(words) else (SEVERITY, SEVERITIES[grade])

@@ -4,6 +4,7 @@ What no standard scheme names is in our local scheme 99PACSAGENT, never a guesse
 and their sites are the model's own, from its manifest.
 """
 
+import re
 from collections.abc import Iterable
 
 from highdicom.sr import CodedConcept
@@ -101,6 +102,7 @@ ANY_LANGUAGE = Code("und", "RFC5646", "Undetermined")
 SLICE_EVIDENCE = Code("SLICE_EVIDENCE", LOCAL_SCHEME, "Weight of this slice for the finding")
 PEAK_HEAT = Code("PEAK_HEAT", LOCAL_SCHEME, "Heat of the finding where it is strongest in the slice")
 OPERATING_POINT = Code("OPERATING_POINT", LOCAL_SCHEME, "Probability from which the finding is called")
+GRADE = Code("GRADE", LOCAL_SCHEME, "Level of the finding")
 COUNT_ONE = Code("COUNT_ONE", LOCAL_SCHEME, "One")
 COUNT_FEW = Code("COUNT_FEW", LOCAL_SCHEME, "Two to four")
 COUNT_MANY = Code("COUNT_MANY", LOCAL_SCHEME, "Five or more")
@@ -197,6 +199,12 @@ def regional_procedure(modality: str, body_part: str) -> Code:
     """The imaging procedure of a modality and, where there is a code for it, of a body part."""
     region = "CHEST" if body_part.upper() in CHEST_NAMES else ""
     return REGIONAL_PROCEDURES.get((modality, region)) or procedure(modality)
+
+
+def level(finding_key: str, word: str) -> Code:
+    """The local code of a level that only this finding has: `T3` of `t_stage` becomes T_STAGE_T3."""
+    value = re.sub(r"[^A-Z0-9]+", "_", f"{finding_key}_{word}".upper()).strip("_")
+    return Code(value[:64] or "LEVEL", LOCAL_SCHEME, fit_long_string(word) or "level")
 
 
 def modality_code(modality: str) -> Code:

@@ -111,7 +111,12 @@ def _baseline(change: FindingChange, since: SincePrior) -> list[tuple[InstanceRe
     study_uid = since.prior.study_instance_uid if since.prior else ""
     return [
         (
-            InstanceReference(study_uid, since.series_instance_uid, one.sop_class_uid, one.sop_instance_uid),
+            InstanceReference(
+                study_uid,
+                one.series_instance_uid or since.series_instance_uid,
+                one.sop_class_uid,
+                one.sop_instance_uid,
+            ),
             one.frame_number,
         )
         for one in change.prior_slices

@@ -12,10 +12,12 @@ from typing import Any, TypeAlias
 
 from pydicom.sr.coding import Code
 
-from pacs_agent.inference.reading import FindingReading, Presence, Sentence, StudyReading
+from pacs_agent.inference.reading import FindingReading, MeasuredDistance, Presence, Sentence, StudyReading
+from pacs_agent.results.attributes import grade_of
 from pacs_agent.results.author import Author, author_of
-from pacs_agent.results.codes import PERCENT, PRESENCE, PROBABILITY, concept, modality_code
+from pacs_agent.results.codes import MILLIMETRE, PERCENT, PRESENCE, PROBABILITY, concept, modality_code
 from pacs_agent.results.facts import DocumentFacts
+from pacs_agent.results.stated import sentences_of
 from pacs_agent.results.text import clean
 
 FhirResource: TypeAlias = dict[str, Any]
@@ -59,7 +61,7 @@ def compose_diagnostic_report(
     warning = f"{author.warning} Recalled, not to be relied on: {clean(recalled)}" if recalled else author.warning
     status = "entered-in-error" if recalled else "preliminary"
     observations = [
-        _observation(f"finding-{number}", finding, status, warning)
+        _observation(f"finding-{number}", finding, reading, status, warning)
         for number, finding in enumerate(reading.findings, start=1)
     ]
     present = [one for one in reading.findings if one.presence is Presence.PRESENT]
@@ -112,13 +114,13 @@ def _name(name: str) -> FhirResource:
 
 
 def _study(reading: StudyReading, subject: Subject) -> FhirResource:
-    """https://hl7.org/fhir/R4/imagingstudy.html: the study by its UID, and of it the series that was read."""
+    """https://hl7.org/fhir/R4/imagingstudy.html: the study by its UID, and of it the series that were read."""
     series = reading.series
     accession = {
         "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "ACSN"}]},
         "value": subject.accession_number,
     }
-    modality = _coding(modality_code(series.modality))
+    read = {one.series_instance_uid: one for one in reading.all_series}
     return {
         "resourceType": "ImagingStudy",
         "id": _STUDY,
@@ -126,7 +128,10 @@ def _study(reading: StudyReading, subject: Subject) -> FhirResource:
         "status": "available",
         "subject": _to(_PATIENT),
         "started": _date(subject.study_date),
-        "series": [{"uid": series.series_instance_uid, "modality": modality, "description": clean(series.description)}],
+        "series": [
+            {"uid": uid, "modality": _coding(modality_code(one.modality)), "description": clean(one.description)}
+            for uid, one in read.items()
+        ],
     }
 
 
@@ -142,8 +147,9 @@ def _device(author: Author) -> FhirResource:
     }
 
 
-def _observation(key: str, finding: FindingReading, status: str, warning: str) -> FhirResource:
-    """https://hl7.org/fhir/R4/observation.html: whether a finding is present, where, and how probable it is."""
+def _observation(key: str, finding: FindingReading, reading: StudyReading, status: str, warning: str) -> FhirResource:
+    """https://hl7.org/fhir/R4/observation.html: whether a finding is present, how probable, its distances."""
+    measured = [one for one in reading.distances if one.finding == finding.label.key]
     percent = {
         "value": round(100 * finding.probability, 2),
         "unit": "%",
@@ -162,13 +168,31 @@ def _observation(key: str, finding: FindingReading, status: str, warning: str) -
         "bodySite": _concept(concept(finding.label.site)),
         "device": _to(_DEVICE),
         "derivedFrom": [_to(_STUDY)],
-        "component": [{"code": _concept(PROBABILITY), "valueQuantity": percent}],
+        "component": [
+            {"code": _concept(PROBABILITY), "valueQuantity": percent},
+            *_grade(finding),
+            *(_distance(one) for one in measured),
+        ],
     }
+
+
+def _grade(finding: FindingReading) -> list[FhirResource]:
+    return [{"code": _concept(name), "valueCodeableConcept": _concept(value)} for name, value in grade_of(finding)]
+
+
+def _distance(distance: MeasuredDistance) -> FhirResource:
+    length = {
+        "value": round(distance.value_mm, 2),
+        "unit": "mm",
+        "system": _SYSTEMS[MILLIMETRE.scheme_designator],
+        "code": MILLIMETRE.value,
+    }
+    return {"code": _concept(concept(distance.type), distance.name), "valueQuantity": length}
 
 
 def _presented(reading: StudyReading, warning: str) -> FhirResource:
     """The draft as plain text. https://hl7.org/fhir/R4/datatypes.html#Attachment"""
-    parts = [warning, *_sentences(reading.sentences), "", *_sentences(reading.impression)]
+    parts = [warning, *_sentences(sentences_of(reading)), "", *_sentences(reading.impression)]
     text = "\n".join(parts)
     data = base64.b64encode(text.encode()).decode("ascii")
     return {"contentType": "text/plain; charset=utf-8", "language": "en", "data": data, "title": "Draft report"}

@@ -40,7 +40,7 @@ def compose_draft_report(reading: StudyReading, evidence: Sequence[Dataset], fac
         sop_class_uid=BasicTextSRStorage,
         uids=reading_uids(ObjectKind.DRAFT_REPORT, reading, facts),
         header=evidence[0] if evidence else Dataset(),
-        evidence=[*references_of(reading.series, evidence), ai_result],
+        evidence=[*references_of(reading.all_series, evidence), ai_result],
         author=author,
         facts=facts,
         other_evidence=prior_references(reading.since_prior),
@@ -60,6 +60,7 @@ def _content(reading: StudyReading, author: Author, ai_result: InstanceReference
     ]
     slices = evidence_slices(reading.findings, reading)
     if slices:
-        sections.append(container(KEY_IMAGES_HEADING, [image(BEST_ILLUSTRATION, each, CONTAINS) for each in slices]))
+        images = [image(BEST_ILLUSTRATION, each.slice, CONTAINS) for each in slices]
+        sections.append(container(KEY_IMAGES_HEADING, images))
     started = opening(author, regional_procedure(reading.series.modality, reading.series.body_part))
     return container(DIAGNOSTIC_IMAGING_REPORT, [*started, *sections], relationship=None, template="2000")

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from pacs_agent.inference.reading import FindingReading, Presence, Sentence
 from pacs_agent.inference.report import POSSIBLE, details
 from pacs_agent.results.reviewed import ReviewedReading
+from pacs_agent.results.stated import sentences_of
 
 NOTHING_LEFT = "No finding was confirmed."
 
@@ -32,7 +33,7 @@ Words: TypeAlias = Callable[[FindingReading, str], str]
 
 def findings_after_review(reviewed: ReviewedReading) -> list[Statement]:
     """The sentences on findings: the draft's own, and a new one for each finding that was changed or added."""
-    return list(_section(reviewed, reviewed.reading.sentences, _as_finding))
+    return list(_section(reviewed, sentences_of(reviewed.reading), _as_finding))
 
 
 def impression_after_review(reviewed: ReviewedReading) -> list[Statement]:

@@ -22,8 +22,13 @@ _HAS_ACQ_CONTEXT = "HAS ACQ CONTEXT"
 _REFERENCE = "ReferencedSOPSequence"
 
 
-def image_library(series: OrderedSeries) -> ContainerContentItem:
-    """The instances of one series in slice order, with what they have in common: modality, frame of reference."""
+def image_library(series: Iterable[OrderedSeries]) -> ContainerContentItem:
+    """A group for each series that was read: its instances in slice order, with what they have in common."""
+    return container(IMAGE_LIBRARY, map(_group, series))
+
+
+def _group(series: OrderedSeries) -> ContainerContentItem:
+    """TID 1601: modality and frame of reference of a series, and its instances."""
     descriptors: list[ContentItem] = [coded(MODALITY, modality_code(series.modality), relationship=_HAS_ACQ_CONTEXT)]
     if series.frame_of_reference_uid:
         descriptors.append(
@@ -33,7 +38,7 @@ def image_library(series: OrderedSeries) -> ContainerContentItem:
     group = container(IMAGE_LIBRARY_GROUP, [])
     content = of_items("ContentSequence", items)
     group[content.tag] = content
-    return container(IMAGE_LIBRARY, [group])
+    return group
 
 
 def _entries(slices: Iterable[Slice]) -> Iterable[bytes]:

@@ -6,7 +6,6 @@ from highdicom.sr import ContainerContentItem
 from pydicom.dataset import Dataset
 from pydicom.uid import KeyObjectSelectionDocumentStorage
 
-from pacs_agent.imaging.series import Slice
 from pacs_agent.inference.reading import FindingReading, StudyReading
 from pacs_agent.inference.report import details
 from pacs_agent.results.ai_result import reading_uids
@@ -16,7 +15,7 @@ from pacs_agent.results.content import container, key_image, opening_of_selectio
 from pacs_agent.results.document import Envelope, close, opened
 from pacs_agent.results.facts import DocumentFacts, ObjectKind
 from pacs_agent.results.narrative import evidence_slices
-from pacs_agent.results.sources import hierarchical_references, references_of
+from pacs_agent.results.sources import SourceSlice, hierarchical_references, references_of
 from pacs_agent.results.uids import one_of
 
 
@@ -29,7 +28,7 @@ def compose_key_objects(
     those of the reading.
     """
     author = author_of(reading.bundle, facts)
-    references = {each.sop_instance_uid: each for each in references_of(reading.series, evidence)}
+    references_of(reading.all_series, evidence)
     together = reading_uids(ObjectKind.KEY_OBJECTS, reading, facts)
     documents: list[Dataset] = []
     for finding in reading.findings:
@@ -41,7 +40,7 @@ def compose_key_objects(
             sop_class_uid=KeyObjectSelectionDocumentStorage,
             uids=one_of(together, finding.label.key),
             header=evidence[0],
-            evidence=[references[uid] for uid in dict.fromkeys(each.sop_instance_uid for each in slices)],
+            evidence=list(dict.fromkeys(each.reference for each in slices)),
             author=author,
             facts=facts,
         )
@@ -61,11 +60,11 @@ def _document(envelope: Envelope, number: int, root: ContainerContentItem) -> Da
     return dataset
 
 
-def _content(finding: FindingReading, slices: Sequence[Slice], author: Author) -> ContainerContentItem:
+def _content(finding: FindingReading, slices: Sequence[SourceSlice], author: Author) -> ContainerContentItem:
     said = f"{finding.label.name}: {finding.presence}{details(finding)}."
     items = [
         *opening_of_selection(author),
-        *map(key_image, slices),
+        *(key_image(each.slice) for each in slices),
         text(KEY_OBJECT_DESCRIPTION, f"{said} {author.warning}"),
     ]
     return container(OF_INTEREST, items, relationship=None, template="2010")

@@ -1,6 +1,7 @@
 """One finding as a measurement group: what, where, how probable, present or not, and on which slices. TID 1501."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from highdicom.sr import (
@@ -45,16 +46,16 @@ from pacs_agent.results.uids import tracking_uid
 
 def measurement_group(
     finding: FindingReading,
-    series: OrderedSeries,
+    series: tuple[OrderedSeries, ...],
     author: Author,
     method: EvidenceMethod | None,
     since: SincePrior | None = None,
-    explanation: InstanceReference | None = None,
+    explanations: Sequence[InstanceReference] = (),
 ) -> ContainerContentItem:
     """The group of one finding. An absent finding has one too, without slices.
 
-    `method`: how the slices were found; `since`: what changed since the prior study, where it was compared;
-    `explanation`: the saliency map of the finding, where there is one.
+    `series`: all that were read; `method`: how the slices were found; `since`: what changed since the prior study,
+    where it was compared; `explanations`: the saliency maps of the finding.
     Every number in it has content of its own: OHIF up to 3.13 reads the content of each and stops where there is none.
     Raises UnusableEvidence when a probability or weight is not between 0 and 1.
     """
@@ -62,24 +63,24 @@ def measurement_group(
     slices = [number for each in finding.evidence for number in _slice_evidence(each, series)]
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(
-            uid=tracking_uid(series.study_instance_uid, author.device_uid, label.key),
+            uid=tracking_uid(series[0].study_instance_uid, author.device_uid, label.key),
             identifier=clean(label.key) or "finding",
         ),
         finding_category=CLINICAL_FINDING,
         finding_type=concept(label.code),
         finding_sites=finding_sites(finding),
-        algorithm_id=_algorithm(author, *_evidence_parameter(method)),
+        algorithm_id=algorithm(author, *_evidence_parameter(method)),
         measurements=[_probability(finding, author), *slices],
         qualitative_evaluations=[_presence(finding), *qualities(finding), *changes_of(finding, since)],
     )
     container: ContainerContentItem = group[0]
-    if explanation is not None:
+    for explanation in explanations:
         container.ContentSequence.append(image_of(VISUAL_EXPLANATION, explanation, None, CONTAINS))
     return container
 
 
-def _algorithm(author: Author, *parameters: str) -> AlgorithmIdentification:
-    """TID 4019."""
+def algorithm(author: Author, *parameters: str) -> AlgorithmIdentification:
+    """Who found something, and how. TID 4019."""
     return AlgorithmIdentification(
         name=author.name,
         version=author.version,
@@ -101,7 +102,7 @@ def _probability(finding: FindingReading, author: Author) -> Measurement:
         name=PROBABILITY,
         value=_percent(finding.probability, PROBABILITY),
         unit=PERCENT,
-        algorithm_id=_algorithm(author, *parameters),
+        algorithm_id=algorithm(author, *parameters),
     )
 
 
@@ -118,9 +119,10 @@ def _presence(finding: FindingReading) -> QualitativeEvaluation:
     return evaluation
 
 
-def _slice_evidence(evidence: SliceEvidence, series: OrderedSeries) -> list[Measurement]:
+def _slice_evidence(evidence: SliceEvidence, series: tuple[OrderedSeries, ...]) -> list[Measurement]:
     """The weight of one slice, inferred from that slice, and where in it the finding is strongest. TID 300, 320."""
-    source = source_slice(evidence, series)
+    found = source_slice(evidence, series)
+    source = found.slice
     frames = None if source.frame_number is None else [source.frame_number]
     weight = Measurement(
         name=SLICE_EVIDENCE,
@@ -128,13 +130,13 @@ def _slice_evidence(evidence: SliceEvidence, series: OrderedSeries) -> list[Meas
         unit=PERCENT,
         referenced_images=[SourceImageForMeasurement(source.sop_class_uid, source.sop_instance_uid, frames)],
     )
-    return [weight, *_peak(evidence, series)]
+    return [weight, *_peak(evidence, found.series)]
 
 
 def _peak(evidence: SliceEvidence, series: OrderedSeries) -> list[Measurement]:
     """A number of its own, as TID 320 infers one from an image or from a point, not from both. PS3.3 C.18.9.
 
-    None where the point is not known or the images share no frame of reference.
+    None where the point is not known or the images of the series share no frame of reference.
     """
     if evidence.peak_mm is None or evidence.peak_heat is None or not series.frame_of_reference_uid:
         return []

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from highdicom.sr import ContentItem, TextContentItem
 from pydicom.sr.coding import Code
 
-from pacs_agent.imaging.series import Slice
 from pacs_agent.inference.reading import FindingReading, Presence, Sentence, StudyReading
 from pacs_agent.results.codes import BEST_ILLUSTRATION, FINDING, IMPRESSION, concept
 from pacs_agent.results.content import INFERRED_FROM, coded, image, text
-from pacs_agent.results.sources import source_slice
+from pacs_agent.results.sources import SourceSlice, source_slice
+from pacs_agent.results.stated import sentences_of
 
 
 def finding_texts(reading: StudyReading) -> list[TextContentItem]:
     """The sentences on findings; where the model wrote none, that is said."""
-    return _texts(FINDING, reading, reading.sentences) or [text(FINDING, "No statement was generated.")]
+    return _texts(FINDING, reading, sentences_of(reading)) or [text(FINDING, "No statement was generated.")]
 
 
 def impression_texts(reading: StudyReading) -> list[TextContentItem]:
@@ -31,15 +31,15 @@ def _grounds(sentence: Sentence, reading: StudyReading) -> list[ContentItem]:
     findings = [finding for finding in reading.findings if finding.label.key in sentence.findings]
     stated = [coded(FINDING, concept(finding.label.code), relationship=INFERRED_FROM) for finding in findings]
     slices = evidence_slices(findings, reading) if sentence.positive else []
-    return [*stated, *(image(BEST_ILLUSTRATION, each, INFERRED_FROM) for each in slices)]
+    return [*stated, *(image(BEST_ILLUSTRATION, each.slice, INFERRED_FROM) for each in slices)]
 
 
-def evidence_slices(findings: Sequence[FindingReading], reading: StudyReading) -> list[Slice]:
+def evidence_slices(findings: Sequence[FindingReading], reading: StudyReading) -> list[SourceSlice]:
     """The slices on which findings rest that are not absent, each once, strongest of each finding first."""
     slices = [
-        source_slice(evidence, reading.series)
+        source_slice(evidence, reading.all_series)
         for finding in findings
         if finding.presence is not Presence.ABSENT
         for evidence in finding.evidence
     ]
-    return list({(each.sop_instance_uid, each.frame_number): each for each in slices}.values())
+    return list({(each.slice.sop_instance_uid, each.slice.frame_number): each for each in slices}.values())

@@ -47,12 +47,12 @@ _HALF_PATCH = 0.5
 def compose_saliency_map(
     drawn: SaliencyMap, heats: Sequence[Heat], reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts
 ) -> Dataset:
-    """The map as a Parametric Map object, a frame for each slice, ready for `write_bytes`.
+    """The map as a Parametric Map object, a frame for each slice of its series, ready for `write_bytes`.
 
-    `heats`: of the finding, one for each slice of the series. `evidence`: headers of the source slices, without pixel
+    `heats`: of the finding, one for each slice of that series. `evidence`: headers of the source slices, without pixel
     data. Raises UnusableEvidence when the heats or the headers are not those of the series.
     """
-    series = reading.series
+    series = _series_of(drawn, reading)
     if len(heats) != len(series.slices):
         raise UnusableEvidence(f"there are {len(heats)} heats for {len(series.slices)} slices; give one for each")
     author = author_of(reading.bundle, facts)
@@ -60,8 +60,8 @@ def compose_saliency_map(
         kind=ObjectKind.SALIENCY_MAP,
         sop_class_uid=ParametricMapStorage,
         uids=_uids(drawn, reading, facts),
-        header=evidence[0] if evidence else Dataset(),
-        evidence=references_of(series, evidence),
+        header=_header_of(series, evidence),
+        evidence=references_of(reading.all_series, evidence),
         author=author,
         facts=facts,
     )
@@ -77,18 +77,37 @@ def compose_saliency_map(
     return dataset
 
 
-def saliency_map_references(reading: StudyReading, facts: DocumentFacts) -> dict[str, InstanceReference]:
-    """The map of each finding (key) that has one, as another object of the same job refers to it."""
-    study_uid = reading.series.study_instance_uid
-    uids = {drawn.finding: _uids(drawn, reading, facts) for drawn in reading.saliency_maps}
-    return {
-        finding: InstanceReference(study_uid, one.series_instance_uid, ParametricMapStorage, one.sop_instance_uid)
-        for finding, one in uids.items()
-    }
+def saliency_map_references(reading: StudyReading, facts: DocumentFacts) -> dict[str, tuple[InstanceReference, ...]]:
+    """The maps of each finding (key) that has any, as another object of the same job refers to them."""
+    found: dict[str, tuple[InstanceReference, ...]] = {}
+    for drawn in reading.saliency_maps:
+        found[drawn.finding] = (*found.get(drawn.finding, ()), _reference(drawn, reading, facts))
+    return found
+
+
+def _reference(drawn: SaliencyMap, reading: StudyReading, facts: DocumentFacts) -> InstanceReference:
+    uids, study_uid = _uids(drawn, reading, facts), reading.series.study_instance_uid
+    return InstanceReference(study_uid, uids.series_instance_uid, ParametricMapStorage, uids.sop_instance_uid)
+
+
+def _series_of(drawn: SaliencyMap, reading: StudyReading) -> OrderedSeries:
+    """The series on whose slices a map lies. Raises UnusableEvidence when none such was read."""
+    try:
+        return reading.all_series[drawn.series]
+    except IndexError:
+        raise UnusableEvidence(
+            f"a map lies on series {drawn.series}; {len(reading.all_series)} series were read"
+        ) from None
+
+
+def _header_of(series: OrderedSeries, evidence: Sequence[Dataset]) -> Dataset:
+    """The first header of a series: the map shows its part of the body, and was lossy where its images were."""
+    of_series = (one for one in evidence if str(one.SeriesInstanceUID) == series.series_instance_uid)
+    return next(of_series, evidence[0] if evidence else Dataset())
 
 
 def _uids(drawn: SaliencyMap, reading: StudyReading, facts: DocumentFacts) -> DocumentUids:
-    said = drawn.model_dump_json() + reading.series.series_instance_uid
+    said = drawn.model_dump_json() + _series_of(drawn, reading).series_instance_uid
     digest = hashlib.sha256(said.encode("utf-8", "replace")).hexdigest()
     return document_uids(
         ObjectKind.SALIENCY_MAP, reading.series.study_instance_uid, reading.bundle.digest, digest, facts

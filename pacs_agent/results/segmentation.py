@@ -67,7 +67,7 @@ def compose_segmentation(segmentation: Segmentation, evidence: Sequence[Dataset]
         sop_class_uid=SegmentationStorage,
         uids=segmentation_uids(measurements, segmentation.series, facts),
         header=evidence[0] if evidence else Dataset(),
-        evidence=references_of(segmentation.series, evidence),
+        evidence=references_of((segmentation.series,), evidence),
         author=author,
         facts=facts,
     )

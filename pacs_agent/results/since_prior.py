@@ -20,6 +20,7 @@ from pacs_agent.inference.reading import (
     SincePrior,
     StudyReading,
 )
+from pacs_agent.results.sources import SourceSlice, source_slice
 from pacs_agent.results.stated import SAID_AS_VOLUME, stated_regions
 
 VOLUME_RATIO = 1.25
@@ -58,7 +59,7 @@ def since_prior(reading: StudyReading, before: StudyReading, prior: PriorStudy) 
         return SincePrior(prior=prior, not_compared=why)
     known = {each.label.key: each for each in before.findings}
     changes = [
-        change.model_copy(update={"prior_slices": _slices(known[each.label.key], before.series)})
+        change.model_copy(update={"prior_slices": _slices(known[each.label.key], before)})
         for each in reading.findings
         if each.label.key in known
         for change in _changes(_Pair(reading, before, each, known[each.label.key]))
@@ -228,11 +229,16 @@ def _not_comparable(pair: _Pair, sides: Sequence[str], obstacle: Obstacle) -> Fi
     return _said(pair, Change.NOT_COMPARABLE, sides).model_copy(update={"obstacle": obstacle})
 
 
-def _slices(finding: FindingReading, series: OrderedSeries) -> tuple[PriorSlice, ...]:
-    slices = (series.slices[one.index] for one in finding.evidence[:SLICES_OF_CHANGE])
-    return tuple(
-        PriorSlice(
-            sop_class_uid=one.sop_class_uid, sop_instance_uid=one.sop_instance_uid, frame_number=one.frame_number
-        )
-        for one in slices
+def _slices(finding: FindingReading, before: StudyReading) -> tuple[PriorSlice, ...]:
+    slices = (source_slice(one, before.all_series) for one in finding.evidence[:SLICES_OF_CHANGE])
+    return tuple(_prior_slice(one, before.series.series_instance_uid) for one in slices)
+
+
+def _prior_slice(found: SourceSlice, first_uid: str) -> PriorSlice:
+    one, series_uid = found.slice, found.series.series_instance_uid
+    return PriorSlice(
+        sop_class_uid=one.sop_class_uid,
+        sop_instance_uid=one.sop_instance_uid,
+        frame_number=one.frame_number,
+        series_instance_uid="" if series_uid == first_uid else series_uid,
     )

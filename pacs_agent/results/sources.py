@@ -36,6 +36,20 @@ class InstanceReference:
         return all((self.study_instance_uid, self.series_instance_uid, self.sop_class_uid, self.sop_instance_uid))
 
 
+@dataclass(frozen=True)
+class SourceSlice:
+    """A slice that was read, and the series whose slice it is."""
+
+    slice: Slice
+    series: OrderedSeries
+
+    @property
+    def reference(self) -> InstanceReference:
+        """Its instance."""
+        of, one = self.series, self.slice
+        return InstanceReference(of.study_instance_uid, of.series_instance_uid, one.sop_class_uid, one.sop_instance_uid)
+
+
 def references(evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
     """The instances behind headers, each once, in their order. Headers without the four UIDs are left out.
 
@@ -49,32 +63,40 @@ def references(evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
 
 
 @once
-def references_of(series: OrderedSeries, evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
-    """The instances behind headers, after a check that every slice of the series is among them.
+def references_of(series: tuple[OrderedSeries, ...], evidence: Sequence[Dataset]) -> tuple[InstanceReference, ...]:
+    """The instances behind headers, after a check that every slice of all series is among them.
 
     Raises UnusableEvidence when the headers are of another study or one of a slice is missing.
     """
     found = references(evidence)
-    if str(evidence[0].StudyInstanceUID) != series.study_instance_uid:
+    studies = {each.study_instance_uid for each in series}
+    if studies != {str(evidence[0].StudyInstanceUID)}:
         raise UnusableEvidence(
-            f"the reading is of study {series.study_instance_uid}, the headers of {evidence[0].StudyInstanceUID}"
+            f"the reading is of study {', '.join(sorted(studies))}, the headers of {evidence[0].StudyInstanceUID}"
         )
-    missing = {each.sop_instance_uid for each in series.slices} - {each.sop_instance_uid for each in found}
+    read = {(of.series_instance_uid, one.sop_instance_uid) for of in series for one in of.slices}
+    missing = {uid for _, uid in read - {(each.series_instance_uid, each.sop_instance_uid) for each in found}}
     if missing:
         raise UnusableEvidence(f"{len(missing)} slices have no header, the first is {min(missing)}; give them all")
     return found
 
 
-def source_slice(evidence: SliceEvidence, series: OrderedSeries) -> Slice:
-    """The slice a finding rests on. Raises UnusableEvidence when the series has another slice there, or none."""
-    slices = series.slices[evidence.index : evidence.index + 1] if evidence.index >= 0 else ()
-    if [(each.sop_instance_uid, each.frame_number) for each in slices] == [
-        (evidence.sop_instance_uid, evidence.frame_number)
-    ]:
-        return slices[0]
+def source_slice(evidence: SliceEvidence, series: Iterable[OrderedSeries]) -> SourceSlice:
+    """The slice a finding rests on, counted through all series that were read.
+
+    Raises UnusableEvidence when they have another slice there, or none.
+    """
+    first = 0
+    for of in series:
+        if first <= evidence.index < first + len(of.slices):
+            found = of.slices[evidence.index - first]
+            if (found.sop_instance_uid, found.frame_number) == (evidence.sop_instance_uid, evidence.frame_number):
+                return SourceSlice(found, of)
+            break
+        first += len(of.slices)
     raise UnusableEvidence(
         f"the reading rests on {evidence.sop_instance_uid}, frame {evidence.frame_number}, as slice {evidence.index}; "
-        f"the series of {len(series.slices)} slices has another image there, or none"
+        "the series that were read have another image there, or none"
     )
 
 

@@ -1,8 +1,9 @@
 """Measured numbers in the sentences of a report: words of our own, never the language model's.
 
-A number is said only of a finding that is present by its score, and only from regions on a side where the finding is
-said to be. What was segmented of other findings is in the AI result and the panel, and in no sentence (docs/decisions,
-"An outline alone makes no finding").
+A distance that the model measured is said of its finding in any case. A segmenter's number is said only of a finding
+that is present by its score, and only from regions on a side where the finding is said to be. What was segmented of
+other findings is in the AI result and the panel, and in no sentence (docs/decisions, "An outline alone makes no
+finding").
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pacs_agent.archive import UNREADABLE_VALUE
 from pacs_agent.inference import Segmentation, measurements_of
 from pacs_agent.inference.reading import (
     FindingReading,
+    MeasuredDistance,
     MeasuredRegion,
     Measurements,
     Presence,
@@ -45,6 +47,40 @@ def with_measurements(reading: StudyReading, segmentation: Segmentation, evidenc
     sentences = [_with_number(one, reading, measurements, numbers) for one in reading.sentences]
     update = {"measurements": measurements, "sentences": (*sentences, *_organs(measurements))}
     return reading.model_copy(update=update)
+
+
+def sentences_of(reading: StudyReading) -> tuple[Sentence, ...]:
+    """The sentences on findings, with the distances that they do not name: behind the finding's own, else after all."""
+    unsaid = {key: " ".join(said) for key, said in _unsaid_distances(reading).items()}
+    sentences = []
+    for one in reading.sentences:
+        said = unsaid.pop(one.findings[0], "") if len(one.findings) == 1 else ""
+        sentences.append(one.model_copy(update={"text": f"{one.text} {said}"}) if said else one)
+    further = [
+        Sentence(text=said, findings=(key,), positive=reading.finding(key).presence is not Presence.ABSENT, fixed=True)
+        for key, said in unsaid.items()
+    ]
+    return (*sentences, *further)
+
+
+def distance_in_words(distance: MeasuredDistance) -> str:
+    """As in: Distance to the mesorectal fascia 2.4 mm."""
+    return f"{distance.name} {millimetres(distance.value_mm)}."
+
+
+def millimetres(value_mm: float) -> str:
+    """A length in words, with one decimal."""
+    return f"{value_mm:.1f} mm"
+
+
+def _unsaid_distances(reading: StudyReading) -> dict[str, list[str]]:
+    """By finding, the distances whose number none of its sentences has."""
+    found: dict[str, list[str]] = {}
+    for one in reading.distances:
+        said = (each.text for each in reading.sentences if one.finding in each.findings)
+        if not any(millimetres(one.value_mm) in text for text in said):
+            found.setdefault(one.finding, []).append(distance_in_words(one))
+    return found
 
 
 def stated_regions(finding: FindingReading, measurements: Measurements) -> tuple[MeasuredRegion, ...]:

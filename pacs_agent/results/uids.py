@@ -71,6 +71,11 @@ def tracking_uid(study_instance_uid: str, device_uid: str, finding_key: str) -> 
     return derived_uid("finding", study_instance_uid, device_uid, finding_key)
 
 
+def distance_tracking_uid(study_instance_uid: str, device_uid: str, finding_key: str, what: str, number: int) -> str:
+    """The UID under which one distance is followed; `what` was measured, `number` tells it from others of its kind."""
+    return derived_uid("distance", study_instance_uid, device_uid, finding_key, what, str(number))
+
+
 def agent_device_uid(software_version: str) -> str:
     """Device UID of the agent itself in one version: the observer when no model took part."""
     return derived_uid("agent", software_version)

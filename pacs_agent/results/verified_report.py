@@ -139,7 +139,6 @@ def _left(reviewed: ReviewedReading) -> list[FindingReading]:
 
 def _images_of(reviewed: ReviewedReading, findings: Sequence[FindingReading]) -> Shown:
     """The slices on which findings rest, and those on which the reviewer saw them."""
-    series = reviewed.reading.series
     shown: Shown = {}
     for finding in findings:
         handled = reviewed.handled.get(finding.label.key)
@@ -147,8 +146,7 @@ def _images_of(reviewed: ReviewedReading, findings: Sequence[FindingReading]) ->
             seen = handled.slice
             shown[seen.sop_instance_uid, seen.frame_number] = reviewed.image_seen(seen)
         for each in evidence_slices([finding], reviewed.reading):
-            where = (series.study_instance_uid, series.series_instance_uid, each.sop_class_uid, each.sop_instance_uid)
-            shown[each.sop_instance_uid, each.frame_number] = InstanceReference(*where)
+            shown[each.slice.sop_instance_uid, each.slice.frame_number] = each.reference
     return shown
 
 

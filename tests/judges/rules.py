@@ -143,8 +143,17 @@ def _is_of_segment(group: Node) -> bool:
     return any(named(group, "121191", deep=False))
 
 
+def _is_of_distance(group: Node) -> bool:
+    """Whether a group is of a distance that a model measured: it has a source image of its own."""
+    return any(named(group, "121112", deep=False))
+
+
 def _finding_groups(root: Node) -> list[Node]:
-    return [group for group in _groups(root) if not _is_of_segment(group)]
+    return [group for group in _groups(root) if not _is_of_segment(group) and not _is_of_distance(group)]
+
+
+def _distance_groups(root: Node) -> list[Node]:
+    return [group for group in _groups(root) if _is_of_distance(group)]
 
 
 def _segment_groups(root: Node) -> list[Node]:
@@ -159,7 +168,8 @@ def _measurement_groups(document: Dataset, root: Node) -> Iterator[str]:
     if len(set(tracked)) != len(groups):
         yield f"{len(groups)} groups have {len(set(tracked))} tracking UIDs"
     for number, group in enumerate(groups, start=1):
-        of_finding = () if _is_of_segment(group) else ("122157", "121052")
+        probable = () if _is_of_distance(group) else ("122157",)
+        of_finding = () if _is_of_segment(group) else (*probable, "121052")
         for concept in ("112039", "112040", "276214006", "121071", *of_finding, "111001", "111003"):
             if len(list(named(group, concept, deep=False))) != 1:
                 yield f"group {number} has not one {concept}"
@@ -181,6 +191,24 @@ def _segments(document: Dataset, root: Node) -> Iterator[str]:
                 images = [each.relationship for each in node.children if each.value_type == "IMAGE"]
                 if images != ["INFERRED FROM"]:
                     yield f"{node.name}: not inferred from one image"
+
+
+def _distances(document: Dataset, root: Node) -> Iterator[str]:
+    """One number in mm of each, and where its images share a frame of reference, the line from which it is inferred."""
+    frames = {node.item.UID for node in named(root, "112227")}
+    for group in _distance_groups(root):
+        numbers = [node for node in group.children if node.value_type == "NUM"]
+        measured = [node.item.MeasuredValueSequence[0] for node in numbers]
+        if [each.MeasurementUnitsCodeSequence[0].CodeValue for each in measured] != ["mm"]:
+            yield f"{group.name}: {len(numbers)} numbers, not one in mm"
+        if any(each.NumericValue < 0 for each in measured):
+            yield f"{group.name}: a negative distance"
+        for node in (child for each in numbers for child in each.children if child.value_type == "SCOORD3D"):
+            line = node.item
+            if (node.relationship, line.GraphicType, len(line.GraphicData)) != ("INFERRED FROM", "POLYLINE", 6):
+                yield f"{group.name}: {node.relationship} {line.GraphicType} of {len(line.GraphicData)} numbers"
+            if line.ReferencedFrameOfReferenceUID not in frames:
+                yield f"{group.name}: a line in another frame of reference than the images"
 
 
 def _sites(group: Node, number: int) -> Iterator[str]:
@@ -205,7 +233,10 @@ def _for_ohif(document: Dataset, root: Node) -> Iterator[str]:
 def _numbers(document: Dataset, root: Node) -> Iterator[str]:
     """Shares in percent; of outlined regions volumes in mL, lengths in mm and CT numbers in HU."""
     measured_units = {"118565006": "mL", "103339001": "mm", "103340004": "mm", "112031": "[hnsf'U]"}
+    distances = {id(node.item) for group in _distance_groups(root) for node in group.children}
     for node in root.walk():
+        if id(node.item) in distances:
+            continue
         if node.value_type != "NUM":
             continue
         measured = node.item.MeasuredValueSequence[0]
@@ -213,6 +244,12 @@ def _numbers(document: Dataset, root: Node) -> Iterator[str]:
         value, expected = measured.NumericValue, measured_units.get(node.code[0], "%")
         if unit != expected or (unit == "%" and not 0 <= value <= 100) or (unit in ("mL", "mm") and value <= 0):
             yield f"{node.name} is {value} {unit}"
+
+
+def _instance(image: Node) -> str:
+    """The instance that an image item refers to; empty for another item."""
+    references = image.item.get("ReferencedSOPSequence")
+    return str(references[0].ReferencedSOPInstanceUID) if references else ""
 
 
 def _slices(document: Dataset, root: Node) -> Iterator[str]:
@@ -227,11 +264,19 @@ def _slices(document: Dataset, root: Node) -> Iterator[str]:
 
 
 def _points(document: Dataset, root: Node) -> Iterator[str]:
-    """Points lie in the frame of reference of the images, one for each slice weight or none at all."""
+    """Points lie in frames of reference of the images, one for each slice that has such a frame or none at all."""
     frames = {node.item.UID for node in named(root, "112227")}
+    placed = {
+        _instance(image)
+        for library in named(root, "111028")
+        for group in library.children
+        if list(named(group, "112227"))
+        for image in group.children
+    }
     for group in _finding_groups(root):
         peaks = list(named(group, "PEAK_HEAT", deep=False))
-        if len(peaks) not in (0, len(list(named(group, "SLICE_EVIDENCE", deep=False)))):
+        weights = [node.children[0] for node in named(group, "SLICE_EVIDENCE", deep=False)]
+        if len(peaks) not in (0, sum(_instance(image) in placed for image in weights)):
             yield f"{len(peaks)} points for another number of slices"
         for node in peaks:
             if [(n.value_type, n.relationship) for n in node.children] != [("SCOORD3D", "INFERRED FROM")]:
@@ -240,7 +285,7 @@ def _points(document: Dataset, root: Node) -> Iterator[str]:
             point = node.children[0].item
             if point.GraphicType != "POINT" or len(point.GraphicData) != 3:
                 yield f"{node.name}: {point.GraphicType} of {len(point.GraphicData)} numbers"
-            if {point.ReferencedFrameOfReferenceUID} != frames:
+            if point.ReferencedFrameOfReferenceUID not in frames:
                 yield f"{node.name}: a point in another frame of reference than the images"
 
 
@@ -307,7 +352,16 @@ FOR_ALL: list[Rule] = [_uids, _evidence, _coding_schemes]
 FOR_REPORTS: list[Rule] = [_complete, _often_forgotten, _statements]
 WRITTEN_BY_MACHINE: list[Rule] = [_equipment, _says_who_wrote_it]
 BY_MACHINE: list[Rule] = [*FOR_REPORTS, _unverified, *WRITTEN_BY_MACHINE]
-FOR_AI_RESULT: list[Rule] = [_image_library, _measurement_groups, _segments, _for_ohif, _numbers, _slices, _points]
+FOR_AI_RESULT: list[Rule] = [
+    _image_library,
+    _measurement_groups,
+    _segments,
+    _distances,
+    _for_ohif,
+    _numbers,
+    _slices,
+    _points,
+]
 FOR_TEXT: list[Rule] = [_text_class, _sections]
 OF_KIND: dict[int, list[Rule]] = {
     9001: [*BY_MACHINE, *FOR_AI_RESULT],

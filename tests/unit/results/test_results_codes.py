@@ -57,7 +57,7 @@ def test_source_is_the_code_highdicom_uses() -> None:
 
 def test_local_codes_are_in_the_private_range_and_fit() -> None:
     local = [code for code in TABLE.values() if code.scheme_designator == codes.LOCAL_SCHEME]
-    assert len(local) == 28
+    assert len(local) == 29
     assert codes.LOCAL_SCHEME.startswith("99")
     assert len(codes.LOCAL_SCHEME) <= 16
     assert all(len(code.value) <= 16 and len(code.meaning) <= 64 for code in local)
