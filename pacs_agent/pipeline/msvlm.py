@@ -38,6 +38,7 @@ from pacs_agent.inference import (
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
+from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.prior import choose_prior, compared
 from pacs_agent.pipeline.prior_at_source import NOBODY_TO_ASK, PriorAtSource, Wanted, not_had, source_to_ask
 from pacs_agent.pipeline.rehearsed import Rehearsed
@@ -76,11 +77,11 @@ class MsVlm:
         self._rehearsed = Rehearsed()
         self._decoding = DecodingPool(settings.decoding)
         self._turns = Turns()
-        self.jobs = Turns()
-        """Held by each job while it reads: rehearsals give way to it."""
+        self.jobs = Places(settings.work.concurrency)
+        """One is held by each job while it reads: rehearsals give way to it."""
         self._segmenting = Segmenting(settings, self._decoding, self._turns)
         self._loading = threading.Lock()
-        self._at_source = PriorAtSource(settings, archive)
+        self._at_source = PriorAtSource(settings, archive, self.jobs)
 
     def select_series(self, job: JobFacts) -> Choice:
         """The first model asked for that accepts a series of the study reads it; beside it the prior study."""
@@ -178,7 +179,9 @@ class MsVlm:
                 return None
             earlier = {"select_series": selected}
             earlier["encode_missing"] = self._encode_missing(earlier, progress)
+            progress(1, 3)
             earlier["read_study"] = self._read_study(earlier)
+            progress(2, 3)
             earlier["weigh_evidence"] = self._weigh_evidence(earlier)
             return self._describe(earlier)
         except NothingToSay:

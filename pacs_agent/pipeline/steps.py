@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session, defer
 from pacs_agent.archive import Archive
 from pacs_agent.assemble import image_digests, input_digest
 from pacs_agent.db import REVIEW_PIPELINE, Database, Job, JobState, ResultObject, StepState, utc_now
-from pacs_agent.inference import Turns
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import Outcome, audit
 from pacs_agent.pipeline.errors import JobFailed, JobStopped, NothingToSay
+from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.progress import StepProgress, end_step, reading_step
 from pacs_agent.pipeline.queue import suspension
 from pacs_agent.pipeline.review import ReviewDocuments
@@ -41,17 +41,17 @@ class Steps:
         stages: Mapping[str, Stages],
         organization: str,
         worker: str = "",
-        jobs: Turns | None = None,
+        jobs: Places | None = None,
     ) -> None:
         """`organization` is the one in whose name reports are verified, `worker` the executor id of this worker.
 
-        `jobs` is held by each job while it reads.
+        `jobs` are the places of this worker; each job holds one while it reads.
         """
         self.database = database
         self.archive = archive
         self.stages = stages
         self.worker = worker
-        self.jobs = jobs or Turns()
+        self.jobs = jobs or Places(1)
         self.reviews = ReviewDocuments(database, archive, organization)
         self._paths = lru_cache(STUDIES_AT_HAND)(self._paths_of)
 

@@ -25,6 +25,7 @@ from pacs_agent.pipeline.bell import Bell
 from pacs_agent.pipeline.delivery import Deliveries
 from pacs_agent.pipeline.dispatch import Dispatcher
 from pacs_agent.pipeline.msvlm import MsVlm
+from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.reaper import Reaper
 from pacs_agent.pipeline.registry import PIPELINES
 from pacs_agent.pipeline.rehearsal import REHEARSED, Rehearsal
@@ -112,7 +113,7 @@ class WorkerProcess:
         stages = {name: make(self.settings, self.archive) for name, make in self._pipelines.items()}
         reading = stages.get(REHEARSED)
         self._ahead = self._read_ahead(reading)
-        jobs = reading.jobs if isinstance(reading, MsVlm) else None
+        jobs = reading.jobs if isinstance(reading, MsVlm) else Places(self.settings.work.concurrency)
         outbox = Outbox(self.database, self.archive, self.settings)
         organization, executor_id = self.settings.results.organization, self.heartbeat.executor_id
         steps = Steps(self.database, self.archive, stages, organization, executor_id, jobs)

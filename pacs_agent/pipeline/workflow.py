@@ -1,9 +1,10 @@
 """The story of a job, durable: after a crash it goes on at the step that was cut off.
 
-Three kinds of DBOS workflow: `study` reads and composes, on a queue with few places; `review` writes what a person said
-of a reading, on a queue of its own, as somebody waits; `attempt` delivers or confirms once, on a queue with places of
-its own for each destination, so that one that is down holds up nobody else. Between two attempts nothing runs: the next
-one lies in the queue with its delay.
+Four kinds of DBOS workflow: `study` reads and composes, on a queue with few places; where an earlier study is looked
+for at its source, `compared` does the second half, on a queue of its own, so that nobody else waits for that source;
+`review` writes what a person said of a reading, on a queue of its own, as somebody waits; `attempt` delivers or
+confirms once, on a queue with places of its own for each destination, so that one that is down holds up nobody else.
+Between two attempts nothing runs: the next one lies in the queue with its delay.
 """
 
 from collections.abc import Callable
@@ -25,12 +26,15 @@ from pacs_agent.pipeline.stages import Earlier, parted
 from pacs_agent.pipeline.steps import Steps
 
 READING_QUEUE = "reading"
+PRIOR_QUEUE = "prior"
 REVIEW_QUEUE = "review"
 DELIVERY_QUEUE = "delivery"
 POLL_S = 0.2
 """How often a queue is looked into while it is in use; see `bell`."""
 PLACES_OF_A_DESTINATION = 2
 REVIEWS_AT_A_TIME = 2
+SEARCHES_AT_A_TIME = 8
+"""Jobs of a worker that wait for an earlier study. Those that must wait for these lose of their time for it."""
 _TRANSIENT = (OperationalError, StorageFailure, ConnectionError, TimeoutError)
 """The database, the archive's disk or the network failed: trying again may help."""
 
@@ -40,7 +44,8 @@ log = get_log("pipeline")
 class Story:
     """The workflows, registered with DBOS when made: make it once, before DBOS is launched.
 
-    `study` and `review` take (job id, run), `attempt` (job id, run, act, destination, number).
+    `study` and `review` take (job id, run), `compared` also what the steps gave and when the search began, `attempt`
+    (job id, run, act, destination, number).
     """
 
     def __init__(self, steps: Steps, deliveries: Deliveries, bell: Bell | None = None) -> None:
@@ -48,25 +53,27 @@ class Story:
         self.deliveries = deliveries
         self.bell = bell or Bell()
         self.study = _registered("study", self._study)
+        self.compared = _registered("compared", self._compared)
         self.review = _registered("review", self._review)
         self.attempt = _registered("attempt", self._attempt)
 
     def _study(self, job_id: str, run: int) -> None:
         """Reads a study and hands its objects to delivery."""
-        self._tell(job_id, run, self._read)
+        self._tell(job_id, run, lambda: self._begun(job_id, run) or self._read(job_id, run))
+
+    def _compared(self, job_id: str, run: int, earlier: Earlier, began: str) -> None:
+        """Looks for the earlier study of one that was read, and hands its objects to delivery."""
+        self._tell(job_id, run, lambda: self._compare(job_id, run, earlier, began))
 
     def _review(self, job_id: str, run: int) -> None:
         """Writes the documents of a review and hands them to delivery."""
-        self._tell(job_id, run, self._write_review)
+        self._tell(job_id, run, lambda: self._begun(job_id, run) or self._write_review(job_id, run))
 
-    def _tell(self, job_id: str, run: int, make: Callable[[str, int], None]) -> None:
-        """A job from its begin to delivery; `make` makes the objects where there are none yet."""
+    def _tell(self, job_id: str, run: int, make: Callable[[], bool]) -> None:
+        """A job to its delivery; `make` makes the objects, or says that they are made elsewhere."""
         try:
-            if _step("begin", self.steps.begin, job_id, run):
-                make(job_id, run)
-            for destination in _step("hand_over", self.steps.hand_over, job_id, run):
-                self._queue_attempt(job_id, run, Act.DELIVER, destination, 1)
-            _step("settle", self.deliveries.settle, job_id, run)
+            if make():
+                self._hand_over(job_id, run)
         except JobStopped:
             _step("stop", self.steps.stop, job_id, run)
         except Exception as error:  # outermost of a job: whatever it was, the job must not seem to run
@@ -74,12 +81,24 @@ class Story:
             log.error("job failed", job=job_id, reason=reason, exc_info=error)
             _step("fail", self.steps.fail, job_id, run, reason)
 
-    def _read(self, job_id: str, run: int) -> None:
-        """From the images to archived objects: what the model says, or why nothing can be said."""
-        with self.steps.jobs.job():
-            self._read_or_refuse(job_id, run)
+    def _begun(self, job_id: str, run: int) -> bool:
+        """Whether a job that begins has its objects already."""
+        return not _step("begin", self.steps.begin, job_id, run)
 
-    def _read_or_refuse(self, job_id: str, run: int) -> None:
+    def _hand_over(self, job_id: str, run: int) -> None:
+        for destination in _step("hand_over", self.steps.hand_over, job_id, run):
+            self._queue_attempt(job_id, run, Act.DELIVER, destination, 1)
+        _step("settle", self.deliveries.settle, job_id, run)
+
+    def _read(self, job_id: str, run: int) -> bool:
+        """From the images to archived objects: what the model says, or why nothing can be said.
+
+        False where an earlier study is to be looked for first: that holds no place.
+        """
+        with self.steps.jobs.job():
+            return self._read_or_refuse(job_id, run)
+
+    def _read_or_refuse(self, job_id: str, run: int) -> bool:
         steps, earlier = self.steps, dict[str, str]()
         try:
             chosen = _step("select_series", steps.select_series, job_id, run)
@@ -91,11 +110,25 @@ class Story:
                 earlier["segmenter"] = segmenter
                 earlier |= self._segment(job_id, run, earlier)
             if source:
-                earlier["source"] = source
-                earlier["prior"] = self._find_prior(job_id, run, earlier)
+                self._queue_search(job_id, run, {**earlier, "source": source})
+                return False
             _step("compose", steps.compose, job_id, run, earlier)
         except NothingToSay as why:
-            _step("no_result", steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
+            self._refuse(job_id, run, why)
+        return True
+
+    def _compare(self, job_id: str, run: int, earlier: Earlier, began: str) -> bool:
+        """From what the model says to archived objects, by way of the earlier study."""
+        earlier = {**earlier, "prior": self._find_prior(job_id, run, earlier, began)}
+        with self.steps.jobs.job():
+            try:
+                _step("compose", self.steps.compose, job_id, run, earlier)
+            except NothingToSay as why:
+                self._refuse(job_id, run, why)
+        return True
+
+    def _refuse(self, job_id: str, run: int, why: NothingToSay) -> None:
+        _step("no_result", self.steps.compose_no_result, job_id, run, why.code, why.reason, why.bundle)
 
     def _segment(self, job_id: str, run: int, earlier: Earlier) -> Earlier:
         """What was outlined, as `segment`; where that failed why, as `not_segmented`. The step's row says so, too."""
@@ -109,9 +142,8 @@ class Story:
             _step("not_segmented", self.steps.broke_off, job_id, "segment", reason)
             return {"not_segmented": reason}
 
-    def _find_prior(self, job_id: str, run: int, earlier: Earlier) -> str:
-        """The prior that was fetched, or why none was. The time for it does not begin anew at a restart."""
-        began = _step("prior_wanted", self.steps.now)
+    def _find_prior(self, job_id: str, run: int, earlier: Earlier, began: str) -> str:
+        """The prior that was fetched, or why none was."""
         try:
             return str(_step("find_prior", self.steps.find_prior, job_id, run, earlier, began))
         except JobStopped:
@@ -126,8 +158,9 @@ class Story:
             _step("prior_not_had", self.steps.broke_off, job_id, "find_prior", reason)
             return not_had(reason).model_dump_json()
 
-    def _write_review(self, job_id: str, run: int) -> None:
+    def _write_review(self, job_id: str, run: int) -> bool:
         _step("compose", self.steps.compose_review, job_id, run)
+        return True
 
     def _attempt(self, job_id: str, run: int, act: str, destination: str, number: int) -> None:
         """Delivers or confirms once, and says what comes next."""
@@ -148,6 +181,13 @@ class Story:
             log.error("delivery failed", job=job_id, destination=destination, reason=reason, exc_info=error)
             ended = _step("break_off", self.deliveries.break_off, job_id, act, destination, reason)
         return Attempted(ended)
+
+    def _queue_search(self, job_id: str, run: int, earlier: Earlier) -> None:
+        """The second half of a job. The time for its search begins here, and not anew at a restart."""
+        began = _step("prior_wanted", self.steps.now)
+        with SetWorkflowID(f"{study_workflow_id(job_id, run)}:{PRIOR_QUEUE}"):
+            DBOS.enqueue_workflow(PRIOR_QUEUE, self.compared, job_id, run, earlier, began)
+        self.bell.ring(PRIOR_QUEUE)
 
     def _queue_attempt(
         self, job_id: str, run: int, act: Act, destination: str, number: int, delay_s: float = 0
@@ -187,6 +227,9 @@ def register_queues(concurrency: int) -> None:
     """Declares the queues, after launch. `concurrency` is how many studies one worker reads at a time."""
     DBOS.register_queue(
         READING_QUEUE, worker_concurrency=concurrency, polling_interval_sec=POLL_S, on_conflict="always_update"
+    )
+    DBOS.register_queue(
+        PRIOR_QUEUE, worker_concurrency=SEARCHES_AT_A_TIME, polling_interval_sec=POLL_S, on_conflict="always_update"
     )
     DBOS.register_queue(
         REVIEW_QUEUE, worker_concurrency=REVIEWS_AT_A_TIME, polling_interval_sec=POLL_S, on_conflict="always_update"

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pacs_agent.archive import remove_study
 from pacs_agent.db import PRIOR_PIPELINE, Job, JobState, StudyState
 from pacs_agent.inference.reading import SincePrior, StudyReading
-from pacs_agent.pipeline import prior_at_source
+from pacs_agent.pipeline import cancel, prior_at_source, prior_search
 from pacs_agent.pipeline.beyond_doubt import NO_BIRTH_DATE, OTHER_PERSON
 from pacs_agent.results.uids import derived_uid
 from tests.integration.earlier_studies import EarlierPacs, SearchingAgent, chest
@@ -160,6 +160,34 @@ def test_a_source_that_answers_too_late_keeps_nobody_waiting(tmp_path: Path) -> 
         assert pacs.fetched == []
 
 
+def test_while_a_study_waits_for_its_prior_others_are_read(tmp_path: Path) -> None:
+    """At a worker that reads one at a time, as by default."""
+    with EarlierPacs(chest(THEN)) as pacs:
+        pacs.waits.clear()
+        agent = SearchingAgent(tmp_path, prior_wait_s=600)
+        assert agent.settings.work.concurrency == 1
+        agent.destination("pacs", "dimse", pacs.settings)
+        agent.take(chest(NOW))
+        with agent:
+            first = until(lambda: next((job for job in agent.jobs() if _waits(agent, job)), None))
+            agent.take(chest("20260101", PatientID="OTHER"))
+            until(lambda: [_waits(agent, job) for job in agent.jobs()] == [True, True])
+            assert pacs.stored == []
+            cancel(agent.database, next(job.id for job in agent.jobs() if job.id != first.id), actor="test")
+            pacs.waits.set()
+            until(lambda: len(pacs.stored) == 2)
+            found = since(
+                until(lambda: next((job for job in agent.jobs() if job.id == first.id and job.finished_at), None))
+            )
+            assert found and found.prior
+            assert sorted(job.state for job in agent.jobs()) == ["canceled", "done", "done"], "one of them the prior's"
+
+
+def _waits(agent: SearchingAgent, job: Job) -> bool:
+    step = agent.steps(job.id).get("find_prior")
+    return step is not None and step.state == "running"
+
+
 def test_a_transfer_that_does_not_begin_is_canceled_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SearchingAgent, "_bring_in_loop", lambda _self: None)
     with EarlierPacs(chest(THEN)) as pacs:
@@ -202,8 +230,8 @@ def test_a_source_that_never_says_anything(tmp_path: Path, silent_port: int) -> 
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"PatientBirthDate": ""}, prior_at_source.NO_BIRTH_DATE_HERE),
-        ({"PatientID": "A*"}, prior_at_source.WILD_CARD),
+        ({"PatientBirthDate": ""}, prior_search.NO_BIRTH_DATE_HERE),
+        ({"PatientID": "A*"}, prior_search.WILD_CARD),
     ],
 )
 def test_nobody_is_asked_for_what_could_not_be_certain(tmp_path: Path, changed: dict[str, str], why: str) -> None:
