@@ -1,7 +1,8 @@
 """A reading of several series of one pelvis, as models of task "staging" give it: items in order, and a distance."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,10 @@ REACH_MM = 6.0
 
 @dataclass(frozen=True)
 class Item:
-    """An item, its levels from the least, the one that is said, and how likely. No levels: present or absent."""
+    """An item, its levels from the least, the one that is said, and how likely. No levels: present or absent.
+
+    What may be absent has levels for what is present alone, and is as likely as any of them.
+    """
 
     key: str
     name: str
@@ -53,14 +57,18 @@ class Item:
 
 ITEMS = (
     Item("tumour", "Rectal tumour", 0.98),
-    Item("location", "Location", 0.91, levels=("lower", "middle", "upper"), level=0),
+    Item("location", "Location", 0.91, levels=("lower", "middle", "upper"), level=1),
     Item("peritoneum", "Peritoneal involvement", 0.03, Presence.ABSENT),
     Item("t_stage", "T stage", 0.87, levels=("T1", "T2", "T3", "T4"), level=2),
-    Item("crm", "Circumferential resection margin", 0.95),
-    Item("sphincter", "Anal sphincter involvement", 0.88, levels=("free", "internal", "intersphincteric"), level=0),
+    Item("crm", "Circumferential resection margin", 0.9),
+    Item(
+        "sphincter", "Anal sphincter involvement", 0.12, Presence.ABSENT, ("internal", "intersphincteric", "external")
+    ),
     Item("nodes", "Mesorectal lymph nodes", 0.52, Presence.UNCERTAIN),
 )
-"""The last item, EMVI, is not assessed."""
+"""The last item, EMVI, is not assessed. The margin follows its distance."""
+INVOLVED_MM = 1.0
+CLEAR: dict[str, Any] = {"probability": 0.1, "presence": Presence.ABSENT}
 
 
 def staged(
@@ -73,6 +81,9 @@ def staged(
 
     `ends_mm` are those of the distance of tumour and mesorectal fascia, measured on the first series.
     """
+    margin_mm = round(float(np.linalg.norm(np.subtract(*ends_mm))), 1)
+    is_clear = margin_mm > INVOLVED_MM
+    items = [replace(item, **CLEAR) if item.key == "crm" and is_clear else item for item in ITEMS]
     slices = [one for each in series for one in each.slices]
     belongs = [place for place, each in enumerate(series) for _ in each.slices]
     first = series[0]
@@ -80,11 +91,15 @@ def staged(
         bundle=BUNDLE,
         series=first,
         further_series=tuple(series[1:]),
-        findings=tuple(_finding(item, slices, belongs, rests_on.get(item.key, ()), point_mm) for item in ITEMS),
+        findings=tuple(_finding(item, slices, belongs, rests_on.get(item.key, ()), point_mm) for item in items),
         sentences=(
-            Sentence(text="Tumour of the lower rectum.", findings=("tumour", "location"), positive=True),
+            Sentence(text="Tumour of the middle rectum.", findings=("tumour", "location"), positive=True),
             Sentence(text="mrT3.", findings=("t_stage",), positive=True),
-            Sentence(text="The mesorectal fascia is involved.", findings=("crm",), positive=True),
+            Sentence(
+                text=f"The mesorectal fascia is {'clear' if is_clear else 'involved'}.",
+                findings=("crm",),
+                positive=not is_clear,
+            ),
         ),
         impression=(Sentence(text="Rectal tumour, T3.", findings=("tumour", "t_stage"), positive=True),),
         evidence_method=EvidenceMethod.ATTENTION,
@@ -93,7 +108,7 @@ def staged(
                 finding="crm",
                 name="Distance to the mesorectal fascia",
                 type=DISTANCE,
-                value_mm=round(float(np.linalg.norm(np.subtract(*ends_mm))), 1),
+                value_mm=margin_mm,
                 ends_mm=ends_mm,
                 series_instance_uid=first.series_instance_uid,
                 frame_of_reference_uid=first.frame_of_reference_uid,

@@ -3,6 +3,7 @@ import type { Finding, FindingReview, Result } from '../api/types';
 import { t } from '../i18n';
 import { accept, undo } from '../store/actions';
 import { mayReview, percent } from '../store/derived';
+import { isAlwaysThere, isStaging } from '../store/staging';
 import { keyFor } from '../viewport/keys';
 import { evidenceOnWheel, stepEvidence } from '../viewport/walk';
 import { Changes } from './Changes';
@@ -33,7 +34,7 @@ export function FindingOpen({ finding, result, review, unsaved }: Props): React.
   const reviewer = useSession(mayReview);
   return (
     <div className="pa-finding-open">
-      <Figures finding={finding} />
+      {!(isStaging(result) && isAlwaysThere(finding)) && <Figures finding={finding} />}
       <Distances finding={finding} result={result} />
       <Measured finding={finding} result={result} />
       <Changes finding={finding} result={result} />

@@ -16,7 +16,7 @@ import { PresenceGlyph } from './Icon';
 import { ProbabilityBar } from './ProbabilityBar';
 import { SliceBars } from './SliceBars';
 import { useSession } from './useSession';
-import { decimal, details, findingName, levelWord, presenceWord } from './words';
+import { decimal, details, findingName, levelWord, likelyWord, presenceWord } from './words';
 
 interface Props {
   finding: Finding;
@@ -104,7 +104,7 @@ function Level({ finding, result }: { finding: Finding; result: Result }): React
   const lengths = distancesOf(result, finding).map(({ value_mm }) => t('panel.millimetres', { value: decimal(value_mm) }));
   const said = [
     ...(presence === 'uncertain' ? [presenceWord(presence)] : []),
-    t('panel.probabilityInWords', { probability: percent(probability) }),
+    t('panel.levelProbability', { level: likelyWord(finding), probability: percent(probability) }),
     ...lengths,
   ];
   return (

@@ -33,15 +33,17 @@ it('is read in the order of staging, each item by its level, those that are abse
   const panel = showStaged({ findings: [...staged.findings].reverse() });
   expect(levels()).toEqual([
     'Rectal tumour: present',
-    'Location: lower third',
+    'Location: middle third',
     'Peritoneal involvement: free',
     'T stage: T3',
     'Circumferential resection margin: involved',
     'Anal sphincter involvement: free',
     'Mesorectal lymph nodes: Uncertain',
   ]);
-  expect(row('crm').querySelector('.pa-words')?.textContent).toBe('Probability 95 % · 5.0 mm');
-  expect(row('nodes').querySelector('.pa-words')?.textContent).toBe('Uncertain · Probability 52 %');
+  expect(row('crm').querySelector('.pa-words')?.textContent).toBe('involved 90 % · 0.8 mm');
+  expect(row('nodes').querySelector('.pa-words')?.textContent).toBe('Uncertain · suspicious 52 %');
+  expect(row('peritoneum').querySelector('.pa-words')?.textContent).toBe('involved 3 %');
+  expect(row('t_stage').querySelector('.pa-words')?.textContent).toBe('T3 87 %');
   expect(() => part('fold-absent')).toThrow();
   await expectAccessible(panel);
 });
@@ -66,8 +68,8 @@ it('leads to the middle of a distance, on the slice on which it was measured, by
   showStaged();
   act(() => head('crm').click());
   const line = part('distance', row('crm'));
-  expect(line.textContent).toBe('Distance to the mesorectal fascia 5.0 mm');
-  expect(line.getAttribute('aria-label')).toMatch(/5\.0 mm\. To where it was measured, Ax T2$/);
+  expect(line.textContent).toBe('Distance to the mesorectal fascia 0.8 mm');
+  expect(line.getAttribute('aria-label')).toMatch(/0\.8 mm\. To where it was measured, Ax T2$/);
   line.focus();
   await userEvent.setup().keyboard('{Enter}');
   expect(showDistance).toHaveBeenLastCalledWith(slicesRead(staged)[distance!.index!], distance!.ends_mm);
@@ -118,11 +120,11 @@ it('speaks German', () => {
   showStaged();
   expect(levels().slice(0, 4)).toEqual([
     'Rektumtumor: vorhanden',
-    'Lage: unteres Drittel',
+    'Lage: mittleres Drittel',
     'Befall des Peritoneums: frei',
     'T-Stadium: T3',
   ]);
   act(() => head('crm').click());
-  expect(part('distance', row('crm')).textContent).toBe('Abstand zur mesorektalen Faszie 5,0 mm');
+  expect(part('distance', row('crm')).textContent).toBe('Abstand zur mesorektalen Faszie 0,8 mm');
   expect(part('not-assessed').textContent).toBe('Nicht beurteilt: Extramurale Gefäßinvasion');
 });

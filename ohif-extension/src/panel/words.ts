@@ -60,6 +60,11 @@ export function levelWord({ key, grade, grades, grade_word, presence }: Finding)
   return grade_said === '' ? known(`level_${key}_${presence}`, presenceWord(presence)) : known(`level_${key}_${grade_said}`, gradeWord(grade_said));
 }
 
+/** What the probability of an item is of: "involved", also where it is clear; of one that always holds its level. */
+export function likelyWord(finding: Finding): string {
+  return known(`level_${finding.key}_present`, levelWord(finding));
+}
+
 /** The reasons a finding is rejected for, as the agent knows them; what else is said is the reader's own text. */
 export const REASONS = [
   'not_there',

@@ -1,20 +1,22 @@
 /** An AI result SR (TID 1500) as the same Result the agent's API gives. */
-import type { Finding, Model, Result, Sentence } from '../api/types';
+import type { Finding, Model, Result, Sentence, Series } from '../api/types';
 import { sincePriorOf } from './changes';
 import * as C from './concepts';
 import { all, contentOf, first, is, type Concept, type ContentItem } from './content';
 import { items, text, type Dataset } from './dataset';
+import { distancesIn } from './distances';
 import { findingOf } from './finding';
 import { measurementsOf } from './regions';
 import { isByAgent, isOurs } from './ours';
-import { pixelOf, slicesOf } from './slices';
+import { anatomicalPlane, pixelOf, slicesOf } from './slices';
 
 /** Segmentation Storage. PS3.4 B.5. */
 const SEGMENTATION = '1.2.840.10008.5.1.4.1.1.66.4';
 
-/** The images an AI result was made of: their series and the instances, in slice order. */
+/** The images of one series that an AI result was made of, in slice order. */
 export interface Sources {
   seriesInstanceUid: string;
+  frameOfReferenceUid: string | null;
   sopInstanceUids: string[];
 }
 
@@ -31,18 +33,25 @@ export function refusalOf(dataset: Dataset): string | null {
   return conclusions.map((each) => each.text).filter((said) => said !== '').join(' ');
 }
 
-export function sourcesOf(dataset: Dataset): Sources {
+/** The series of an AI result, one at least, in the order of its image library: each is a group of that. TID 1600. */
+export function sourcesOf(dataset: Dataset): [Sources, ...Sources[]] {
   const library = first(contentOf(dataset), C.IMAGE_LIBRARY);
-  const images = library ? all(library, C.IMAGE_LIBRARY_GROUP).flatMap((group) => group.children) : [];
-  const sopInstanceUids = images.flatMap(({ image }) => (image ? [image.sopInstanceUid] : []));
-  return { sopInstanceUids, seriesInstanceUid: seriesOf(dataset, sopInstanceUids[0] ?? '') };
+  const groups = library ? all(library, C.IMAGE_LIBRARY_GROUP) : [];
+  const [series = { seriesInstanceUid: '', frameOfReferenceUid: null, sopInstanceUids: [] }, ...others] = groups.map((group) => {
+    const sopInstanceUids = group.children.flatMap(({ image }) => (image ? [image.sopInstanceUid] : []));
+    const frameOfReferenceUid = first(group, C.FRAME_OF_REFERENCE)?.uid ?? null;
+    return { sopInstanceUids, frameOfReferenceUid, seriesInstanceUid: seriesOf(dataset, sopInstanceUids[0] ?? '') };
+  });
+  return [series, ...others];
 }
 
 /** The result. `headers`: what the viewer knows of the source images. */
 export function resultOf(dataset: Dataset, headers: readonly Dataset[]): Result {
   const content = contentOf(dataset);
-  const { sopInstanceUids, seriesInstanceUid } = sourcesOf(dataset);
-  const slices = slicesOf(sopInstanceUids, headers);
+  const [sources, ...furtherSources] = sourcesOf(dataset);
+  const series = seriesRead(sources, headers);
+  const furtherSeries = furtherSources.map((each) => seriesRead(each, headers));
+  const slices = [series, ...furtherSeries].flatMap((each) => each.slices);
   const places = new Map(slices.map((slice, index) => [sliceKey(slice.sop_instance_uid, slice.frame_number), index]));
   const indexOf = (uid: string, frame: number | null): number => places.get(sliceKey(uid, frame)) ?? -1;
   const groups = first(content, C.IMAGING_MEASUREMENTS)?.children ?? [];
@@ -53,17 +62,14 @@ export function resultOf(dataset: Dataset, headers: readonly Dataset[]): Result 
     run: 1,
     created_at: writtenAt(dataset),
     model: modelOf(dataset, content, groups[0]),
-    series: {
-      series_instance_uid: seriesInstanceUid,
-      frame_of_reference_uid: frameOfReference(content),
-      description: headers[0] ? text(headers[0], 'SeriesDescription') : '',
-      slices,
-    },
+    series,
+    further_series: furtherSeries,
     findings,
     sentences: sentencesOf(first(content, C.FINDINGS), findings),
     impression: sentencesOf(first(content, C.IMPRESSIONS), findings),
     evidence_method: evidenceMethod(groups),
     measurements: measurementsOf(groups, findings, indexOf),
+    distances: distancesIn(groups, findings, indexOf),
     since_prior: sincePriorOf(content, findings, text(dataset, 'StudyDate')),
     objects: [objectOf(dataset), ...segmentationsOf(dataset)],
   };
@@ -106,10 +112,18 @@ function evidenceSeries(dataset: Dataset): Dataset[] {
   return studies.flatMap((study) => items(study, 'ReferencedSeriesSequence'));
 }
 
-function frameOfReference(content: ContentItem): string | null {
-  const library = first(content, C.IMAGE_LIBRARY);
-  const group = library && first(library, C.IMAGE_LIBRARY_GROUP);
-  return (group && first(group, C.FRAME_OF_REFERENCE)?.uid) ?? null;
+function seriesRead({ seriesInstanceUid, frameOfReferenceUid, sopInstanceUids }: Sources, headers: readonly Dataset[]): Series {
+  const own = headers.find((header) => sopInstanceUids.includes(text(header, 'SOPInstanceUID')));
+  const plane = own && anatomicalPlane(own);
+  const modality = own ? text(own, 'Modality') : '';
+  return {
+    series_instance_uid: seriesInstanceUid,
+    frame_of_reference_uid: frameOfReferenceUid,
+    description: own ? text(own, 'SeriesDescription') : '',
+    ...(modality !== '' && { modality }),
+    ...(plane && { plane }),
+    slices: slicesOf(sopInstanceUids, headers),
+  };
 }
 
 function markPixels(findings: Finding[], headers: readonly Dataset[]): void {

@@ -27,6 +27,7 @@ export const PROBABILITY: Concept = ['122157', 'DCM'];
 export const PRESENCE: Concept = ['121052', 'DCM'];
 export const SEVERITY: Concept = ['246112005', 'SCT'];
 export const SIZE: Concept = ['112025', 'DCM'];
+export const GRADE: Concept = ['GRADE', LOCAL];
 export const COUNT: Concept = ['246206008', 'SCT'];
 export const CONCLUSION: Concept = ['121077', 'DCM'];
 export const SUMMARY: Concept = ['55112-7', 'LN'];

@@ -2,6 +2,8 @@
 import type { Coded } from '../api/types';
 import { item, items, numbers, text, type Dataset } from './dataset';
 
+export type Point = [number, number, number];
+
 export interface ContentItem {
   valueType: string;
   name: Coded;
@@ -15,10 +17,14 @@ export interface ContentItem {
   date: string;
   /** Of a NUM. */
   value: number | null;
+  /** Of a NUM: code of its unit, UCUM; empty in others. */
+  unit: string;
   /** Of an IMAGE. */
   image: ImageReference | null;
   /** Of a SCOORD3D: its first point, in mm. */
-  point: [number, number, number] | null;
+  point: Point | null;
+  /** Of a SCOORD3D: all of its points. */
+  points: readonly Point[];
   children: ContentItem[];
 }
 
@@ -35,6 +41,7 @@ export type Concept = readonly [value: string, scheme: string];
 export function contentOf(dataset: Dataset): ContentItem {
   const concept = item(dataset, 'ConceptCodeSequence');
   const measured = item(dataset, 'MeasuredValueSequence');
+  const points = pointsOf(numbers(dataset, 'GraphicData'));
   return {
     valueType: text(dataset, 'ValueType'),
     name: coded(item(dataset, 'ConceptNameCodeSequence') ?? {}),
@@ -43,8 +50,10 @@ export function contentOf(dataset: Dataset): ContentItem {
     uid: text(dataset, 'UID'),
     date: text(dataset, 'Date'),
     value: measured && (numbers(measured, 'NumericValue')[0] ?? null),
+    unit: measured ? coded(item(measured, 'MeasurementUnitsCodeSequence') ?? {}).value : '',
     image: imageOf(item(dataset, 'ReferencedSOPSequence')),
-    point: pointOf(numbers(dataset, 'GraphicData')),
+    point: points[0] ?? null,
+    points,
     children: items(dataset, 'ContentSequence').map(contentOf),
   };
 }
@@ -81,6 +90,7 @@ function imageOf(reference: Dataset | null): ImageReference | null {
   };
 }
 
-function pointOf([x, y, z]: number[]): [number, number, number] | null {
-  return x === undefined || y === undefined || z === undefined ? null : [x, y, z];
+/** Triples of numbers; what is left over is none. */
+function pointsOf([x, y, z, ...others]: number[]): Point[] {
+  return x === undefined || y === undefined || z === undefined ? [] : [[x, y, z], ...pointsOf(others)];
 }

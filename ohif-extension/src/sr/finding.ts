@@ -84,7 +84,10 @@ function sidesOf(site: ContentItem): readonly Side[] {
   return C.SIDES[first(site, C.LATERALITY)?.code?.value ?? ''] ?? [];
 }
 
+/** A level of the model's own is known by its words alone: of the others the document says nothing. */
 function gradeOf(group: ContentItem): Pick<Finding, 'grade' | 'grade_word' | 'grades'> {
+  const level = first(group, C.GRADE)?.code?.meaning ?? '';
+  if (level !== '') return { grade: 0, grade_word: level, grades: [level] };
   const severity = first(group, C.SEVERITY)?.code?.value;
   const size = first(group, C.SIZE)?.code?.value;
   const table = severity === undefined ? C.SIZES : C.SEVERITIES;

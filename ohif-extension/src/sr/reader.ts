@@ -39,7 +39,9 @@ export async function answerOf(
   const refusal = refusalOf(newest);
   const answer = { study_instance_uid: study, job: null, history: newestFirst.map(earlier), review: null };
   if (refusal !== null) return { ...answer, state: 'not_applicable', reason: refusal, result: null };
-  const result = resultOf(newest, await headersOfSeries(sourcesOf(newest).seriesInstanceUid));
+  const series = new Set(sourcesOf(newest).map(({ seriesInstanceUid }) => seriesInstanceUid));
+  const headers = await Promise.all([...series].map(headersOfSeries));
+  const result = resultOf(newest, headers.flat());
   return { ...answer, state: 'ready', reason: '', result };
 }
 

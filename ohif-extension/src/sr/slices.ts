@@ -1,5 +1,5 @@
 /** The slices an AI result rests on, with their places as the viewer knows them. */
-import type { Slice } from '../api/types';
+import type { Plane as AnatomicalPlane, Slice } from '../api/types';
 import { pixelOf as pixelIn, type Plane } from '../geometry/plane';
 import { cross, dot, vector, type Vector } from '../geometry/vector';
 import { numbers, text, type Dataset } from './dataset';
@@ -28,6 +28,20 @@ export function slicesOf(sopInstanceUids: readonly string[], headers: readonly D
 export function pixelOf(point: Vector, header: Dataset | undefined): [number, number] | null {
   const plane = header && planeOf(header);
   return plane ? pixelIn(plane, point) : null;
+}
+
+/** Planes by the axis of their normal: x to the left, y to the back, z to the head. */
+const PLANES: readonly AnatomicalPlane[] = ['sagittal', 'coronal', 'axial'];
+/** The normal of a slice that is not oblique has a component of at least this: as the agent has it. */
+const OBLIQUE_BELOW = 0.8;
+
+/** The plane of a slice by its normal; null where its header gives none. */
+export function anatomicalPlane(header: Dataset): AnatomicalPlane | null {
+  const plane = planeOf(header);
+  if (plane === null) return null;
+  const along = cross(plane.row, plane.column).map(Math.abs);
+  const most = Math.max(...along);
+  return most < OBLIQUE_BELOW ? 'oblique' : (PLANES[along.indexOf(most)] ?? 'oblique');
 }
 
 function framesOf(uid: string, header: Dataset): { uid: string; frame: number | null; header: Dataset }[] {

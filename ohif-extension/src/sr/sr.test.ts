@@ -236,6 +236,6 @@ describe('the answer of a study', () => {
   });
 
   it('asks for the images of the series the result was made of', () => {
-    expect(sourcesOf(plain).seriesInstanceUid).toBe(SERIES);
+    expect(sourcesOf(plain).map(({ seriesInstanceUid }) => seriesInstanceUid)).toEqual([SERIES]);
   });
 });

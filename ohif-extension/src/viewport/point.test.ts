@@ -123,7 +123,7 @@ describe('a distance', () => {
     const stacks = ['axial', 'sagittal', 'coronal'].map((name) => viewer.add(new FakeViewport(name, uidsOf(name))));
     expect(await showDistance(slice, ends)).toBe(true);
     await turned();
-    const [point, both] = [['point', 'point'], ['point', 'point', 'distance', 'distance']];
+    const [point, both] = [['point', 'point'], ['point', 'point', 'ends', 'ends']];
     expect(stacks.map(({ current }) => current)).toEqual(['axial.30', 'sagittal.40', 'coronal.70']);
     expect(stacks.map(marks)).toEqual([point, both, both]);
   });

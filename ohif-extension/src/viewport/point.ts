@@ -156,7 +156,7 @@ function drawMark(viewport: Viewport, svg: SvgDrawingHelper): boolean {
   if (!Number.isFinite(x + y)) return false;
   drawLine(svg, 'point', crossHair(x, y), { stroke: COLOUR });
   const ends = marked.ends.filter((end) => liesInImage(viewport, end)).map((end) => viewport.worldToCanvas([...end]));
-  if (ends.length > 0) drawLine(svg, 'distance', `M${ends.map(inPath).join('L')}${ends.map(ring).join('')}`, { stroke: COLOUR });
+  if (ends.length > 0) drawLine(svg, 'ends', `M${ends.map(inPath).join('L')}${ends.map(ring).join('')}`, { stroke: COLOUR });
   return true;
 }
 

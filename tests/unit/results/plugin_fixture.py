@@ -8,6 +8,7 @@ from typing import Any
 from measured_cases import measured_case
 from prior_cases import compared
 from pydicom import dcmread
+from several_series import several_series
 from study_readings import BUNDLE, FACTS, finding, headers, series
 
 from pacs_agent.inference.reading import EvidenceMethod, Presence, Sentence, StudyReading
@@ -18,6 +19,8 @@ MEASURED_FIXTURE = FIXTURE.with_name("measured_result.json")
 """The same with regions that were measured: the effusion is absent, and outlined nevertheless."""
 COMPARED_FIXTURE = FIXTURE.with_name("compared_result.json")
 """One that says what changed since a prior study, in each way that two readings may differ."""
+STAGED_FIXTURE = FIXTURE.with_name("staged_result.json")
+"""One of several series that stages a tumour, with distances."""
 SLICES = 12
 SAID = (
     (0.91, Presence.PRESENT),
@@ -73,10 +76,17 @@ def compared_document() -> list[dict[str, Any]]:
     return [dcmread(BytesIO(written)).to_json_dict()]
 
 
+def staged_document() -> list[dict[str, Any]]:
+    """An AI result of several series, in the same form."""
+    facts = DocumentFacts(FACTS.composed_at, FACTS.input_digest, software_version="0.0.0")
+    return [compose_ai_result(*several_series(), facts).to_json_dict()]
+
+
 if __name__ == "__main__":
     for path, document in (
         (FIXTURE, plugin_document()),
         (MEASURED_FIXTURE, measured_document()),
         (COMPARED_FIXTURE, compared_document()),
+        (STAGED_FIXTURE, staged_document()),
     ):
         path.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")

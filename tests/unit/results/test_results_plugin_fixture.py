@@ -7,9 +7,11 @@ from plugin_fixture import (
     COMPARED_FIXTURE,
     FIXTURE,
     MEASURED_FIXTURE,
+    STAGED_FIXTURE,
     compared_document,
     measured_document,
     plugin_document,
+    staged_document,
 )
 
 from pacs_agent.inference.reading import Obstacle
@@ -19,6 +21,11 @@ from pacs_agent.results import comparison
 def test_the_plugin_is_tested_with_the_document_that_is_written() -> None:
     kept = json.loads(FIXTURE.read_text(encoding="utf-8"))
     assert kept == json.loads(json.dumps(plugin_document())), "run tests/unit/results/plugin_fixture.py"
+
+
+def test_the_plugin_is_tested_with_the_staging_of_several_series_that_is_written() -> None:
+    kept = json.loads(STAGED_FIXTURE.read_text(encoding="utf-8"))
+    assert kept == json.loads(json.dumps(staged_document())), "run tests/unit/results/plugin_fixture.py"
 
 
 def test_the_plugin_is_tested_with_the_measurements_that_are_written() -> None:
