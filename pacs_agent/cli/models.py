@@ -52,8 +52,8 @@ def _bundle_row(agent: Agent, folder: Path, activated: Iterable[str]) -> dict[st
         "state": "activated" if bundle.digest in activated else "ready",
         "signed_by": bundle.signer.name,
         "modalities": manifest.accepts.modalities,
-        "findings": len(manifest.findings) if isinstance(manifest, inference.Manifest) else None,
-        "structures": None if isinstance(manifest, inference.Manifest) else len(manifest.structures),
+        "findings": None if isinstance(bundle, inference.SegmenterBundle) else len(bundle.labels),
+        "structures": len(bundle.manifest.structures) if isinstance(bundle, inference.SegmenterBundle) else None,
         "demo": manifest.demo,
         "folder": folder,
     }

@@ -20,6 +20,7 @@ from pacs_agent.imaging.acquisition import (
     group_study,
     no_corrections,
 )
+from pacs_agent.imaging.body_part import body_part_fault
 from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choose_series, promise_of, slices_ahead
 from pacs_agent.imaging.decoding import Decoded, DecodingPool, decoded_each
 from pacs_agent.imaging.frames import SLICE_CLASSES, Frame, frames_of
@@ -66,6 +67,7 @@ __all__ = [
     "UnusableSlice",
     "Values",
     "Weighting",
+    "body_part_fault",
     "canonical_normal",
     "choose_series",
     "decoded",

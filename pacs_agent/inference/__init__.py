@@ -21,6 +21,7 @@ from pacs_agent.inference.bundle import (
     Bundle,
     InstalledBundles,
     SegmenterBundle,
+    StagingBundle,
     bundle_folders,
     installed_bundles,
     installed_stamp,
@@ -68,6 +69,9 @@ from pacs_agent.inference.shadow import (
 )
 from pacs_agent.inference.shown_heat import HeatGone, heat_of_reading, heats_of_reading
 from pacs_agent.inference.signature import Signer, trusted_keys
+from pacs_agent.inference.staging.encode import StudyEncoding
+from pacs_agent.inference.staging.reader import RawStaging, StagingReader
+from pacs_agent.inference.staging.study import ReadStudy, StudyChoice, choose_stacks
 from pacs_agent.inference.statistics import count_reading, week_of
 from pacs_agent.inference.tokens import token_key
 from pacs_agent.inference.turns import Turns
@@ -108,6 +112,8 @@ __all__ = [
     "Presence",
     "ProviderUnavailable",
     "RawReading",
+    "RawStaging",
+    "ReadStudy",
     "Reader",
     "RecallRefused",
     "SaliencyMap",
@@ -123,6 +129,10 @@ __all__ = [
     "Signer",
     "SliceEncoder",
     "SliceEvidence",
+    "StagingBundle",
+    "StagingReader",
+    "StudyChoice",
+    "StudyEncoding",
     "StudyReading",
     "TokensRead",
     "Turns",
@@ -131,6 +141,7 @@ __all__ = [
     "activated_digests",
     "bundle_folders",
     "bundles_in_use",
+    "choose_stacks",
     "chosen_bundles",
     "compare",
     "count_reading",

@@ -18,11 +18,13 @@ from pacs_agent.inference.bundle import (
     AnyBundle,
     Bundle,
     SegmenterBundle,
+    StagingBundle,
     installed_bundles,
     installed_stamp,
     load_any,
     readers_of,
     segmenters_of,
+    staging_of,
 )
 from pacs_agent.inference.recall import recall_of, recalls, recalls_changed
 from pacs_agent.inference.refusal import BundleRefused
@@ -42,6 +44,8 @@ class BundlesInUse:
     refused: tuple[BundleRefused, ...] = ()
     segmenters: tuple[SegmenterBundle, ...] = ()
     segmenters_beside: tuple[SegmenterBundle, ...] = ()
+    staging: tuple[StagingBundle, ...] = ()
+    staging_beside: tuple[StagingBundle, ...] = ()
 
 
 class NothingToRollBack(Exception):
@@ -73,7 +77,13 @@ def bundles_in_use(settings: Settings, database: Database) -> BundlesInUse:
         note_refusals(database, refused)
     beside = [bundle for bundle in installed.all if bundle not in chosen]
     return BundlesInUse(
-        readers_of(ready), readers_of(beside), tuple(refused), segmenters_of(ready), segmenters_of(beside)
+        bundles=readers_of(ready),
+        beside=readers_of(beside),
+        refused=tuple(refused),
+        segmenters=segmenters_of(ready),
+        segmenters_beside=segmenters_of(beside),
+        staging=staging_of(ready),
+        staging_beside=staging_of(beside),
     )
 
 

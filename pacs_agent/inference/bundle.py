@@ -17,6 +17,8 @@ from pacs_agent.inference.reading import BundleIdentity, FindingLabel
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.inference.segmenter_manifest import SegmenterManifest
 from pacs_agent.inference.signature import SIGNATURE, Signer, check_signature, trusted_keys
+from pacs_agent.inference.staging.manifest import StagingManifest
+from pacs_agent.inference.staging.words import Words, prompt_word
 from pacs_agent.inference.tokenizer import Tokenizer
 
 MANIFEST = "manifest.json"
@@ -25,7 +27,7 @@ MAX_MANIFEST_BYTES = 1 << 20
 MAX_SIGNATURE_BYTES = 1 << 12
 MAX_FILE_BYTES = 2 << 30
 
-AnyManifest: TypeAlias = Manifest | SegmenterManifest
+AnyManifest: TypeAlias = Manifest | SegmenterManifest | StagingManifest
 
 _COPY_AGAIN = "copy the whole bundle again from where it was released"
 
@@ -131,7 +133,41 @@ class SegmenterBundle(_Folder):
         return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
 
 
-AnyBundle: TypeAlias = Bundle | SegmenterBundle
+@dataclass(frozen=True, kw_only=True)
+class StagingBundle(_Folder):
+    """A bundle of task "staging": it reads all series of a study together."""
+
+    manifest: StagingManifest
+    words: Words
+
+    @property
+    def accepts(self) -> AcceptedInput:
+        """Which stacks the model reads."""
+        return self.manifest.accepts
+
+    @property
+    def labels(self) -> tuple[FindingLabel, ...]:
+        """The items the model reports, in the order of its graphs."""
+        return tuple(
+            FindingLabel(key=item.key, name=item.name, code=item.code, site=item.site) for item in self.manifest.items
+        )
+
+    def identity(self) -> BundleIdentity:
+        """Which model this is, for every object it makes."""
+        return self._identity(self.manifest)
+
+    def unnamed_files(self) -> list[str]:
+        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
+        return self._unnamed(self.manifest)
+
+    def self_test(self) -> bytes:
+        """The bytes of the self-test, checked. Raises BundleRefused."""
+        return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
+
+
+AnyBundle: TypeAlias = Bundle | SegmenterBundle | StagingBundle
+_TASKS: dict[object, type[AnyManifest]] = {"segment": SegmenterManifest, "staging": StagingManifest}
+"""Manifests by task; what names none of these is one of task "report", or none."""
 
 
 @dataclass(frozen=True)
@@ -141,24 +177,26 @@ class InstalledBundles:
     bundles: tuple[Bundle, ...]
     refused: tuple[BundleRefused, ...]
     segmenters: tuple[SegmenterBundle, ...] = ()
+    staging: tuple[StagingBundle, ...] = ()
 
     @property
     def all(self) -> tuple[AnyBundle, ...]:
         """Those of every task."""
-        return (*self.bundles, *self.segmenters)
+        return (*self.bundles, *self.segmenters, *self.staging)
 
 
 def load_bundle(folder: Path, keys: Path = PACKAGED_KEYS) -> Bundle:
     """The bundle of task "report" in a folder, as `load_any` gives it. Raises BundleRefused, also for another task."""
     bundle = load_any(folder, keys)
-    if isinstance(bundle, SegmenterBundle):
-        fault = "is of a model that segments, where one that reads is needed"
+    if not isinstance(bundle, Bundle):
+        does = "segments" if isinstance(bundle, SegmenterBundle) else "reads all series of a study together"
+        fault = f"is of a model that {does}, where one that reads is needed"
         raise BundleRefused(_shown(folder / MANIFEST), fault, "name a bundle of task report")
     return bundle
 
 
 def load_any(folder: Path, keys: Path = PACKAGED_KEYS) -> AnyBundle:
-    """The bundle in a folder, of either task, its signature and every file of its manifest checked.
+    """The bundle in a folder, of any task, its signature and every file of its manifest checked.
 
     `keys` is the folder of the trusted keys; nothing of the manifest is looked at before its signature is good.
     Raises BundleRefused when the signature, the manifest or a file is missing, altered, of somebody unknown, lies
@@ -176,6 +214,9 @@ def load_any(folder: Path, keys: Path = PACKAGED_KEYS) -> AnyBundle:
     digest = hashlib.sha256(content).hexdigest()
     if isinstance(manifest, SegmenterManifest):
         return SegmenterBundle(folder=folder, digest=digest, signer=signer, manifest=manifest)
+    if isinstance(manifest, StagingManifest):
+        words = _read_words(folder, manifest)
+        return StagingBundle(folder=folder, digest=digest, signer=signer, manifest=manifest, words=words)
     tokenizer = _read_tokenizer(folder, manifest)
     return Bundle(folder=folder, digest=digest, signer=signer, manifest=manifest, tokenizer=tokenizer)
 
@@ -184,7 +225,7 @@ def manifest_of(content: bytes) -> AnyManifest:
     """The manifest in the bytes of `manifest.json`, by its task. Raises ValueError, RecursionError."""
     given = json.loads(content)
     task = given.get("task") if isinstance(given, dict) else None
-    return (SegmenterManifest if task == "segment" else Manifest).model_validate(given)
+    return _TASKS.get(task, Manifest).model_validate(given)
 
 
 def bundle_folders(bundles_dir: Path) -> list[Path]:
@@ -212,11 +253,11 @@ def installed_bundles(settings: InferenceSettings) -> InstalledBundles:
             loaded.append(load_any(folder, settings.trusted_keys))
         except BundleRefused as error:
             refused.append(error)
-    return InstalledBundles(readers_of(loaded), tuple(refused), segmenters_of(loaded))
+    return InstalledBundles(readers_of(loaded), tuple(refused), segmenters_of(loaded), staging_of(loaded))
 
 
 def readers_of(bundles: Iterable[AnyBundle]) -> tuple[Bundle, ...]:
-    """Those that read studies."""
+    """Those that read one series of a study."""
     return tuple(one for one in bundles if isinstance(one, Bundle))
 
 
@@ -225,10 +266,15 @@ def segmenters_of(bundles: Iterable[AnyBundle]) -> tuple[SegmenterBundle, ...]:
     return tuple(one for one in bundles if isinstance(one, SegmenterBundle))
 
 
+def staging_of(bundles: Iterable[AnyBundle]) -> tuple[StagingBundle, ...]:
+    """Those that read all series of a study together."""
+    return tuple(one for one in bundles if isinstance(one, StagingBundle))
+
+
 def named_files(manifest: AnyManifest) -> dict[str, str]:
     """The SHA-256 of every file that a manifest names, by its path in the bundle."""
     files: list[GraphFile | DocumentFile] = [*_graphs(manifest), *manifest.documents]
-    if isinstance(manifest, Manifest):
+    if not isinstance(manifest, SegmenterManifest):
         files.append(manifest.tokenizer)
     of_tests = {f"{SELF_TEST_FOLDER}/{test.file}": test.sha256 for test in _tests(manifest)}
     return {**{one.file: one.sha256 for one in files}, **of_tests}
@@ -237,6 +283,9 @@ def named_files(manifest: AnyManifest) -> dict[str, str]:
 def _graphs(manifest: AnyManifest) -> Iterator[GraphFile]:
     if isinstance(manifest, SegmenterManifest):
         yield manifest.graphs.segmenter
+        return
+    if isinstance(manifest, StagingManifest):
+        yield from (manifest.slice_encoder, manifest.study_reader, manifest.report_decoder)
         return
     graphs = manifest.graphs
     yield from (graphs.slice_encoder, graphs.study_reader, graphs.report_decoder, *manifest.variants.values())
@@ -276,6 +325,18 @@ def _read_tokenizer(folder: Path, manifest: Manifest) -> Tokenizer:
             path, f"has no tag {', '.join(missing[:3])}", "export the model again with all its findings"
         )
     return tokenizer
+
+
+def _read_words(folder: Path, manifest: StagingManifest) -> Words:
+    path = _shown(folder / manifest.tokenizer.file)
+    try:
+        words = Words.model_validate_json(_checked_bytes(folder, manifest.tokenizer))
+    except ValidationError as error:
+        raise BundleRefused(path, f"is no list of words: {_first_fault(error)}", "export the model again") from error
+    prompts = [prompt_word(item.key, level) for item in manifest.items for level in item.levels]
+    if missing := sorted({*prompts, words.end, words.pad} - set(words.words)):
+        raise BundleRefused(path, f"has no word {', '.join(missing[:3])}", "export the model again with all its items")
+    return words
 
 
 def _check_graph(folder: Path, graph: GraphFile) -> None:

@@ -36,12 +36,16 @@ def decode_sentences(
         given = np.array([tokenizer.numbers(prompt) for prompt in prompts], np.int64)
     except KeyError as error:
         raise ModelFailed(decoder.name, f"the vocabulary has no word {error}") from error
-    numbers = _continued(_Decoder(decoder, visual_tokens, len(prompts)), given, tokenizer.end, max_words)
+    numbers = continued(decoder, visual_tokens, given, tokenizer.end, max_words)
     return [Spoken(tokenizer.sentence(row), tokenizer.end in row) for row in numbers.tolist()]
 
 
-def _continued(decoder: "_Decoder", given: Words, end: int, max_words: int) -> Words:
-    """Numbers of the words after the prompts [b, p], shape [b, at most max_words]; stops once all have ended."""
+def continued(graph: Graph, visual_tokens: Floats, given: Words, end: int, max_words: int) -> Words:
+    """Numbers of the words after the prompts [b, p], shape [b, at most max_words]; stops once all have ended.
+
+    `visual_tokens` [Q, k]. Raises ModelFailed.
+    """
+    decoder = _Decoder(graph, visual_tokens, len(given))
     for words in given.T:
         word = decoder.next(words)
     spoken, ended = [word], word == end

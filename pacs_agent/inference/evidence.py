@@ -41,7 +41,7 @@ def slice_weights(study: ReadStudy) -> Floats:
 
 def attention(study: ReadStudy) -> Floats:
     """How much each finding attends to each slice, as a share of the slice it attends to most, [F, L]."""
-    return _shares(study.outputs.slice_attention)
+    return shares(study.outputs.slice_attention)
 
 
 def leave_slices_out(study: ReadStudy) -> Floats:
@@ -54,7 +54,7 @@ def leave_slices_out(study: ReadStudy) -> Floats:
     places_mm, left_out = _windows(z_mm)
     batches = np.array_split(left_out, -(-len(left_out) // BATCH_STUDIES))
     without = np.concatenate([_logits_without(study, batch) for batch in batches])
-    falls = _shares(np.maximum(study.outputs.finding_logits - without, 0).T)
+    falls = shares(np.maximum(study.outputs.finding_logits - without, 0).T)
     return np.stack([np.interp(z_mm, places_mm, row) for row in falls]).astype(np.float32)
 
 
@@ -97,7 +97,7 @@ def _windows(z_mm: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return places, np.where(left_out.sum(axis=1, keepdims=True) * 2 > length, nearest & (length > 1), left_out)
 
 
-def _shares(values: Floats) -> Floats:
+def shares(values: Floats) -> Floats:
     """Each row as shares of its largest value; a row without any stays zero."""
     largest = values.max(axis=1, keepdims=True)
     shares: Floats = np.divide(values, largest, out=np.zeros_like(values), where=largest > 0)

@@ -49,7 +49,7 @@ class Heat:
 def heat_of(token: SliceToken, finding: int, one: Slice, field: Field) -> Heat:
     """The heat of the finding at this place of the encoder's finding axis."""
     logits = token.patch_grid[finding].astype(np.float32)
-    origin, step = _placed(logits.shape, token.field_centre_px, one, field)
+    origin, step = placed(logits.shape, token.field_centre_px, one, field)
     row, column = _strongest(logits, origin, step, one)
     peak = _clipped((origin[0] + row * step[0], origin[1] + column * step[1]), one)
     values = _sigmoid(logits)
@@ -75,8 +75,8 @@ def patient_mm(one: Slice, point: Point) -> Place:
     return float(x), float(y), float(z)
 
 
-def _placed(grid: tuple[int, ...], centre_px: NDArray[np.float32], one: Slice, field: Field) -> tuple[Point, Point]:
-    """Centre of the first patch, and the way from one to the next, in pixels of the slice."""
+def placed(grid: tuple[int, ...], centre_px: NDArray[np.float32], one: Slice, field: Field) -> tuple[Point, Point]:
+    """Centre of the first patch of a grid [gr, gc], and the way from one to the next, in pixels of the slice."""
     origin, step = [], []
     for axis in (0, 1):
         patch_px = field.size_px[axis] / grid[axis] * field.pixel_mm / one.spacing_mm[axis]

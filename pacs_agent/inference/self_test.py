@@ -70,7 +70,7 @@ def self_test(bundle: Bundle, settings: InferenceSettings | None = None) -> Self
     exact = sessions.precision == "fp32"
     tolerance = REDUCED_TOLERANCE.get(sessions.precision, TOLERANCE)
     compared = (*_PROBABLE, *_NUMBERS) if exact else _PROBABLE
-    differences = {name: _difference(found[name], expected[name]) for name in compared}
+    differences = {name: difference(found[name], expected[name]) for name in compared}
     faults = [f"{name} differs by {value:.2g}" for name, value in differences.items() if not value <= tolerance]
     if exact:
         faults += _other_sentences(bundle, sessions, expected, visual_tokens)
@@ -124,7 +124,7 @@ def _numbers(bundle: Bundle, sessions: Sessions, given: Arrays) -> tuple[Arrays,
     return found, outputs["visual_tokens"]
 
 
-def _difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
+def difference(found: NDArray[Any], expected: NDArray[Any]) -> float:
     """Largest difference, relative where values exceed 1; infinite when the shapes differ."""
     if found.shape != expected.shape:
         return float("inf")

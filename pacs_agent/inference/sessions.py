@@ -14,7 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as runtime_state
 
 from pacs_agent.config import InferenceSettings
 from pacs_agent.inference.binding import Bound, can_be_bound
-from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle
+from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, StagingBundle
 from pacs_agent.inference.manifest import GraphFile, Manifest, Precision, ReducedPrecision
 from pacs_agent.inference.pinned import page_locked
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
@@ -55,12 +55,18 @@ _INPUTS = {
     "study_reader": ("tokens", "z_mm", "plane", "sequence", "phase", "mask"),
     "report_decoder": ("word", "visual_tokens", "past_keys", "past_values"),
     "segmenter": ("patch",),
+    "staging_encoder": ("stored", "low", "high", "spacing_mm"),
+    "staging_reader": (
+        *("tokens", "centre_mm", "orientation", "plane", "sequence", "contrast", "phase", "b_value", "mask"),
+    ),
 }
 _OUTPUTS = {
     "slice_encoder": ("token", "patch_grid", "field_centre_px"),
     "study_reader": ("finding_logits", "slice_weights", "slice_attention", "attribute_logits", "visual_tokens"),
     "report_decoder": ("logits", "keys", "values"),
     "segmenter": ("probabilities",),
+    "staging_encoder": ("token", "patch_grid"),
+    "staging_reader": ("step_logits", "slice_attention", "visual_tokens"),
 }
 
 
@@ -123,6 +129,17 @@ class OpenSegmenter:
     fallback: str
 
 
+@dataclass(frozen=True)
+class OpenStaging:
+    """The three graphs of a bundle that reads several series, in fp32; `fallback` as of a segmenter."""
+
+    slice_encoder: Graph
+    study_reader: Graph
+    report_decoder: Graph
+    provider: Provider
+    fallback: str
+
+
 def open_sessions(bundle: Bundle, settings: InferenceSettings) -> Sessions:
     """The graphs of a bundle that reads, on the provider that the settings ask for.
 
@@ -148,6 +165,32 @@ def open_segmenter(bundle: SegmenterBundle, settings: InferenceSettings) -> Open
         _ensure_cuda()
         found = opened("cuda", "")
         _refuse_cpu([found.graph])
+        return found
+
+    return _on_provider(settings, on_cuda, partial(opened, "cpu"))
+
+
+def open_staging(bundle: StagingBundle, settings: InferenceSettings) -> OpenStaging:
+    """The graphs of a bundle that reads several series, on the provider that the settings ask for, in fp32.
+
+    Raises as `open_sessions` does.
+    """
+    manifest = bundle.manifest
+
+    def opened(provider: Provider, fallback: str) -> OpenStaging:
+        if provider == "cpu":
+            session = _session(bundle, "staging_encoder", manifest.slice_encoder, 1, [(_NAMES["cpu"], {})])
+            encoder = Graph("staging_encoder", session, Lanes(session, settings.threads or cores()))
+        else:
+            encoder = _graph(bundle, "staging_encoder", manifest.slice_encoder, settings, provider)
+        reader = _graph(bundle, "staging_reader", manifest.study_reader, settings, provider)
+        decoder = _graph(bundle, "report_decoder", manifest.report_decoder, settings, provider)
+        return OpenStaging(encoder, reader, decoder, provider, fallback)
+
+    def on_cuda() -> OpenStaging:
+        _ensure_cuda()
+        found = opened("cuda", "")
+        _refuse_cpu((found.slice_encoder, found.study_reader, found.report_decoder))
         return found
 
     return _on_provider(settings, on_cuda, partial(opened, "cpu"))

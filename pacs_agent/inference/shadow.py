@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from pacs_agent.config import Settings
 from pacs_agent.db import Database, ModelShadow, utc_now
 from pacs_agent.inference.activation import bundles_in_use, ensure_usable
-from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, load_any
+from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, StagingBundle, load_any
 from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.ops import Outcome, audit
 
@@ -22,13 +22,18 @@ def start_shadow(folder: Path, settings: Settings, database: Database, *, actor:
     """Lets an installed bundle read every study after the one in use, with an audit line.
 
     Raises BundleRefused when its verification fails, ShadowRefused when it reads already, and for a bundle that
-    segments: a shadow is compared finding by finding, and a segmenter has none.
+    segments or reads several series: a shadow is compared finding by finding, in the series that both read.
     """
     bundle = load_any(folder, settings.inference.trusted_keys)
     if isinstance(bundle, SegmenterBundle):
         raise ShadowRefused(
             f"{name_of(bundle)} segments; a shadow is compared finding by finding, so it must be a model that reads. "
             "Activate this one to use it, and roll back to end that"
+        )
+    if isinstance(bundle, StagingBundle):
+        raise ShadowRefused(
+            f"{name_of(bundle)} reads all series of a study together; a shadow reads the one series that the model in "
+            "use reads. Activate this one to use it, and roll back to end that"
         )
     ensure_usable(bundle, settings, database)
     if any(one.digest == bundle.digest for one in bundles_in_use(settings, database).bundles):

@@ -37,8 +37,10 @@ class _Kept:
         if read is None:
             raise HeatGone("this reading was made before the places of findings were kept")
         self._slices, self._keys = reading.all_slices, read.keys
-        self._number, self._field = keys.index(finding), Field(read.field_px, read.pixel_mm)
-        self._cache = TokenCache(token_root, read.encoder_digest, read.token_width, (len(keys), *read.patch_grid))
+        self._number = read.structure_of.get(finding, keys.index(finding))
+        self._field = Field(read.field_px, read.pixel_mm)
+        grid = (read.structures or len(keys), *read.patch_grid)
+        self._cache = TokenCache(token_root, read.encoder_digest, read.token_width, grid)
 
     def heat(self, index: int) -> Heat:
         one, token = self._slices[index], self._cache.load(self._keys[index])

@@ -18,15 +18,16 @@ import onnxruntime
 
 from pacs_agent import __version__
 from pacs_agent.config import InferenceSettings
-from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, load_any
+from pacs_agent.inference.bundle import AnyBundle, Bundle, SegmenterBundle, StagingBundle, load_any
 from pacs_agent.inference.grounding import EVALUATION, GroundingReport, evaluated_grounding, grounding_test
 from pacs_agent.inference.manifest import Precision
 from pacs_agent.inference.refusal import BundleRefused, ModelFailed, ProviderUnavailable
 from pacs_agent.inference.segmenter_self_test import segmenter_self_test
 from pacs_agent.inference.self_test import SelfTestReport, self_test
 from pacs_agent.inference.sessions import Provider, cuda_in_onnxruntime, precision_for
+from pacs_agent.inference.staging.self_test import staging_self_test
 
-B = TypeVar("B", Bundle, SegmenterBundle)
+B = TypeVar("B", Bundle, SegmenterBundle, StagingBundle)
 
 
 class Outcome(StrEnum):
@@ -78,7 +79,10 @@ def checks_of(folder: Path, settings: InferenceSettings) -> Iterator[BundleCheck
         return
     yield from _files(bundle)
     if isinstance(bundle, SegmenterBundle):
-        yield from _segmenter_self_tests(bundle, settings)
+        yield from _in_fp32(segmenter_self_test, bundle, settings)
+        return
+    if isinstance(bundle, StagingBundle):
+        yield from _in_fp32(staging_self_test, bundle, settings)
         return
     yield _evaluation(bundle)
     yield from _self_tests(bundle, settings)
@@ -89,12 +93,14 @@ def self_test_of(bundle: AnyBundle, settings: InferenceSettings) -> SelfTestRepo
     """The bundle's own test, by its task. Raises as the test does."""
     if isinstance(bundle, SegmenterBundle):
         return segmenter_self_test(bundle, settings)
+    if isinstance(bundle, StagingBundle):
+        return staging_self_test(bundle, settings)
     return self_test(bundle, settings)
 
 
 def check_count(bundle: AnyBundle, settings: InferenceSettings) -> int:
     """About how many checks there will be, for people who wait."""
-    if isinstance(bundle, SegmenterBundle):
+    if not isinstance(bundle, Bundle):
         return 2 + len(_providers(settings))
     return 3 + len(_providers(settings)) * (3 + len(bundle.manifest.variants))
 
@@ -164,10 +170,13 @@ def _self_tests(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleC
         yield BundleCheck("self-test on cuda", Outcome.SKIPPED, "this onnxruntime has no CUDA")
 
 
-def _segmenter_self_tests(bundle: SegmenterBundle, settings: InferenceSettings) -> Iterator[BundleCheck]:
+def _in_fp32(
+    test: Callable[[B, InferenceSettings], SelfTestReport], bundle: B, settings: InferenceSettings
+) -> Iterator[BundleCheck]:
+    """The self-test of a bundle that has no other precision."""
     for provider in _providers(settings):
         here = settings.model_copy(update={"provider": provider})
-        yield _check(segmenter_self_test, bundle, here, f"self-test fp32 on {provider}")
+        yield _check(test, bundle, here, f"self-test fp32 on {provider}")
 
 
 def _check(

@@ -145,14 +145,14 @@ def _bundle(
         signed_by=one.signer.name,
         demo=one.manifest.demo,
         task=one.manifest.task,
-        findings=len(one.manifest.findings) if isinstance(one, Bundle) else 0,
+        findings=0 if isinstance(one, SegmenterBundle) else len(one.labels),
         structures=len(one.manifest.structures) if isinstance(one, SegmenterBundle) else 0,
         check=check,
     )
 
 
 def _structures(bundle: AnyBundle) -> tuple[StructureShown, ...]:
-    if isinstance(bundle, Bundle):
+    if not isinstance(bundle, SegmenterBundle):
         return ()
     shown = bundle.manifest.structures
     return tuple(StructureShown.model_validate(one, from_attributes=True) for one in shown)

@@ -1,0 +1,101 @@
+"""Pipeline `staging`: all MR series of a study are read together, from the archive to what a PACS stores."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, ParametricMapStorage
+
+from pacs_agent.archive import instance_header, split_part10
+from pacs_agent.db import Job
+from pacs_agent.imaging import ReasonCode
+from pacs_agent.inference import StudyReading
+from pacs_agent.pipeline import WorkerProcess
+from pacs_agent.results import write_bytes
+from pacs_agent.route import put_rules
+from tests.integration.pacs import ALL_CLASSES, CountingPacs
+from tests.integration.studies_at_work import AgentFolder
+from tests.unit.imaging.imaging_slices import stack
+from tests.unit.inference.tiny_bundle import settings_of, write_bundle
+from tests.unit.inference.tiny_staging import pelvis, write_staging_bundle
+
+
+def _agent(folder: Path, pacs: CountingPacs, pipeline: str = "staging", **results: Any) -> AgentFolder:
+    """One with two models: one that reads all series of pelvic MR, and one that reads a chest CT."""
+    write_bundle(folder / "bundles" / "tiny-1.0")
+    reader = write_staging_bundle(folder / "bundles" / "tiny-staging-1.0")
+    fields = {"provider", "threads", "bundles_dir", "trusted_keys"}
+    inference = settings_of(reader).model_dump(mode="json", include=fields)
+    agent = AgentFolder(folder / "agent", inference=inference, results=results)
+    agent.destination("pacs", "dimse", {**pacs.settings, "query": True})
+    with agent.database.writing() as session:
+        put_rules(session, f'rules: [{{name: all, pipeline: "{pipeline}", destinations: [pacs]}}]', actor="test")
+    return agent
+
+
+def _read(agent: AgentFolder, datasets: list[Dataset]) -> Job:
+    for dataset in datasets:
+        encoded = split_part10(write_bytes(dataset))
+        agent.archive.store(encoded, instance_header(dataset, encoded.transfer_syntax_uid), source="test")
+    worker = WorkerProcess(agent.settings)
+    worker.start()
+    try:
+        return agent.wait_for_job("done", "failed", "no_result", timeout_s=60)
+    finally:
+        worker.stop()
+
+
+@pytest.mark.parametrize("pipeline", ["staging", "staging:tiny-staging"])
+def test_all_series_of_a_study_are_read_together(pipeline: str, tmp_path: Path) -> None:
+    with CountingPacs(classes=ALL_CLASSES) as pacs:
+        agent = _agent(tmp_path, pacs, pipeline)
+        job = _read(agent, pelvis())
+    assert job.state == "done", job.error
+    assert job.bundle == "tiny-staging 1.0"
+    reading = StudyReading.model_validate(job.reading)
+    assert [len(one.slices) for one in reading.all_series] == [6, 3]
+    assert [one["chosen"] for one in job.series_choice["verdicts"]] == [True, True]
+    stored = sorted(one.SOPClassUID for one in pacs.stored.values())
+    assert Comprehensive3DSRStorage in stored and len(stored) == 2
+    (result,) = (one for one in pacs.stored.values() if one.SOPClassUID == Comprehensive3DSRStorage)
+    referenced = {
+        item.SeriesInstanceUID
+        for study in result.CurrentRequestedProcedureEvidenceSequence
+        for item in study.ReferencedSeriesSequence
+    }
+    assert {one.series_instance_uid for one in reading.all_series} <= referenced
+
+
+def test_a_part_of_the_series_is_read_as_well(tmp_path: Path) -> None:
+    with CountingPacs(classes=ALL_CLASSES) as pacs:
+        job = _read(_agent(tmp_path, pacs), pelvis(sagittal=False))
+    assert job.state == "done", job.error
+    assert StudyReading.model_validate(job.reading).further_series == ()
+    assert job.series_choice["lacks"] == []
+
+
+def test_a_study_without_a_readable_series_is_told_so(tmp_path: Path) -> None:
+    with CountingPacs(classes=ALL_CLASSES) as pacs:
+        agent = _agent(tmp_path, pacs)
+        job = _read(agent, stack(6))
+    assert job.state == "no_result"
+    assert job.series_choice["code"] == ReasonCode.WRONG_MODALITY
+    (told,) = pacs.stored.values()
+    assert told.SOPClassUID == BasicTextSRStorage
+
+
+def test_the_other_pipeline_does_not_take_its_models(tmp_path: Path) -> None:
+    with CountingPacs(classes=ALL_CLASSES) as pacs:
+        job = _read(_agent(tmp_path, pacs, "msvlm:tiny-staging"), pelvis())
+    assert job.state == "failed"
+    assert "no model tiny-staging is in use" in (job.error or "")
+
+
+def test_maps_are_made_of_each_series_that_shows_a_finding(tmp_path: Path) -> None:
+    with CountingPacs(classes=(*ALL_CLASSES, ParametricMapStorage)) as pacs:
+        job = _read(_agent(tmp_path, pacs, saliency_maps="patches"), pelvis())
+    assert job.state == "done" and not job.lacks, (job.error, job.lacks)
+    maps = StudyReading.model_validate(job.reading).saliency_maps
+    assert {"tumour", "t_stage"} <= {one.finding for one in maps}
+    assert sum(one.SOPClassUID == ParametricMapStorage for one in pacs.stored.values()) == len(maps)
