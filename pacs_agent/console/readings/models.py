@@ -280,7 +280,7 @@ class Result(_Frozen):
     distances: tuple[DistanceMeasured, ...]
     """Those that the model measured itself."""
     has_heat: bool
-    """Whether heat was kept for its slices; never of models that stage."""
+    """Whether heat was kept for its slices when they were read."""
     since_prior: SincePrior | None
     """Null: there is no earlier study of the patient, or none is looked for."""
     objects: tuple[DocumentNow, ...]

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from people import app_of
@@ -15,7 +16,9 @@ from studies_read import ANSWER, add_job, answer
 from pacs_agent.archive import Archive
 from pacs_agent.db import Database, JobState
 from pacs_agent.imaging import OrderedSeries, Plane, Slice
-from pacs_agent.inference import StudyReading
+from pacs_agent.inference import StudyReading, TokensRead
+from pacs_agent.inference.heat import Field, heat_of
+from pacs_agent.inference.tokens import TokenCache, slice_token
 from tests.staged_reading import staged
 
 STAGING = ANSWER.with_name("staging.json")
@@ -140,6 +143,29 @@ def test_a_series_that_is_gone_from_the_archive_is_shown_without_its_sequence(
     add_job(database, STUDY, JobState.DONE, content=reading.model_dump(mode="json"))
     shown = _series(answer(client, STUDY)["result"])
     assert [one["sequence"] for one in shown][:3] == ["T2", "", "T2"]
+
+
+def test_heat_is_had_of_a_slice_of_any_series(
+    client: FlaskClient, database: Database, reading: StudyReading, tmp_path: Path
+) -> None:
+    keys, grid = tuple(f"{index:064x}" for index in range(len(reading.all_slices))), (8, 8)
+    read = TokensRead(
+        encoder_digest="ef" * 32, keys=keys, token_width=4, patch_grid=grid, field_px=(16, 16), pixel_mm=1.0
+    )
+    random, tokens = np.random.default_rng(0), []
+    cache = TokenCache(tmp_path / "tokens", read.encoder_digest, read.token_width, (len(reading.findings), *grid))
+    for key in keys:
+        logits = random.normal(0, 4, (len(reading.findings), *grid)).astype(np.float32)
+        tokens.append(slice_token(np.zeros(read.token_width, np.float32), logits, np.array([7.5, 7.5], np.float32)))
+        cache.store(key, tokens[-1])
+    with_tokens = reading.model_copy(update={"tokens": read})
+    add_job(database, STUDY, JobState.DONE, content=with_tokens.model_dump(mode="json"))
+    assert answer(client, STUDY)["result"]["has_heat"] is True
+    for index, one in enumerate(reading.all_slices):
+        told = client.get(f"/api/v1/studies/{STUDY}/heat/t_stage/{one.sop_instance_uid}").json
+        known = heat_of(tokens[index], 3, one, Field(read.field_px, read.pixel_mm))
+        np.testing.assert_allclose(told["values"], known.values, atol=1e-4)
+        assert told["peak_mm"] == pytest.approx(known.peak_mm)
 
 
 def test_it_says_that_it_has_no_heat(client: FlaskClient, told: dict[str, Any]) -> None:
