@@ -2,7 +2,7 @@
 #
 #   make demo     the main job on this machine: a phantom CT goes in, a report comes back (DEMO_ARGS=--once ends by itself)
 #   make viewer   builds the OHIF plugin and fetches the pinned viewer, which the agent then serves; part of `make demo`
-#   make test     everything, with real peers where they can be installed (TEST_PROCESSES=2 shares it between two)
+#   make test     everything, with real peers where they can be installed (PYTEST_ARGS="-k word" for a part)
 #   make check    lint, types and the quick tests
 #   make fuzz     looks for bytes of a peer that break a promise (FUZZ_SECONDS=600 for each of three readers)
 #   make bench    figures beside named peers, also in build/bench.json
@@ -12,7 +12,6 @@
 
 PYTHON ?= python3
 FUZZ_SECONDS ?= 600
-TEST_PROCESSES ?= 1
 BIN := .venv/bin
 STAMPS := .stamps
 
@@ -21,10 +20,11 @@ OF_MODELS := $(addprefix tests/unit/,models/ gtgm/ evaluation/ datasets/ inferen
 OF_ROOMS := $(filter-out $(OF_MODELS) %/__pycache__/,$(wildcard tests/unit/*/) $(wildcard tests/unit/test_*.py))
 NONE_LEFT = $(if $(PYTEST_ARGS),|| [ $$? = 5 ])
 TESTS = TESTS_IN_MEMORY=14 $(BIN)/pytest
+BESIDE = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=7 $(BIN)/pytest -p no:cacheprovider -m "not alone"
 QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=2 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
 	-m "not slow and not peers and not real_images"
 
-.PHONY: demo viewer viewer-or-without plugin-check test test-beside test-alone test-in-turn check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
+.PHONY: demo viewer viewer-or-without plugin-check test test-whole test-alone test-parts test-rooms test-models check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
 .DELETE_ON_ERROR:
 
 # With --once nobody looks at the viewer.
@@ -46,18 +46,24 @@ test: $(STAMPS)/develop peers plugin-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory -j 1 --keep-going $(if $(filter 1,$(TEST_PROCESSES)),test-in-turn,test-beside test-alone)
+	@$(MAKE) --no-print-directory -j 1 --keep-going test-whole test-alone test-parts
 
-# With TEST_PROCESSES=2 two processes share the tests, a file at a time, as they wait more than they compute; after them
-# come those that need the machine for themselves. Pytest ends with 5 where PYTEST_ARGS leaves none of a kind.
-test-beside:
-	$(TESTS) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not alone" $(PYTEST_ARGS) $(NONE_LEFT)
+# What runs whole processes, a browser or peers, or measures time or memory, has the machine for itself; then two processes
+# share the tests of parts. Pytest ends with 5 where PYTEST_ARGS leaves none of a kind.
+test-whole:
+	$(TESTS) tests/e2e tests/integration $(PYTEST_ARGS) $(NONE_LEFT)
 
 test-alone:
-	$(TESTS) -m alone $(PYTEST_ARGS) $(NONE_LEFT)
+	$(TESTS) tests/unit -m alone $(PYTEST_ARGS) $(NONE_LEFT)
 
-test-in-turn:
-	$(TESTS) $(PYTEST_ARGS)
+test-parts:
+	@$(MAKE) --no-print-directory -j 2 --keep-going --output-sync=line test-rooms test-models
+
+test-rooms:
+	$(BESIDE) $(OF_ROOMS) $(PYTEST_ARGS) $(NONE_LEFT)
+
+test-models:
+	$(BESIDE) $(OF_MODELS) $(PYTEST_ARGS) $(NONE_LEFT)
 
 check: $(STAMPS)/develop
 	@$(MAKE) --no-print-directory -j 3 --keep-going --output-sync=target check-rooms check-models check-code
