@@ -1,6 +1,5 @@
 """Pipeline `msvlm`: imaging, inference and results put together for models that read a series slice by slice."""
 
-import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +20,6 @@ from pacs_agent.imaging import (
 )
 from pacs_agent.inference import (
     Bundle,
-    BundlesInUse,
     Encoding,
     EvidenceWeights,
     ModelFailed,
@@ -31,13 +29,12 @@ from pacs_agent.inference import (
     SegmenterBundle,
     StudyReading,
     Turns,
-    bundles_in_use,
     name_of,
-    uses_stamp,
 )
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
+from pacs_agent.pipeline.models_in_use import ModelsInUse
 from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.prior import choose_prior, compared
 from pacs_agent.pipeline.prior_at_source import NOBODY_TO_ASK, PriorAtSource, Wanted, not_had, source_to_ask
@@ -70,17 +67,13 @@ class MsVlm:
         self.settings = settings
         self.archive = archive
         self.database = archive.database
-        self._found = BundlesInUse()
-        self._found_at = ""
-        self._readers: dict[str, Reader] = {}
         self.headers = RecentHeaders()
         self._rehearsed = Rehearsed()
-        self._decoding = DecodingPool(settings.decoding)
-        self._turns = Turns()
+        decoding, turns = DecodingPool(settings.decoding), Turns()
+        self._models = ModelsInUse(settings, archive.database, decoding, turns)
         self.jobs = Places(settings.work.concurrency)
         """One is held by each job while it reads: rehearsals give way to it."""
-        self._segmenting = Segmenting(settings, self._decoding, self._turns)
-        self._loading = threading.Lock()
+        self._segmenting = Segmenting(settings, decoding, turns)
         self._at_source = PriorAtSource(settings, archive, self.jobs)
 
     def select_series(self, job: JobFacts) -> Choice:
@@ -100,14 +93,14 @@ class MsVlm:
         return self.settings.results.prior_at_source == "find"
 
     def _series_choice(self, job: JobFacts) -> Choice:
-        bundles = tuple(bundle.digest for bundle in (*self._asked(job), *self._found.segmenters))
+        bundles = tuple(bundle.digest for bundle in (*self._models.asked(job.model), *self._models.segmenters()))
         given = (*bundles, *map(str, job.images), *_limits(job))
         return self._rehearsed.outcome("select_series", given, lambda: self._choose(job))
 
     def _choose(self, job: JobFacts) -> Choice:
-        choices = [(bundle, self._chosen(job, bundle)) for bundle in self._asked(job)]
+        choices = [(bundle, self._chosen(job, bundle)) for bundle in self._models.asked(job.model)]
         if not choices:
-            raise JobFailed(self._no_model(job.model))
+            raise JobFailed(self._models.why_none(job.model))
         bundle, choice = max(choices, key=lambda one: _how_far(one[1]))
         return _choice(bundle, choice, self._segmenter_for(job, choice))
 
@@ -115,7 +108,7 @@ class MsVlm:
         """The digest of the segmenter that outlines the series read; empty where none does."""
         if choice.chosen is None or not self.settings.inference.segment:
             return ""
-        found = segmenter_for(self._found.segmenters, choice.chosen, self.headers.read(job.images))
+        found = segmenter_for(self._models.segmenters(), choice.chosen, self.headers.read(job.images))
         return found.digest if found else ""
 
     def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
@@ -126,7 +119,7 @@ class MsVlm:
     def _encode_missing(self, earlier: Earlier, progress: Progress) -> str:
         bundle, series = self._selection(earlier)
         try:
-            return self._reader(bundle).encode_missing(series, progress).model_dump_json()
+            return self._models.reader(bundle).encode_missing(series, progress).model_dump_json()
         except UnusableImages as error:
             raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
         except ModelFailed as error:
@@ -140,7 +133,7 @@ class MsVlm:
     def _read_study(self, earlier: Earlier) -> str:
         bundle, series = self._selection(earlier)
         try:
-            return self._reader(bundle).read(series, _encoding(earlier)).model_dump_json()
+            return self._models.reader(bundle).read(series, _encoding(earlier)).model_dump_json()
         except ModelFailed as error:
             raise _failed(bundle, error) from error
 
@@ -152,7 +145,7 @@ class MsVlm:
     def _weigh_evidence(self, earlier: Earlier) -> str:
         bundle, series = self._selection(earlier)
         try:
-            return self._reader(bundle).weigh_evidence(series, _encoding(earlier)).model_dump_json()
+            return self._models.reader(bundle).weigh_evidence(series, _encoding(earlier)).model_dump_json()
         except ModelFailed as error:
             raise _failed(bundle, error) from error
 
@@ -164,10 +157,15 @@ class MsVlm:
     def find_prior(self, job: JobFacts, earlier: Earlier, began: datetime, progress: Progress) -> SincePrior | None:
         """The earlier study of the patient that the source has, fetched and read by the same model."""
         bundle, series = self._selection(earlier)
-        wanted = Wanted(earlier["source"], series.modality, name_of(bundle))
+        segmenter = self._models.segmenter(earlier["segmenter"]) if "segment" in earlier else None
+        measured_by = name_of(segmenter) if segmenter else ""
+        wanted = Wanted(earlier["source"], series.modality, name_of(bundle), measured_by)
 
         def read(facts: JobFacts, check: Progress) -> StudyReading | None:
-            return self._read_whole(facts, bundle, check)
+            reading = self._read_whole(facts, bundle, check)
+            if reading is None or segmenter is None:
+                return reading
+            return self._segmenting.with_sizes(reading, segmenter, self.headers.read(facts.images), check)
 
         return self._at_source.find(job, wanted, read, began, progress)
 
@@ -245,16 +243,14 @@ class MsVlm:
         return self._segmenting.outlined(self._segmenter(earlier), series, earlier["segment"])
 
     def _segmenter(self, earlier: Earlier) -> SegmenterBundle:
-        self._bundles()
-        known = (*self._found.segmenters, *self._found.segmenters_beside)
-        found = next((bundle for bundle in known if bundle.digest == earlier["segmenter"]), None)
+        found = self._models.segmenter(earlier["segmenter"])
         if found is None:
             raise JobFailed(f"the segmenter {earlier['segmenter'][:12]} is recalled, or not installed any more")
         return found
 
     def compose_no_result(self, job: JobFacts, why: NothingToSay) -> Documents:
         """The reason as a document, about all images whose headers can be read."""
-        asked = next((bundle for bundle in self._bundles() if bundle.digest == why.bundle), None)
+        asked = next((bundle for bundle in self._models.bundles() if bundle.digest == why.bundle), None)
         evidence = list(_readable(job.images))
         if not evidence:
             raise JobFailed(f"no header of the study can be read: {why.reason}") from why
@@ -264,12 +260,12 @@ class MsVlm:
 
     def readers(self) -> tuple[Reader, ...]:
         """The models in use, loaded."""
-        return tuple(self._reader(bundle) for bundle in self._bundles())
+        return tuple(map(self._models.reader, self._models.bundles()))
 
     def are_encoded(self, earlier: Earlier) -> bool:
         """Whether all slices of the series chosen have their tokens."""
         bundle, series = self._selection(earlier)
-        return None not in map(self._reader(bundle).encoder.key_with_token, series.slices)
+        return None not in map(self._models.reader(bundle).encoder.key_with_token, series.slices)
 
     def encode_for_later(self, earlier: Earlier) -> str:
         """The step `encode_missing` without a job, which will find its outcome."""
@@ -280,7 +276,7 @@ class MsVlm:
 
     def installed(self) -> tuple[Bundle, ...]:
         """All bundles that load, in use or not."""
-        return (*self._bundles(), *self._found.beside)
+        return self._models.installed()
 
     def choice_of(self, job: JobFacts, bundle: Bundle) -> Choice:
         """The series of a study that one bundle reads, or why it reads none."""
@@ -296,28 +292,9 @@ class MsVlm:
         raw = RawReading.model_validate_json(earlier["read_study"])
         weights = EvidenceWeights.model_validate_json(earlier["weigh_evidence"])
         try:
-            return self._reader(bundle).describe(series, _encoding(earlier), raw, weights)
+            return self._models.reader(bundle).describe(series, _encoding(earlier), raw, weights)
         except ModelFailed as error:
             raise _failed(bundle, error) from error
-
-    def _bundles(self) -> tuple[Bundle, ...]:
-        """The models in use, looked for after each activation, recall and installation; while there is none, always."""
-        with self.database.reading() as session:
-            stamp = uses_stamp(session, self.settings)
-        with self._loading:
-            if not self._found.bundles or self._found_at != stamp:
-                self._found = bundles_in_use(self.settings, self.database)
-                self._found_at = stamp
-            return self._found.bundles
-
-    def _asked(self, job: JobFacts) -> tuple[Bundle, ...]:
-        """The models in use that may read a job's study."""
-        return tuple(bundle for bundle in self._bundles() if job.model in ("", bundle.manifest.name))
-
-    def _no_model(self, name: str) -> str:
-        refused = "; ".join(str(refusal) for refusal in self._found.refused)
-        model = f"model {name}" if name else "model"
-        return f"no {model} is in use from {self.settings.inference.bundles_dir}{f': {refused}' if refused else ''}"
 
     def _selection(self, earlier: Earlier) -> tuple[Bundle, OrderedSeries]:
         digest, _, series = earlier["select_series"].partition("\n")
@@ -333,15 +310,6 @@ class MsVlm:
             return choose_series(self.headers.read(job.images), bundle.accepts, among)
         except UnusableImages as error:
             raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
-
-    def _reader(self, bundle: Bundle) -> Reader:
-        with self._loading:
-            if bundle.digest not in self._readers:
-                tokens = self.settings.data_dir / "tokens"
-                self._readers[bundle.digest] = Reader(
-                    bundle, self.settings.inference, tokens, self._decoding, self._turns
-                )
-            return self._readers[bundle.digest]
 
 
 def _choice(bundle: Bundle, choice: SeriesChoice, segmenter: str = "") -> Choice:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from pacs_agent.archive import Archive
 from pacs_agent.assemble import input_digest
@@ -26,6 +26,7 @@ from pacs_agent.inference.reading import PriorStudy, SincePrior
 from pacs_agent.pipeline.errors import PriorNotHad
 from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.prior_search import STEP_S, Here, Search
+from pacs_agent.pipeline.segmenting import measured_by
 from pacs_agent.pipeline.stages import JobFacts, Progress
 
 NOBODY_TO_ASK = "Nobody can be asked for an earlier study: neither its sender nor where results go is searchable."
@@ -41,6 +42,8 @@ class Wanted:
     source: str
     modality: str
     bundle: str
+    segmenter: str = ""
+    """Name and version of the one that measured the study and is to measure the earlier one; empty where none did."""
 
 
 def source_to_ask(session: Session, job_id: str) -> str | None:
@@ -86,29 +89,44 @@ class PriorAtSource:
             for found in _in_time(search.found(), time):
                 if isinstance(found, SincePrior):
                     return found
-                if job_id := self._known_reading(found, wanted) or self._new_reading(found, wanted, read, time):
+                if job_id := self._job_of(found, wanted, read, time):
                     return SincePrior(prior=_prior(found, job_id))
         finally:
             over.set()
         return None
 
-    def _known_reading(self, study: Here, wanted: Wanted) -> str | None:
-        """The job that holds a reading of these images by the same model; None where there is none."""
-        query = select(Job.id).where(Job.study_pk == study.study_pk, Job.pipeline == PRIOR_PIPELINE)
-        query = query.where(Job.input_digest == input_digest(study.digests), Job.bundle == wanted.bundle)
-        with self._database.reading() as session:
-            return session.scalar(query.order_by(Job.created_at.desc()).limit(1))
+    def _job_of(self, study: Here, wanted: Wanted, read: Reads, time: "_Time") -> str | None:
+        """The job that holds a reading of a study, measured as well where that can be; None where nothing is read."""
+        known = self._known(study, wanted)
+        if known is not None and wanted.segmenter in ("", known.segmenter):
+            return known.id
+        try:
+            reading, began = self._read(study, read, time)
+        except PriorNotHad:
+            if known is None:
+                raise
+            return known.id
+        if known is not None and measured_by(reading) != wanted.segmenter:
+            return known.id
+        return self._keep(study, wanted, reading, began) if reading else None
 
-    def _new_reading(self, study: Here, wanted: Wanted, read: Reads, time: "_Time") -> str | None:
-        """Reads a study, and keeps the reading; None where the model reads nothing of it."""
+    def _known(self, study: Here, wanted: Wanted) -> Job | None:
+        """The job that holds a reading of these images by the same model, one that was measured before any other."""
+        query = select(Job).where(Job.study_pk == study.study_pk, Job.pipeline == PRIOR_PIPELINE)
+        query = query.where(Job.input_digest == input_digest(study.digests), Job.bundle == wanted.bundle)
+        query = query.order_by((Job.segmenter == wanted.segmenter).desc(), Job.created_at.desc())
+        with self._database.reading() as session:
+            return session.scalar(query.options(defer(Job.reading)).limit(1))
+
+    def _read(self, study: Here, read: Reads, time: "_Time") -> tuple[StudyReading | None, datetime]:
+        """What the model says of a study, in a place of the worker, and since when it was read."""
         images = tuple(self._archive.path(digest) for digest in study.digests)
         asked = utc_now()
         with self._places.job(time.is_not_counted):
-            now = utc_now()
-            time.add(now - asked)
-            facts = JobFacts("", study.study_instance_uid, input_digest(study.digests), now, images, ())
-            reading = read(facts, time)
-        return self._keep(study, wanted, reading, now) if reading else None
+            began = utc_now()
+            time.add(began - asked)
+            facts = JobFacts("", study.study_instance_uid, input_digest(study.digests), began, images, ())
+            return read(facts, time), began
 
     def _keep(self, study: Here, wanted: Wanted, reading: StudyReading, began: datetime) -> str:
         job = Job(
@@ -121,6 +139,7 @@ class PriorAtSource:
             state=JobState.DONE,
             progress=1.0,
             bundle=wanted.bundle,
+            segmenter=measured_by(reading),
             reading=reading.model_dump(mode="json"),
             created_at=began,
             started_at=began,

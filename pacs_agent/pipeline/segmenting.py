@@ -18,7 +18,8 @@ from pacs_agent.inference import (
     StudyReading,
     Turns,
 )
-from pacs_agent.pipeline.errors import JobFailed, NotMeasured
+from pacs_agent.ops import get_log
+from pacs_agent.pipeline.errors import JobFailed, NotMeasured, PriorNotHad
 from pacs_agent.pipeline.stages import Document, Progress
 from pacs_agent.results import (
     DocumentFacts,
@@ -28,6 +29,8 @@ from pacs_agent.results import (
     with_measurements,
     write_bytes,
 )
+
+_log = get_log("pipeline")
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,25 @@ class Segmenting:
         except (UnusableImages, InferenceError, OSError) as error:
             raise NotMeasured(f"the regions are not kept any more, and cannot be made again: {error}") from error
 
+    def with_sizes(
+        self, reading: StudyReading, bundle: SegmenterBundle, headers: Sequence[HeaderFile], progress: Progress
+    ) -> StudyReading:
+        """A reading with what a segmenter measures in its series; as it is where that fails, or takes too long.
+
+        For a reading that others are compared with, of which no object is made. `headers` are those of its study.
+        Raises JobStopped.
+        """
+        if segmenter_for((bundle,), reading.series, headers) is None:
+            return reading
+        paths = {one.path for one in reading.series.slices}
+        evidence = [header.dataset for header in headers if header.path in paths]
+        try:
+            found = self.outlined(bundle, reading.series, self.segment(bundle, reading.series, progress))
+            return with_measurements(reading, found, evidence)
+        except (JobFailed, NotMeasured, PriorNotHad, UnusableEvidence, OSError) as why:
+            _log.warning("prior not measured", reason=str(why))
+            return reading
+
     def _segmenter(self, bundle: SegmenterBundle) -> Segmenter:
         with self._loading:
             if bundle.digest not in self._segmenters:
@@ -81,6 +103,12 @@ def segmenter_for(
     paths = {one.path for one in series.slices}
     own = [header for header in headers if header.path in paths]
     return next((one for one in segmenters if choose_series(own, one.accepts).chosen is not None), None)
+
+
+def measured_by(reading: StudyReading | None) -> str:
+    """Name and version of the segmenter whose measurements a reading has; empty where it has none."""
+    measurements = reading.measurements if reading else None
+    return f"{measurements.model.name} {measurements.model.version}" if measurements else ""
 
 
 def measured(reading: StudyReading, found: Segmentation, evidence: Sequence[Dataset], facts: DocumentFacts) -> Told:

@@ -20,8 +20,9 @@ from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.progress import StepProgress, end_step, reading_step
 from pacs_agent.pipeline.queue import suspension
 from pacs_agent.pipeline.review import ReviewDocuments
+from pacs_agent.pipeline.segmenting import measured_by
 from pacs_agent.pipeline.stages import Document, Documents, Earlier, JobFacts, Stages, kept
-from pacs_agent.pipeline.told import follow_up, header_of, measured_by, reading_of
+from pacs_agent.pipeline.told import follow_up, header_of, reading_of
 from pacs_agent.results import ObjectKind, Predecessor
 from pacs_agent.route import expected_of, pipeline_asked
 

@@ -21,12 +21,6 @@ def reading_of(documents: Documents) -> StudyReading | None:
         return None
 
 
-def measured_by(reading: StudyReading | None) -> str:
-    """Name and version of the segmenter whose measurements a reading has; empty where it has none."""
-    measurements = reading.measurements if reading else None
-    return f"{measurements.model.name} {measurements.model.version}" if measurements else ""
-
-
 def header_of(database: Database, archive: Archive, reading: StudyReading | None) -> Dataset:
     """The header of the first slice that was read; an empty one where it cannot be read."""
     if reading is None:

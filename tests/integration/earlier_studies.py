@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (
     BasicTextSRStorage,
@@ -77,7 +77,7 @@ class EarlierPacs:
         for sop_class in (StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelGet):
             entity.add_supported_context(sop_class)
         entity.add_supported_context(CTImageStorage, scu_role=True, scp_role=True)
-        for sop_class in (BasicTextSRStorage, Comprehensive3DSRStorage):
+        for sop_class in (BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage):
             entity.add_supported_context(sop_class)
         handlers = [(evt.EVT_C_FIND, self._find), (evt.EVT_C_GET, self._get), (evt.EVT_C_STORE, self._store)]
         self._server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
