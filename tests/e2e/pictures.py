@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.e2e.browser import Browser, check_tools
+from tests.e2e.pelvis import pelvis_at, play
 from tests.e2e.phantoms import phantom
 from tests.e2e.plugin import REPOSITORY, build_plugin, fetch_viewer
 from tests.e2e.site import ADA, GRACE, Site
@@ -44,6 +45,7 @@ def take(site: Site, browser: Browser, folder: Path, out: Path) -> None:
     said = site.read(study.files, study.uid)
     copied, copy = copy_of(study.files, folder / "reviewed", "reviewed")
     reviewed = findings_of(site.read(copied, copy))
+    play(browser, site, pelvis_at(site, folder / "pelvis"), out / "ohif-pelvis.png")
     states = without_result(site, folder)
     late, late_uid = copy_of(study.files, folder / "late", "late", new_pixels=True)
     worker = site.worker()

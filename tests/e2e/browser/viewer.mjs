@@ -71,6 +71,19 @@ export class Viewer {
     await this.page.waitForFunction((wanted) => window.paImage()?.sop === wanted, sop, { timeout: 30_000 });
   }
 
+  /** Waits until one of the viewports shows this image. */
+  async shows(sop) {
+    await this.page.waitForFunction(
+      (wanted) =>
+        window.paViewports().some((each) => {
+          const image = each.viewportStatus === 'rendered' && each.getCurrentImageId();
+          return image && window.cornerstone.metaData.get('instance', image)?.SOPInstanceUID === wanted;
+        }),
+      sop,
+      { timeout: 30_000 }
+    );
+  }
+
   /** Does something, then waits until the viewport shows another image; its SOP Instance UID. */
   async sliceAfter(action) {
     const before = await this.slice();
