@@ -20,9 +20,12 @@ from pacs_agent.inference import (
     ShadowRefused,
     StagingReader,
     StudyReading,
+    activate,
+    bundles_in_use,
     choose_stacks,
     heat_of_reading,
     heats_of_reading,
+    install,
     installed_bundles,
     load_any,
     load_bundle,
@@ -34,7 +37,8 @@ from pacs_agent.inference.staging.levels import levels_of_steps
 from pacs_agent.inference.staging.manifest import StagingManifest
 from tests.unit.imaging.imaging_slices import headers, saved
 from tests.unit.inference import tiny_staging
-from tests.unit.inference.tiny_bundle import keys_of, settings_of, sign_manifest
+from tests.unit.inference.test_inference_install import files_of, zipped
+from tests.unit.inference.tiny_bundle import keys_of, settings_of, sign_manifest, write_bundle
 from tests.unit.inference.tiny_staging import GAP_MM, ITEMS, PIXEL_MM, load, pelvis, write_staging_bundle
 
 LOGITS = st.lists(st.floats(-30, 30), min_size=8, max_size=8)
@@ -336,3 +340,22 @@ def test_no_shadow_reads_several_series(folder: Path, tmp_path: Path, database: 
     settings = Settings(data_dir=tmp_path / "data", inference=settings_of(folder))
     with pytest.raises(ShadowRefused, match="reads all series of a study together"):
         start_shadow(folder, settings, database, actor="test")
+
+
+def test_it_comes_in_as_one_file_and_waits_for_its_activation(tmp_path: Path, database: Database) -> None:
+    made = write_staging_bundle(tmp_path / "elsewhere" / "made")
+    inference = settings_of(made).model_copy(update={"bundles_dir": tmp_path / "bundles"})
+    (tmp_path / "bundles").mkdir()
+    settings = Settings(data_dir=tmp_path / "data", inference=inference)
+    bundle = install(zipped(files_of(made)), settings, database, actor="test")
+    assert files_of(bundle.folder) == files_of(made)
+    assert bundles_in_use(settings, database).staging == ()
+    activate(bundle.folder, settings, database, actor="test")
+    assert [one.digest for one in bundles_in_use(settings, database).staging] == [bundle.digest]
+
+
+def test_a_name_is_of_one_task(folder: Path, tmp_path: Path, database: Database) -> None:
+    write_bundle(folder.parent / "tiny-2.0", name="tiny-staging", version="2.0")
+    settings = Settings(data_dir=tmp_path / "data", inference=settings_of(folder))
+    with pytest.raises(BundleRefused, match="has the name of an installed model of another task"):
+        activate(folder, settings, database, actor="test")
