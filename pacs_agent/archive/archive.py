@@ -69,8 +69,8 @@ class Archive:
         """Archives an instance. On return it is on disk, synced and indexed, in that order.
 
         `header` holds the facts of the same data set; its UIDs must have been checked. The same instance again changes
-        nothing. Raises ContentConflict when its SOP Instance UID is archived with other content, StorageFailure when
-        disk or database did not take it.
+        nothing, but that a study which the agent fetched to compare with receives anew. Raises ContentConflict when its
+        SOP Instance UID is archived with other content, StorageFailure when disk or database did not take it.
         """
         entry = _entry(content, header, source, origin)
         try:
@@ -142,17 +142,27 @@ class Archive:
         with self.database.reading() as session:
             known = index.known_instance(session, uid)
             own_result = received and (index.is_own_result(session, uid) if known is None else known.own_result)
+            is_same = known is not None and _is_same(known, entry)
+            study_uid = entry.header.study.study_instance_uid
+            asleep = index.study_to_compare(session, study_uid) if is_same and entry.is_image else None
         if known is None and not own_result:
             return None
         if written and (known is None or known.digest != entry.digest):
             self.files.remove(entry.digest)
         if own_result or known is None:
             return _receipt(entry, Taken.OWN_RESULT)
-        if (known.digest, known.transfer_syntax_uid) == (entry.digest, entry.header.transfer_syntax_uid):
+        if asleep is not None:
+            self._wake(asleep)
+        if is_same:
             return _receipt(entry, Taken.DUPLICATE)
         raise ContentConflict(
             f"instance {uid} is archived with other content; give changed content a new SOP Instance UID"
         )
+
+    def _wake(self, study_pk: int) -> None:
+        """Who sends what the agent had fetched to compare with it means it to be read."""
+        with self.database.writing() as session:
+            index.receive_again(session, study_pk)
 
     def _index(self, entry: index.Entry) -> Receipt:
         with self.database.writing() as session:
@@ -186,6 +196,10 @@ class _InMemory:
 
     def replace_in(self, files: DigestFiles) -> None:
         files.replace(self.digest, (self.head, self.encoded.data_set))
+
+
+def _is_same(known: index.Known, entry: index.Entry) -> bool:
+    return (known.digest, known.transfer_syntax_uid) == (entry.digest, entry.header.transfer_syntax_uid)
 
 
 def _entry(content: Content, header: InstanceHeader, source: str, origin: Origin) -> index.Entry:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from pacs_agent.archive.header import InstanceHeader
 from pacs_agent.db import (
+    OWN_ACCORD,
     Base,
     Instance,
     Origin,
@@ -18,6 +19,7 @@ from pacs_agent.db import (
     Series,
     Study,
     StudyState,
+    Transfer,
     utc_now,
 )
 
@@ -56,6 +58,12 @@ RECEIVING_AGAIN: dict[str, str] = {"state": StudyState.RECEIVING.value, "state_r
 """What a new image makes of its study, beside the time."""
 _RECEIVE_AGAIN = (
     update(Study).where(Study.id == bindparam("pk")).values(**RECEIVING_AGAIN, last_received_at=bindparam("now"))
+)
+
+_TO_COMPARE = select(Study.id).where(
+    Study.study_instance_uid == bindparam("uid"),
+    Study.state == StudyState.IGNORED,
+    exists().where(Transfer.study_instance_uid == bindparam("uid"), Transfer.who == OWN_ACCORD),
 )
 
 
@@ -101,6 +109,17 @@ def known_instance(session: Session, sop_instance_uid: str) -> Known | None:
 def is_own_result(session: Session, sop_instance_uid: str) -> bool:
     """Whether a job made this instance, even if the archive holds it no more."""
     return bool(session.connection().execute(_OWN_RESULT, {"uid": sop_instance_uid}).scalar())
+
+
+def study_to_compare(session: Session, study_instance_uid: str) -> int | None:
+    """The key of a study that was fetched for comparison and that no rule was asked about; None for any other."""
+    key: int | None = session.connection().execute(_TO_COMPARE, {"uid": study_instance_uid}).scalar()
+    return key
+
+
+def receive_again(session: Session, study_pk: int) -> None:
+    """Lets a study receive as if a new image had come."""
+    session.connection().execute(_RECEIVE_AGAIN, {"pk": study_pk, "now": utc_now()})
 
 
 def place(session: Session, header: InstanceHeader) -> Place:

@@ -6,11 +6,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from pacs_agent.assemble.grown import Receiving
-from pacs_agent.db import OWN_ACCORD, Transfer
+from pacs_agent.db import OWN_ACCORD, Transfer, TransferKind, TransferState
 
-FETCHED_AS_PRIOR = "it was fetched to compare a later study with it; force it to have it read by itself"
-LATE_S = 600.0
-"""What comes so long after the end of the transfer was sent by somebody: a PACS whose C-MOVE broke off may go on."""
+FETCHED_AS_PRIOR = "it was fetched to compare a later study with it; send or force it to have it read by itself"
+LATE_S = 10.0
+"""What comes so long after the end of the transfer was sent by somebody; clocks of two machines differ by less."""
+LATE_WHERE_BROKEN_OFF_S = 600.0
+"""The same where a C-MOVE broke off, which the PACS may go on with."""
 
 
 def last_own_transfer(session: Session, study_instance_uid: str) -> Transfer | None:
@@ -24,4 +26,9 @@ def is_fetched_prior(session: Session, study: Receiving) -> bool:
     last = last_own_transfer(session, study.study_instance_uid)
     if last is None or last.finished_at is None:
         return last is not None
-    return study.last_received_at <= last.finished_at + timedelta(seconds=LATE_S)
+    return study.last_received_at <= last.finished_at + timedelta(seconds=_late_s(last))
+
+
+def _late_s(transfer: Transfer) -> float:
+    is_whole = transfer.kind != TransferKind.C_MOVE or transfer.state == TransferState.DONE
+    return LATE_S if is_whole else LATE_WHERE_BROKEN_OFF_S

@@ -2,14 +2,16 @@
 
 import socket
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
+from sqlalchemy import update
 
 from pacs_agent.archive import remove_study
-from pacs_agent.db import PRIOR_PIPELINE, Job, JobState, StudyState
+from pacs_agent.db import PRIOR_PIPELINE, Job, JobState, StudyState, Transfer, utc_now
 from pacs_agent.inference.reading import SincePrior, StudyReading
 from pacs_agent.pipeline import cancel, prior_at_source, prior_search
 from pacs_agent.pipeline.beyond_doubt import NO_BIRTH_DATE, OTHER_PERSON
@@ -69,6 +71,26 @@ def _check_it_is_a_prior_alone(agent: SearchingAgent, job: Job) -> None:
     assert agent.step(job).detail == f"the study of {THEN}, from pacs"
     assert remove_study(agent.archive, uid, actor="test").instances == 6
     assert [one.id for one in agent.jobs()] == [job.id]
+
+
+def test_what_was_fetched_is_read_like_any_study_when_the_source_sends_it(tmp_path: Path) -> None:
+    """None of its images is new then."""
+    then = chest(THEN, ill=True)
+    with EarlierPacs(then) as pacs:
+        agent, job = told(tmp_path, pacs, chest(NOW))
+        with agent.database.writing() as session:
+            session.execute(update(Transfer).values(finished_at=utc_now() - timedelta(hours=1)))
+        agent.take(then)
+        with agent:
+            until(lambda: len(pacs.stored) == 4)
+            sent = until(lambda: next((one for one in agent.jobs() if one.finished_at and _is_of(agent, one)), None))
+        assert (sent.state, sent.supersedes_id) == (JobState.DONE, None)
+        assert {one.job_id for one in agent.results()} == {job.id, sent.id}
+
+
+def _is_of(agent: SearchingAgent, job: Job) -> bool:
+    study = agent.study(derived_uid(THEN))
+    return job.pipeline == "msvlm" and study is not None and job.study_pk == study.id
 
 
 def test_what_was_fetched_is_not_fetched_again(tmp_path: Path) -> None:
