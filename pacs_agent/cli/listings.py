@@ -30,6 +30,7 @@ from pacs_agent.db import (
     Study,
     StudyState,
 )
+from pacs_agent.route import Expectation, expected_of
 
 limit_option = click.option("--limit", default=50, show_default=True, help="Newest rows shown.")
 
@@ -199,12 +200,24 @@ def _print_job(facts: dict[str, Any]) -> None:
     out.print(f"study {facts['study_instance_uid']}, rule {escape(facts['rule'])}, model {facts['bundle'] or '–'}")
     out.print(f"created {local_time(facts['created_at'])}, took {facts['seconds'] or '–'} s\n")
     print_rows(facts["steps"], as_json=False, columns=("name", "state", "attempts", "seconds", "detail"), empty="")
+    expected = expected_of(facts["expected"])
+    for one in expected.of if expected else ():
+        out.print(f"  {'expected' if one.required else 'optional':<14} {escape(_met_in_words(one))}")
     for result in facts["objects"]:
         for delivery in result["deliveries"] or [{"destination": "own archive", "state": "stored", "answer": ""}]:
             where = f"{delivery['destination']}: {delivery['state']} {delivery['answer']}"
             out.print(f"  {result['kind']:<14} {result['sop_instance_uid']}  {escape(where)}")
     for sentence in (facts["reading"] or {}).get("sentences", ()):
         out.print(f"  {escape(sentence['text'])}")
+
+
+def _met_in_words(expectation: Expectation) -> str:
+    """What a rule expects, and what met it."""
+    parts = (
+        f"{part.description or part.series_instance_uid}{f' ({part.stack})' if part.stack else ''}"
+        for part in expectation.met_by
+    )
+    return f"{expectation.words}, rule {expectation.rule}: {', '.join(parts) or 'has not come'}"
 
 
 COMMANDS = (studies, jobs, job)

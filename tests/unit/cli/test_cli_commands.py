@@ -9,6 +9,8 @@ from click.testing import CliRunner, Result
 
 from pacs_agent.cli import main
 from pacs_agent.db import Database, Job, JobState, JobStep, Patient, StepState, Study, utc_now
+from pacs_agent.imaging import SeriesPart
+from pacs_agent.route import Expectation, Expected
 from tests import shipped
 
 Run = Callable[..., Result]
@@ -123,6 +125,19 @@ def test_a_job_shows_its_steps_and_is_found_by_the_beginning_of_its_id(run: Run,
     assert facts["error"] == "the PACS refused it"
     assert "the PACS refused it" in run("job", "0a1b2c").output
     assert run("job", "ff").exit_code == 1
+
+
+def test_a_job_tells_in_words_what_its_rules_expect(run: Run, tables: Database) -> None:
+    part = SeriesPart(series_instance_uid="1.2.3", description="[ep2d]", stack="DWI b800 axial", images={"1.2.3.4": ()})
+    here = Expectation(rule="mr", words="a series with a stack of weighting DWI", required=True, met_by=(part,))
+    gone = Expectation(rule="mr", words="a series with a stack of weighting ADC", required=False, met_by=())
+    with tables.writing() as session:
+        job = _job("0a1b2c", JobState.DONE)
+        job.expected = Expected(of=(here, gone)).model_dump(mode="json")
+        session.add(job)
+    shown = " ".join(run("job", "0a1").output.split())
+    assert "expected a series with a stack of weighting DWI, rule mr: [ep2d] (DWI b800 axial)" in shown
+    assert "optional a series with a stack of weighting ADC, rule mr: has not come" in shown
 
 
 def test_a_failed_job_is_run_again_and_a_queued_one_is_not(run: Run, tables: Database) -> None:
