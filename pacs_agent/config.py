@@ -251,6 +251,9 @@ class ResultsSettings(_Section):
     saliency_maps: Literal["off", "patches", "images"] = Field(
         "off", description="write where each finding is seen: by patches, or laid on the images, which viewers overlay"
     )
+    secondary_capture: bool = Field(
+        False, description="write a summary of the reading on one page as Secondary Capture (SC) too"
+    )
     fhir: bool = Field(False, description="offer readings as FHIR R4 DiagnosticReport too, by the JSON API")
 
 

@@ -2,7 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from pydicom.uid import KeyObjectSelectionDocumentStorage, ParametricMapStorage, SegmentationStorage
+from pydicom.uid import (
+    KeyObjectSelectionDocumentStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+    SegmentationStorage,
+)
 from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
@@ -36,6 +41,7 @@ _MAY_BE_LEFT_OUT: dict[str, str] = {
     SegmentationStorage: "segmentations",
     KeyObjectSelectionDocumentStorage: "key_objects",
     ParametricMapStorage: "saliency_maps",
+    SecondaryCaptureImageStorage: "secondary_captures",
 }
 """What a destination can do without, and its setting: the reports say what was found, and the agent keeps the rest."""
 _UNSENT = (DeliveryState.PENDING, DeliveryState.RETRYING)

@@ -44,6 +44,7 @@ class StowAddress(BaseModel):
     segmentations: bool = Field(True, description="send segmentation objects, where it takes them")
     key_objects: bool = Field(True, description="send key object selections, where it takes them")
     saliency_maps: bool = Field(True, description="send saliency maps, where it takes them")
+    secondary_captures: bool = Field(True, description="send summaries, where it takes them")
 
     @field_validator("url")
     @classmethod

@@ -42,6 +42,7 @@ from pacs_agent.pipeline.rehearsed import Rehearsed
 from pacs_agent.pipeline.saliency import with_saliency_maps
 from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
+from pacs_agent.pipeline.summary import summary
 from pacs_agent.results import (
     DocumentFacts,
     ObjectKind,
@@ -186,7 +187,7 @@ class MsVlm:
             return None
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
-        """AI result and draft report; a segmentation where one was made; key objects and maps where they are wanted."""
+        """AI result and draft report; a segmentation where one was made; what is wanted beside them."""
         reading = self.described(earlier)
         evidence = [header.dataset for header in self.headers.read(_source_files(job, reading.series))]
         facts = _facts(job)
@@ -201,6 +202,7 @@ class MsVlm:
             *told.documents,
             *self._key_objects(said, evidence, facts),
             *shown.documents,
+            *summary(self.settings.results, job, said, evidence, facts),
         )
         lacks = " ".join(filter(None, (told.lacks, shown.lacks)))
         return Documents(files, said.model_dump(mode="json"), lacks)

@@ -16,6 +16,7 @@ from pacs_agent.results.no_result import compose_no_result
 from pacs_agent.results.part10 import write_bytes
 from pacs_agent.results.reviewed import ReviewedReading
 from pacs_agent.results.saliency_map import compose_saliency_map
+from pacs_agent.results.secondary_capture import compose_secondary_capture, pictured
 from pacs_agent.results.segmentation import compose_segmentation
 from pacs_agent.results.since_prior import SLICES_OF_CHANGE, since_prior
 from pacs_agent.results.sources import InstanceReference
@@ -46,8 +47,10 @@ __all__ = [
     "compose_key_objects",
     "compose_no_result",
     "compose_saliency_map",
+    "compose_secondary_capture",
     "compose_segmentation",
     "compose_verified_report",
+    "pictured",
     "since_prior",
     "stated_regions",
     "with_measurements",

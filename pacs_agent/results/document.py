@@ -38,6 +38,7 @@ SERIES_NUMBERS = {
     ObjectKind.SEGMENTATION: 9006,
     ObjectKind.KEY_OBJECTS: 9007,
     ObjectKind.SALIENCY_MAP: 9008,
+    ObjectKind.SECONDARY_CAPTURE: 9009,
 }
 """Series Number by kind, far above those of scanners, so that results stand last in a viewer's list."""
 
@@ -50,6 +51,7 @@ TITLES = {
     ObjectKind.SEGMENTATION: "Segmentation",
     ObjectKind.KEY_OBJECTS: "Key images",
     ObjectKind.SALIENCY_MAP: "Saliency map",
+    ObjectKind.SECONDARY_CAPTURE: "Summary",
 }
 
 

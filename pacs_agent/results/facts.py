@@ -22,10 +22,13 @@ class ObjectKind(StrEnum):
     SEGMENTATION = "segmentation"
     KEY_OBJECTS = "key_objects"
     SALIENCY_MAP = "saliency_map"
+    SECONDARY_CAPTURE = "secondary_capture"
 
 
-BESIDE_REPORTS = frozenset({ObjectKind.SEGMENTATION, ObjectKind.KEY_OBJECTS, ObjectKind.SALIENCY_MAP})
-"""What shows in the images what the reports say; a destination can do without."""
+BESIDE_REPORTS = frozenset(
+    {ObjectKind.SEGMENTATION, ObjectKind.KEY_OBJECTS, ObjectKind.SALIENCY_MAP, ObjectKind.SECONDARY_CAPTURE}
+)
+"""What shows in images what the reports say; a destination can do without."""
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ from pacs_agent.results import (
     compose_key_objects,
     compose_no_result,
     compose_saliency_map,
+    compose_secondary_capture,
     compose_segmentation,
     compose_verified_report,
     since_prior,
@@ -210,6 +211,7 @@ def _documents() -> dict[ObjectKind, Dataset]:
         ObjectKind.SEGMENTATION: compose_segmentation(_segmentation(reading), [_with_geometry(header)], facts),
         ObjectKind.KEY_OBJECTS: compose_key_objects(reading, [header], facts)[0],
         ObjectKind.SALIENCY_MAP: _saliency_map(reading, header, facts),
+        ObjectKind.SECONDARY_CAPTURE: compose_secondary_capture(reading, [header], facts),
     }
 
 

@@ -9,7 +9,7 @@ from pacs_agent.db import Destination
 from pacs_agent.deliver import NewDestination
 
 _VARIABLES = ("password_env", "token_env")
-_OBJECTS = ("segmentations", "key_objects", "saliency_maps")
+_OBJECTS = ("segmentations", "key_objects", "saliency_maps", "secondary_captures")
 """Settings that say which objects a destination gets."""
 
 

@@ -198,6 +198,8 @@ class NewDestinationBody(_Model):
     """Whether it gets key object selections, likewise."""
     saliency_maps: bool = True
     """Whether it gets saliency maps, likewise."""
+    secondary_captures: bool = True
+    """Whether it gets summaries, likewise."""
     enabled: bool | None = None
 
 

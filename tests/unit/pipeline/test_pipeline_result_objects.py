@@ -1,11 +1,17 @@
-"""Key objects and saliency maps go along with the reports where they are wanted; a destination can do without them."""
+"""Key objects, saliency maps and a summary go along where they are wanted; a destination can do without them."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from pydicom.uid import Comprehensive3DSRStorage, KeyObjectSelectionDocumentStorage, ParametricMapStorage
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    KeyObjectSelectionDocumentStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+)
 from sqlalchemy import select
 
 from pacs_agent.archive import instance_header, split_part10
@@ -35,8 +41,14 @@ class Beside:
 
 KEY_OBJECTS = Beside("key_objects", KeyObjectSelectionDocumentStorage, {"key_objects": True}, "key_objects")
 SALIENCY_MAPS = Beside("saliency_map", ParametricMapStorage, {"saliency_maps": "images"}, "saliency_maps")
+SUMMARY = Beside("secondary_capture", SecondaryCaptureImageStorage, {"secondary_capture": True}, "secondary_captures")
 EACH = pytest.mark.parametrize("beside", (KEY_OBJECTS, SALIENCY_MAPS), ids=str)
-TAKES_ALL = (*ALL_CLASSES, KeyObjectSelectionDocumentStorage, ParametricMapStorage)
+TAKES_ALL = (
+    *ALL_CLASSES,
+    KeyObjectSelectionDocumentStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+)
 
 
 def _agent(folder: Path, pacs: CountingPacs, results: dict[str, Any], **settings: bool) -> AgentFolder:
@@ -90,7 +102,7 @@ def test_nobody_gets_any_unless_they_are_wanted(tmp_path: Path) -> None:
     with CountingPacs(classes=TAKES_ALL) as pacs:
         agent = _agent(tmp_path, pacs, {})
         job = _read(agent)
-    assert _states(agent, KEY_OBJECTS) == _states(agent, SALIENCY_MAPS) == []
+    assert _states(agent, KEY_OBJECTS) == _states(agent, SALIENCY_MAPS) == _states(agent, SUMMARY) == []
     assert StudyReading.model_validate(job.reading).saliency_maps == ()
 
 
@@ -105,6 +117,30 @@ def test_a_destination_gets_the_rest(beside: Beside, set_so: bool, tmp_path: Pat
     assert detail.startswith("2 objects stored; ")
     set_words = f"pacs is set to get no {beside.flag.replace('_', ' ')}"
     assert (set_words if set_so else "it does not take such objects") in detail
+
+
+def test_a_reading_has_one_summary_with_pictures_of_its_slices(tmp_path: Path) -> None:
+    with CountingPacs(classes=TAKES_ALL) as pacs:
+        agent = _agent(tmp_path, pacs, SUMMARY.wanted)
+        job = _read(agent)
+    assert _states(agent, SUMMARY) == ["confirmed"]
+    (summary,) = (one for one in pacs.stored.values() if one.SOPClassUID == SecondaryCaptureImageStorage)
+    shown = {one.ReferencedSOPInstanceUID for one in summary.SourceImageSequence}
+    findings = StudyReading.model_validate(job.reading).findings
+    assert shown <= {each.sop_instance_uid for one in findings for each in one.evidence}
+    page = np.frombuffer(summary.PixelData, np.uint8).reshape(summary.Rows, summary.Columns, 3)
+    greys = page[(page == page[..., :1]).all(axis=2)][:, 0]  # of slices: words and lines have some blue
+    assert len(np.unique(greys)) > 50
+    assert job.lacks == ""
+
+
+@pytest.mark.parametrize("set_so", [False, True], ids=["takes none", "set to get none"])
+def test_a_destination_can_do_without_the_summary(set_so: bool, tmp_path: Path) -> None:
+    with CountingPacs(classes=TAKES_ALL if set_so else ALL_CLASSES) as pacs:
+        agent = _agent(tmp_path, pacs, SUMMARY.wanted, **{SUMMARY.flag: False} if set_so else {})
+        job = _read(agent)
+    assert _states(agent, SUMMARY) == ["left_out"]
+    assert agent.steps(job.id)["deliver:pacs"].detail.startswith("2 objects stored; ")
 
 
 def test_the_ai_result_and_the_reading_know_the_maps(tmp_path: Path) -> None:
