@@ -42,6 +42,7 @@ def _part(part: SeriesPart, read: set[tuple[str, str]]) -> PartShown:
 
 
 def _read(job: Job) -> set[tuple[str, str]]:
-    """Series and stack of what the job chose to read."""
+    """Series and stack of what the job chose to read; a series of which it reads a stack stands there alone as well."""
     verdicts = (job.series_choice or {}).get("verdicts", ())
-    return {(one["series_instance_uid"], one.get("stack", "")) for one in verdicts if one["chosen"]}
+    chosen = [(one["series_instance_uid"], one.get("stack", "")) for one in verdicts if one["chosen"]]
+    return {*chosen, *((series, "") for series, _ in chosen)}

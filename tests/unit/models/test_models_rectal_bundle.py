@@ -1,5 +1,7 @@
 """A bundle that training writes is one that the agent loads, verifies and runs, and both say the same of a study."""
 
+import tarfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from pacs_agent.inference import (  # noqa: E402
     verify,
 )
 from pacs_agent.inference.staging.describe import said_items  # noqa: E402
+from pacs_agent.results import DocumentFacts, compose_ai_result, write_bytes  # noqa: E402
 
 pytestmark = pytest.mark.train
 
@@ -96,6 +99,28 @@ def test_agent_and_training_say_the_same(
     margin = [one.value_mm for one in reading.distances if one.finding == "crm"]
     if margin:
         assert margin[0] == pytest.approx(study.measured_mm, abs=0.05)
+
+
+@pytest.mark.real_images
+@pytest.mark.parametrize("patient", ["ProstateX-0000", "ProstateX-0001"])
+def test_a_real_study_is_read_with_all_its_series(
+    bundle: StagingBundle, settings: InferenceSettings, shared_data: Path, tmp_path: Path, patient: str
+) -> None:
+    with tarfile.open(shared_data / "mr_dicom" / f"{patient}_MR.tar.xz", "r:xz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    images = read_headers(sorted(tmp_path.rglob("*.dcm")))
+    choice = choose_stacks(images, bundle.manifest)
+    assert choice.chosen is not None and all(verdict.chosen for verdict in choice.verdicts)
+    assert choice.chosen.stacks[0].name.startswith("T2 axial")
+    assert (len(choice.chosen.stacks), len(choice.chosen.slices)) == (9, 164)
+    reader = StagingReader(bundle, settings, tmp_path / "tokens")
+    encoding = reader.encode_missing(choice.chosen)
+    raw, weights = reader.read(choice.chosen, encoding), reader.weigh_evidence(choice.chosen, encoding)
+    reading = reader.describe(choice.chosen, encoding, raw, weights)
+    _is_whole(reading)
+    facts = DocumentFacts(datetime(2026, 1, 2, tzinfo=UTC), "0" * 64, ())
+    result = compose_ai_result(reading, [one.dataset for one in images], facts)
+    assert write_bytes(result)
 
 
 def _is_whole(reading: StudyReading) -> None:

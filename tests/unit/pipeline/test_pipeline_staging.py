@@ -8,6 +8,7 @@ from pydicom import Dataset
 from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, ParametricMapStorage
 
 from pacs_agent.archive import instance_header, split_part10
+from pacs_agent.console.queue.expected import expectations_of
 from pacs_agent.db import Job
 from pacs_agent.imaging import ReasonCode
 from pacs_agent.inference import StudyReading
@@ -73,6 +74,31 @@ def test_a_part_of_the_series_is_read_as_well(tmp_path: Path) -> None:
     assert job.state == "done", job.error
     assert StudyReading.model_validate(job.reading).further_series == ()
     assert job.series_choice["lacks"] == []
+
+
+def test_what_a_rule_expects_is_read_and_shown_as_read(tmp_path: Path) -> None:
+    with CountingPacs(classes=ALL_CLASSES) as pacs:
+        agent = _agent(tmp_path, pacs)
+        sagittal = "{attribute: SeriesDescription, equals: t2_tse_sag}"
+        text = f"rules: [{{name: all, pipeline: staging, destinations: [pacs], expects: {{series: [{sagittal}]}}}}]"
+        with agent.database.writing() as session:
+            put_rules(session, text, actor="test")
+        job = _read(agent, pelvis())
+    assert job.state == "done", job.error
+    assert [one.description for one in StudyReading.model_validate(job.reading).all_series] == ["t2_tse_sag"]
+    (shown,) = expectations_of(job)
+    assert [one.is_read for one in shown.met_by] == [True]
+
+
+def test_corrections_of_the_rules_say_what_a_series_is(tmp_path: Path) -> None:
+    with CountingPacs(classes=ALL_CLASSES) as pacs:
+        agent = _agent(tmp_path, pacs)
+        when = "{attribute: SeriesDescription, equals: t2_tse_sag}"
+        correction = f"{{name: scouts, when: {when}, is: {{weighting: localizer}}}}"
+        with agent.database.writing() as session:
+            put_rules(session, f"corrections: [{correction}]\nrules: [{{name: all, pipeline: staging}}]", actor="test")
+        job = _read(agent, pelvis())
+    assert [one.description for one in StudyReading.model_validate(job.reading).all_series] == ["t2_tse_tra"]
 
 
 def test_a_study_without_a_readable_series_is_told_so(tmp_path: Path) -> None:
