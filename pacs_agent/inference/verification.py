@@ -82,6 +82,7 @@ def checks_of(folder: Path, settings: InferenceSettings) -> Iterator[BundleCheck
         yield from _in_fp32(segmenter_self_test, bundle, settings)
         return
     if isinstance(bundle, StagingBundle):
+        yield _depends_on_images(bundle)
         yield from _in_fp32(staging_self_test, bundle, settings)
         return
     yield _evaluation(bundle)
@@ -101,7 +102,7 @@ def self_test_of(bundle: AnyBundle, settings: InferenceSettings) -> SelfTestRepo
 def check_count(bundle: AnyBundle, settings: InferenceSettings) -> int:
     """About how many checks there will be, for people who wait."""
     if not isinstance(bundle, Bundle):
-        return 2 + len(_providers(settings))
+        return 2 + isinstance(bundle, StagingBundle) + len(_providers(settings))
     return 3 + len(_providers(settings)) * (3 + len(bundle.manifest.variants))
 
 
@@ -155,6 +156,21 @@ def _evaluation(bundle: Bundle) -> BundleCheck:
     if report is None:
         return BundleCheck("evaluation", Outcome.SKIPPED, f"the bundle has no {EVALUATION}")
     return BundleCheck("evaluation", Outcome.PASSED if report.passed else Outcome.FAILED, report.summary)
+
+
+def _depends_on_images(bundle: StagingBundle) -> BundleCheck:
+    """What its own evaluation found: whether it says less of another patient's study, and of an empty one."""
+    document = next((one for one in bundle.manifest.documents if one.file == EVALUATION), None)
+    if document is None:
+        return BundleCheck("evaluation", Outcome.SKIPPED, f"the bundle has no {EVALUATION}")
+    try:
+        depends = json.loads(bundle.read(document)).get("reads_the_image")
+    except (BundleRefused, ValueError, RecursionError, AttributeError) as error:
+        return BundleCheck("evaluation", Outcome.FAILED, f"{EVALUATION} cannot be read: {error}")
+    if depends is None:
+        return BundleCheck("evaluation", Outcome.SKIPPED, f"{EVALUATION} does not say whether the images are read")
+    found = "the reading depends on the images" if depends else "the reading does not depend on the images"
+    return BundleCheck("evaluation", Outcome.PASSED if depends else Outcome.FAILED, found)
 
 
 def _self_tests(bundle: Bundle, settings: InferenceSettings) -> Iterator[BundleCheck]:

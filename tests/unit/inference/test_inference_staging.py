@@ -38,7 +38,7 @@ from pacs_agent.inference.staging.manifest import StagingManifest
 from tests.unit.imaging.imaging_slices import headers, saved
 from tests.unit.inference import tiny_staging
 from tests.unit.inference.test_inference_install import files_of, zipped
-from tests.unit.inference.tiny_bundle import keys_of, settings_of, sign_manifest, write_bundle
+from tests.unit.inference.tiny_bundle import digest_of, keys_of, settings_of, sign_manifest, write_bundle
 from tests.unit.inference.tiny_staging import GAP_MM, ITEMS, PIXEL_MM, load, pelvis, write_staging_bundle
 
 LOGITS = st.lists(st.floats(-30, 30), min_size=8, max_size=8)
@@ -76,7 +76,17 @@ def test_a_folder_of_bundles_knows_those_that_read_all_series(folder: Path) -> N
 def test_it_passes_its_own_test(folder: Path) -> None:
     checked = verify(folder, settings_of(folder))
     assert checked.passed, checked.faults
-    assert [check.name for check in checked.checks] == ["signature", "files", "self-test fp32 on cpu"]
+    assert [check.name for check in checked.checks] == ["signature", "files", "evaluation", "self-test fp32 on cpu"]
+
+
+@pytest.mark.parametrize(("depends", "passes"), [(True, True), (False, False), (None, True)])
+def test_a_model_that_does_not_read_the_images_is_not_used(folder: Path, depends: bool | None, passes: bool) -> None:
+    evaluation = folder / "evaluation.json"
+    evaluation.write_text(json.dumps({"reads_the_image": depends}))
+    tiny_staging.write_manifest(folder, documents=[digest_of(evaluation)])
+    checked = verify(folder, settings_of(folder))
+    assert checked.passed is passes
+    assert ("does not depend on the images" in checked.faults) is not passes
 
 
 def test_other_numbers_and_words_than_at_the_release_are_faults(folder: Path) -> None:
