@@ -20,7 +20,7 @@ import click
 from models.msvlm.distributed import joined, rank
 from models.msvlm.preset import Preset, load_preset
 from models.msvlm.rectal import stages as rectal
-from models.msvlm.rectal.archive import StagedArchive
+from models.msvlm.rectal.archive import StagedArchive, archive_of, told_to_the_user
 from models.msvlm.rectal.preset import load_series_preset, preset_folder
 from models.msvlm.rectal.run import SeriesRun
 from models.msvlm.run import Run
@@ -72,15 +72,12 @@ def main(
     until: str,
 ) -> None:
     """Trains a preset and writes its bundle with card and evaluation."""
-    if (archive is None) != (labels is None):
-        raise click.UsageError("--archive and --labels go together: the images and their seven items")
-    staged = StagedArchive(archive, labels, cache, archive_share, salt) if archive and labels else None
-    run, stages = run_of(preset, archives, cache, out, staged)
+    run, stages = run_of(preset, archives, cache, out, archive_of(archive, labels, cache, archive_share, salt))
     names = [stage.name for stage in stages]
     for stage in (again, until):
         if stage is not None and stage not in names:
             raise click.UsageError(f"preset {preset} has no stage {stage}; its stages are {', '.join(names)}")
-    with joined():
+    with told_to_the_user(), joined():
         if rank() == 0:
             for name in names[names.index(again) if again else 0 :] if fresh or again else ():
                 run.forget(name)

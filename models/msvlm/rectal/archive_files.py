@@ -24,7 +24,6 @@ class ArchiveFile:
     mtime_ns: int
     study_uid: str = ""
     patient: str = ""
-    study_date: str = ""
     sha256: str = ""
 
     @property
@@ -43,7 +42,7 @@ def files_below(folder: Path, index: Path) -> list[ArchiveFile]:
         for file in track(new, "files of the archive", disable=not new):
             met = _read(file, folder)
             known[met.met_as] = met
-            lines.write(json.dumps(asdict(met)) + "\n")
+            lines.write("\n" + json.dumps(asdict(met)))
     return [known[file.met_as] for file in there]
 
 
@@ -71,5 +70,5 @@ def _read(file: ArchiveFile, folder: Path) -> ArchiveFile:
         return file
     with path.open("rb") as content:
         sha256 = hashlib.file_digest(content, "sha256").hexdigest()
-    told = (str(dataset.get(keyword, "")).strip() for keyword in ("StudyInstanceUID", "PatientID", "StudyDate"))
+    told = (str(dataset.get(keyword, "")).strip() for keyword in ("StudyInstanceUID", "PatientID"))
     return ArchiveFile(*file.met_as, *told, sha256)

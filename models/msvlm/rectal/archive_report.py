@@ -4,9 +4,10 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from rich.console import Group
 from rich.table import Table
 
-from models.msvlm.rectal.archive import ArchiveFault, StagedArchive
+from models.msvlm.rectal.archive import SHARES, ArchiveFault, StagedArchive
 from models.msvlm.rectal.archive_tokens import ArchiveRow, ArchiveTokens
 from models.msvlm.rectal.export import Learned
 
@@ -32,13 +33,15 @@ def write_rows(rows: Iterable[ArchiveRow], path: Path) -> None:
             table.writerow((row.uid, row.split, names, slices, row.reason, without))
 
 
-def left_out_table(rows: Sequence[ArchiveRow]) -> Table:
-    """Studies that are left out, and why."""
+def archive_summary(archive: StagedArchive, rows: Sequence[ArchiveRow]) -> Group:
+    """How many studies of how many patients each split has, and the table of those that are left out, and why."""
+    splits = {split: archive.studies(split) for split in SHARES}
+    counts = [f"{split} {len(every)} ({len({one.patient for one in every})})" for split, every in splits.items()]
     out = [row for row in rows if row.reason]
-    table = Table("study", "split", "why", title=f"{len(out)} of {len(rows)} studies are left out")
+    table = Table("study", "split", "why", title=f"left out: {len(out)}", title_justify="left")
     for row in out:
         table.add_row(row.uid, row.split or "–", row.reason)
-    return table
+    return Group(f"archive, studies (patients): {', '.join(counts)}; {len(out)} left out", *([table] if out else []))
 
 
 def learned_from(archive: StagedArchive, reader: ArchiveTokens, validation: ArchiveTokens) -> Learned:

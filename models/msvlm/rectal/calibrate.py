@@ -12,11 +12,22 @@ from models.msvlm.rectal.studies import SeriesStudy, pad
 
 FEWEST = 4
 """A step that fewer validation studies took, or fewer did not, keeps the logits as they are."""
+FEWEST_OF_ARCHIVE = 10
+"""A step is calibrated by an archive's studies alone where as many took it, and as many did not."""
+
+
+def calibrated(
+    reader: SeriesReader, studies: Sequence[SeriesStudy], archived: Sequence[SeriesStudy] = ()
+) -> tuple[StepPoint, ...]:
+    """Scale and bias of each step, by an archive's studies where they are enough, else by these and phantoms."""
+    whole = fitted(reader, [*studies, *archived], FEWEST)
+    own = fitted(reader, archived, FEWEST_OF_ARCHIVE) if len(archived) >= 2 * FEWEST_OF_ARCHIVE else whole
+    return tuple(mine or all_ or StepPoint() for mine, all_ in zip(own, whole, strict=True))
 
 
 @torch.no_grad()
-def calibrated(reader: SeriesReader, studies: Sequence[SeriesStudy]) -> tuple[StepPoint, ...]:
-    """Scale and bias of each step, pulled towards those of all together."""
+def fitted(reader: SeriesReader, studies: Sequence[SeriesStudy], fewest: int) -> tuple[StepPoint | None, ...]:
+    """Scale and bias of each step, pulled towards those of all together; None where fewer took it, or did not."""
     reader.eval()
     logits = np.concatenate([reader.read(pad([study]).inputs).steps.double().numpy() for study in studies])
     taken = np.stack([study.taken.double().numpy() for study in studies])
@@ -24,6 +35,6 @@ def calibrated(reader: SeriesReader, studies: Sequence[SeriesStudy]) -> tuple[St
     fits = fit(logits, taken, known, best_pull(logits, taken, known))
     counts = np.minimum((known & (taken > 0)).sum(0), (known & (taken == 0)).sum(0))
     return tuple(
-        StepPoint(round(scale, 5), round(bias, 5)) if count >= FEWEST else StepPoint()
+        StepPoint(round(scale, 5), round(bias, 5)) if count >= fewest else None
         for (scale, bias), count in zip(fits.tolist(), counts.tolist(), strict=True)
     )

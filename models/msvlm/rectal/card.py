@@ -67,7 +67,42 @@ def card_text(manifest: StagingManifest, figures: Figures) -> str:
         "",
         f"The measured distance of tumour and fascia is off by {cell(margin['median_error_mm'])} mm (median), told in"
         f" {cell(margin['measured_share'])} of the studies that have one.",
+        *archive_lines(figures.get("archive")),
     ]
     for measure, title in MEASURES.items():
         lines += ["", f"## {title}", "", *item_table(figures, measure)]
-    return "\n".join([*lines, "", "## Studies", "", *prevalence_table(figures)]) + "\n"
+    lines += ["", "## Studies", "", *prevalence_table(figures)]
+    return "\n".join([*lines, *archive_tables(figures.get("archive"))]) + "\n"
+
+
+def archive_lines(own: Figures | None) -> list[str]:
+    """What an archive's patients say of the bundle, in words; nothing where no archive was given."""
+    if own is None:
+        return []
+    if not own["studies"]:
+        return ["", "**No patient of the archive was left to test on: of patients nothing was measured.**"]
+    verdict = {
+        True: "Of patients too the reading depends on the image.",
+        False: "**Of patients the reading does not depend on the image: do not use it.**",
+        None: "**Too few patients to say whether the reading depends on the image.**",
+    }[own["reads_the_image"]]
+    area = {name: cell(measured["auroc"]) for name, measured in own["macro"].items()}
+    return [
+        "",
+        f"Beside phantoms, measured on {own['studies']} studies of {own['patients']} patients of the archive, with all"
+        " their series; no training has seen one of these patients. Intervals are over patients.",
+        "",
+        verdict,
+        f"Mean area of the items that are known {area['all series']}; with another patient's study"
+        f" {area['shuffled']}, with blank tokens {area['blanked']}.",
+    ]
+
+
+def archive_tables(own: Figures | None) -> list[str]:
+    """The measures of every item on an archive's patients beside the controls, and how many have each level."""
+    if not own or not own["studies"]:
+        return []
+    lines = []
+    for measure, title in MEASURES.items():
+        lines += ["", f"## The archive's patients: {title[0].lower()}{title[1:]}", "", *item_table(own, measure)]
+    return [*lines, "", "## The archive's studies", "", *prevalence_table(own)]

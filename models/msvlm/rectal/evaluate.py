@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from models.datasets.cache import code_digest
 from models.evaluation.evaluate import commit_of_code
 from models.evaluation.metrics import Array, Figure
-from models.msvlm.rectal.archive import StagedArchive
+from models.msvlm.rectal.archive import StagedArchive, archive_of, told_to_the_user
 from models.msvlm.rectal.archive_report import write_rows
 from models.msvlm.rectal.archive_tokens import LAYOUT, tokens_of
 from models.msvlm.rectal.card import card_text
@@ -191,9 +191,13 @@ def evaluate_staging(folder: Path, checkpoint: Path, cache: Path, archive: Stage
 @click.option("--bundle", type=click.Path(path_type=Path, exists=True), required=True, help="The bundle's folder.")
 @click.option("--checkpoint", type=click.Path(path_type=Path, exists=True), required=True, help="model.pt of its run.")
 @click.option("--cache", type=click.Path(path_type=Path), default=Path(".cache/msvlm"), show_default=True)
-def main(bundle: Path, checkpoint: Path, cache: Path) -> None:
+@click.option("--archive", type=click.Path(path_type=Path, exists=True, file_okay=False), help="As of the training.")
+@click.option("--labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="As of the training.")
+@click.option("--salt", default="", help="As of the training: with another one patients that were learned are tested.")
+def main(bundle: Path, checkpoint: Path, cache: Path, archive: Path | None, labels: Path | None, salt: str) -> None:
     """Evaluates a bundle that reads several series and prints its card."""
-    evaluate_staging(bundle, checkpoint, cache)
+    with told_to_the_user():
+        evaluate_staging(bundle, checkpoint, cache, archive_of(archive, labels, cache, salt=salt))
     click.echo((bundle / CARD).read_text(encoding="utf-8"))
 
 

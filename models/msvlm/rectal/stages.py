@@ -1,6 +1,6 @@
 """The stages of a training run on several series, in order."""
 
-from models.msvlm.rectal.archive_report import learned_from, left_out_table, rows_of, write_rows
+from models.msvlm.rectal.archive_report import archive_summary, learned_from, rows_of, write_rows
 from models.msvlm.rectal.archive_tokens import ArchiveTokens, archive_tokens
 from models.msvlm.rectal.calibrate import calibrated
 from models.msvlm.rectal.export import Learned, write_series_bundle
@@ -43,7 +43,7 @@ def _tokens(run: SeriesRun, network: SeriesNetwork) -> None:
         both = learned_tokens(run, network)
         rows = rows_of(run.archive, both)
         write_rows(rows, run.folder / "archive-learned.tsv")
-        console.print(left_out_table(rows))
+        console.print(archive_summary(run.archive, rows))
         learned_from(run.archive, *both)
 
 
@@ -59,8 +59,8 @@ def _decoder(run: SeriesRun, network: SeriesNetwork) -> None:
 
 
 def _calibration(run: SeriesRun, network: SeriesNetwork) -> None:
-    studies = encoded(run, network, "validation") + archived(run, network, "validation")
-    network.points = calibrated(network.reader, studies)
+    studies, own = encoded(run, network, "validation"), archived(run, network, "validation")
+    network.points = calibrated(network.reader, studies, own)
     save_network(network.eval(), run.model)
 
 

@@ -3,6 +3,7 @@
 | column | values |
 |---|---|
 | `StudyInstanceUID` | of the MR study |
+| `patient` | optional: whose study it is, where Patient ID does not tell; then in every row |
 | `tumour` | optional: yes, no |
 | `location` | lower, middle, upper third of the rectum |
 | `peritoneal_involvement`, `crm`, `nodes`, `emvi` | yes, no (involved margin, suspicious nodes) |
@@ -13,22 +14,23 @@ An empty cell is not known; it is never taken for `no`. An item that rests on a 
 """
 
 import csv
+import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.msvlm.rectal.items import OF_TUMOUR, SEVEN, Told, scale_of
 from models.phantoms.pelvis import Item
 
-STUDY = "StudyInstanceUID"
+STUDY, PATIENT = "StudyInstanceUID", "patient"
 _UID = re.compile(r"(?=.{1,64}$)(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 """PS3.5 9.1."""
 _T_STAGE = re.compile(r"(?:mr|[cyp])*t?([1-4])[a-d]?", re.IGNORECASE)
 _YES_NO = {"yes": 1, "no": 0}
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class WrongTable(ValueError):
     """A staging table says what cannot be used; `line` counts from 1, the heading included."""
 
@@ -43,22 +45,50 @@ class WrongTable(ValueError):
 def read_stagings(path: Path) -> dict[str, dict[Item, Told]]:
     """What is told of each study by its UID. Raises WrongTable."""
     found: dict[str, dict[Item, Told]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        missing = [name for name in (STUDY, *SEVEN) if name not in (rows.fieldnames or ())]
-        if missing:
-            raise WrongTable(path, 1, f"no column {', '.join(missing)}")
-        for row in rows:
-            uid = (row[STUDY] or "").strip()
-            if not _UID.fullmatch(uid):
-                raise WrongTable(path, rows.line_num, f"{uid!r} is no UID")
-            if uid in found:
-                raise WrongTable(path, rows.line_num, f"study {uid} stands there twice")
-            try:
-                found[uid] = told_in(row)
-            except ValueError as fault:
-                raise WrongTable(path, rows.line_num, str(fault)) from fault
+    for line, row in _rows(path):
+        uid = row[STUDY].strip()
+        if not _UID.fullmatch(uid):
+            raise WrongTable(path, line, f"{uid!r} is no UID")
+        if uid in found:
+            raise WrongTable(path, line, f"study {uid} stands there twice")
+        try:
+            found[uid] = told_in(row)
+        except ValueError as fault:
+            raise WrongTable(path, line, str(fault)) from fault
     return found
+
+
+def read_patients(path: Path) -> dict[str, str]:
+    """The patient of each study by its UID; nothing where the table has no such column. Raises WrongTable."""
+    found = {}
+    for line, row in _rows(path):
+        if PATIENT not in row:
+            return {}
+        if not row[PATIENT].strip():
+            raise WrongTable(path, line, "no patient, though the table has a column of patients")
+        found[row[STUDY].strip()] = row[PATIENT].strip()
+    return found
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a table, each with the number of its last line. Raises WrongTable."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = content[: fault.start].count(b"\n") + 1
+        raise WrongTable(path, line, "not in UTF-8; save the table as `CSV UTF-8`") from fault
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    missing = [name for name in (STUDY, *SEVEN) if name not in (rows.fieldnames or ())]
+    if missing:
+        raise WrongTable(path, 1, f"no column {', '.join(missing)}; columns are divided by commas")
+    try:
+        for row in rows:
+            if None in row or None in row.values():
+                raise WrongTable(path, rows.line_num, f"not the {len(rows.fieldnames or ())} cells of the heading")
+            yield rows.line_num, row
+    except csv.Error as fault:
+        raise WrongTable(path, rows.line_num, str(fault)) from fault
 
 
 def told_in(row: Mapping[str, str | None]) -> dict[Item, Told]:

@@ -9,18 +9,30 @@ import pytest
 torch = pytest.importorskip("torch")
 import numpy as np  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
+from mr_archive import write_axial_t2, write_items  # noqa: E402
 
-from models.msvlm.rectal import stage_items  # noqa: E402
-from models.msvlm.rectal.card import item_table  # noqa: E402
-from models.msvlm.rectal.evaluate import ALL, AXIAL_T2, BLANKED, CONTROLS, SERIES, SHUFFLED, reads_the_image  # noqa: E402
+from models.msvlm.rectal import stage_items, stages  # noqa: E402
+from models.msvlm.rectal.archive import StagedArchive  # noqa: E402
+from models.msvlm.rectal.card import card_text, item_table  # noqa: E402
+from models.msvlm.rectal.evaluate import (  # noqa: E402
+    ALL,
+    AXIAL_T2,
+    BLANKED,
+    CONTROLS,
+    SERIES,
+    SHUFFLED,
+    archive_figures,
+    reads_the_image,
+)
 from models.msvlm.rectal.held_out import encoded_phantom  # noqa: E402
-from models.msvlm.rectal.items import SCALES, SEVEN  # noqa: E402
+from models.msvlm.rectal.items import SCALES, SEVEN, told_of  # noqa: E402
 from models.msvlm.rectal.network import load_network, new_series_network  # noqa: E402
 from models.msvlm.rectal.phantoms import load, on_field  # noqa: E402
 from models.msvlm.rectal.read import main as read_main  # noqa: E402
 from models.msvlm.rectal.run import SeriesRun  # noqa: E402
 from models.msvlm.rectal.runtime import SeriesRuntime  # noqa: E402
 from models.msvlm.rectal.sentences import SLOT, licensed, plain_sentence  # noqa: E402
+from models.msvlm.rectal.staging_table import STUDY  # noqa: E402
 from models.msvlm.rectal.stored import encoded, stored_study  # noqa: E402
 from models.msvlm.rectal.studies import NothingToRead, encode_study, load_studies, pad  # noqa: E402
 from models.msvlm.train import main  # noqa: E402
@@ -227,3 +239,93 @@ def test_studies_are_made_once(run):
     made = path.stat().st_mtime_ns
     assert run.studies("reader")[0].stat().st_mtime_ns == made
     assert load(path).slices.patches.shape[0] == 0
+
+
+ARCHIVED = {40: "reader", 42: "reader", 41: "test", 43: "test", 45: "validation"}
+"""Patients by their seeds, and the split in which SALT puts them."""
+SALT = "c"
+
+
+def row_of(phantom, study_uid):
+    """What a person would write of a phantom in a table of items."""
+    tumour, told = phantom.truth.tumour, told_of(phantom.truth)
+    cells = {item: ("no", "yes")[min(one.level, 1)] for item, one in told.items()}
+    if tumour is not None:
+        cells |= {Item.LOCATION: tumour.third, Item.T_STAGE: f"mrT{tumour.t_stage}"}
+        cells[Item.SPHINCTER] = tumour.sphincter.name.lower() if tumour.sphincter else "no"
+    return {STUDY: study_uid, **{item.value: cell for item, cell in cells.items()}}
+
+
+@pytest.fixture(scope="module")
+def archive(run, tmp_path_factory):
+    """Five patients' studies, one more that the table does not have, and a row that has no images."""
+    folder, rows = tmp_path_factory.mktemp("archive"), [{STUDY: "2.25.1", "nodes": "no"}]
+    for seed in ARCHIVED:
+        phantom = generate_pelvis(seed, fineness=0.25, voxel_mm=3.0)
+        write_study(phantom, folder / "dicom" / str(seed))
+        truth = json.loads((folder / "dicom" / str(seed) / "truth.json").read_text())
+        rows.append(row_of(phantom, truth["study_instance_uid"]))
+    write_axial_t2(folder / "dicom" / "other", "2.25.2", "OTHER")
+    return StagedArchive(folder / "dicom", write_items(folder / "items.csv", rows), run.cache, salt=SALT)
+
+
+def learned_too(run, archive):
+    own = ["--archive", str(archive.folder), "--labels", str(archive.table), "--salt", archive.salt]
+    return trained(run.cache.parent, *own, "--until", "calibration")
+
+
+@pytest.fixture(scope="module")
+def with_archive(run, archive):
+    """The run on phantoms and the archive, and what it printed."""
+    said = learned_too(run, archive)
+    return SeriesRun(run.preset, run.cache, run.out, archive), " ".join(said.split())
+
+
+def test_an_archive_trains_the_reader_beside_phantoms_and_leaves_their_own_model(run, with_archive):
+    with_own, said = with_archive
+    assert with_own.file("tokens") == run.file("tokens") and with_own.file("items") != run.file("items")
+    assert run.model.is_file() and with_own.model.is_file()
+    ours, theirs = (load_network(path).reader.state_dict() for path in (with_own.model, run.model))
+    assert not all(torch.equal(value, theirs[name]) for name, value in ours.items())
+    assert "archive, studies (patients): reader 2 (2), validation 1 (1), test 2 (2); 2 left out" in said
+
+
+def test_of_an_archive_too_a_second_run_encodes_and_trains_nothing_again(run, archive, with_archive):
+    results = [path for path in run.cache.rglob("*.pt") if not path.name.startswith("model")]
+    made = {path: path.stat().st_mtime_ns for path in results}
+    learned_too(run, archive)
+    assert {path: path.stat().st_mtime_ns for path in results} == made
+    assert len([path for path in results if path.parent.name.startswith("tokens-archive-")]) == 3
+
+
+def test_what_is_left_out_of_an_archive_is_told_with_its_reason(with_archive):
+    with_own, said = with_archive
+    table = (with_own.folder / "archive-learned.tsv").read_text()
+    assert "2 left out" in said and "PHANTOM-P" not in table
+    for uid, why in (("2.25.1", "dicom has no images of it"), ("2.25.2", "items.csv has no row of it")):
+        assert any(line.startswith(f"{uid}\t") and why in line for line in table.splitlines())
+
+
+def test_the_bundle_of_an_archive_says_what_it_has_learned_from(with_archive, monkeypatch):
+    with_own, _ = with_archive
+    written = []
+    monkeypatch.setattr(stages, "write_series_bundle", lambda *given: written.append(given))
+    stages.STAGES[5].work(with_own, load_network(with_own.model))
+    [(_, name, folder, learned)] = written
+    assert (name, folder) == ("msvlm-rectal-mr-tiny-archive", with_own.out)
+    assert "2 MR studies of 2 patients of one archive" in learned.training_data
+    assert "1 more, of other patients, calibrated" in learned.training_data
+    assert "No image of a patient" not in learned.training_data and "one archive" in learned.intended_use
+
+
+def test_held_out_patients_are_measured_beside_the_phantoms(run, runtime, bundle, archive):
+    figures = json.loads((bundle / "evaluation.json").read_text())
+    own = archive_figures(runtime, archive, run.folder)
+    assert (own["studies"], own["patients"], own["unreadable"], own["reads_the_image"]) == (2, 2, 0, None)
+    assert figures["macro_auroc"]["n"] == 4 and own["macro"][ALL]["auroc"]["n"] == 2
+    assert all(set(reads) == {ALL, *CONTROLS} for reads in own["items"].values())
+    assert own["items"]["t_stage"][ALL]["accuracy"]["n"] == sum(own["prevalence"]["t_stage"].values()) == 1
+    assert "archive" not in (bundle / "MODEL_CARD.md").read_text()
+    card = card_text(runtime.manifest, {**figures, "archive": own})
+    assert "measured on 2 studies of 2 patients of the archive" in card and "Too few patients to say" in card
+    assert card.count("## The archive's patients: ") == 3
