@@ -33,6 +33,7 @@ from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.saliency import with_saliency_maps
 from pacs_agent.pipeline.segmenting import Told
 from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
+from pacs_agent.pipeline.summary import summary
 from pacs_agent.results import (
     DocumentFacts,
     ObjectKind,
@@ -116,7 +117,7 @@ class Staging:
         return None
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
-        """AI result and draft report; key objects and maps where they are wanted."""
+        """AI result and draft report; what is wanted beside them."""
         reading = self._described(earlier)
         evidence = [header.dataset for header in self._headers.read(_source_files(job, reading))]
         facts = _facts(job)
@@ -127,6 +128,7 @@ class Staging:
             Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(said, evidence, facts))),
             *self._key_objects(said, evidence, facts),
             *shown.documents,
+            *summary(self.settings.results, job, said, evidence, facts),
         )
         left_out = (f"Left out: {one}." for one in _encoding(earlier).left_out)
         return Documents(files, said.model_dump(mode="json"), " ".join(filter(None, (*left_out, shown.lacks))))

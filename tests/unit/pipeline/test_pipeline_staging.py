@@ -5,7 +5,13 @@ from typing import Any
 
 import pytest
 from pydicom import Dataset
-from pydicom.uid import BasicTextSRStorage, Comprehensive3DSRStorage, ParametricMapStorage
+from pydicom.uid import (
+    BasicTextSRStorage,
+    Comprehensive3DSRStorage,
+    KeyObjectSelectionDocumentStorage,
+    ParametricMapStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from pacs_agent.archive import instance_header, split_part10
 from pacs_agent.console.queue.expected import expectations_of
@@ -74,6 +80,16 @@ def test_a_part_of_the_series_is_read_as_well(tmp_path: Path) -> None:
     assert job.state == "done", job.error
     assert StudyReading.model_validate(job.reading).further_series == ()
     assert job.series_choice["lacks"] == []
+
+
+def test_key_objects_and_a_summary_go_along_where_they_are_wanted(tmp_path: Path) -> None:
+    beside = (KeyObjectSelectionDocumentStorage, SecondaryCaptureImageStorage)
+    with CountingPacs(classes=(*ALL_CLASSES, *beside)) as pacs:
+        job = _read(_agent(tmp_path, pacs, key_objects=True, secondary_capture=True), pelvis())
+    assert job.state == "done" and not job.lacks, (job.error, job.lacks)
+    stated = [one for one in StudyReading.model_validate(job.reading).findings if one.evidence]
+    stored = [str(one.SOPClassUID) for one in pacs.stored.values()]
+    assert [stored.count(one) for one in beside] == [len(stated), 1]
 
 
 def test_what_a_rule_expects_is_read_and_shown_as_read(tmp_path: Path) -> None:
