@@ -137,7 +137,6 @@ def _page(
 ) -> Page:
     header = evidence[0]
     headers = {str(one.SOPInstanceUID): one for one in evidence}
-    stated = [one for one in reading.findings if one.presence is not Presence.ABSENT]
     written = f"Written {facts.composed_at:%Y-%m-%d %H:%M} by pacs-agent {author.agent_version}"
     images = f"{len(reading.all_series)} series, {len(reading.all_slices)} images read"
     return Page(
@@ -147,7 +146,7 @@ def _page(
         warning=_warning(author),
         model=f"{author.name} {author.version}, {author.manufacturer}",
         impression=tuple(text for one in reading.impression if (text := clean(one.text))) or ("None was generated.",),
-        statements=tuple(_statement(one, reading) for one in stated),
+        statements=tuple(_statement(one, reading) for one in _stated(reading)),
         absent=tuple(one.label.name for one in reading.findings if one.presence is Presence.ABSENT),
         pictures=tuple(_picture(finding, one, reading, headers, values) for finding, one in _pictured(reading)),
         foot=f"{written}  ·  {images}  ·  For display only: measure on the images, read the report",
@@ -192,6 +191,12 @@ def _value(header: Dataset, keyword: str) -> str:
         return ""
 
 
+def _stated(reading: StudyReading) -> list[FindingReading]:
+    """The findings that are not absent: the present ones before the uncertain ones, as a long list is cut."""
+    stated = [one for one in reading.findings if one.presence is not Presence.ABSENT]
+    return sorted(stated, key=lambda one: one.presence is not Presence.PRESENT)
+
+
 def _statement(finding: FindingReading, reading: StudyReading) -> Statement:
     measured = (distance_in_words(one) for one in reading.distances if one.finding == finding.label.key)
     is_present = finding.presence is Presence.PRESENT
@@ -206,10 +211,8 @@ def _statement(finding: FindingReading, reading: StudyReading) -> Statement:
 
 
 def _pictured(reading: StudyReading) -> list[tuple[FindingReading, SliceEvidence]]:
-    """The findings that have a picture, with their strongest slice: the present ones before the uncertain ones."""
-    stated = [one for one in reading.findings if one.presence is not Presence.ABSENT and one.evidence]
-    stated.sort(key=lambda one: one.presence is not Presence.PRESENT)
-    return [(one, one.evidence[0]) for one in stated[:MOST_PICTURES]]
+    """The findings that have a picture, with their strongest slice."""
+    return [(one, one.evidence[0]) for one in _stated(reading) if one.evidence][:MOST_PICTURES]
 
 
 def _picture(

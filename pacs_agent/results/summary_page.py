@@ -36,6 +36,10 @@ _WARNING: Colour = (255, 140, 120)
 _TITLE, _HEAD, _BODY, _SMALL = 30, 21, 19, 16
 _LINE = 1.32
 """Height of a line of text, in sizes of its font."""
+_CAPTION = 46
+"""Height of the words below a picture."""
+_INDENT, _PERCENT = 26, 62
+"""Of words behind their mark; width of a probability."""
 _FULL, _EMPTY = "●", "○"
 _RING, _FINER = 14, 4
 """Radius of the ring around the strongest place, in pixels; how many times finer it is drawn."""
@@ -217,9 +221,9 @@ def _statements(pen: _Pen, statements: Sequence[Statement], reserved: float) -> 
         pen.line("Nothing is present or uncertain.", _BODY)
     for number, one in enumerate(statements):
         left = len(statements) - number
-        needed = 1 + 0.95 * len(one.measured) + (1 if left > 1 else 0) + reserved
+        needed = 1 + 0.95 * (len(one.measured) + len(_said_below(one))) + (1 if left > 1 else 0) + reserved
         if not pen.has_room(needed, _BODY + 3):
-            pen.line(_more(left, "finding"), _SMALL, _QUIET, indent=26)
+            pen.line(_more(left, "finding"), _SMALL, _QUIET, indent=_INDENT)
             return
         _statement(pen, one)
     pen.y += 4
@@ -227,17 +231,36 @@ def _statements(pen: _Pen, statements: Sequence[Statement], reserved: float) -> 
 
 def _statement(pen: _Pen, one: Statement) -> None:
     colour = _PRESENT if one.is_present else _UNCERTAIN
-    indent, percent_width = 26, 62
     pen.text(_MARGIN, pen.y, _FULL if one.is_present else _EMPTY, _BODY, colour)
-    name = fitted(one.name, _LEFT * 0.62, _BODY)
-    pen.text(_MARGIN + indent, pen.y, name, _BODY)
-    start = indent + _font(_BODY).getlength(name) + 12
-    pen.text(_MARGIN + start, pen.y, fitted(one.said, _LEFT - start - percent_width, _BODY), _BODY, colour)
+    pen.text(_MARGIN + _INDENT, pen.y, _name(one), _BODY)
     pen.text(_MARGIN + _LEFT, pen.y + 2, one.probability, _SMALL, _QUIET, anchor="ra")
+    if _is_beside(one):
+        pen.text(_MARGIN + _start(one), pen.y, _drawable(one.said), _BODY, colour)
     pen.y += _BODY * _LINE + 3
+    for text in _said_below(one):
+        pen.line(text, _BODY - 1, colour, indent=_INDENT)
     for each in one.measured:
-        pen.line(fitted(each, _LEFT - indent, _BODY - 1), _BODY - 1, _TEXT, indent=indent)
+        pen.line(fitted(each, _LEFT - _INDENT, _BODY - 1), _BODY - 1, indent=_INDENT)
     pen.y += 3 if one.measured else 0
+
+
+def _name(one: Statement) -> str:
+    return fitted(one.name, _LEFT * 0.75, _BODY)
+
+
+def _start(one: Statement) -> float:
+    """Where on the line of its name what is said of a finding begins."""
+    return _INDENT + _font(_BODY).getlength(_name(one)) + 12
+
+
+def _is_beside(one: Statement) -> bool:
+    """Whether what is said of a finding has room beside its name."""
+    return _start(one) + _font(_BODY).getlength(_drawable(one.said)) <= _LEFT - _PERCENT
+
+
+def _said_below(one: Statement) -> list[str]:
+    """What is said of a finding, where it has lines of its own."""
+    return [] if _is_beside(one) else wrapped(one.said, _LEFT - _INDENT - _PERCENT, _BODY - 1)
 
 
 def _names(pen: _Pen, names: Sequence[str]) -> None:
@@ -262,15 +285,15 @@ def _pictures(image: Image.Image, pen: _Pen, pictures: Sequence[Picture]) -> Non
     left, width, height = _MARGIN + _LEFT + 40, COLUMNS - 2 * _MARGIN - _LEFT - 40, _BOTTOM - _TOP
     columns = 1 if len(pictures) <= 2 else 2
     rows = -(-len(pictures) // columns) if pictures else 1
-    cell = (width - (columns - 1) * _GAP) // columns, (height - (rows - 1) * _GAP) // rows
+    wide, tall = (width - (columns - 1) * _GAP) // columns, (height - (rows - 1) * _GAP) // rows
+    cell = wide, min(tall, wide + _CAPTION)  # slices are about as high as they are wide
     for number, one in enumerate(pictures):
         row, column = divmod(number, columns)
         _picture(image, pen, one, (left + column * (cell[0] + _GAP), _TOP + row * (cell[1] + _GAP)), cell)
 
 
 def _picture(image: Image.Image, pen: _Pen, one: Picture, at: tuple[int, int], cell: tuple[int, int]) -> None:
-    words = 46
-    frame = (at[0], at[1], at[0] + cell[0] - 1, at[1] + cell[1] - words - 1)
+    frame = (at[0], at[1], at[0] + cell[0] - 1, at[1] + cell[1] - _CAPTION - 1)
     pen.draw.rectangle(frame, fill=(0, 0, 0), outline=_RULE)
     pen.text(at[0], frame[3] + 6, fitted(one.title, cell[0], _SMALL), _SMALL)
     pen.text(at[0], frame[3] + 27, fitted(one.caption, cell[0], _SMALL - 3), _SMALL - 3, _QUIET)

@@ -20,7 +20,7 @@ from study_cases import CASES, Case
 from study_readings import FACTS, headers, reading, series
 from summary_picture import PICTURE, phantom_reading, pixels
 
-from pacs_agent.inference import StudyReading
+from pacs_agent.inference import Presence, StudyReading
 from pacs_agent.pipeline.summary import secondary_capture
 from pacs_agent.results import compose_secondary_capture, pictured, write_bytes
 from pacs_agent.results.secondary_capture import MOST_PICTURES
@@ -129,6 +129,15 @@ def test_a_ring_is_where_the_finding_is_strongest() -> None:
         rows, _ = np.nonzero((abs(part - (255, 176, 84)) < 8).all(axis=2))
         found.append(rows.mean())
     assert found[0] < found[1]
+
+
+def test_what_is_present_comes_before_what_is_uncertain() -> None:
+    read, evidence = _several()
+    uncertain = read.findings[0].model_copy(update={"presence": Presence.UNCERTAIN})
+    many = read.model_copy(update={"findings": (*[uncertain] * 40, read.findings[4]), "distances": ()})
+    assert pictured(many)[0].slice.sop_instance_uid == read.findings[4].evidence[0].sop_instance_uid
+    first_mark = _page(many, evidence)[250:420, 40:60].astype(int)
+    assert (abs(first_mark - (255, 176, 84)) < 8).all(axis=2).any()
 
 
 def test_pictures_that_are_not_there_leave_the_rest() -> None:
