@@ -18,7 +18,7 @@ from pacs_agent.inference.refusal import BundleRefused
 from pacs_agent.inference.segmenter_manifest import SegmenterManifest
 from pacs_agent.inference.signature import SIGNATURE, Signer, check_signature, trusted_keys
 from pacs_agent.inference.staging.manifest import StagingManifest
-from pacs_agent.inference.staging.words import Words, prompt_word
+from pacs_agent.inference.staging.words import Words
 from pacs_agent.inference.tokenizer import Tokenizer
 
 MANIFEST = "manifest.json"
@@ -333,7 +333,7 @@ def _read_words(folder: Path, manifest: StagingManifest) -> Words:
         words = Words.model_validate_json(_checked_bytes(folder, manifest.tokenizer))
     except ValidationError as error:
         raise BundleRefused(path, f"is no list of words: {_first_fault(error)}", "export the model again") from error
-    prompts = [prompt_word(item.key, level) for item in manifest.items for level in item.levels]
+    prompts = [prompt for item in manifest.items for prompt in item.prompts]
     if missing := sorted({*prompts, words.end, words.pad} - set(words.words)):
         raise BundleRefused(path, f"has no word {', '.join(missing[:3])}", "export the model again with all its items")
     return words

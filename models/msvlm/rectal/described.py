@@ -26,6 +26,11 @@ def _local(value: str, meaning: str) -> Code:
     return Code(value=value, scheme=LOCAL_SCHEME, meaning=meaning)
 
 
+KEYS = {scale.item: scale.item.value for scale in SCALES} | {
+    Item.PERITONEUM: "peritoneum",
+    Item.SPHINCTER: "sphincter",
+}
+"""Of the items as findings, as the panel knows them; the prompts of two of them were learned by longer ones."""
 RECTUM = _sct("34402009", "Rectum")
 _CODES: dict[Item, tuple[Code, Code]] = {
     Item.TUMOUR: (_sct("108369006", "Neoplasm"), RECTUM),
@@ -50,7 +55,7 @@ _STRUCTURES = {
 """What an item rests on where that is not the tumour itself."""
 _CONCERN = {Item.TUMOUR: 3, Item.T_STAGE: 2, Item.CRM: 2, Item.NODES: 2, Item.EMVI: 1}
 MARGIN = MarginEntry(
-    item=Item.CRM.value,
+    item=KEYS[Item.CRM],
     name="Distance to the mesorectal fascia",
     code=_local("DISTANCE_TO_MESORECTAL_FASCIA", "Distance of tumour and mesorectal fascia"),
     tumour="tumour",
@@ -58,7 +63,7 @@ MARGIN = MarginEntry(
     fascia="fascia",
     involved_mm=INVOLVED_MM,
 )
-LENGTH = LengthEntry(item=Item.TUMOUR.value, name="Tumour length", code=_sct("410668003", "Length"), structure="tumour")
+LENGTH = LengthEntry(item=KEYS[Item.TUMOUR], name="Tumour length", code=_sct("410668003", "Length"), structure="tumour")
 
 
 def item_entries(network: SeriesNetwork) -> tuple[ItemEntry, ...]:
@@ -70,7 +75,8 @@ def _entry(scale: Scale, network: SeriesNetwork) -> ItemEntry:
     item = scale.item
     code, site = _CODES[item]
     return ItemEntry(
-        key=item.value,
+        key=KEYS[item],
+        prompt_key=item.value,
         name=scale.name,
         code=code,
         site=site,
@@ -78,7 +84,7 @@ def _entry(scale: Scale, network: SeriesNetwork) -> ItemEntry:
         steps=tuple(StepEntry(**vars(point)) for point in network.points[steps_of(item)]),
         structure=_STRUCTURES.get(item, "tumour"),
         lowest_is_absence=item not in (Item.LOCATION, Item.T_STAGE),
-        of=Item.TUMOUR.value if item in OF_TUMOUR else None,
+        of=KEYS[Item.TUMOUR] if item in OF_TUMOUR else None,
         concern=_CONCERN.get(item, 0),
         sentences=tuple(
             tuple(dict.fromkeys(written(words_of(text)) for text in licensed()[item, level]))

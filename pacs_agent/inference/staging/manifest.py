@@ -27,6 +27,7 @@ from pacs_agent.imaging.series import Plane
 from pacs_agent.inference.manifest import DocumentFile, GraphFile
 from pacs_agent.inference.reading import Code
 from pacs_agent.inference.staging.acquired import SequenceId
+from pacs_agent.inference.staging.words import prompt_word
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 MOST_LEVELS = 4
@@ -62,10 +63,17 @@ class ItemEntry(_Frozen):
     """From this probability of any level above its absence on it is present."""
     uncertain_from: float = Field(default=0.35, gt=0, lt=1)
     """From here to the operating point it is uncertain."""
+    prompt_key: Key | None = None
+    """What it is called in the decoder's prompts; None where that is its key."""
     concern: int = Field(default=0, ge=0, le=3)
     """How soon it wants attention. 0: no matter."""
     sentences: tuple[tuple[str, ...], ...] = ()
     """For each level what may be said of it, slots for numbers as `<number>`: another sentence gives way."""
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """For each level the word from which its sentence is decoded."""
+        return tuple(prompt_word(self.prompt_key or self.key, level) for level in self.levels)
 
     @model_validator(mode="after")
     def _one_step_between_levels(self) -> "ItemEntry":

@@ -17,7 +17,7 @@ from pacs_agent.inference.sessions import Graph
 from pacs_agent.inference.staging.describe import SaidItem
 from pacs_agent.inference.staging.manifest import MarginEntry, StagingManifest
 from pacs_agent.inference.staging.read import Floats
-from pacs_agent.inference.staging.words import SLOT, Words, filled, plain_sentence, prompt_word
+from pacs_agent.inference.staging.words import SLOT, Words, filled, plain_sentence
 from pacs_agent.ops import get_log
 
 SUMMED_UP_FROM = 2
@@ -38,7 +38,7 @@ def write_staging(
 
     How many sentences gave way goes into the log, never what they said.
     """
-    prompts = [prompt_word(one.entry.key, one.entry.levels[one.level]) for one in said]
+    prompts = [one.entry.prompts[one.level] for one in said]
     spoken = decoded(words, decoder, prompts, visual_tokens, manifest.max_words)
     numbers = _numbers(manifest.margin, distances)
     sentences = tuple(_sentence(one, text, numbers.get(one.entry.key)) for one, text in zip(said, spoken, strict=True))

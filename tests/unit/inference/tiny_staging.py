@@ -46,6 +46,8 @@ ITEMS: dict[str, dict[str, Any]] = {
     "sphincter": {"levels": ("free", "internal", "external"), "structure": "tumour", "of": "tumour"},
     "nodes": {"levels": ("not suspicious", "suspicious"), "structure": "node", "concern": 2},
 }
+PROMPT_KEYS = {"sphincter": "anal_sphincter"}
+"""Of an item of which prompts were learned by another key."""
 STEPS = {"t_stage": (3.0, 2.0, -3.0), "crm": (-3.0,), "sphincter": (-0.2, 1.0)}
 """Logits of the steps that no slice decides."""
 SENTENCES = {
@@ -57,9 +59,9 @@ SENTENCES = {
     "<t_stage:T4>": "it invades other organs .",
     "<crm:clear>": "the fascia is clear , distance <number> mm .",
     "<crm:involved>": "the fascia is involved , distance <number> mm .",
-    "<sphincter:free>": "the sphincter is free .",
-    "<sphincter:internal>": "the internal sphincter is involved .",
-    "<sphincter:external>": "the external sphincter is involved .",
+    "<anal_sphincter:free>": "the sphincter is free .",
+    "<anal_sphincter:internal>": "the internal sphincter is involved .",
+    "<anal_sphincter:external>": "the external sphincter is involved .",
     "<nodes:not suspicious>": "no suspicious nodes .",
     "<nodes:suspicious>": "suspicious nodes .",
 }
@@ -254,11 +256,12 @@ def write_manifest(folder: Path, **changes: Any) -> None:
 
 def _item(key: str) -> dict[str, Any]:
     item, code = ITEMS[key], {"value": key.upper(), "scheme": "99TEST", "meaning": f"The {key}"}
-    prompts = [f"<{key}:{level}>" for level in item["levels"]]
+    prompts = [f"<{PROMPT_KEYS.get(key, key)}:{level}>" for level in item["levels"]]
     said = [[] if prompt == UNLICENSED else [written(SENTENCES[prompt].split())] for prompt in prompts]
     steps = [{"scale": 1.0, "bias": 0.0}] * (len(prompts) - 1)
     name = {"t_stage": "T stage", "crm": "Margin"}.get(key, f"The {key}")
-    return {"key": key, "name": name, "code": code, "site": code, "steps": steps, "sentences": said, **item}
+    entry = {"key": key, "name": name, "code": code, "site": code, "steps": steps, "sentences": said}
+    return {**entry, "prompt_key": PROMPT_KEYS.get(key), **item}
 
 
 def load(folder: Path) -> StagingBundle:

@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
 
+from models.msvlm.rectal.described import KEYS  # noqa: E402
 from models.msvlm.rectal.export import Learned, write_series_bundle  # noqa: E402
-from models.msvlm.rectal.items import SCALES  # noqa: E402
 from models.msvlm.rectal.network import new_series_network  # noqa: E402
 from models.msvlm.rectal.preset import PRESETS, load_series_preset  # noqa: E402
 from models.msvlm.rectal.runtime import SeriesRuntime  # noqa: E402
@@ -68,7 +68,8 @@ def headers(tmp_path_factory: pytest.TempPathFactory) -> list[HeaderFile]:
 def test_it_is_verified_with_its_own_test(bundle: StagingBundle, settings: InferenceSettings) -> None:
     checked = verify(bundle.folder, settings)
     assert checked.passed, checked.faults
-    assert [item.key for item in bundle.manifest.items] == [scale.item.value for scale in SCALES]
+    keys = ["tumour", "location", "peritoneum", "t_stage", "crm", "sphincter", "nodes", "emvi"]
+    assert [item.key for item in bundle.manifest.items] == list(KEYS.values()) == keys
 
 
 def test_every_level_has_a_wording_or_the_plain_one(bundle: StagingBundle) -> None:
@@ -91,8 +92,8 @@ def test_agent_and_training_say_the_same(
     raw = reader.read(chosen, encoding)
     said = {one.entry.key: one for one in said_items(bundle.manifest, raw.step_logits)}
     for item, levels in by_training.levels.items():
-        if item.value in said:
-            assert said[item.value].levels == pytest.approx(levels.tolist(), abs=1e-4)
+        if KEYS[item] in said:
+            assert said[KEYS[item]].levels == pytest.approx(levels.tolist(), abs=1e-4)
     reading = reader.describe(chosen, encoding, raw, reader.weigh_evidence(chosen, encoding))
     assert reading.evidence_method is EvidenceMethod.ATTENTION
     _is_whole(reading)
