@@ -102,7 +102,14 @@ def archive_tables(own: Figures | None) -> list[str]:
     """The measures of every item on an archive's patients beside the controls, and how many have each level."""
     if not own or not own["studies"]:
         return []
-    lines = []
+    lines, known = [], {item: sum(own["prevalence"][item.value].values()) for item in SEVEN}
+    counts = f"| n, known | {' | '.join(str(count) for count in known.values())} |"
     for measure, title in MEASURES.items():
-        lines += ["", f"## The archive's patients: {title[0].lower()}{title[1:]}", "", *item_table(own, measure)]
+        lines += [
+            "",
+            f"## The archive's patients: {title[0].lower()}{title[1:]}",
+            "",
+            *item_table(own, measure),
+            counts,
+        ]
     return [*lines, "", "## The archive's studies", "", *prevalence_table(own)]

@@ -17,7 +17,7 @@ from models.msvlm.rectal.archive_files import files_below  # noqa: E402
 from models.msvlm.rectal.archive_report import COLUMNS, learned_from, rows_of, write_rows  # noqa: E402
 from models.msvlm.rectal.archive_tokens import ArchiveTokens, TrainedEncoder, tokens_of  # noqa: E402
 from models.msvlm.rectal.calibrate import FEWEST_OF_ARCHIVE, calibrated  # noqa: E402
-from models.msvlm.rectal.card import archive_lines  # noqa: E402
+from models.msvlm.rectal.card import archive_lines, archive_tables  # noqa: E402
 from models.msvlm.rectal.evaluate import another_patients  # noqa: E402
 from models.msvlm.rectal.figures import truths_of  # noqa: E402
 from models.msvlm.rectal.items import Told, steps_of  # noqa: E402
@@ -244,6 +244,7 @@ def test_the_control_is_a_study_of_another_patient():
 def test_the_card_does_not_speak_of_patients_that_nobody_tested():
     assert archive_lines(None) == []
     assert "of patients nothing was measured" in archive_lines({"studies": 0})[1]
+    assert archive_tables({"studies": 0}) == archive_tables(None) == []
 
 
 MALFORMED = {
