@@ -36,7 +36,7 @@ _CODES: dict[Item, tuple[Code, Code]] = {
     Item.TUMOUR: (_sct("108369006", "Neoplasm"), RECTUM),
     Item.LOCATION: (_local("RECTAL_TUMOUR_LOCATION", "Third of the rectum"), RECTUM),
     Item.PERITONEUM: (_local("PERITONEAL_INVOLVEMENT", "Peritoneal involvement"), _sct("15425007", "Peritoneum")),
-    Item.T_STAGE: (Code(value="21905-5", scheme="LN", meaning="Primary tumor.clinical Cancer"), RECTUM),
+    Item.T_STAGE: (Code(value="21905-5", scheme="LN", meaning="Primary tumor.clinical [Class] Cancer"), RECTUM),
     Item.CRM: (_local("CIRCUMFERENTIAL_RESECTION_MARGIN", "Circumferential resection margin"), RECTUM),
     Item.SPHINCTER: (_local("ANAL_SPHINCTER_INVOLVEMENT", "Anal sphincter involvement"), _sct("53505006", "Anus")),
     Item.NODES: (
