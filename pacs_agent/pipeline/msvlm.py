@@ -1,9 +1,8 @@
 """Pipeline `msvlm`: imaging, inference and results put together for models that read a series slice by slice."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 
 from pydicom.dataset import Dataset
 
@@ -16,7 +15,6 @@ from pacs_agent.imaging import (
     SeriesChoice,
     UnusableImages,
     choose_series,
-    read_headers,
 )
 from pacs_agent.inference import (
     Bundle,
@@ -34,28 +32,17 @@ from pacs_agent.inference import (
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
-from pacs_agent.pipeline.models_in_use import ModelsInUse
+from pacs_agent.pipeline.models_in_use import ModelsInUse, failed
 from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.prior import choose_prior, compared
 from pacs_agent.pipeline.prior_at_source import NOBODY_TO_ASK, PriorAtSource, Wanted, not_had, source_to_ask
 from pacs_agent.pipeline.rehearsed import Rehearsed
-from pacs_agent.pipeline.saliency import with_saliency_maps
+from pacs_agent.pipeline.said import documents_of, facts_of, no_result_of, source_files
 from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
-from pacs_agent.pipeline.stages import Choice, Document, Documents, Earlier, JobFacts, Progress
-from pacs_agent.pipeline.summary import summary
-from pacs_agent.results import (
-    DocumentFacts,
-    ObjectKind,
-    Refusal,
-    compose_ai_result,
-    compose_draft_report,
-    compose_key_objects,
-    compose_no_result,
-    write_bytes,
-)
+from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts, Progress
+from pacs_agent.results import DocumentFacts
 
 NOT_MEASURED = "Segmentation failed: no measurements in this report."
-_FAILED_CODE = "model_failed"
 _DESCRIBED = ("select_series", "encode_missing", "read_study", "weigh_evidence")
 
 _log = get_log("pipeline")
@@ -71,7 +58,13 @@ class MsVlm:
         self.headers = RecentHeaders()
         self._rehearsed = Rehearsed()
         decoding, turns = DecodingPool(settings.decoding), Turns()
-        self._models = ModelsInUse(settings, archive.database, decoding, turns)
+        tokens = settings.data_dir / "tokens"
+        self._models = ModelsInUse(
+            settings,
+            archive.database,
+            lambda found: (found.bundles, found.beside),
+            lambda bundle: Reader(bundle, settings.inference, tokens, decoding, turns),
+        )
         self.jobs = Places(settings.work.concurrency)
         """One is held by each job while it reads: rehearsals give way to it."""
         self._segmenting = Segmenting(settings, decoding, turns)
@@ -124,7 +117,7 @@ class MsVlm:
         except UnusableImages as error:
             raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
         except ModelFailed as error:
-            raise _failed(bundle, error) from error
+            raise failed(bundle.digest, error) from error
 
     def read_study(self, job: JobFacts, earlier: Earlier) -> str:
         """The scores of all findings."""
@@ -136,7 +129,7 @@ class MsVlm:
         try:
             return self._models.reader(bundle).read(series, _encoding(earlier)).model_dump_json()
         except ModelFailed as error:
-            raise _failed(bundle, error) from error
+            raise failed(bundle.digest, error) from error
 
     def weigh_evidence(self, job: JobFacts, earlier: Earlier) -> str:
         """The weight of each slice for each finding."""
@@ -148,7 +141,7 @@ class MsVlm:
         try:
             return self._models.reader(bundle).weigh_evidence(series, _encoding(earlier)).model_dump_json()
         except ModelFailed as error:
-            raise _failed(bundle, error) from error
+            raise failed(bundle.digest, error) from error
 
     def segment(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
         """Where the regions are kept that the segmenter outlined and measured in the series read."""
@@ -189,42 +182,10 @@ class MsVlm:
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result and draft report; a segmentation where one was made; what is wanted beside them."""
         reading = self.described(earlier)
-        evidence = [header.dataset for header in self.headers.read(_source_files(job, reading.series))]
-        facts = _facts(job)
-        told = self._measured(earlier, reading, evidence, facts)
-        shown = self._with_saliency_maps(
-            job, compared(self.database, told.reading, earlier.get("prior", "")), evidence, facts
-        )
-        said = shown.reading
-        files = (
-            Document(ObjectKind.AI_RESULT, write_bytes(compose_ai_result(said, evidence, facts))),
-            Document(ObjectKind.DRAFT_REPORT, write_bytes(compose_draft_report(said, evidence, facts))),
-            *told.documents,
-            *self._key_objects(said, evidence, facts),
-            *shown.documents,
-            *summary(self.settings.results, job, said, evidence, facts),
-        )
-        lacks = " ".join(filter(None, (told.lacks, shown.lacks)))
-        return Documents(files, said.model_dump(mode="json"), lacks)
-
-    def _with_saliency_maps(
-        self, job: JobFacts, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts
-    ) -> Told:
-        """The reading with its maps, where they are wanted; not in a rehearsal, whose documents nobody keeps."""
-        form = self.settings.results.saliency_maps
-        if form == "off" or not job.job_id:
-            return Told(reading)
-        shown = with_saliency_maps(reading, evidence, facts, form, self.settings.data_dir / "tokens")
-        if shown.lacks:
-            _log.warning("no saliency maps", reason=shown.lacks)
-        return shown
-
-    def _key_objects(
-        self, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts
-    ) -> Iterator[Document]:
-        if self.settings.results.key_objects:
-            for document in compose_key_objects(reading, evidence, facts):
-                yield Document(ObjectKind.KEY_OBJECTS, write_bytes(document))
+        evidence = [header.dataset for header in self.headers.read(source_files(job, reading.all_slices))]
+        told = self._measured(earlier, reading, evidence, facts_of(job))
+        said = replace(told, reading=compared(self.database, told.reading, earlier.get("prior", "")))
+        return documents_of(self.settings, job, said, evidence)
 
     def _measured(
         self, earlier: Earlier, reading: StudyReading, evidence: Sequence[Dataset], facts: DocumentFacts
@@ -252,13 +213,7 @@ class MsVlm:
 
     def compose_no_result(self, job: JobFacts, why: NothingToSay) -> Documents:
         """The reason as a document, about all images whose headers can be read."""
-        asked = next((bundle for bundle in self._models.bundles() if bundle.digest == why.bundle), None)
-        evidence = list(_readable(job.images))
-        if not evidence:
-            raise JobFailed(f"no header of the study can be read: {why.reason}") from why
-        refusal = Refusal(why.code, why.reason)
-        document = compose_no_result(refusal, evidence, _facts(job), asked.identity() if asked else None)
-        return Documents((Document(ObjectKind.NO_RESULT, write_bytes(document)),))
+        return no_result_of(job, why, self._models.identity(why.bundle))
 
     def readers(self) -> tuple[Reader, ...]:
         """The models in use, loaded."""
@@ -296,13 +251,11 @@ class MsVlm:
         try:
             return self._models.reader(bundle).describe(series, _encoding(earlier), raw, weights)
         except ModelFailed as error:
-            raise _failed(bundle, error) from error
+            raise failed(bundle.digest, error) from error
 
     def _selection(self, earlier: Earlier) -> tuple[Bundle, OrderedSeries]:
         digest, _, series = earlier["select_series"].partition("\n")
-        bundle = next((bundle for bundle in self.installed() if bundle.digest == digest), None)
-        if bundle is None:
-            raise JobFailed(f"the model {digest[:12]} that was chosen for this job is not installed any more; rerun it")
+        bundle = self._models.chosen(digest)
         parsed = self._rehearsed.outcome("series", (series,), lambda: OrderedSeries.model_validate_json(series))
         return bundle, parsed
 
@@ -333,33 +286,9 @@ def _how_far(choice: SeriesChoice) -> float:
     return choice.code.progress if choice.code else float("inf")
 
 
-def _readable(images: Iterable[Path]) -> Iterator[Dataset]:
-    """The headers that can be read: a broken one may be the very reason that nothing can be said."""
-    for path in images:
-        try:
-            yield from (header.dataset for header in read_headers([path]))
-        except UnusableImages:
-            continue
-
-
 def _selected(bundle: Bundle, series: OrderedSeries) -> str:
     return f"{bundle.digest}\n{series.model_dump_json()}"
 
 
 def _encoding(earlier: Earlier) -> Encoding:
     return Encoding.model_validate_json(earlier["encode_missing"])
-
-
-def _failed(bundle: Bundle, error: ModelFailed) -> NothingToSay:
-    return NothingToSay(_FAILED_CODE, str(error), bundle.digest)
-
-
-def _source_files(job: JobFacts, series: OrderedSeries) -> Sequence[Path]:
-    """The files of the series read, each once though an enhanced one holds many slices."""
-    read = {one.path for one in series.slices}
-    return [path for path in job.images if path in read]
-
-
-def _facts(job: JobFacts) -> DocumentFacts:
-    """Dates and times are written in the hospital's zone, which is this machine's."""
-    return DocumentFacts(job.created_at.astimezone(), job.input_digest, job.predecessors, lacks=job.not_come)
