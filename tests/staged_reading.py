@@ -60,11 +60,11 @@ ITEMS = (
     Item("location", "Location", 0.91, levels=("lower", "middle", "upper"), level=1),
     Item("peritoneum", "Peritoneal involvement", 0.03, Presence.ABSENT),
     Item("t_stage", "T stage", 0.87, levels=("T1", "T2", "T3", "T4"), level=2),
-    Item("crm", "Circumferential resection margin", 0.9),
+    Item("crm", "Involved circumferential resection margin", 0.9),
     Item(
         "sphincter", "Anal sphincter involvement", 0.12, Presence.ABSENT, ("internal", "intersphincteric", "external")
     ),
-    Item("nodes", "Mesorectal lymph nodes", 0.52, Presence.UNCERTAIN),
+    Item("nodes", "Suspicious mesorectal lymph nodes", 0.52, Presence.UNCERTAIN),
 )
 """The last item, EMVI, is not assessed. The margin follows its distance."""
 INVOLVED_MM = 1.0

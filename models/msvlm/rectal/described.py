@@ -37,7 +37,7 @@ _CODES: dict[Item, tuple[Code, Code]] = {
     Item.LOCATION: (_local("RECTAL_TUMOUR_LOCATION", "Third of the rectum"), RECTUM),
     Item.PERITONEUM: (_local("PERITONEAL_INVOLVEMENT", "Peritoneal involvement"), _sct("15425007", "Peritoneum")),
     Item.T_STAGE: (Code(value="21905-5", scheme="LN", meaning="Primary tumor.clinical [Class] Cancer"), RECTUM),
-    Item.CRM: (_local("CIRCUMFERENTIAL_RESECTION_MARGIN", "Circumferential resection margin"), RECTUM),
+    Item.CRM: (_local("INVOLVED_CRM", "Involved circumferential resection margin"), RECTUM),
     Item.SPHINCTER: (_local("ANAL_SPHINCTER_INVOLVEMENT", "Anal sphincter involvement"), _sct("53505006", "Anus")),
     Item.NODES: (
         _local("SUSPICIOUS_MESORECTAL_LYMPH_NODES", "Suspicious mesorectal lymph nodes"),

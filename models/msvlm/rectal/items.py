@@ -31,9 +31,9 @@ SCALES: tuple[Scale, ...] = (
     Scale(Item.LOCATION, "Location", ("lower", "middle", "upper")),
     Scale(Item.PERITONEUM, "Peritoneal involvement", ("free", "involved")),
     Scale(Item.T_STAGE, "T stage", ("T1", "T2", "T3", "T4")),
-    Scale(Item.CRM, "Circumferential resection margin", ("clear", "involved")),
+    Scale(Item.CRM, "Involved circumferential resection margin", ("clear", "involved")),
     Scale(Item.SPHINCTER, "Anal sphincter involvement", ("free", "internal", "intersphincteric", "external")),
-    Scale(Item.NODES, "Mesorectal lymph nodes", ("not suspicious", "suspicious")),
+    Scale(Item.NODES, "Suspicious mesorectal lymph nodes", ("not suspicious", "suspicious")),
     Scale(Item.EMVI, "Extramural vascular invasion", ("absent", "present")),
 )
 """The axis of items: whether there is a tumour, which the others rest on, and the seven items of staging."""

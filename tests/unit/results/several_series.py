@@ -36,9 +36,9 @@ ITEMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "location": ("Location", ("lower", "middle", "upper")),
     "peritoneum": ("Peritoneal involvement", ()),
     "t_stage": ("T stage", ("T1", "T2", "T3", "T4")),
-    "crm": ("Circumferential resection margin", ()),
+    "crm": ("Involved circumferential resection margin", ()),
     "sphincter": ("Anal sphincter involvement", ("free", "internal", "intersphincteric", "external")),
-    "nodes": ("Mesorectal lymph nodes", ()),
+    "nodes": ("Suspicious mesorectal lymph nodes", ()),
     "emvi": ("Extramural vascular invasion", ()),
 }
 """Names of the items, and the words of those that have levels."""

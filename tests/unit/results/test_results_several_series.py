@@ -163,7 +163,7 @@ def test_reports_say_distances_once() -> None:
         for node in tree(compose_draft_report(read, evidence, FACTS)).walk()
         if node.value_type == "TEXT"
     ]
-    assert "Circumferential resection margin: present. Distance to the mesorectal fascia 2.4 mm." in texts
+    assert "Involved circumferential resection margin: present. Distance to the mesorectal fascia 2.4 mm." in texts
     assert "Rectal tumour: present. Length of the tumour 41.7 mm." in texts
     told = tuple(
         one.model_copy(update={"text": "The margin is 2.4 mm."}) if one.findings == ("crm",) else one
