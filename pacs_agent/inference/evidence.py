@@ -12,6 +12,8 @@ from pacs_agent.inference.sessions import Graph
 
 KEY_SLICES = 3
 """Slices named for a finding."""
+LEAST_SHARE = 0.01
+"""Of the strongest slice's weight, what a slice has that is named at all."""
 WINDOW_MM = 10.0
 """Extent of what is left out at once: alone, a slice's neighbours would speak for it."""
 MAX_WINDOWS = 64
@@ -66,9 +68,13 @@ EVIDENCE: dict[EvidenceMethod, EvidenceFunction] = {
 
 
 def strongest(weights: Sequence[float], count: int = KEY_SLICES) -> list[int]:
-    """The slices of largest weight, strongest first, of equal ones the lower first; none without any weight."""
+    """The slices of largest weight, strongest first, of equal ones the lower first; none without any weight.
+
+    A slice that has next to none beside the strongest shows nothing: rather fewer slices than such a one.
+    """
     order = sorted(range(len(weights)), key=lambda index: (-weights[index], index))
-    return [index for index in order[:count] if weights[index] > 0]
+    least = LEAST_SHARE * max(weights, default=0.0)
+    return [index for index in order[:count] if weights[index] > 0 and weights[index] >= least]
 
 
 def _logits_without(study: ReadStudy, left_out: NDArray[np.bool_]) -> Floats:

@@ -15,6 +15,7 @@ from tests.bench import (
     reception,
     segmentation,
     senders,
+    several_series,
     streaming,
     tls,
     turnaround,
@@ -120,6 +121,10 @@ def _stream(bench: Bench) -> None:
     )
 
 
+def _several_series(bench: Bench) -> None:
+    several_series.run(bench.report, bench.files, bench.asked.rounds, bench.folder / "series", bench.say)
+
+
 def _encoder(bench: Bench) -> None:
     encoder.run(bench.report, bench.files, bench.asked.rounds, bench.folder / "encoder", bench.say)
 
@@ -155,6 +160,7 @@ PARTS: dict[str, Callable[[Bench], None]] = {
     "memory": _memory,
     "attack": _attack,
     "stream": _stream,
+    "series": _several_series,
     "encoder": _encoder,
     "segmentation": _segmentation,
     "turnaround": _turnaround,

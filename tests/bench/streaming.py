@@ -13,7 +13,7 @@ import argparse
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,8 @@ from typing import Any
 import pydicom
 from pydicom.uid import generate_uid
 
-from pacs_agent.archive import split_part10
-from pacs_agent.config import AssembleSettings, Settings
+from pacs_agent.archive import EncodedInstance, split_part10
+from pacs_agent.config import AssembleSettings, InferenceSettings, Settings
 from pacs_agent.inference import installed_bundles
 from pacs_agent.inference.activation import MEMORY
 from pacs_agent.inference.verification import ensure_verified
@@ -43,7 +43,7 @@ SLOWER_THAN_ENCODER = 1.5
 included. On two cores reception, index and sender take some 2 ms of it."""
 SENDER = "BENCHSENDER"
 CONTEXT_ID = 3
-"""Of CT Image Storage among those that are proposed."""
+"""Of the images' SOP class among those that are proposed."""
 RULES = "rules:\n- {name: ct, when: {attribute: Modality, equals: CT}, pipeline: msvlm, destinations: [pacs]}"
 WHAT = (
     "last image acknowledged → both result objects in Orthanc, less the quiet time if any; CT of 512 × 512, all new; "
@@ -89,11 +89,14 @@ class Hospital:
 def send(study: Sequence[Path], agent: Agent, interval_s: float) -> tuple[float, float]:
     """Stores a study in one association; when (by perf_counter) it began and when its last image was answered.
 
-    Messages are made before: the PACS that sends has a machine of its own, and takes as little of this one as it can.
+    Its images are of one SOP class. Messages are made before: the PACS that sends has a machine of its own, and takes
+    as little of this one as it can.
     """
     with Attacker("127.0.0.1", agent.port, SENDER) as peer:
-        association = peer.associate(called=agent.ae_title)
-        messages = [_message(path) for path in study]
+        instances = [split_part10(path.read_bytes()) for path in study]
+        [sop_class] = {instance.sop_class_uid for instance in instances}
+        association = peer.associate([pdus.Proposed(CONTEXT_ID, sop_class)], called=agent.ae_title)
+        messages = [_message(instance) for instance in instances]
         begun_s = due_s = time.perf_counter()
         for message in messages:
             time.sleep(max(0.0, due_s - time.perf_counter()))
@@ -106,34 +109,46 @@ def send(study: Sequence[Path], agent: Agent, interval_s: float) -> tuple[float,
     return begun_s, answered_s
 
 
-def _message(path: Path) -> bytes:
-    """C-STORE-RQ and data set of a file in Explicit VR Little Endian, as PDUs of 16 kB."""
-    instance = split_part10(path.read_bytes())
-    return pdus.message(CONTEXT_ID, pdus.store_rq(instance.sop_instance_uid), instance.data_set)
+def _message(instance: EncodedInstance) -> bytes:
+    """C-STORE-RQ and data set of an instance in Explicit VR Little Endian, as PDUs of 16 kB."""
+    command = pdus.store_rq(instance.sop_instance_uid, sop_class_uid=instance.sop_class_uid)
+    return pdus.message(CONTEXT_ID, command, instance.data_set)
 
 
 @contextmanager
-def hospital(folder: Path, verified: Path, *, ahead: bool, quiet_s: float = QUIET_S) -> Iterator[Hospital]:
-    """A running agent with its own Orthanc, with or without reading ahead. `verified`: models that passed here."""
+def hospital(
+    folder: Path,
+    verified: Path,
+    *,
+    ahead: bool,
+    quiet_s: float = QUIET_S,
+    rules: str = RULES,
+    models: Mapping[str, Any] = {},
+) -> Iterator[Hospital]:
+    """A running agent with its own Orthanc, with or without reading ahead. `verified`: models that passed here.
+
+    `models`: settings of `inference` where other models than the installed ones read.
+    """
     settings: dict[str, Any] = {
         "ahead": {"enabled": ahead},
         "assemble": {"quiet_s": quiet_s, "poll_s": 0.2, "ask_source": "off"},
-        "inference": {"segment": False},  # what it adds is a part of its own
+        "inference": {"segment": False, **models},  # what segmenting adds is a part of its own
     }
     agent = Agent(folder / "agent", quiet_s=quiet_s, **settings)
     pacs = Orthanc(folder / "pacs")
     agent.allow(SENDER)
     agent.deliver_to("pacs", "dimse", host="127.0.0.1", port=pacs.port, called_ae=pacs.ae_title)
-    agent.route(RULES)
+    agent.route(rules)
     shutil.copytree(verified, agent.folder / "data" / MEMORY, dirs_exist_ok=True)
     with pacs, agent:
         yield Hospital(agent, pacs, quiet_s)
 
 
-def verify_models(folder: Path) -> Path:
+def verify_models(folder: Path, settings: InferenceSettings | None = None) -> Path:
     """Verifies the models once for all agents, which would do it before their first study; gives the folder."""
-    settings = Settings().inference
-    for bundle in installed_bundles(settings).bundles:
+    settings = settings or Settings().inference
+    installed = installed_bundles(settings)
+    for bundle in (*installed.bundles, *installed.staging):
         ensure_verified(bundle, settings, folder)
     return folder
 

@@ -17,6 +17,7 @@ JAR = Path("/usr/share/java/pixelmed.jar")
 _JVM = (
     "java",
     "-Xss16m",
+    "-XX:TieredStopAtLevel=1",  # most runs end before better code would pay
     "-XX:+UseSerialGC",
     "-Djdk.xml.xpathTotalOpLimit=0",
     "-Djdk.xml.xpathExprOpLimit=0",

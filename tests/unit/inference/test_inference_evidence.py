@@ -117,3 +117,8 @@ def test_the_strongest_slices_come_first_and_none_without_weight() -> None:
     assert strongest([0.0, 0.5, 0.9, 0.5, 0.2]) == [2, 1, 3]
     assert strongest([0.0, 0.0]) == []
     assert strongest([0.0, 0.1]) == [1]
+
+
+def test_a_slice_with_next_to_no_weight_is_no_evidence() -> None:
+    assert strongest([1e-14, 0.02, 1.0]) == [2, 1]
+    assert strongest([2e-4, 1e-4]) == [0, 1]
