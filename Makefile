@@ -57,7 +57,7 @@ test-alone:
 	$(TESTS) tests/unit -m alone $(PYTEST_ARGS) $(NONE_LEFT)
 
 test-parts:
-	@$(MAKE) --no-print-directory -j 2 --keep-going --output-sync=line test-rooms test-models
+	@$(MAKE) --no-print-directory -j 2 --keep-going test-rooms test-models
 
 test-rooms:
 	$(BESIDE) $(OF_ROOMS) $(PYTEST_ARGS) $(NONE_LEFT)
