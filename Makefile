@@ -18,13 +18,15 @@ STAMPS := .stamps
 # Tests of the model need torch, which takes seconds to load: one process has them, another all that need it not.
 OF_MODELS := $(addprefix tests/unit/,models/ gtgm/ evaluation/ datasets/ inference/ imaging/ test_bench_flops.py)
 OF_ROOMS := $(filter-out $(OF_MODELS) %/__pycache__/,$(wildcard tests/unit/*/) $(wildcard tests/unit/test_*.py))
+# Those in which networks learn take as long as all others of parts.
+OF_LEARNING := $(addprefix tests/unit/,models/ gtgm/)
 NONE_LEFT = $(if $(PYTEST_ARGS),|| [ $$? = 5 ])
 TESTS = TESTS_IN_MEMORY=14 $(BIN)/pytest
 BESIDE = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=7 $(BIN)/pytest -p no:cacheprovider -m "not alone"
 QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=2 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
 	-m "not slow and not peers and not real_images"
 
-.PHONY: demo viewer viewer-or-without plugin-check test test-whole test-alone test-parts test-rooms test-models check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
+.PHONY: demo viewer viewer-or-without plugin-check test test-whole test-alone test-parts test-learning test-others check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
 .DELETE_ON_ERROR:
 
 # With --once nobody looks at the viewer.
@@ -57,13 +59,13 @@ test-alone:
 	$(TESTS) tests/unit -m alone $(PYTEST_ARGS) $(NONE_LEFT)
 
 test-parts:
-	@$(MAKE) --no-print-directory -j 2 --keep-going test-rooms test-models
+	@$(MAKE) --no-print-directory -j 2 --keep-going test-learning test-others
 
-test-rooms:
-	$(BESIDE) $(OF_ROOMS) $(PYTEST_ARGS) $(NONE_LEFT)
+test-learning:
+	$(BESIDE) $(OF_LEARNING) $(PYTEST_ARGS) $(NONE_LEFT)
 
-test-models:
-	$(BESIDE) $(OF_MODELS) $(PYTEST_ARGS) $(NONE_LEFT)
+test-others:
+	$(BESIDE) $(filter-out $(OF_LEARNING),$(OF_MODELS)) $(OF_ROOMS) $(PYTEST_ARGS) $(NONE_LEFT)
 
 check: $(STAMPS)/develop
 	@$(MAKE) --no-print-directory -j 3 --keep-going --output-sync=target check-rooms check-models check-code
