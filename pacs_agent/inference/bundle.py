@@ -39,17 +39,20 @@ class _Folder:
     folder: Path
     digest: str
     signer: Signer
+    manifest: AnyManifest
 
     def read(self, file: GraphFile | DocumentFile) -> bytes:
         """The bytes of a file, checked again: what runs is what was checked. Raises BundleRefused."""
         return _checked_bytes(self.folder, file)
 
-    def _unnamed(self, manifest: AnyManifest) -> list[str]:
-        named = {MANIFEST, SIGNATURE, *named_files(manifest)}
-        found = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir())
-        return sorted(set(found) - named)
+    @property
+    def accepts(self) -> AcceptedInput:
+        """What the model takes of a study."""
+        return self.manifest.accepts
 
-    def _identity(self, manifest: AnyManifest) -> BundleIdentity:
+    def identity(self) -> BundleIdentity:
+        """Which model this is, for every object it makes."""
+        manifest = self.manifest
         return BundleIdentity(
             name=manifest.name,
             version=manifest.version,
@@ -61,6 +64,16 @@ class _Folder:
             demo=manifest.demo,
         )
 
+    def unnamed_files(self) -> list[str]:
+        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
+        named = {MANIFEST, SIGNATURE, *named_files(self.manifest)}
+        found = (path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*") if not path.is_dir())
+        return sorted(set(found) - named)
+
+    def self_test(self) -> bytes:
+        """The bytes of the self-test, checked. Raises BundleRefused."""
+        return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle(_Folder):
@@ -70,23 +83,10 @@ class Bundle(_Folder):
     tokenizer: Tokenizer
 
     @property
-    def accepts(self) -> AcceptedInput:
-        """Which series the model reads."""
-        return self.manifest.accepts
-
-    @property
     def labels(self) -> tuple[FindingLabel, ...]:
         """The findings the model reports, in the order of its graphs."""
         found = self.manifest.findings
         return tuple(FindingLabel(key=entry.key, name=entry.name, code=entry.code, site=entry.site) for entry in found)
-
-    def identity(self) -> BundleIdentity:
-        """Which model this is, for every object it makes."""
-        return self._identity(self.manifest)
-
-    def unnamed_files(self) -> list[str]:
-        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
-        return self._unnamed(self.manifest)
 
     def slice_encoder(self, precision: Precision) -> GraphFile:
         """The slice encoder in a precision. Raises BundleRefused when the bundle does not have it."""
@@ -96,10 +96,6 @@ class Bundle(_Folder):
             fault = f"names no slice encoder in {precision}"
             raise BundleRefused(_shown(self.folder / MANIFEST), fault, "set inference.precision to auto or fp32")
         return self.manifest.variants[precision]
-
-    def self_test(self) -> bytes:
-        """The bytes of the self-test, checked. Raises BundleRefused."""
-        return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
 
     def grounding(self) -> bytes:
         """The bytes of the grounding test, checked. Raises BundleRefused, also when the bundle has none."""
@@ -115,23 +111,6 @@ class SegmenterBundle(_Folder):
 
     manifest: SegmenterManifest
 
-    @property
-    def accepts(self) -> AcceptedInput:
-        """Which series the model segments."""
-        return self.manifest.accepts
-
-    def identity(self) -> BundleIdentity:
-        """Which model this is, for every object it makes."""
-        return self._identity(self.manifest)
-
-    def unnamed_files(self) -> list[str]:
-        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
-        return self._unnamed(self.manifest)
-
-    def self_test(self) -> bytes:
-        """The bytes of the self-test, checked. Raises BundleRefused."""
-        return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
-
 
 @dataclass(frozen=True, kw_only=True)
 class StagingBundle(_Folder):
@@ -141,28 +120,11 @@ class StagingBundle(_Folder):
     words: Words
 
     @property
-    def accepts(self) -> AcceptedInput:
-        """Which stacks the model reads."""
-        return self.manifest.accepts
-
-    @property
     def labels(self) -> tuple[FindingLabel, ...]:
         """The items the model reports, in the order of its graphs."""
         return tuple(
             FindingLabel(key=item.key, name=item.name, code=item.code, site=item.site) for item in self.manifest.items
         )
-
-    def identity(self) -> BundleIdentity:
-        """Which model this is, for every object it makes."""
-        return self._identity(self.manifest)
-
-    def unnamed_files(self) -> list[str]:
-        """Files in the folder for which nobody vouches: the manifest does not name them, and nothing reads them."""
-        return self._unnamed(self.manifest)
-
-    def self_test(self) -> bytes:
-        """The bytes of the self-test, checked. Raises BundleRefused."""
-        return _checked_bytes(self.folder, self.manifest.self_test, SELF_TEST_FOLDER)
 
 
 AnyBundle: TypeAlias = Bundle | SegmenterBundle | StagingBundle

@@ -25,7 +25,7 @@ from pacs_agent.pipeline.models_in_use import ModelsInUse, failed
 from pacs_agent.pipeline.said import documents_of, no_result_of, source_files
 from pacs_agent.pipeline.segmenting import Told
 from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts, Progress
-from pacs_agent.route import Corrector, rules_in_force
+from pacs_agent.route import rules_in_force
 
 
 class Staging:
@@ -53,7 +53,7 @@ class Staging:
 
     def _chosen(self, job: JobFacts, bundle: StagingBundle) -> StudyChoice:
         with self.database.reading() as session:
-            corrections = Corrector(rules_in_force(session).corrections)
+            corrections = rules_in_force(session).corrector()
         among = job.expected.among if job.expected else None
         try:
             return choose_stacks(self._headers.read(job.images), bundle.manifest, among, corrections)
