@@ -17,6 +17,11 @@ def segmenters() -> list[Path]:
     return _of_task("segment")
 
 
+def staging() -> list[Path]:
+    """The folders of those that read all series of a study together, the oldest version first."""
+    return _of_task("staging")
+
+
 def reader() -> Path:
     """The newest of those that read studies."""
     return readers()[-1]

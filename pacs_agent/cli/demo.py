@@ -1,30 +1,29 @@
 """`demo`: the main job on this machine, from nothing, beside the truth.
 
-A phantom chest CT with known findings is sent by C-STORE to a freshly set up agent (SQLite, own archive, CPU).
+A phantom chest CT with known findings is sent by C-STORE to a freshly set up agent (SQLite, own archive, CPU), then a
+phantom MR of the rectum, whose series are read together.
 """
 
-import json
 import re
 import shutil
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
-import numpy as np
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from models import phantoms
-from models.phantoms.dicom import write_series
 from pacs_agent import inference, route
+from pacs_agent.cli import demo_phantoms
 from pacs_agent.cli.context import Agent
+from pacs_agent.cli.demo_phantoms import PhantomStudy
 from pacs_agent.cli.demo_report import print_report
+from pacs_agent.cli.demo_staging import print_staging
 from pacs_agent.cli.send import send_files
 from pacs_agent.cli.serve import PROCESSES, config_arguments, print_addresses
 from pacs_agent.db import OWN_PIPELINES, Job, JobState, Peer, Study
@@ -38,6 +37,10 @@ rules:
   - name: demo, every CT
     when: {attribute: Modality, equals: CT}
     pipeline: msvlm
+    destinations: []
+  - name: demo, every MR
+    when: {attribute: Modality, equals: MR}
+    pipeline: staging
     destinations: []
 """
 ENDED = {JobState.DONE, JobState.NO_RESULT, JobState.FAILED, JobState.CANCELED}
@@ -57,33 +60,54 @@ class DemoFailed(click.ClickException):
     show_default=True,
     help="Findings put into the phantom, by key; empty for none.",
 )
+@click.option("--mr/--no-mr", default=True, show_default=True, help="Also a phantom MR, read by all its series.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True)
 @click.option("--picture", type=click.Path(path_type=Path), help="Also save what is shown as an SVG picture.")
-def demo(once: bool, seed: int, slices: int, findings: str, folder: Path, picture: Path | None) -> None:
-    """Send a phantom chest CT through a fresh agent and show the report beside the truth."""
+def demo(once: bool, seed: int, slices: int, findings: str, mr: bool, folder: Path, picture: Path | None) -> None:
+    """Send phantoms, a chest CT and an MR, through a fresh agent and show the reports beside the truth."""
     out = Console(highlight=False, record=picture is not None, width=118 if picture else None)
     agent = _fresh_agent(folder)
-    _verify_models(out, agent)
-    files, truth = _phantom(out, folder / "phantom", seed, slices, findings)
+    reads_mr = _verify_models(out, agent) and mr
+    out.print(f"[bold]1  A phantom chest CT[/], {slices} slices of 512 × 512, seed {seed}, in {folder / 'phantom'}")
+    chest = demo_phantoms.chest(folder / "phantom", seed, slices, findings)
     supervisor = Supervisor(PROCESSES, config_arguments(agent))
     supervisor.start()
     try:
         _wait_until_up(agent, supervisor)
-        _send(out, agent, files)
-        last_image_s = time.monotonic()
-        job_id = _watch(out, agent, supervisor, truth["study_instance_uid"])
-        print_report(out, agent, job_id, truth, seconds=time.monotonic() - last_image_s)
+        job_id, seconds = _read(out, agent, supervisor, chest, chapter=2)
+        print_report(out, agent, job_id, chest.truth, seconds=seconds)
+        pelvis = _staged(out, agent, supervisor, folder / "phantom-mr", seed) if reads_mr else None
         if picture:
             _save_picture(out, picture)
         if not once:
             from pacs_agent.cli.demo_viewer import offer_viewer  # the web part takes a second to load
 
-            offer_viewer(out, agent, truth["study_instance_uid"])
+            offer_viewer(out, agent, [study.uid for study in (chest, pelvis) if study], chapter=10 if pelvis else 7)
             _stay(out, agent, supervisor)
     except StartFailed as error:
         raise DemoFailed(str(error)) from error
     finally:
         supervisor.stop()
+
+
+def _staged(out: Console, agent: Agent, supervisor: Supervisor, folder: Path, seed: int) -> PhantomStudy:
+    """The second study: a phantom MR whose series are read together."""
+    out.print(f"\n[bold]7  A phantom MR of the rectum[/] with a tumour in stage T3, seed {seed}, in {folder}")
+    pelvis = demo_phantoms.pelvis(folder, seed)
+    job_id, seconds = _read(out, agent, supervisor, pelvis, chapter=8)
+    print_staging(out, agent, job_id, pelvis.truth, seconds=seconds)
+    return pelvis
+
+
+def _read(
+    out: Console, agent: Agent, supervisor: Supervisor, study: PhantomStudy, *, chapter: int
+) -> tuple[str, float]:
+    """Sends a study and waits until it is read: the job's id, and how many seconds after the last image it ended."""
+    _send(out, agent, study.files, chapter)
+    last_image_s = time.monotonic()
+    out.print(f"\n[bold]{chapter + 1}  The study is complete after a quiet time, then read[/]")
+    job_id = _watch(out, agent, supervisor, study.uid)
+    return job_id, time.monotonic() - last_image_s
 
 
 def _fresh_agent(folder: Path) -> Agent:
@@ -106,16 +130,17 @@ def _fresh_agent(folder: Path) -> Agent:
     return agent
 
 
-def _verify_models(out: Console, agent: Agent) -> None:
-    """Verifies the models that will be used, as a worker does before it uses one; what passed is remembered."""
+def _verify_models(out: Console, agent: Agent) -> bool:
+    """Verifies the models that will be used, as a worker does before it uses one; whether one reads several series."""
     with out.status("the models are verified"):
         found = inference.bundles_in_use(agent.settings, agent.database)
-    used: tuple[inference.AnyBundle, ...] = (*found.bundles, *found.segmenters)
+    used: tuple[inference.AnyBundle, ...] = (*found.bundles, *found.segmenters, *found.staging)
     for bundle in used:
         manifest = bundle.manifest
         out.print(f"[dim]   model {manifest.name} {manifest.version}, signed by {bundle.signer.name}, verified[/]")
     if not found.bundles:
         raise DemoFailed("; ".join(map(str, found.refused)) or f"no model in {agent.settings.inference.bundles_dir}")
+    return bool(found.staging)
 
 
 def _port(preferred: int) -> int:
@@ -129,35 +154,6 @@ def _port(preferred: int) -> int:
     raise DemoFailed("no TCP port on 127.0.0.1 can be bound")
 
 
-def _phantom(out: Console, folder: Path, seed: int, slices: int, findings: str) -> tuple[list[Path], dict[str, Any]]:
-    """Writes a phantom as a CT series of 512 × 512; its files and its truth."""
-    wanted = [_finding(key.strip()) for key in findings.split(",") if key.strip()]
-    out.print(f"[bold]1  A phantom chest CT[/], {slices} slices of 512 × 512, seed {seed}, in {folder}")
-    phantom = phantoms.generate(seed, slices=slices, size_px=512, findings=wanted)
-    files = write_series(phantom, folder)
-    truth = json.loads((folder / "truth.json").read_text(encoding="utf-8"))
-    return files, truth | {"volumes_ml": _volumes_ml(phantom)}
-
-
-def _volumes_ml(phantom: phantoms.Phantom) -> dict[str, dict[str, float]]:
-    """How much of each finding the phantom has on each side."""
-    voxel_ml = phantom.pixel_mm**2 * float(np.diff(phantom.z_mm).mean()) / 1000.0
-    columns = phantom.first_pixel_mm[0] + np.arange(phantom.hu.shape[2]) * phantom.pixel_mm
-    sides = {"right": columns < 0, "left": columns >= 0}
-    return {
-        finding.value: {side: float(mask[:, :, where].sum()) * voxel_ml for side, where in sides.items()}
-        for finding, mask in phantom.masks.items()
-    }
-
-
-def _finding(key: str) -> phantoms.Finding:
-    try:
-        return phantoms.Finding(key)
-    except ValueError as error:
-        known = ", ".join(phantoms.FINDINGS)
-        raise click.UsageError(f"phantoms know no finding {key!r}; they know {known}") from error
-
-
 def _wait_until_up(agent: Agent, supervisor: Supervisor) -> None:
     dimse, http = agent.settings.dimse, agent.settings.web
     deadline = time.monotonic() + 60
@@ -168,9 +164,9 @@ def _wait_until_up(agent: Agent, supervisor: Supervisor) -> None:
         time.sleep(0.2)
 
 
-def _send(out: Console, agent: Agent, files: list[Path]) -> None:
+def _send(out: Console, agent: Agent, files: list[Path], chapter: int) -> None:
     dimse = agent.settings.dimse
-    out.print(f"\n[bold]2  C-STORE[/] from {PEER} to {dimse.ae_title} at {dimse.host}:{dimse.port}")
+    out.print(f"\n[bold]{chapter}  C-STORE[/] from {PEER} to {dimse.ae_title} at {dimse.host}:{dimse.port}")
     started_s = time.monotonic()
     address = ScuAddress(host=dimse.host, port=dimse.port, called_ae=dimse.ae_title, calling_ae=PEER)
     refused = send_files(out, address, files)
@@ -192,7 +188,6 @@ class _Stand:
 
 def _watch(out: Console, agent: Agent, supervisor: Supervisor, study_instance_uid: str) -> str:
     """Shows the job's progress until it has ended; its id."""
-    out.print("\n[bold]3  The study is complete after a quiet time, then read[/]")
     deadline = time.monotonic() + 600
     columns = (TextColumn("   {task.description:<28}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=out, transient=True) as progress:

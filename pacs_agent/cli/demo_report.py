@@ -19,11 +19,9 @@ def print_report(out: Console, agent: Agent, job_id: str, truth: dict[str, Any],
     """Prints what the model says beside the phantom's truth, and where the objects are."""
     with agent.database.reading() as session:
         job = session.get_one(Job, job_id)
-        steps, results = list(job.steps), list(job.results)
-    out.print(f"   {job.state}: {seconds:.1f} s from the last image to the report in the archive")
-    out.print("   " + _step_times(steps), style="dim")
+        results = list(job.results)
+        print_ending(out, job, seconds)
     if job.reading is None:
-        out.print(f"   {escape(job.error)}")
         return
     reading = StudyReading.model_validate(job.reading)
     _print_findings(out, reading, truth)
@@ -31,7 +29,16 @@ def print_report(out: Console, agent: Agent, job_id: str, truth: dict[str, Any],
     if job.lacks:
         out.print(f"   [yellow]{escape(job.lacks)}[/]")
     _print_text(out, reading, truth)
-    _print_objects(out, agent, results, truth["study_instance_uid"])
+    out.print("\n[bold]6  Written into the archive[/] as DICOM objects")
+    print_objects(out, agent, results, truth["study_instance_uid"])
+
+
+def print_ending(out: Console, job: Job, seconds: float) -> None:
+    """Prints how a job ended, after how long, and where the time went. Within the session of `job`."""
+    out.print(f"   {job.state}: {seconds:.1f} s from the last image to the report in the archive")
+    out.print("   " + _step_times(job.steps), style="dim")
+    if job.reading is None:
+        out.print(f"   {escape(job.error)}")
 
 
 def _step_times(steps: list[JobStep]) -> str:
@@ -54,10 +61,10 @@ def _print_findings(out: Console, reading: StudyReading, truth: dict[str, Any]) 
 def _add_finding(table: Table, finding: FindingReading, truth: dict[str, Any], slices: int) -> None:
     present = bool(truth["labels"].get(finding.label.key))
     first, last = _true_range(finding.label.key, truth)
-    mark = _mark(present, finding.presence)
+    right = mark(is_right=present == (finding.presence is Presence.PRESENT), presence=finding.presence)
     shown = "[yellow]present[/]" if present else "[dim]absent[/]"
     strip = _strip(finding.slice_weights) if finding.presence is not Presence.ABSENT else ""
-    table.add_row(finding.label.name, shown, f"{mark} {SAID[finding.presence]}", f"{finding.probability:.2f}", strip)
+    table.add_row(finding.label.name, shown, f"{right} {SAID[finding.presence]}", f"{finding.probability:.2f}", strip)
     if present:
         table.add_row("", "", "", "", f"[green]{_truth_strip(range(first, last + 1), slices)}[/]")
 
@@ -69,11 +76,11 @@ def _strip(weights: tuple[float, ...]) -> str:
     return "".join(BLOCKS[round(max(stretch) * (len(BLOCKS) - 1))] for stretch in stretches)
 
 
-def _mark(present: bool, said: Presence) -> str:
+def mark(*, is_right: bool, presence: Presence) -> str:
     """Right, wrong, or left open."""
-    if said is Presence.UNCERTAIN:
+    if presence is Presence.UNCERTAIN:
         return "?"
-    return "[green]✓[/]" if present == (said is Presence.PRESENT) else "[red]✗[/]"
+    return "[green]✓[/]" if is_right else "[red]✗[/]"
 
 
 def _true_range(key: str, truth: dict[str, Any]) -> tuple[int, int]:
@@ -117,8 +124,8 @@ def _print_text(out: Console, reading: StudyReading, truth: dict[str, Any]) -> N
     out.print(f"[dim]   The phantom's own report: {escape(' '.join(truth['report']))}[/]")
 
 
-def _print_objects(out: Console, agent: Agent, results: list[ResultObject], study_instance_uid: str) -> None:
-    out.print("\n[bold]6  Written into the archive[/] as DICOM objects")
+def print_objects(out: Console, agent: Agent, results: list[ResultObject], study_instance_uid: str) -> None:
+    """Prints where the objects of a study lie in the archive."""
     out.print(f"   http://{agent.settings.web.host}:{agent.settings.web.port}/dicom-web/studies/{study_instance_uid}")
     for result in results:
         out.print(f"     {result.kind.replace('_', ' '):<13} /series/{result.series_instance_uid}/metadata")

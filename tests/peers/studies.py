@@ -13,10 +13,11 @@ from tests.peers.running import Missing
 REAL_IMAGES = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 CHEST_CT = Path("ct_dicom/LIDC-IDRI-0001_CT.tar.xz")
 PELVIS_MR = Path("mr_dicom/ProstateX-0000_MR.tar.xz")
+SECOND_PELVIS_MR = Path("mr_dicom/ProstateX-0001_MR.tar.xz")
 
 
 def real_study(archive: Path, folder: Path) -> list[Path]:
-    """The files of a real study (CHEST_CT or PELVIS_MR), unpacked below `folder`. Raises Missing."""
+    """The files of a real study (CHEST_CT, PELVIS_MR, SECOND_PELVIS_MR), unpacked below `folder`. Raises Missing."""
     source = REAL_IMAGES / archive
     if not source.exists():
         raise Missing(f"real images are not here: {Path('..', 'shared', 'data', archive)}")
