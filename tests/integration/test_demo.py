@@ -44,20 +44,24 @@ def test_once_shows_the_truth_and_the_report_and_ends_by_itself(tmp_path: Path) 
     assert "ai result" in shown
     assert "draft report" in shown
     assert ("Outlined and measured by" in shown) == bool(shipped.segmenters())
+    assert ("A phantom MR of the rectum" in shown) == bool(shipped.staging())
+    if shipped.staging():
+        assert re.search(r"^Rectal tumour +present +✓ present", shown, re.MULTILINE), shown
     elsewhere = re.findall(r"url\((?!#)", picture.read_text(encoding="utf-8"))
     assert not elsewhere, "the picture loads something from another host"
 
 
 def reads_with_its_account(shown: str, address: str) -> None:
-    """The study that is named can be opened, and the results seen, with the account that is named, and not without."""
-    (study,) = re.findall(rf"{address}/[a-z-]+\?StudyInstanceUIDs=([0-9.]+)", shown)
+    """Studies that are named can be opened, and the results seen, with the account that is named, and not without."""
+    studies = re.findall(rf"{address}/[a-z-]+\?StudyInstanceUIDs=([0-9.]+)", shown)
+    assert len(studies) == 1 + bool(shipped.staging())
     (password,) = re.findall(r"log in as demo with the password (\S+)", shown)
-    reports = f"{address}/dicom-web/studies/{study}/series?Modality=SR"
+    reports = [f"{address}/dicom-web/studies/{study}/series?Modality=SR" for study in studies]
     with requests.Session() as browser:
-        assert browser.get(reports, timeout=10).status_code == 401
+        assert {browser.get(report, timeout=10).status_code for report in reports} == {401}
         logged_in = browser.post(f"{address}/api/v1/session", json={"login": "demo", "password": password}, timeout=10)
         assert logged_in.status_code == 200, logged_in.text
-        assert len(browser.get(reports, timeout=10).json()) == 2
+        assert {len(browser.get(report, timeout=10).json()) for report in reports} == {2}
 
 
 def test_without_once_the_agent_stays_and_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
