@@ -19,6 +19,7 @@ from pacs_agent.pipeline.control import (
 from pacs_agent.pipeline.errors import JobFailed, JobStateError, NothingToSay, PipelineError
 from pacs_agent.pipeline.queue import resume, suspend, suspension, waiting
 from pacs_agent.pipeline.registry import PIPELINES
+from pacs_agent.pipeline.shared import Shared
 from pacs_agent.pipeline.stages import Choice, Document, Documents, JobFacts, Stages
 from pacs_agent.pipeline.worker import WorkerProcess, run_worker
 
@@ -34,6 +35,7 @@ __all__ = [
     "JobStateError",
     "NothingToSay",
     "PipelineError",
+    "Shared",
     "Stages",
     "WorkerProcess",
     "cancel",

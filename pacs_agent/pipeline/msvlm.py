@@ -9,9 +9,7 @@ from pydicom.dataset import Dataset
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.imaging import (
-    DecodingPool,
     OrderedSeries,
-    RecentHeaders,
     SeriesChoice,
     UnusableImages,
     choose_series,
@@ -26,19 +24,18 @@ from pacs_agent.inference import (
     Segmentation,
     SegmenterBundle,
     StudyReading,
-    Turns,
     name_of,
 )
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
 from pacs_agent.pipeline.models_in_use import ModelsInUse, failed
-from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.prior import choose_prior, compared
 from pacs_agent.pipeline.prior_at_source import NOBODY_TO_ASK, PriorAtSource, Wanted, not_had, source_to_ask
 from pacs_agent.pipeline.rehearsed import Rehearsed
 from pacs_agent.pipeline.said import documents_of, facts_of, no_result_of, source_files
 from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
+from pacs_agent.pipeline.shared import Shared
 from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts, Progress
 from pacs_agent.results import DocumentFacts
 
@@ -51,23 +48,23 @@ _log = get_log("pipeline")
 class MsVlm:
     """The stages of the pipeline. A model is loaded when a study first needs it and stays loaded."""
 
-    def __init__(self, settings: Settings, archive: Archive) -> None:
+    def __init__(self, settings: Settings, archive: Archive, shared: Shared | None = None) -> None:
+        """`shared` None: with nobody."""
+        shared = shared or Shared.of(settings)
         self.settings = settings
         self.archive = archive
         self.database = archive.database
-        self.headers = RecentHeaders()
+        self.headers = shared.headers
+        self.jobs = shared.jobs
         self._rehearsed = Rehearsed()
-        decoding, turns = DecodingPool(settings.decoding), Turns()
         tokens = settings.data_dir / "tokens"
         self._models = ModelsInUse(
             settings,
             archive.database,
             lambda found: (found.bundles, found.beside),
-            lambda bundle: Reader(bundle, settings.inference, tokens, decoding, turns),
+            lambda bundle: Reader(bundle, settings.inference, tokens, shared.decoding, shared.turns),
         )
-        self.jobs = Places(settings.work.concurrency)
-        """One is held by each job while it reads: rehearsals give way to it."""
-        self._segmenting = Segmenting(settings, decoding, turns)
+        self._segmenting = Segmenting(settings, shared.decoding, shared.turns)
         self._at_source = PriorAtSource(settings, archive, self.jobs)
 
     def select_series(self, job: JobFacts) -> Choice:

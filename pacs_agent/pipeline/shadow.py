@@ -5,10 +5,13 @@ import uuid
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pacs_agent.archive import Archive
+from pacs_agent.config import Settings
 from pacs_agent.db import OWN_PIPELINES, SHADOW_PIPELINE, Job, ModelShadow, ShadowReading, utc_now
 from pacs_agent.inference import BundleRefused, StudyReading, pair_of, running_shadow, shadow_bundle
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.msvlm import MsVlm
+from pacs_agent.pipeline.shared import Shared
 from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts
 
 PRIORITY = 2_000_000
@@ -17,6 +20,10 @@ PRIORITY = 2_000_000
 
 class Shadow(MsVlm):
     """The stages of a model in shadow: those of the one in use, up to the objects, which are not made."""
+
+    def __init__(self, settings: Settings, archive: Archive, shared: Shared | None = None) -> None:
+        """`shared` None: with nobody."""
+        super().__init__(settings, archive, (shared or Shared.of(settings)).unhurried)
 
     def select_series(self, job: JobFacts) -> Choice:
         """The series that the model in shadow would read, were it in use."""

@@ -14,6 +14,7 @@ from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.pipeline.errors import NothingToSay
+from pacs_agent.pipeline.shared import Shared
 from pacs_agent.results import Predecessor
 from pacs_agent.route import Expected
 
@@ -151,5 +152,5 @@ class Stages(Protocol):
         ...
 
 
-StagesFactory: TypeAlias = Callable[[Settings, Archive], Stages]
-"""Makes the stages of a pipeline, once for each worker process."""
+StagesFactory: TypeAlias = Callable[[Settings, Archive, Shared], Stages]
+"""Makes the stages of a pipeline, once for each worker process, with what its pipelines share."""

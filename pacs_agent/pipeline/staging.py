@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
-from pacs_agent.imaging import DecodingPool, RecentHeaders, UnusableImages
+from pacs_agent.imaging import UnusableImages
 from pacs_agent.inference import (
     EvidenceWeights,
     ModelFailed,
@@ -15,7 +15,6 @@ from pacs_agent.inference import (
     StudyChoice,
     StudyEncoding,
     StudyReading,
-    Turns,
     choose_stacks,
     name_of,
 )
@@ -24,6 +23,7 @@ from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.models_in_use import ModelsInUse, failed
 from pacs_agent.pipeline.said import documents_of, no_result_of, source_files
 from pacs_agent.pipeline.segmenting import Told
+from pacs_agent.pipeline.shared import Shared
 from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts, Progress
 from pacs_agent.route import rules_in_force
 
@@ -31,16 +31,18 @@ from pacs_agent.route import rules_in_force
 class Staging:
     """The stages of the pipeline. A model is loaded when a study first needs it and stays loaded."""
 
-    def __init__(self, settings: Settings, archive: Archive) -> None:
+    def __init__(self, settings: Settings, archive: Archive, shared: Shared | None = None) -> None:
+        """`shared` None: with nobody."""
+        shared = shared or Shared.of(settings)
         self.settings = settings
         self.database = archive.database
-        self._headers = RecentHeaders()
-        decoding, turns, tokens = DecodingPool(settings.decoding), Turns(), settings.data_dir / "tokens"
+        self.headers = shared.headers
+        tokens = settings.data_dir / "tokens"
         self._models = ModelsInUse(
             settings,
             archive.database,
             lambda found: (found.staging, found.staging_beside),
-            lambda bundle: StagingReader(bundle, settings.inference, tokens, decoding, turns),
+            lambda bundle: StagingReader(bundle, settings.inference, tokens, shared.decoding, shared.turns),
             "model of task staging",
         )
 
@@ -56,7 +58,7 @@ class Staging:
             corrections = rules_in_force(session).corrector()
         among = job.expected.among if job.expected else None
         try:
-            return choose_stacks(self._headers.read(job.images), bundle.manifest, among, corrections)
+            return choose_stacks(self.headers.read(job.images), bundle.manifest, among, corrections)
         except UnusableImages as error:
             raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
 
@@ -97,7 +99,7 @@ class Staging:
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result and draft report; what is wanted beside them."""
         reading = self._described(earlier)
-        evidence = [header.dataset for header in self._headers.read(source_files(job, reading.all_slices))]
+        evidence = [header.dataset for header in self.headers.read(source_files(job, reading.all_slices))]
         left_out = " ".join(f"Left out: {one}." for one in _encoding(earlier).left_out)
         return documents_of(self.settings, job, Told(reading, lacks=left_out), evidence)
 

@@ -25,10 +25,10 @@ from pacs_agent.pipeline.bell import Bell
 from pacs_agent.pipeline.delivery import Deliveries
 from pacs_agent.pipeline.dispatch import Dispatcher
 from pacs_agent.pipeline.msvlm import MsVlm
-from pacs_agent.pipeline.places import Places
 from pacs_agent.pipeline.reaper import Reaper
 from pacs_agent.pipeline.registry import PIPELINES
 from pacs_agent.pipeline.rehearsal import REHEARSED, Rehearsal
+from pacs_agent.pipeline.shared import Shared
 from pacs_agent.pipeline.stages import Stages, StagesFactory
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.pipeline.workers import DeathWatch, Heartbeat
@@ -110,13 +110,12 @@ class WorkerProcess:
         DBOS.destroy(destroy_registry=True)
         _use_write_ahead_log(self.settings.workflow_url)
         DBOS(config=_dbos_config(self.settings, self.heartbeat.executor_id))
-        stages = {name: make(self.settings, self.archive) for name, make in self._pipelines.items()}
-        reading = stages.get(REHEARSED)
-        self._ahead = self._read_ahead(reading)
-        jobs = reading.jobs if isinstance(reading, MsVlm) else Places(self.settings.work.concurrency)
+        shared = Shared.of(self.settings)
+        stages = {name: make(self.settings, self.archive, shared) for name, make in self._pipelines.items()}
+        self._ahead = self._read_ahead(stages.get(REHEARSED))
         outbox = Outbox(self.database, self.archive, self.settings)
         organization, executor_id = self.settings.results.organization, self.heartbeat.executor_id
-        steps = Steps(self.database, self.archive, stages, organization, executor_id, jobs)
+        steps = Steps(self.database, self.archive, stages, organization, executor_id, shared.jobs)
         deliveries = Deliveries(self.database, outbox, self.settings.deliver, executor_id)
         bell = Bell()
         bell.hang()

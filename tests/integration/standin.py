@@ -21,7 +21,7 @@ from pacs_agent.config import Settings, load_settings
 from pacs_agent.deliver import KINDS, Answer, Confirmation, DimseDestination, Outgoing
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import configure_log
-from pacs_agent.pipeline import Choice, Document, Documents, JobFacts, NothingToSay, WorkerProcess
+from pacs_agent.pipeline import Choice, Document, Documents, JobFacts, NothingToSay, Shared, WorkerProcess
 from pacs_agent.pipeline import worker as worker_module
 from pacs_agent.pipeline.stages import Earlier, Progress
 from pacs_agent.pipeline.steps import Steps
@@ -52,7 +52,7 @@ def die_once(place: str) -> None:
 class TinyStages:
     """The stages of a model that says how many images there are. One series of 13 images is unlucky."""
 
-    def __init__(self, settings: Settings, archive: Archive) -> None:
+    def __init__(self, settings: Settings, archive: Archive, shared: Shared | None = None) -> None:
         self.log = settings.data_dir / "stages.log"
         self.slow_s = float(os.environ.get("SLOW_S", "0"))
 

@@ -9,7 +9,7 @@ import pytest
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
 from pacs_agent.db import JobState, ModelShadow, ResultObject, ShadowReading
-from pacs_agent.pipeline import Documents, JobFacts, WorkerProcess
+from pacs_agent.pipeline import Documents, JobFacts, Shared, WorkerProcess
 from pacs_agent.pipeline.stages import Earlier
 from tests.integration.pacs import CountingPacs
 from tests.integration.standin import TinyStages
@@ -28,8 +28,8 @@ class Telling(TinyStages):
 class Silent(TinyStages):
     """The same model in the shadow."""
 
-    def __init__(self, settings: Settings, archive: Archive) -> None:
-        super().__init__(settings, archive)
+    def __init__(self, settings: Settings, archive: Archive, shared: Shared | None = None) -> None:
+        super().__init__(settings, archive, shared)
         self.log = settings.data_dir / "shadow.log"
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
