@@ -170,6 +170,7 @@ def _row(
         1 / ideal_s,
         1 / ideal_s,
         {"ours": speeds},
+        GOAL,
     )
 
 

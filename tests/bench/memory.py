@@ -54,6 +54,7 @@ def run(report: Report, files: Sequence[Path], images: int, folder: Path, say: C
             GOAL_MB,
             None,
             rounds,
+            goal=1.0,
         )
     )
 

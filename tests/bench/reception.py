@@ -20,6 +20,8 @@ from tests.peers.studies import copies
 CALLING_AE = "BENCH"
 WARM_UP_IMAGES = 8
 ASSOCIATIONS = (1, 4)
+CPU_GOAL_MS = 1.3
+"""Processor time of an image, at most."""
 
 
 class Receiver(Protocol):
@@ -121,6 +123,8 @@ PEERS = (
     Contender("ai_router", "dicom-ai-router", "written and indexed, file not synced", AiRouter, _storescu),
 )
 CEILING = Contender("ceiling", "raw socket, write, fdatasync", "synced", RawSocket, _raw)
+GOALS = {"dcmtk": 0.9, "orthanc": 4.0, "ai_router": 8.0, CEILING.key: 0.8}
+"""Our speed as a multiple of theirs, at least."""
 
 
 def measure(contender: Contender, load: Load, associations: int, folder: Path) -> Measured:
@@ -154,7 +158,8 @@ def run(report: Report, load: Load, rounds: int, folder: Path, say: Callable[[st
                 taken.setdefault((contender.key, associations), []).append(measured)
                 say(f"round {number + 1}, {associations} association(s), {contender.name}: {measured.spoken}")
     for associations in ASSOCIATIONS:
-        report.rows += [row for peer in contenders[1:-1] for row in _rows(taken, peer, associations, load)]
+        report.rows += [row for peer in contenders[1:] for row in _rows(taken, peer, associations, load)]
+        report.rows.append(_cpu_row([one.cpu_ms_per_image for one in taken[OURS.key, associations]], associations))
 
 
 def _installed(report: Report) -> list[Contender]:
@@ -181,13 +186,27 @@ def _rows(taken: dict[tuple[str, int], list[Measured]], peer: Contender, associa
     cpu = {key: [one.cpu_ms_per_image for one in many] for key, many in series.items()}
     prefix, over = f"receive.{associations}.{peer.key}", f"{associations} association{'s' * (associations > 1)}"
     return [
-        _row(f"{prefix}.images_per_s", f"reception, {over}", what, "images/s", "higher", peer, speed),
+        _row(f"{prefix}.images_per_s", f"reception, {over}", what, "images/s", "higher", peer, speed, GOALS[peer.key]),
         _row(f"{prefix}.cpu_ms", f"CPU per image, {over}", what, "ms", "lower", peer, cpu),
     ]
 
 
+def _cpu_row(taken_ms: list[float], associations: int) -> Row:
+    what = "processor time of the receiving processes for an image, and what it should be at most"
+    label = f"CPU per image, {associations} association{'s' * (associations > 1)}"
+    id_, rounds = f"receive.{associations}.cpu_goal", {OURS.key: taken_ms}
+    return Row(id_, label, what, "ms", "lower", median(taken_ms), "goal", CPU_GOAL_MS, rounds=rounds, goal=1.0)
+
+
 def _row(
-    id_: str, label: str, what: str, unit: str, better: str, peer: Contender, rounds: dict[str, list[float]]
+    id_: str,
+    label: str,
+    what: str,
+    unit: str,
+    better: str,
+    peer: Contender,
+    rounds: dict[str, list[float]],
+    goal: float | None = None,
 ) -> Row:
     ours, theirs, ceiling = (median(rounds[key]) for key in (OURS.key, peer.key, CEILING.key))
-    return Row(id_, label, what, unit, better, ours, peer.name, theirs, ceiling, rounds)
+    return Row(id_, label, what, unit, better, ours, peer.name, theirs, ceiling, rounds, goal)

@@ -27,11 +27,20 @@ class Row:
     peer_value: float | None
     ceiling: float | None = None
     rounds: dict[str, list[float]] = field(default_factory=dict)
+    goal: float | None = None
+    """What the ratio should be: at least where higher is better, else at most. None where nothing is promised."""
 
     @property
     def ratio(self) -> float | None:
         """Ours divided by the peer's."""
         return self.ours / self.peer_value if self.ours is not None and self.peer_value else None
+
+    @property
+    def is_reached(self) -> bool | None:
+        """Whether the ratio is what it should be; None without a goal or a ratio."""
+        if self.goal is None or self.ratio is None:
+            return None
+        return self.ratio >= self.goal if self.better == "higher" else self.ratio <= self.goal
 
 
 @dataclass
@@ -48,7 +57,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
+        rows = [{**asdict(row), "ratio": row.ratio, "is_reached": row.is_reached} for row in self.rows]
         return {**asdict(self), "rows": rows}
 
     def write(self, path: Path) -> None:
@@ -67,24 +76,29 @@ def show(report: Report, out: Console) -> None:
     for contender, steps in report.steps.items():
         listed = ", ".join(f"{name} {seconds:.2f}" for name, seconds in steps.items())
         out.print(f"[bold]steps of {contender}, seconds[/]  {listed}")
+    for row in report.rows:
+        if row.is_reached is False:
+            out.print(f"[red]not reached[/]  {row.label}: {row.ratio:.2f} × {row.peer}, the goal is {row.goal:.2f} ×")
     for note in report.notes:
         out.print(f"[yellow]{note}[/]")
 
 
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(header_style="bold")
-    for column in ("figure", "unit", "ours", "peer", "peer's", "ours / peer", "ceiling"):
+    for column in ("figure", "unit", "ours", "peer", "peer's", "ours / peer", "goal", "ceiling"):
         table.add_column(column, justify="left" if column in ("figure", "unit", "peer") else "right")
     for row in rows:
         ratio = "–" if row.ratio is None else f"[{_style(row)}]{row.ratio:.2f}×[/]"
         unit = f"{row.unit} {'↑' if row.better == 'higher' else '↓'}"
-        table.add_row(
-            row.label, unit, _number(row.ours), row.peer, _number(row.peer_value), ratio, _number(row.ceiling)
-        )
+        goal = "" if row.goal is None else f"{'≥' if row.better == 'higher' else '≤'} {row.goal:.2f}×"
+        ours, theirs, ceiling = map(_number, (row.ours, row.peer_value, row.ceiling))
+        table.add_row(row.label, unit, ours, row.peer, theirs, ratio, goal, ceiling)
     return table
 
 
 def _style(row: Row) -> str:
+    if row.is_reached is not None:
+        return "green" if row.is_reached else "red"
     ahead = (row.ratio or 0) >= 1 if row.better == "higher" else (row.ratio or 0) <= 1
     return "green" if ahead else "red"
 

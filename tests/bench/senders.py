@@ -170,7 +170,7 @@ def _add_rows(report: Report, served: dict[str, list[Served]], ceiling: list[flo
     report.rows += [
         Row(
             "senders.slowest_by_median", f"slowest of {SENDERS} senders", what, "× median", "lower",
-            median(even["ours"]), "goal", GOAL, None, even,
+            median(even["ours"]), "goal", GOAL, None, even, 1.0,
         ),
         Row(
             "senders.images_per_s", f"reception, {SENDERS} senders", what, "images/s", "higher",

@@ -1,8 +1,8 @@
 """Last image → results in the PACS: an MR study of six series that are read together, beside a CT of as many slices.
 
 Both have 120 slices, come at full speed from one sender, and are read by the same agent with its default settings but
-for a quiet time of one second, which is subtracted. The CT's slices are read ahead; those of several series are encoded
-when the study is complete. The MR is a phantom of the pelvis. Where no model of task `staging` is installed, an
+for a quiet time of one second, which is subtracted. The CT's slices are read ahead as they come, those of several
+series once the study pauses. The MR is a phantom of the pelvis. Where no model of task `staging` is installed, an
 untrained network of the demo's shape stands for it: what it says is noise, the time it takes does not depend on that.
 """
 

@@ -4,6 +4,7 @@ import json
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from tests.bench.report import Report, Row, show
@@ -30,6 +31,23 @@ def test_written_json_names_machine_versions_and_every_row(tmp_path: Path) -> No
     expected = {"id": "reception.1.x", "what": "what was timed", "ours": 50, "peer": "a peer", "peer_value": 200}
     assert expected.items() <= written["rows"][0].items()
     assert (written["rows"][0]["ratio"], written["rows"][0]["ceiling"]) == (0.25, 500)
+
+
+@pytest.mark.parametrize(
+    ("better", "goal", "is_reached"),
+    [("higher", 0.25, True), ("higher", 0.3, False), ("lower", 0.25, True), ("lower", 0.2, False)],
+)
+def test_a_goal_is_one_of_the_ratio(better: str, goal: float, is_reached: bool) -> None:
+    row = Row("x", "reception", "what was timed", "ms", better, 50, "a peer", 200, goal=goal)
+    assert row.is_reached is is_reached
+    out = Console(file=StringIO(), width=120)
+    show(Report({}, {}, {}, [row]), out)
+    assert ("not reached" in out.file.getvalue()) is not is_reached  # type: ignore[attr-defined]
+
+
+def test_without_a_ratio_or_a_goal_nothing_is_reached_or_missed() -> None:
+    assert _row(50, 200).is_reached is None
+    assert Row("x", "l", "w", "ms", "lower", None, "a peer", 200, goal=1.0).is_reached is None
 
 
 def test_table_says_what_was_timed() -> None:
