@@ -1,5 +1,6 @@
 """The listener's own upper layer over real sockets: operations window, limits of an instance, several processes."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -12,15 +13,16 @@ import psutil
 import pytest
 from sqlalchemy import func, select
 
-from pacs_agent.archive import Archive
+from pacs_agent.archive import TRANSFER_SYNTAXES, Archive, split_part10
 from pacs_agent.config import Settings
 from pacs_agent.db import AuditEvent, Database, Instance, Peer, upgrade
 from pacs_agent.ops.open_count import ASSOCIATIONS, told_count
 from pacs_agent.receive import Listener
 from tests.peers import pdus
 from tests.peers.attacker import Attacker
+from tests.peers.pdus import Proposed
 from tests.peers.running import answers, free_port
-from tests.unit.archive.made_instances import ct_slice, encoded
+from tests.unit.archive.made_instances import ct_slice, encoded, slice_in
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LISTEN = """
@@ -65,6 +67,40 @@ def test_operations_under_way_at_a_time_are_all_answered(listener: Listener, dat
     found = {int.from_bytes(each.command[0x0120], "little"): each.status for each in answers_ if each}
     assert found == dict.fromkeys(range(1, 21), 0)
     assert stored(database) == 20
+
+
+@pytest.mark.parametrize("bytes_of_a_fragment", [1, 7, 333])
+def test_every_transfer_syntax_is_stored_byte_for_byte_wherever_fragments_end(
+    listener: Listener, tmp_path: Path, bytes_of_a_fragment: int
+) -> None:
+    """Fragments end within tags and lengths, PDUs hold several of them, and TCP cuts where it likes."""
+    contexts = [Proposed(2 * number + 1, pdus.CT, (uid,)) for number, uid in enumerate(TRANSFER_SYNTAXES)]
+    with Attacker("127.0.0.1", listener.port) as peer:
+        connection = peer.associate(contexts, calling="SENDER")
+        for number, uid in enumerate(TRANSFER_SYNTAXES, 1):
+            sent = slice_in(uid, number)
+            command = pdus.store_rq(sent.sop_instance_uid, message_id=number)
+            message = in_fragments(2 * number - 1, command, sent.data_set, bytes_of_a_fragment)
+            connection.send(*(message[start : start + 1009] for start in range(0, len(message), 1009)))
+            assert connection.status() == 0, uid
+            digest = hashlib.sha256(sent.data_set).hexdigest()
+            stored = split_part10((tmp_path / "archive" / digest[:2] / f"{digest}.dcm").read_bytes())
+            assert (stored.data_set, stored.transfer_syntax_uid) == (sent.data_set, uid)
+        connection.release()
+
+
+def in_fragments(context_id: int, command: bytes, data_set: bytes, size: int) -> bytes:
+    """A message whose command and data set come in fragments of this size, up to fifty to a PDU."""
+
+    def values(content: bytes, *, command: bool) -> list[bytes]:
+        starts = range(0, len(content), size)
+        return [
+            pdus.pdv(context_id, content[start : start + size], command=command, last=start == starts[-1])
+            for start in starts
+        ]
+
+    every = values(command, command=True) + values(data_set, command=False)
+    return b"".join(pdus.p_data(*every[start : start + 50]) for start in range(0, len(every), 50))
 
 
 def test_an_instance_beyond_the_limit_is_refused_and_the_next_taken(listener: Listener, database: Database) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from pacs_agent.archive import EncodedInstance, split_part10
@@ -51,6 +52,23 @@ def part10(data_set: Dataset, transfer_syntax_uid: str | None = None) -> bytes:
     stream = BytesIO()
     dcmwrite(stream, data_set, enforce_file_format=True)
     return stream.getvalue()
+
+
+_COMPRESSED_BEGIN = {
+    **dict.fromkeys(("4.50", "4.51", "4.57", "4.70"), b"\xff\xd8\xff\xee"),
+    **dict.fromkeys(("4.80", "4.81"), b"\xff\xd8\xff\xf7"),
+    **dict.fromkeys(("4.90", "4.91", "4.201", "4.202", "4.203"), b"\xff\x4f\xff\x51"),
+    "5": b"\1\0\0\0",
+}
+
+
+def slice_in(transfer_syntax_uid: str, number: int) -> EncodedInstance:
+    """A CT slice as sent in any transfer syntax; of compressed pixels only the begin is what their codec makes."""
+    data_set = ct_slice(number, size=32)
+    if begin := _COMPRESSED_BEGIN.get(transfer_syntax_uid.removeprefix("1.2.840.10008.1.2.")):
+        data_set.PixelData = encapsulate([begin + data_set.PixelData])
+        data_set["PixelData"].is_undefined_length = True
+    return encoded(data_set, transfer_syntax_uid)
 
 
 def _identified(sop_class_uid: str, number: int, study: str, series: str, modality: str) -> Dataset:

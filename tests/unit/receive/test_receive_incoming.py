@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from pacs_agent.archive import TRANSFER_SYNTAXES, Archive, DigestFiles, EncodedInstance, Part, Taken, split_part10
+from pacs_agent.archive import TRANSFER_SYNTAXES, Archive, DigestFiles, Part, Taken, split_part10
 from pacs_agent.receive import Announced, CannotUnderstand, Incoming, Intake, OutOfResources, Refusal
 from pacs_agent.receive.incoming import KEPT_WARM_BYTES, Spool
-from tests.unit.archive.made_instances import CT, ct_slice, encoded
+from tests.unit.archive.made_instances import CT, ct_slice, encoded, slice_in
 
 ANNOUNCED = Announced(CT, "1.2.3", "1.2.840.10008.1.2.1", "A@1")
 
@@ -139,21 +138,6 @@ def test_what_need_not_come_is_refused_before_it_comes(intake: Intake, announced
 
 
 SLICES = count(1)
-COMPRESSED_BEGIN = {
-    **dict.fromkeys(("4.50", "4.51", "4.57", "4.70"), b"\xff\xd8\xff\xee"),
-    **dict.fromkeys(("4.80", "4.81"), b"\xff\xd8\xff\xf7"),
-    **dict.fromkeys(("4.90", "4.91", "4.201", "4.202", "4.203"), b"\xff\x4f\xff\x51"),
-    "5": b"\1\0\0\0",
-}
-
-
-def sent_in(transfer_syntax_uid: str) -> EncodedInstance:
-    """A new slice each time; compressed pixels begin as their codec's do, which is all that a receiver looks at."""
-    data_set = ct_slice(next(SLICES), size=32)
-    if begin := COMPRESSED_BEGIN.get(transfer_syntax_uid.removeprefix("1.2.840.10008.1.2.")):
-        data_set.PixelData = encapsulate([begin + data_set.PixelData])
-        data_set["PixelData"].is_undefined_length = True
-    return encoded(data_set, transfer_syntax_uid)
 
 
 @pytest.mark.parametrize("transfer_syntax_uid", TRANSFER_SYNTAXES)
@@ -162,7 +146,7 @@ def sent_in(transfer_syntax_uid: str) -> EncodedInstance:
 def test_every_transfer_syntax_is_stored_byte_for_byte_in_any_pieces(
     intake: Intake, archive: Archive, transfer_syntax_uid: str, pieces: list[int], spool_bytes: int
 ) -> None:
-    sent = sent_in(transfer_syntax_uid)
+    sent = slice_in(transfer_syntax_uid, next(SLICES))
     intake._spool = Spool(archive.files, memory_bytes=4 * spool_bytes, spool_bytes=spool_bytes)
     incoming = intake.begin(Announced(sent.sop_class_uid, sent.sop_instance_uid, transfer_syntax_uid, "A@1"))
     receive(incoming, sent.data_set, pieces)
