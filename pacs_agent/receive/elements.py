@@ -5,7 +5,7 @@ neither decoded nor copied here, and every image passes through: the loops work 
 """
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from struct import Struct
 from typing import NamedTuple
@@ -16,18 +16,23 @@ from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from pacs_agent.receive.layouts import MOST_HEADS, Layouts
+from pacs_agent.receive.pace import Pace
 
 UNDEFINED_LENGTH = 0xFFFFFFFF
 DEEPEST_NESTING = 64
 MOST_ELEMENTS = 2_000_000
-"""Elements and items together; walking them takes a second."""
+"""Elements and items together; walking them takes a second of a processor."""
+USUAL_ELEMENTS, ELEMENTS_AT_ONCE = 10_000, 200
+"""So many are walked at once; further ones in pieces, with rests between."""
 MOST_TOP_LEVEL = 50_000
 """Elements of the data set itself: where each of these lies is kept, and takes more memory than the element."""
 LARGEST_VALUES_BYTES = 1 << 20
 """Of the values that are looked at, which are copied: those of a real header have a hundredth of it."""
 LARGEST_INFLATED_BYTES = 256 << 20
 """It is all in memory, unlike a data set that is not deflated."""
-_DEFLATED_AT_ONCE_BYTES, _INFLATED_AT_ONCE_BYTES = 1 << 16, 1 << 20
+USUAL_INFLATED_BYTES = 16 << 20
+"""So many are inflated at once. What comes to more is counted first, and all of it takes its rests."""
+_DEFLATED_AT_ONCE_BYTES, _INFLATED_AT_ONCE_BYTES = 1 << 16, 1 << 18
 
 _ITEM, _ITEM_END, _SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 _ITEM_GROUP = 0xFFFE
@@ -120,32 +125,52 @@ def walk_data_set(encoded: Encoded, transfer_syntax_uid: str) -> WalkedDataSet:
     implicit_vr = transfer_syntax_uid == ImplicitVRLittleEndian
     little_endian = transfer_syntax_uid != ExplicitVRBigEndian
     if elements is None:
-        walk = _Walk(encoded, little_endian=little_endian)
-        elements = walk.top_level(implicit_vr)
-        if walk.count <= MOST_HEADS and walk.is_used_up and _LAYOUTS.came_before(key):
-            marks: list[tuple[int, int]] = []
-            again = _Walk(encoded, little_endian=little_endian, marks=marks)
-            _LAYOUTS.keep(key, encoded, marks, again.top_level(implicit_vr))
+        with Pace() as pace:
+            walk = _Walk(encoded, pace, little_endian=little_endian)
+            elements = walk.top_level(implicit_vr)
+            if walk.count <= MOST_HEADS and walk.is_used_up and _LAYOUTS.came_before(key):
+                marks: list[tuple[int, int]] = []
+                again = _Walk(encoded, pace, little_endian=little_endian, marks=marks)
+                _LAYOUTS.keep(key, encoded, marks, again.top_level(implicit_vr))
     return WalkedDataSet(encoded, implicit_vr, little_endian, elements)
 
 
 def _inflate(deflated: Encoded) -> memoryview:
-    """PS3.5 A.5: raw deflate, perhaps padded by one zero byte. A small bomb must not fill the memory."""
-    inflater, inflated = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
+    """PS3.5 A.5: raw deflate, perhaps padded by one zero byte. A bomb is counted, not kept, before it is refused."""
+    inflated, is_counted = bytearray(), False
+    with Pace() as pace:
+        for piece in _inflated_pieces(deflated):
+            inflated += piece
+            if len(inflated) > USUAL_INFLATED_BYTES:
+                if not is_counted:
+                    _check_inflated_size(deflated, pace)
+                    is_counted = True
+                pace.rest()
+    return memoryview(inflated)
+
+
+def _check_inflated_size(deflated: Encoded, pace: Pace) -> None:
+    size_bytes = 0
+    for piece in _inflated_pieces(deflated):
+        size_bytes += len(piece)
+        if size_bytes > LARGEST_INFLATED_BYTES:
+            raise Undecodable(f"the deflated data set is larger than {LARGEST_INFLATED_BYTES} bytes")
+        pace.rest()
+
+
+def _inflated_pieces(deflated: Encoded) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         for start in range(0, len(deflated), _DEFLATED_AT_ONCE_BYTES):
             rest = bytes(deflated[start : start + _DEFLATED_AT_ONCE_BYTES])  # an error keeps it, and no mapped file
             while rest and not inflater.eof:
-                inflated += inflater.decompress(rest, _INFLATED_AT_ONCE_BYTES)
+                yield inflater.decompress(rest, _INFLATED_AT_ONCE_BYTES)
                 rest = inflater.unconsumed_tail
-                if len(inflated) > LARGEST_INFLATED_BYTES:
-                    raise Undecodable(f"the deflated data set is larger than {LARGEST_INFLATED_BYTES} bytes")
-        inflated += inflater.flush()
+        yield inflater.flush()
     except zlib.error as error:
         raise Undecodable(f"the deflated data set cannot be inflated: {error}") from error
     if not inflater.eof:
         raise Undecodable("the deflated data set is cut off")
-    return memoryview(inflated)
 
 
 class _Heads(NamedTuple):
@@ -164,13 +189,18 @@ _HEADS = {order: _Heads(Struct(f"{order}HH2sH"), Struct(f"{order}HHL"), Struct(f
 class _Walk:
     """One walk. Each method takes the position where it begins and gives the one behind what it walked."""
 
-    def __init__(self, encoded: Encoded, *, little_endian: bool, marks: list[tuple[int, int]] | None = None) -> None:
+    def __init__(
+        self, encoded: Encoded, pace: Pace, *, little_endian: bool, marks: list[tuple[int, int]] | None = None
+    ) -> None:
         """`marks` gets where each head begins and ends."""
         heads = _HEADS["<" if little_endian else ">"]
         self._explicit, self._implicit = heads.explicit.unpack_from, heads.implicit.unpack_from
         self._long_length = heads.length.unpack_from
         self._encoded = encoded
         self._left = MOST_ELEMENTS
+        self._rest_below = max(0, MOST_ELEMENTS - USUAL_ELEMENTS)
+        """What may be left before the next rest."""
+        self._pace = pace
         self._marks = marks
         self.is_used_up = False
         """Whether the data set ends with its last element."""
@@ -199,7 +229,7 @@ class _Walk:
     ) -> int:
         """Elements to `end`, to the delimiter of their item, or to what is too short for one; `found` at depth 0."""
         encoded, explicit, left, marks = self._encoded, self._explicit, self._left, self._marks
-        last = end - _HEAD_BYTES
+        last, rest_below = end - _HEAD_BYTES, self._rest_below
         while position <= last:
             left -= 1
             group, element, encoded_vr, length = explicit(encoded, position)
@@ -214,7 +244,7 @@ class _Walk:
             if vr == "SQ" or length == UNDEFINED_LENGTH:
                 self._left = left
                 position = self._sequence(start, end, tag, vr, length, implicit_vr, depth)
-                left = self._left
+                left, rest_below = self._left, self._rest_below
             else:
                 position = _limit(start, length, end, tag)
             if found is not None:
@@ -222,8 +252,8 @@ class _Walk:
             elif tag == _ITEM_END:
                 self._behind_delimiter = position
                 break
-            if left < 0:
-                raise Undecodable(f"more than {MOST_ELEMENTS} elements")
+            if left < rest_below:
+                rest_below = self._rested(left)
         else:
             self._behind_delimiter = -1  # the last one was that of an item within these
         self._left = left
@@ -302,12 +332,20 @@ class _Walk:
         if position + _HEAD_BYTES > end:
             raise _cut_off(position)
         self._left -= 1
-        if self._left < 0:
-            raise Undecodable(f"more than {MOST_ELEMENTS} elements")
+        if self._left < self._rest_below:
+            self._rested(self._left)
         if self._marks is not None:
             self._marks.append((position, position + _HEAD_BYTES))
         group, element, length = self._implicit(self._encoded, position)
         return group << 16 | element, length
+
+    def _rested(self, left: int) -> int:
+        """Rests, and gives what may be left before the next rest. Raises Undecodable when nothing is left."""
+        if left < 0:
+            raise Undecodable(f"more than {MOST_ELEMENTS} elements")
+        self._pace.rest()
+        self._rest_below = max(0, left - ELEMENTS_AT_ONCE)
+        return self._rest_below
 
 
 def _check_size(size_bytes: int) -> None:

@@ -32,8 +32,8 @@ CONTEXT_OF = {context.transfer_syntaxes[0]: context.id for context in CONTEXTS}
 
 STORED, CANNOT_UNDERSTAND, MISMATCH, REUSED = 0x0000, 0xC000, 0xA900, 0xA901
 BOMB_BYTES = 900 << 20
-MODEST_BYTES = 700 << 20
-"""What two processes take that inflate at the same time."""
+MODEST_BYTES = 300 << 20
+"""Much less than one of the bombs, and more than two processes take that count them at the same time."""
 
 
 @pytest.fixture(scope="module")

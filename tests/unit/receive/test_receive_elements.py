@@ -18,7 +18,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from pacs_agent.receive import elements
+from pacs_agent.receive import elements, pace
 from pacs_agent.receive.elements import Undecodable, walk_data_set
 from tests.unit.archive.made_instances import ct_slice, encoded
 
@@ -143,6 +143,33 @@ def test_deflate_bomb_is_refused_before_it_fills_the_memory(monkeypatch: pytest.
     bomb = packer.compress(bytes(50 << 20)) + packer.flush()
     with pytest.raises(Undecodable, match="larger than"):
         walk_data_set(bomb, UNCOMPRESSED[3])
+
+
+@pytest.mark.parametrize("size_mb", [3, 5])
+def test_what_inflates_to_much_is_counted_first(monkeypatch: pytest.MonkeyPatch, size_mb: int) -> None:
+    monkeypatch.setattr(elements, "USUAL_INFLATED_BYTES", 1 << 20)
+    monkeypatch.setattr(elements, "LARGEST_INFLATED_BYTES", 4 << 20)
+    monkeypatch.setattr(pace, "SHARE", 1.0)
+    large = SLICE + pack("<HH2sHL", 0x7FE1, 0x1001, b"OB", 0, size_mb << 20) + bytes(size_mb << 20)
+    packer = zlib.compressobj(wbits=-15)
+    deflated = packer.compress(large) + packer.flush()
+    with contextlib.nullcontext() if size_mb < 4 else pytest.raises(Undecodable, match="larger than"):
+        assert walk_data_set(deflated, UNCOMPRESSED[3]).encoded == large
+
+
+@pytest.mark.parametrize("delimited", [False, True])
+def test_of_many_elements_the_walk_rests_now_and_then(monkeypatch: pytest.MonkeyPatch, delimited: bool) -> None:
+    rests: list[int] = []
+    monkeypatch.setattr(elements, "USUAL_ELEMENTS", 100)
+    monkeypatch.setattr(elements, "ELEMENTS_AT_ONCE", 10)
+    monkeypatch.setattr(pace.Pace, "rest", lambda _: rests.append(1))
+    of_sequence, of_item = (0xFFFFFFFF, 0xFFFFFFFF) if delimited else (500 * 18, 10)
+    items = pack("<HHL", 0xFFFE, 0xE000, of_item) + pack("<HH2sH", 8, 0x0100, b"SH", 2) + b"1 "
+    items += pack("<HHL", 0xFFFE, 0xE00D, 0) * delimited
+    end = pack("<HHL", 0xFFFE, 0xE0DD, 0) * delimited
+    data_set = pack("<HH2sHL", 8, 0x0104, b"SQ", 0, of_sequence) + items * 500 + end
+    assert list(walk_data_set(data_set, EXPLICIT).elements) == [0x00080104]
+    assert len(rests) == pytest.approx((500 * (3 if delimited else 2) - 100) / 10, rel=0.3)
 
 
 def test_unknown_sequence_of_undefined_length_is_implicit_inside() -> None:
