@@ -64,9 +64,9 @@ class Counts:
         """A slice could not be decoded."""
         self._add(study_pk, series_instance_uid, _UNDECODABLE, 1)
 
-    def left_out(self, study_pk: int, series_instance_uid: str) -> None:
-        """There was no room for a slice."""
-        self._add(study_pk, series_instance_uid, _LEFT_OUT, 1)
+    def left_out(self, study_pk: int, series_instance_uid: str, slices: int = 1) -> None:
+        """There was no room for slices."""
+        self._add(study_pk, series_instance_uid, _LEFT_OUT, slices)
 
     def write(self) -> None:
         """Writes what was counted since, in one transaction. A study that was removed meanwhile has no row."""
@@ -96,10 +96,10 @@ class Counts:
         if settled := {pk: used for pk, used in said.items() if used is not None}:
             self._write_settled(settled)
 
-    def _write_settled(self, settled: dict[int, bool]) -> None:
+    def _write_settled(self, settled: dict[int, int]) -> None:
         with self.database.writing() as session:
             for row in session.scalars(select(SeriesAhead).where(SeriesAhead.id.in_(settled))):
-                row.used = row.encoded if settled[row.id] else 0
+                row.used = min(row.encoded, settled[row.id])
                 row.settled_at = row.changed_at = utc_now()
 
     def _add(self, study_pk: int, series_instance_uid: str, what: str, slices: int) -> None:
@@ -121,18 +121,20 @@ def _count(session: Session, study_pk: int, series_instance_uid: str, counted: C
     row.changed_at, row.settled_at = utc_now(), None
 
 
-def _used(session: Session, row: SeriesAhead, state: StudyState) -> bool | None:
-    """Whether a job read the series; None while that is open."""
+def _used(session: Session, row: SeriesAhead, state: StudyState) -> int | None:
+    """How many slices of the series jobs read; None while that is open."""
     if state == StudyState.IGNORED:
-        return False
+        return 0
     query = select(Job).where(Job.study_pk == row.study_pk, Job.pipeline.not_in(OWN_PIPELINES))
     jobs = session.scalars(query.order_by(Job.created_at.desc(), Job.id)).all()
     if any(job.state in (JobState.QUEUED, JobState.RUNNING) for job in jobs[:1]):
         return None
-    return row.series_instance_uid in _read(jobs)
+    return _read(jobs)[row.series_instance_uid]
 
 
-def _read(jobs: Sequence[Job]) -> set[str]:
-    """The series that jobs chose to read."""
-    verdicts = [verdict for job in jobs for verdict in (job.series_choice or {}).get("verdicts", ())]
-    return {str(verdict["series_instance_uid"]) for verdict in verdicts if verdict["chosen"]}
+def _read(jobs: Sequence[Job]) -> Counter[str]:
+    """Of each series how many slices jobs chose to read, of a series in parts of all that were."""
+    read = Counter[str]()
+    for verdict in (one for job in jobs for one in (job.series_choice or {}).get("verdicts", ()) if one["chosen"]):
+        read[str(verdict["series_instance_uid"])] += int(verdict["slices"])
+    return read

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pacs_agent.ahead.allowance import Allowance
 from pacs_agent.imaging import RecentHeaders
 from pacs_agent.inference import Reader
 
@@ -13,8 +14,8 @@ class Kit:
 
     readers: tuple[Reader, ...]
     headers: RecentHeaders
-    rehearse: Callable[[int], bool]
-    """Reads the study of a primary key as far as it came, for its job to find it read. Raises nothing.
+    rehearse: Callable[[Allowance], bool]
+    """Reads the study of an allowance as far as it came, for its jobs to find it read. Raises nothing.
 
     False where it gave way to a job, and should be tried again.
     """

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from pacs_agent.ahead.allowance import Allowance
 from pacs_agent.ahead.arrivals import Arrival, Arrivals
 from pacs_agent.ahead.counts import Counts
 from pacs_agent.ahead.kit import Kit
@@ -42,9 +43,18 @@ class ReadAhead:
     """Slices of studies that still arrive become tokens. It waits for jobs and for nobody; nobody waits for it."""
 
     def __init__(
-        self, archive: Archive, settings: AheadSettings, kit: Callable[[], Kit], executor_id: str, pipeline: str
+        self,
+        archive: Archive,
+        settings: AheadSettings,
+        kit: Callable[[], Kit],
+        executor_id: str,
+        pipeline: str,
+        rehearsed: Collection[str] = (),
     ) -> None:
-        """`kit` gives the models in use, `pipeline` is the one whose jobs will ask for the tokens."""
+        """`kit` gives the models in use, `pipeline` is the one whose jobs will ask for the tokens.
+
+        `rehearsed` are those whose jobs are rehearsed beside it; their rehearsals encode what they need.
+        """
         self.archive = archive
         self.database = archive.database
         self.executor_id = executor_id
@@ -54,9 +64,10 @@ class ReadAhead:
         self._came = False
         self._kit = kit
         self._arrivals = Arrivals(self.database)
-        self._wanted = Wanted(archive, pipeline)
+        self._pipeline = pipeline
+        self._wanted = Wanted(archive, (pipeline, *rehearsed))
         self._pauses = Pauses()
-        self._studies: dict[int, bool] = {}
+        self._studies: dict[int, frozenset[str]] = {}
         self._there_is_work = threading.Event()
         self._stopping = threading.Event()
         self._written_s = time.monotonic()
@@ -103,13 +114,13 @@ class ReadAhead:
         self._there_is_work.wait()
         decoding: _Decoding | None = None
         while not self._stopping.is_set():
-            batch = self.waiting.take(lambda study: self._studies.get(study, False))
+            batch = self.waiting.take(self._is_wanted)
             before, decoding = decoding, self._begin(batch) if batch else None
             if before is not None:
                 self._finish(before)
             elif batch:
                 continue
-            elif (study := self._pauses.take(self._is_encoded)) is not None:
+            elif (study := self._pauses.take(self._may_be_rehearsed)) is not None:
                 self._rehearse(study)
             else:
                 self._there_is_work.clear()
@@ -138,12 +149,19 @@ class ReadAhead:
             pass
 
     def _rehearse(self, study: int) -> None:
-        if not self._kit().rehearse(study):
+        if not self._kit().rehearse(Allowance(study, self.waiting, self.counts, self._must_end_rehearsal)):
             self._pauses.again(study)
 
-    def _is_encoded(self, study: int) -> bool:
-        """Whether a study may be rehearsed: the rules want it, and none of its slices waits."""
-        return self._studies.get(study, False) and study not in self.waiting.studies()
+    def _must_end_rehearsal(self) -> bool:
+        return self._stopping.is_set() or any(map(self._is_wanted, self.waiting.studies()))
+
+    def _may_be_rehearsed(self, study: int) -> bool:
+        """Whether the rules want it read, and none of its slices waits to be encoded."""
+        return bool(self._studies.get(study)) and not (self._is_wanted(study) and study in self.waiting.studies())
+
+    def _is_wanted(self, study: int) -> bool:
+        """Whether the slices of a study may be encoded."""
+        return self._pipeline in self._studies.get(study, ())
 
     def _encode(self, reader: Reader, inputs: Sequence[tuple[WaitingSlice, EncoderInput]]) -> None:
         if not inputs:
@@ -194,9 +212,9 @@ class ReadAhead:
             states = _states(session, asked)
             wanted = {pk: self._wanted.ask(session, uid) for pk, (uid, _) in states.items()}
         for study in asked:
-            if study not in states or not (wanted[study] or states[study][1] == StudyState.RECEIVING):
+            if study not in states or not (self._pipeline in wanted[study] or _grows(states[study])):
                 self.waiting.drop(study)
-            if study not in states or states[study][1] != StudyState.RECEIVING:
+            if study not in states or not _grows(states[study]):
                 self._pauses.drop(study)
         self._studies = wanted
 
@@ -205,6 +223,10 @@ def _waiting(reader: Reader, header: HeaderFile, arrival: Arrival) -> list[Waiti
     slices = slices_ahead(header, reader.bundle.accepts)
     series, promise = str(header.dataset.get("SeriesInstanceUID", "")), promise_of(header)
     return [WaitingSlice(reader, one, promise, series, arrival.study_pk) for one in slices]
+
+
+def _grows(state: tuple[str, StudyState]) -> bool:
+    return state[1] == StudyState.RECEIVING
 
 
 def _states(session: Session, studies: set[int]) -> dict[int, tuple[str, StudyState]]:

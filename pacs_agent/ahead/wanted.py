@@ -1,7 +1,7 @@
-"""Whether the rules will have a study read, as far as that can be told cheaply before it is complete."""
+"""By which pipelines the rules will have a study read, as far as that can be told cheaply before it is complete."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 
 from sqlalchemy.orm import Session
 
@@ -24,16 +24,19 @@ MOST_STUDIES = 5000
 class Wanted:
     """What the rules in force say of studies that still arrive. A study is asked about at most once a second."""
 
-    def __init__(self, archive: Archive, pipeline: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, archive: Archive, pipelines: Collection[str], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`pipelines` are those that are asked about."""
         self._archive = archive
-        self._pipeline = pipeline
+        self._pipelines = frozenset(pipelines)
         self._monotonic = monotonic
         self._version = -1
         self._book = RuleBook()
-        self._said: dict[str, tuple[float, bool]] = {}
+        self._said: dict[str, tuple[float, frozenset[str]]] = {}
 
-    def ask(self, session: Session, study_instance_uid: str) -> bool:
-        """Whether the study would be read if nothing more came, or may be.
+    def ask(self, session: Session, study_instance_uid: str) -> frozenset[str]:
+        """The pipelines by which the study would be read if nothing more came, or may be.
 
         It may be when a rule asks what only the files' headers say: reading these costs more than to encode in vain.
         """
@@ -59,16 +62,17 @@ class Wanted:
         self._version = version
         self._said.clear()
 
-    def _ask(self, session: Session, study_instance_uid: str) -> bool:
-        if not any(rule.enabled and self._is_ours(rule) for rule in self._book.rules):
-            return False
+    def _ask(self, session: Session, study_instance_uid: str) -> frozenset[str]:
+        possible = self._ours(rule for rule in self._book.rules if rule.enabled)
+        if not possible:
+            return possible
         try:
             attributes = attributes_of_study(session, self._archive, study_instance_uid)
         except NoAttributes:
-            return False
+            return frozenset()
         if not self._book.keywords() <= set(attributes):
-            return True
-        return any(map(self._is_ours, self._book.decide(attributes).matched))
+            return possible
+        return self._ours(self._book.decide(attributes).matched)
 
-    def _is_ours(self, rule: Rule) -> bool:
-        return pipeline_asked(rule.pipeline).pipeline == self._pipeline
+    def _ours(self, rules: Iterable[Rule]) -> frozenset[str]:
+        return self._pipelines & {pipeline_asked(rule.pipeline).pipeline for rule in rules}

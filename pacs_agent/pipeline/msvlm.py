@@ -32,7 +32,7 @@ from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
 from pacs_agent.pipeline.models_in_use import ModelsInUse, failed
 from pacs_agent.pipeline.prior import choose_prior, compared
 from pacs_agent.pipeline.prior_at_source import NOBODY_TO_ASK, PriorAtSource, Wanted, not_had, source_to_ask
-from pacs_agent.pipeline.rehearsed import Rehearsed
+from pacs_agent.pipeline.rehearsable import BeforeSlices, Rehearsable, limits_of
 from pacs_agent.pipeline.said import documents_of, facts_of, no_result_of, source_files
 from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
 from pacs_agent.pipeline.shared import Shared
@@ -40,23 +40,22 @@ from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts, Pro
 from pacs_agent.results import DocumentFacts
 
 NOT_MEASURED = "Segmentation failed: no measurements in this report."
-_DESCRIBED = ("select_series", "encode_missing", "read_study", "weigh_evidence")
 
 _log = get_log("pipeline")
 
 
-class MsVlm:
+class MsVlm(Rehearsable):
     """The stages of the pipeline. A model is loaded when a study first needs it and stays loaded."""
 
     def __init__(self, settings: Settings, archive: Archive, shared: Shared | None = None) -> None:
         """`shared` None: with nobody."""
+        super().__init__()
         shared = shared or Shared.of(settings)
         self.settings = settings
         self.archive = archive
         self.database = archive.database
         self.headers = shared.headers
         self.jobs = shared.jobs
-        self._rehearsed = Rehearsed()
         tokens = settings.data_dir / "tokens"
         self._models = ModelsInUse(
             settings,
@@ -85,7 +84,7 @@ class MsVlm:
 
     def _series_choice(self, job: JobFacts) -> Choice:
         bundles = tuple(bundle.digest for bundle in (*self._models.asked(job.model), *self._models.segmenters()))
-        given = (*bundles, *map(str, job.images), *_limits(job))
+        given = (*bundles, *map(str, job.images), *limits_of(job))
         return self._rehearsed.outcome("select_series", given, lambda: self._choose(job))
 
     def _choose(self, job: JobFacts) -> Choice:
@@ -102,11 +101,6 @@ class MsVlm:
         found = segmenter_for(self._models.segmenters(), choice.chosen, self.headers.read(job.images))
         return found.digest if found else ""
 
-    def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
-        """Makes the slice tokens that are not in the cache; none where a rehearsal found them all there."""
-        known = self._rehearsed.known("encode_missing", (earlier["select_series"],))
-        return str(known) if known is not None else self._encode_missing(earlier, progress)
-
     def _encode_missing(self, earlier: Earlier, progress: Progress) -> str:
         bundle, series = self._selection(earlier)
         try:
@@ -116,22 +110,12 @@ class MsVlm:
         except ModelFailed as error:
             raise failed(bundle.digest, error) from error
 
-    def read_study(self, job: JobFacts, earlier: Earlier) -> str:
-        """The scores of all findings."""
-        given = earlier["select_series"], earlier["encode_missing"]
-        return self._rehearsed.outcome("read_study", given, lambda: self._read_study(earlier))
-
     def _read_study(self, earlier: Earlier) -> str:
         bundle, series = self._selection(earlier)
         try:
             return self._models.reader(bundle).read(series, _encoding(earlier)).model_dump_json()
         except ModelFailed as error:
             raise failed(bundle.digest, error) from error
-
-    def weigh_evidence(self, job: JobFacts, earlier: Earlier) -> str:
-        """The weight of each slice for each finding."""
-        given = earlier["select_series"], earlier["encode_missing"]
-        return self._rehearsed.outcome("weigh_evidence", given, lambda: self._weigh_evidence(earlier))
 
     def _weigh_evidence(self, earlier: Earlier) -> str:
         bundle, series = self._selection(earlier)
@@ -216,17 +200,10 @@ class MsVlm:
         """The models in use, loaded."""
         return tuple(map(self._models.reader, self._models.bundles()))
 
-    def are_encoded(self, earlier: Earlier) -> bool:
-        """Whether all slices of the series chosen have their tokens."""
+    def make_ready(self, earlier: Earlier, before: BeforeSlices) -> bool:
+        """Whether all slices of the series chosen have their tokens: they were encoded as they came, or never."""
         bundle, series = self._selection(earlier)
         return None not in map(self._models.reader(bundle).encoder.key_with_token, series.slices)
-
-    def encode_for_later(self, earlier: Earlier) -> str:
-        """The step `encode_missing` without a job, which will find its outcome."""
-        given = (earlier["select_series"],)
-        return self._rehearsed.outcome(
-            "encode_missing", given, lambda: self._encode_missing(earlier, lambda _done, _total: None)
-        )
 
     def installed(self) -> tuple[Bundle, ...]:
         """All bundles that load, in use or not."""
@@ -235,11 +212,6 @@ class MsVlm:
     def choice_of(self, job: JobFacts, bundle: Bundle) -> Choice:
         """The series of a study that one bundle reads, or why it reads none."""
         return _choice(bundle, self._chosen(job, bundle))
-
-    def described(self, earlier: Earlier) -> StudyReading:
-        """The reading, from what the earlier steps gave."""
-        given = tuple(earlier[step] for step in _DESCRIBED)
-        return self._rehearsed.outcome("describe", given, lambda: self._describe(earlier))
 
     def _describe(self, earlier: Earlier) -> StudyReading:
         bundle, series = self._selection(earlier)
@@ -270,12 +242,6 @@ def _choice(bundle: Bundle, choice: SeriesChoice, segmenter: str = "") -> Choice
         why = NothingToSay(str(choice.code), choice.reason, bundle.digest)
         return Choice(name_of(bundle), content, why=why)
     return Choice(name_of(bundle), content, _selected(bundle, choice.chosen), segmenter)
-
-
-def _limits(job: JobFacts) -> tuple[str, ...]:
-    """What alone a job may read, as text; nothing where it may read all."""
-    among = job.expected.among if job.expected else None
-    return tuple(part.model_dump_json() for part in among or ())
 
 
 def _how_far(choice: SeriesChoice) -> float:

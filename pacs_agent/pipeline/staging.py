@@ -1,10 +1,12 @@
 """Pipeline `staging`: models that read all series of a study together. A rule names it: it reads nothing by itself."""
 
+from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 from pacs_agent.archive import Archive
 from pacs_agent.config import Settings
-from pacs_agent.imaging import UnusableImages
+from pacs_agent.imaging import UnusableImages, UnusableSlice
 from pacs_agent.inference import (
     EvidenceWeights,
     ModelFailed,
@@ -21,18 +23,23 @@ from pacs_agent.inference import (
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.models_in_use import ModelsInUse, failed
+from pacs_agent.pipeline.rehearsable import BeforeSlices, Rehearsable, limits_of
 from pacs_agent.pipeline.said import documents_of, no_result_of, source_files
 from pacs_agent.pipeline.segmenting import Told
 from pacs_agent.pipeline.shared import Shared
 from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts, Progress
-from pacs_agent.route import rules_in_force
+from pacs_agent.route import rules_in_force, rules_version
+
+STAGING = "staging"
+"""The name of the pipeline."""
 
 
-class Staging:
+class Staging(Rehearsable):
     """The stages of the pipeline. A model is loaded when a study first needs it and stays loaded."""
 
     def __init__(self, settings: Settings, archive: Archive, shared: Shared | None = None) -> None:
         """`shared` None: with nobody."""
+        super().__init__()
         shared = shared or Shared.of(settings)
         self.settings = settings
         self.database = archive.database
@@ -48,6 +55,13 @@ class Staging:
 
     def select_series(self, job: JobFacts) -> Choice:
         """All stacks that the first model asked for reads, as the rules in force correct them."""
+        with self.database.reading() as session:
+            rules = rules_version(session)
+        bundles = tuple(bundle.digest for bundle in self._models.asked(job.model))
+        given = (*bundles, f"rules {rules}", *map(str, job.images), *limits_of(job))
+        return self._rehearsed.outcome("select_series", given, lambda: self._choose(job))
+
+    def _choose(self, job: JobFacts) -> Choice:
         choices = [(bundle, self._chosen(job, bundle)) for bundle in self._models.asked(job.model)]
         if not choices:
             raise JobFailed(self._models.why_none(job.model))
@@ -62,8 +76,16 @@ class Staging:
         except UnusableImages as error:
             raise NothingToSay(str(error.code), error.reason, bundle.digest) from error
 
-    def encode_missing(self, job: JobFacts, earlier: Earlier, progress: Progress) -> str:
-        """Makes the slice tokens that are not in the cache."""
+    def make_ready(self, earlier: Earlier, before: BeforeSlices) -> bool:
+        """True: all stacks are encoded. One that cannot be decoded is left out by the job as well, which says so."""
+        bundle, chosen = self._selection(earlier)
+        encoder = self._models.reader(bundle).encoder
+        for stack in chosen.stacks:
+            with suppress(UnusableSlice):
+                encoder.encode_stack(stack, partial(before, stack.series.series_instance_uid))
+        return True
+
+    def _encode_missing(self, earlier: Earlier, progress: Progress) -> str:
         bundle, chosen = self._selection(earlier)
         try:
             return self._models.reader(bundle).encode_missing(chosen, progress).model_dump_json()
@@ -72,16 +94,14 @@ class Staging:
         except ModelFailed as error:
             raise failed(bundle.digest, error) from error
 
-    def read_study(self, job: JobFacts, earlier: Earlier) -> str:
-        """The scores of all steps between levels."""
+    def _read_study(self, earlier: Earlier) -> str:
         bundle, chosen = self._selection(earlier)
         try:
             return self._models.reader(bundle).read(chosen, _encoding(earlier)).model_dump_json()
         except ModelFailed as error:
             raise failed(bundle.digest, error) from error
 
-    def weigh_evidence(self, job: JobFacts, earlier: Earlier) -> str:
-        """The weight of each slice of all stacks for each item."""
+    def _weigh_evidence(self, earlier: Earlier) -> str:
         bundle, chosen = self._selection(earlier)
         try:
             return self._models.reader(bundle).weigh_evidence(chosen, _encoding(earlier)).model_dump_json()
@@ -98,12 +118,12 @@ class Staging:
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result and draft report; what is wanted beside them."""
-        reading = self._described(earlier)
+        reading = self.described(earlier)
         evidence = [header.dataset for header in self.headers.read(source_files(job, reading.all_slices))]
         left_out = " ".join(f"Left out: {one}." for one in _encoding(earlier).left_out)
         return documents_of(self.settings, job, Told(reading, lacks=left_out), evidence)
 
-    def _described(self, earlier: Earlier) -> StudyReading:
+    def _describe(self, earlier: Earlier) -> StudyReading:
         bundle, chosen = self._selection(earlier)
         raw = RawStaging.model_validate_json(earlier["read_study"])
         weights = EvidenceWeights.model_validate_json(earlier["weigh_evidence"])
@@ -118,7 +138,8 @@ class Staging:
 
     def _selection(self, earlier: Earlier) -> tuple[StagingBundle, ReadStudy]:
         digest, _, study = earlier["select_series"].partition("\n")
-        return self._models.chosen(digest), ReadStudy.model_validate_json(study)
+        bundle = self._models.chosen(digest)
+        return bundle, self._rehearsed.outcome("study", (study,), lambda: ReadStudy.model_validate_json(study))
 
 
 def _choice(bundle: StagingBundle, choice: StudyChoice) -> Choice:

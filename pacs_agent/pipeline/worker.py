@@ -12,7 +12,7 @@ from pathlib import Path
 from dbos import DBOS, DBOSConfig
 from sqlalchemy.engine import make_url
 
-from pacs_agent.ahead import ReadAhead
+from pacs_agent.ahead import Kit, ReadAhead
 from pacs_agent.archive import Archive, keep_archive
 from pacs_agent.assemble import Assembler
 from pacs_agent.config import Settings
@@ -27,7 +27,8 @@ from pacs_agent.pipeline.dispatch import Dispatcher
 from pacs_agent.pipeline.msvlm import MsVlm
 from pacs_agent.pipeline.reaper import Reaper
 from pacs_agent.pipeline.registry import PIPELINES
-from pacs_agent.pipeline.rehearsal import REHEARSED, Rehearsal
+from pacs_agent.pipeline.rehearsable import Rehearsable
+from pacs_agent.pipeline.rehearsal import ONE_BY_ONE, REHEARSED, Rehearsal
 from pacs_agent.pipeline.shared import Shared
 from pacs_agent.pipeline.stages import Stages, StagesFactory
 from pacs_agent.pipeline.steps import Steps
@@ -112,7 +113,7 @@ class WorkerProcess:
         DBOS(config=_dbos_config(self.settings, self.heartbeat.executor_id))
         shared = Shared.of(self.settings)
         stages = {name: make(self.settings, self.archive, shared) for name, make in self._pipelines.items()}
-        self._ahead = self._read_ahead(stages.get(REHEARSED))
+        self._ahead = self._read_ahead(stages, shared)
         outbox = Outbox(self.database, self.archive, self.settings)
         organization, executor_id = self.settings.results.organization, self.heartbeat.executor_id
         steps = Steps(self.database, self.archive, stages, organization, executor_id, shared.jobs)
@@ -126,12 +127,19 @@ class WorkerProcess:
         DBOS.launch()
         register_queues(self.settings.work.concurrency)
 
-    def _read_ahead(self, stages: Stages | None) -> ReadAhead | None:
+    def _read_ahead(self, stages: Mapping[str, Stages], shared: Shared) -> ReadAhead | None:
         """What reads slices before their study is complete, where a pipeline can and the settings want it."""
-        if not self.settings.ahead.enabled or not isinstance(stages, MsVlm):
+        reading = stages.get(ONE_BY_ONE)
+        if not self.settings.ahead.enabled or not isinstance(reading, MsVlm):
             return None
+        rehearsed = {name: one for name, one in stages.items() if name in REHEARSED and isinstance(one, Rehearsable)}
+        rehearse = Rehearsal(self.archive, shared.jobs, rehearsed).rehearse
         executor_id = self.heartbeat.executor_id
-        return ReadAhead(self.archive, self.settings.ahead, Rehearsal(stages).kit, executor_id, REHEARSED)
+
+        def kit() -> Kit:
+            return Kit(reading.readers(), shared.headers, rehearse)
+
+        return ReadAhead(self.archive, self.settings.ahead, kit, executor_id, ONE_BY_ONE, rehearsed)
 
     def _warm_up(self) -> None:
         """Loads the models in use before the first study asks for them, and takes what stays from the collector.

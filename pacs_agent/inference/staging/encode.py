@@ -1,7 +1,7 @@
 """The slices of all stacks become tokens: decoded, looked up in the cache, the rest encoded in batches.
 
 MR has no unit: what the encoder sees of a slice depends on the range of its whole stack. So a stack is decoded whole
-before a token can be looked up.
+before a token can be looked up, unless it was lately.
 """
 
 import hashlib
@@ -16,10 +16,13 @@ from pacs_agent.imaging import DecodingPool, Slice, UnusableSlice, decoded
 from pacs_agent.inference.encode import Progress
 from pacs_agent.inference.sessions import Graph
 from pacs_agent.inference.staging.scale import intensity_range
+from pacs_agent.inference.staging.stack_keys import StackKeys
 from pacs_agent.inference.staging.study import ReadStack, ReadStudy
 from pacs_agent.inference.tokens import SliceToken, TokenCache, slice_token
 
 Floats = NDArray[np.float32]
+Before = Callable[[int], None]
+"""Called with how many slices are about to be encoded; what it raises ends the work, and tokens made so far stay."""
 
 
 class StudyEncoding(BaseModel):
@@ -71,6 +74,7 @@ class StudyEncoder:
         self.cache = cache
         self.batch_slices = batch_slices
         self._decoding = decoding
+        self._known = StackKeys()
 
     def encode_missing(self, study: ReadStudy, progress: Progress | None = None) -> StudyEncoding:
         """Makes the tokens of all slices that have none yet; a stack that cannot be decoded is left out.
@@ -81,14 +85,12 @@ class StudyEncoder:
         total, done, made = len(study.slices), 0, 0
         kept, keys, faults = list[int](), list[str](), list[tuple[ReadStack, UnusableSlice]]()
         for place, stack in enumerate(study.stacks):
-            told = _onward(progress, done, total)
             try:
-                stored = self._stored(stack)
+                found, encoded = self.encode_stack(stack, told=_onward(progress, done, total))
             except UnusableSlice as fault:
                 faults.append((stack, fault))
             else:
-                found = stored.keys()
-                made += self._encode(stored, found, stack.series.slices, told)
+                made += encoded
                 kept.append(place)
                 keys += found
             done += len(stack.series.slices)
@@ -102,18 +104,37 @@ class StudyEncoder:
             stacks=tuple(kept), keys=tuple(keys), encoded=made, cached=len(keys) - made, left_out=left_out
         )
 
-    def _encode(
-        self, stack: StoredStack, keys: Sequence[str], slices: Sequence[Slice], told: Callable[[int], None]
-    ) -> int:
-        """Encodes the slices of a stack that have no token; gives how many."""
-        missing = [place for place, key in enumerate(keys) if self.cache.load(key) is None]
+    def encode_stack(
+        self, stack: ReadStack, before: Before | None = None, told: Before | None = None
+    ) -> tuple[Sequence[str], int]:
+        """Makes the tokens of one stack that it has not yet; gives the keys of its slices, and how many were made.
+
+        `told` is called with how many slices have a token. Raises UnusableSlice, ModelFailed and what both raise.
+        """
+        known = self._known.find(stack)
+        if known is not None and not self._missing(known):
+            return known, 0
+        stored = self._stored(stack)
+        keys = stored.keys()
+        self._known.keep(stack, keys)
+        missing = self._missing(keys)
+        there = len(keys) - len(missing)
         for at in range(0, len(missing), self.batch_slices):
             batch = missing[at : at + self.batch_slices]
-            outputs = self.graph.run(stack.inputs(batch))
-            for place, token, grid in zip(batch, outputs["token"], outputs["patch_grid"], strict=True):
-                self.cache.store(keys[place], slice_token(token, grid, _middle_px(slices[place])))
-            told(len(keys) - len(missing) + at + len(batch))
-        return len(missing)
+            if before is not None:
+                before(len(batch))
+            self._encode(stored, keys, batch, stack.series.slices)
+            if told is not None:
+                told(there + at + len(batch))
+        return keys, len(missing)
+
+    def _missing(self, keys: Sequence[str]) -> list[int]:
+        return [place for place, key in enumerate(keys) if self.cache.load(key) is None]
+
+    def _encode(self, stack: StoredStack, keys: Sequence[str], batch: Sequence[int], slices: Sequence[Slice]) -> None:
+        outputs = self.graph.run(stack.inputs(batch))
+        for place, token, grid in zip(batch, outputs["token"], outputs["patch_grid"], strict=True):
+            self.cache.store(keys[place], slice_token(token, grid, _middle_px(slices[place])))
 
     def _stored(self, stack: ReadStack) -> StoredStack:
         """Raises UnusableSlice."""

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.uid import RLELossless
 from sqlalchemy import select, update
 
-from pacs_agent.ahead import Kit, ReadAhead, ahead_of_study
+from pacs_agent.ahead import Allowance, Kit, ReadAhead, ahead_of_study
 from pacs_agent.ahead.pauses import FIRST_PAUSE_S, Pauses
 from pacs_agent.ahead.reading import LOOK_SOONER
 from pacs_agent.archive import Archive, instance_header, remove_study, split_part10
@@ -51,15 +51,18 @@ class Site:
     worker: str = "w1"
     rehearsed: list[int] = field(default_factory=list)
     gives_way: bool = False
+    takes: Sequence[int] = ()
+    had_to_end: list[bool] = field(default_factory=list)
 
     def ahead(self, **changes: int) -> ReadAhead:
         kit = Kit((self.reader,), RecentHeaders(), self.rehearse)
         settings = self.settings.model_copy(update=changes)
-        return ReadAhead(self.archive, settings, lambda: kit, self.worker, "msvlm")
+        return ReadAhead(self.archive, settings, lambda: kit, self.worker, "msvlm", ["staging"])
 
-    def rehearse(self, study: int) -> bool:
-        self.rehearsed.append(study)
-        return not self.gives_way
+    def rehearse(self, allowance: Allowance) -> bool:
+        self.rehearsed.append(allowance.study_pk)
+        self.had_to_end.append(allowance.must_end())
+        return not self.gives_way and all(allowance.take(SERIES_UID, slices) for slices in self.takes)
 
     def rules(self, text: str) -> None:
         with self.database.writing() as session:
@@ -283,7 +286,7 @@ def test_what_a_job_read_counts_as_used(site: Site) -> None:
     chosen = SERIES_UID
     with site.database.writing() as session:
         study = session.scalars(select(Study.id)).one()
-        verdicts = [{"series_instance_uid": uid, "chosen": uid == chosen} for uid in (chosen, "1.2.9")]
+        verdicts = [{"series_instance_uid": uid, "chosen": uid == chosen, "slices": 4} for uid in (chosen, "1.2.9")]
         job = Job(id="j", study_pk=study, rule="ct", pipeline="msvlm", input_digest="", series_choice=None)
         session.add(job)
     ahead.counts.settle()
@@ -459,6 +462,50 @@ def test_a_study_that_is_not_read_or_complete_is_not_rehearsed(site: Site, rules
     clock_s[0] = 10.0
     read_all(ahead)
     assert site.rehearsed == []
+
+
+STAGED = CT.replace("msvlm", "staging")
+
+
+def test_what_another_pipeline_reads_is_rehearsed_within_the_bounds_and_not_encoded_by_slices(site: Site) -> None:
+    clock_s = [0.0]
+    ahead = site.ahead(max_slices_per_study=5 + 7)  # of which those that wait take their part
+    ahead._pauses = Pauses(lambda: clock_s[0])
+    site.rules(STAGED)
+    site.receive(stack(5))
+    read_all(ahead)
+    assert site.rows() == []
+    clock_s[0], site.takes = FIRST_PAUSE_S, (3, 3, 2)
+    read_all(ahead)
+    assert (site.rehearsed, site.had_to_end) == ([1], [False])
+    assert [(row.encoded, row.left_out) for row in site.rows()] == [(6, 2)]
+
+
+def test_rehearsals_end_where_slices_wait(site: Site) -> None:
+    ahead = site.ahead()
+    site.receive(stack(5))
+    ahead.look()
+    assert ahead._must_end_rehearsal()
+    ahead.encode_waiting()
+    assert not ahead._must_end_rehearsal()
+    ahead.stop()
+    assert ahead._must_end_rehearsal()
+
+
+def test_slices_that_were_encoded_again_are_used_once(site: Site) -> None:
+    site.receive(stack(4))
+    ahead = site.ahead()
+    ahead.counts.encoded(1, SERIES_UID, 3)
+    ahead.counts.encoded(1, SERIES_UID, 4)
+    ahead.counts.write()
+    site.set_state(StudyState.COMPLETE)
+    read = {"verdicts": [{"series_instance_uid": SERIES_UID, "chosen": True, "slices": 4}]}
+    with site.database.writing() as session:
+        job = Job(id="j", study_pk=1, rule="ct", pipeline="staging", input_digest="", series_choice=read)
+        job.state = JobState.DONE
+        session.add(job)
+    ahead.counts.settle()
+    assert [(row.encoded, row.used) for row in site.rows()] == [(7, 4)]
 
 
 def test_a_rehearsal_that_gave_way_is_tried_again_after_a_pause(site: Site) -> None:

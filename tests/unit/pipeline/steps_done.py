@@ -1,13 +1,13 @@
-"""Which steps of the pipeline `msvlm` are done, and not found in what was rehearsed."""
+"""Which steps of a pipeline are done, and not found in what was rehearsed."""
 
 from collections.abc import Callable
 
 import pytest
 
-from pacs_agent.pipeline.msvlm import MsVlm
+from pacs_agent.pipeline.rehearsable import Rehearsable
 
 
-def steps_done(stages: MsVlm, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def steps_done(stages: Rehearsable, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The steps that are done from now on, as a list that grows."""
     done = list[str]()
     for name in ("_choose", "_encode_missing", "_read_study", "_weigh_evidence", "_describe"):

@@ -18,12 +18,12 @@ from pacs_agent.imaging import UnusableSlice, read_headers, slices_ahead
 from pacs_agent.inference import EncoderInput, StudyReading, token_key
 from pacs_agent.pipeline.errors import NothingToSay
 from pacs_agent.pipeline.msvlm import MsVlm
-from pacs_agent.pipeline.rehearsal import Rehearsal
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.route import put_rules
 from tests.unit.imaging.imaging_slices import gradient, saved
 from tests.unit.imaging.mr_acquisitions import EPI, enhanced_mr, frame_at, item, shared_axial
 from tests.unit.inference.tiny_bundle import settings_of, write_bundle
+from tests.unit.pipeline.rehearsing import Rehearsing
 from tests.unit.pipeline.steps_done import steps_done
 
 STEPS = ("encode_missing", "read_study", "weigh_evidence")
@@ -97,7 +97,7 @@ class Site:
             reader.encoder.encode([EncoderInput(decoded, one, token_key(decoded, one))])
 
     def rehearse(self) -> None:
-        assert Rehearsal(self.stages).rehearse(self.study().id)
+        assert Rehearsing(self.archive, self.stages.jobs, {"msvlm": self.stages}).rehearse(self.study().id)
 
     def done(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         """The steps that are done from now on, and not found."""

@@ -17,11 +17,11 @@ from pacs_agent.db import Database, Job, JobState, JobStep, ResultObject, Study,
 from pacs_agent.imaging import order_series, read_headers
 from pacs_agent.pipeline.errors import JobStopped
 from pacs_agent.pipeline.msvlm import MsVlm
-from pacs_agent.pipeline.rehearsal import Rehearsal
 from pacs_agent.pipeline.steps import OVERTAKEN, Steps
 from pacs_agent.pipeline.workflow import Story
 from tests.unit.imaging.imaging_slices import stack
 from tests.unit.inference.tiny_bundle import settings_of, write_bundle
+from tests.unit.pipeline.rehearsing import Rehearsing
 from tests.unit.pipeline.steps_done import steps_done
 
 STEPS = ("select_series", "encode_missing", "read_study", "weigh_evidence")
@@ -35,7 +35,7 @@ class Site:
     database: Database
     archive: Archive
     stages: MsVlm
-    rehearsal: Rehearsal
+    rehearsal: Rehearsing
 
     def receive(self, datasets: Sequence[Dataset]) -> None:
         for dataset in datasets:
@@ -50,7 +50,7 @@ class Site:
 
     def read_ahead(self) -> None:
         """Encodes all slices that are there, as reading ahead does."""
-        [reader] = self.rehearsal.kit().readers
+        [reader] = self.stages.readers()
         with self.database.reading() as session:
             paths = [self.archive.path(digest) for digest in image_digests(session, self.study())]
         reader.encode_missing(order_series(read_headers(paths)))
@@ -96,7 +96,7 @@ def site(database: Database, tmp_path: Path) -> Site:
     settings = Settings(data_dir=tmp_path / "data", inference=settings_of(folder, batch_slices=3))
     archive = Archive(database, tmp_path / "data" / "archive")
     stages = MsVlm(settings, archive)
-    return Site(settings, database, archive, stages, Rehearsal(stages))
+    return Site(settings, database, archive, stages, Rehearsing(archive, stages.jobs, {"msvlm": stages}))
 
 
 def test_a_job_says_what_was_rehearsed_and_does_none_of_it_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
