@@ -1,11 +1,12 @@
 """What is said of each item: its levels become a finding with presence, grade and evidence.
 
 An item of two levels is present or not. Of one with more the grade says which: with a lowest level that is an absence
-(`free`) the grades are those above it, else (T1 to T4) every level is one.
+(`free`) the grades are those above it, else (T1 to T4) every level is one. Where a distance was measured that means
+another level than the one that was read, neither is believed: the item is uncertain, and a person looks.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 from pacs_agent.inference.attributes import Attributes
 from pacs_agent.inference.evidence import strongest
 from pacs_agent.inference.heat import Field, heat_of
-from pacs_agent.inference.reading import FindingLabel, FindingReading, Presence, SliceEvidence
+from pacs_agent.inference.reading import FindingLabel, FindingReading, MeasuredDistance, Presence, SliceEvidence
 from pacs_agent.inference.staging.levels import levels_of_steps
-from pacs_agent.inference.staging.manifest import ItemEntry, StagingManifest
+from pacs_agent.inference.staging.manifest import ItemEntry, MarginEntry, StagingManifest
 from pacs_agent.inference.staging.study import ReadStudy
 from pacs_agent.inference.tokens import SliceToken
 
@@ -51,10 +52,13 @@ class SaidItem:
         return self.level - self.entry.lowest_is_absence
 
 
-def said_items(manifest: StagingManifest, step_logits: Sequence[float]) -> tuple[SaidItem, ...]:
+def said_items(
+    manifest: StagingManifest, step_logits: Sequence[float], distances: Sequence[MeasuredDistance] = ()
+) -> tuple[SaidItem, ...]:
     """The items of which something is said: those of a tumour only where there is one. `step_logits` [C]."""
     steps = iter(step_logits)
-    every = [_said(number, entry, [next(steps) for _ in entry.steps]) for number, entry in enumerate(manifest.items)]
+    read = [_said(number, entry, [next(steps) for _ in entry.steps]) for number, entry in enumerate(manifest.items)]
+    every = [_beside_measured(one, manifest.margin, distances) for one in read]
     there = {one.entry.key for one in every if one.presence is Presence.PRESENT}
     return tuple(one for one in every if one.entry.of is None or one.entry.of in there)
 
@@ -73,6 +77,22 @@ def _said(number: int, entry: ItemEntry, logits: Sequence[float]) -> SaidItem:
     presence = _presence(entry, 1.0 - levels[0])
     level = 0 if presence is Presence.ABSENT else 1 + int(np.argmax(levels[1:]))
     return SaidItem(number, entry, levels, presence, level)
+
+
+def margin_mm(entry: MarginEntry, distances: Sequence[MeasuredDistance]) -> float | None:
+    """The margin in mm as it is written, to a tenth; None where nobody measured it."""
+    found = (one.value_mm for one in distances if (one.finding, one.type) == (entry.item, entry.code))
+    return next((round(value, 1) for value in found), None)
+
+
+def _beside_measured(said: SaidItem, entry: MarginEntry | None, distances: Sequence[MeasuredDistance]) -> SaidItem:
+    """The same, or uncertain where the measured margin is on the other side of its limit."""
+    if entry is None or entry.item != said.entry.key:
+        return said
+    measured = margin_mm(entry, distances)
+    if measured is None or (measured <= entry.involved_mm) == (said.level > 0):
+        return said
+    return replace(said, presence=Presence.UNCERTAIN, level=max(said.level, 1))
 
 
 def _presence(entry: ItemEntry, probability: float) -> Presence:

@@ -83,10 +83,11 @@ class StagingReader:
         with self.turns.job():
             tokens = self.slice_tokens(chosen, encoding)
             study, manifest = encoding.study(chosen), self.bundle.manifest
-            said = said_items(manifest, raw.step_logits)
+            measured = measured_distances(manifest, study, tokens)
+            said = said_items(manifest, raw.step_logits, measured)
             findings = tuple(finding_of(one, evidence.weights[one.number], study, tokens, manifest) for one in said)
             there = {one.entry.key for one in said if one.presence is not Presence.ABSENT or one.entry.of}
-            distances = tuple(one for one in measured_distances(manifest, study, tokens) if one.finding in there)
+            distances = tuple(one for one in measured if one.finding in there)
             visual_tokens = self._outputs(study, tokens).visual_tokens
             decoder = self.opened.report_decoder
             report = write_staging(said, manifest, self.bundle.words, decoder, visual_tokens, distances)

@@ -5,7 +5,8 @@ no sentence can say another level than the one that was read.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from pacs_agent.inference.decode import continued
 from pacs_agent.inference.reading import MeasuredDistance, Presence, Sentence
 from pacs_agent.inference.report import POSSIBLE, Report
 from pacs_agent.inference.sessions import Graph
-from pacs_agent.inference.staging.describe import SaidItem
+from pacs_agent.inference.staging.describe import SaidItem, margin_mm
 from pacs_agent.inference.staging.manifest import MarginEntry, StagingManifest
 from pacs_agent.inference.staging.read import Floats
 from pacs_agent.inference.staging.words import SLOT, Words, filled, plain_sentence
@@ -40,8 +41,8 @@ def write_staging(
     """
     prompts = [one.entry.prompts[one.level] for one in said]
     spoken = decoded(words, decoder, prompts, visual_tokens, manifest.max_words)
-    numbers = _numbers(manifest.margin, distances)
-    sentences = tuple(_sentence(one, text, numbers.get(one.entry.key)) for one, text in zip(said, spoken, strict=True))
+    margin = _Margin.of(manifest.margin, distances)
+    sentences = tuple(_sentence(one, text, margin) for one, text in zip(said, spoken, strict=True))
     if replaced := sum(one.fixed for one in sentences):
         model = f"{manifest.name} {manifest.version}"
         _log.info("sentences replaced", model=model, replaced=replaced, of=len(sentences))
@@ -59,18 +60,25 @@ def decoded(
     return [words.decode(row) for row in rows.tolist()]
 
 
-def _numbers(margin: MarginEntry | None, distances: Sequence[MeasuredDistance]) -> Mapping[str, tuple[float, float]]:
-    """By item what was measured of it in mm, and up to where that means its upper level."""
-    if margin is None:
-        return {}
-    measured = (one for one in distances if (one.finding, one.type) == (margin.item, margin.code))
-    return {one.finding: (one.value_mm, margin.involved_mm) for one in measured}
+@dataclass(frozen=True)
+class _Margin:
+    """The measured margin in mm, the item that it belongs to, and up to where it means its upper level."""
+
+    item: str
+    value_mm: float
+    involved_mm: float
+
+    @classmethod
+    def of(cls, entry: MarginEntry | None, distances: Sequence[MeasuredDistance]) -> "_Margin | None":
+        """None where the model measures none, or nobody could."""
+        value_mm = None if entry is None else margin_mm(entry, distances)
+        return cls(entry.item, value_mm, entry.involved_mm) if entry and value_mm is not None else None
 
 
-def _sentence(said: SaidItem, text: str | None, measured: tuple[float, float] | None) -> Sentence:
+def _sentence(said: SaidItem, text: str | None, margin: _Margin | None) -> Sentence:
     entry, level = said.entry, said.level
     licensed = entry.sentences[level] if entry.sentences else ()
-    made = _filled(text, said, measured) if text in licensed else None
+    made = _filled(text, said, margin) if text in licensed else None
     plain = plain_sentence(entry.name, entry.levels[level])
     possible = said.presence is Presence.UNCERTAIN
     return Sentence(
@@ -81,16 +89,15 @@ def _sentence(said: SaidItem, text: str | None, measured: tuple[float, float] | 
     )
 
 
-def _filled(text: str | None, said: SaidItem, measured: tuple[float, float] | None) -> str | None:
+def _filled(text: str | None, said: SaidItem, margin: _Margin | None) -> str | None:
     """The sentence with its number; None where nobody measured it, or it is on the other side of the limit."""
     if text is None or SLOT not in text:
         return text
-    if measured is None:
+    if margin is None or margin.item != said.entry.key:
         return None
-    value_mm, involved_mm = measured
-    if (round(value_mm, 1) <= involved_mm) != (said.level > 0):
+    if (margin.value_mm <= margin.involved_mm) != (said.level > 0):
         return None
-    return filled(text, [f"{value_mm:.1f}"])
+    return filled(text, [f"{margin.value_mm:.1f}"])
 
 
 def _impression(said: Sequence[SaidItem], sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:

@@ -32,6 +32,7 @@ from pacs_agent.inference import (
     start_shadow,
     verify,
 )
+from pacs_agent.inference.reading import MeasuredDistance
 from pacs_agent.inference.staging.describe import said_items
 from pacs_agent.inference.staging.levels import levels_of_steps
 from pacs_agent.inference.staging.manifest import StagingManifest
@@ -222,11 +223,14 @@ def test_sentences_say_what_the_levels_say_and_no_other(folder: Path, tmp_path: 
     ]
 
 
-def test_no_sentence_has_a_number_from_the_other_side_of_the_limit(tmp_path: Path) -> None:
+def test_a_margin_that_was_read_otherwise_than_measured_is_uncertain(tmp_path: Path) -> None:
     folder = write_staging_bundle(tmp_path / "bundles" / "tiny-staging-1.0", {"crm": (3.0,)})
     reading = read(folder, tmp_path)
-    assert reading.finding("crm").presence is Presence.PRESENT
-    assert "Margin: involved." in [one.text for one in reading.sentences]
+    margin = reading.finding("crm")
+    assert (margin.presence, margin.probability > 0.9) == (Presence.UNCERTAIN, True)
+    assert margin.evidence, "who looks is led to the slices"
+    assert "Possible: Margin: involved." in [one.text for one in reading.sentences], "no 15 mm in that sentence"
+    assert [one.value_mm for one in reading.distances if one.finding == "crm"] == [pytest.approx(15.0)]
 
 
 def test_tokens_are_made_once(folder: Path, tmp_path: Path) -> None:
@@ -312,6 +316,26 @@ def test_what_is_said_follows_from_the_levels(logits: list[float]) -> None:
         assert (one.grade is None) is (one.presence is Presence.ABSENT or not one.grades)
         if one.grade is not None:
             assert one.grades[one.grade] == one.entry.levels[one.level]
+
+
+@given(logits=LOGITS, measured_mm=st.floats(0.0, 30.0))
+def test_no_margin_is_told_for_sure_beside_one_measured_on_the_other_side(
+    logits: list[float], measured_mm: float
+) -> None:
+    entry = MANIFEST.margin
+    assert entry
+    distance = MeasuredDistance(
+        finding=entry.item,
+        name=entry.name,
+        type=entry.code,
+        value_mm=measured_mm,
+        ends_mm=((0.0, 0.0, 0.0), (measured_mm, 0.0, 0.0)),
+        series_instance_uid="2.25.1",
+        frame_of_reference_uid="2.25.2",
+    )
+    margin = next((one for one in said_items(MANIFEST, logits, [distance]) if one.entry.key == entry.item), None)
+    if margin is not None and margin.presence is not Presence.UNCERTAIN:
+        assert (margin.presence is Presence.PRESENT) is (round(measured_mm, 1) <= entry.involved_mm)
 
 
 def _manifest() -> StagingManifest:
