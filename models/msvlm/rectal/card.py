@@ -1,10 +1,12 @@
 """The tables of an evaluation and MODEL_CARD.md; no figure in them is typed by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from models.evaluation.metrics import Figure
+from models.msvlm.rectal.evidence_tables import evidence_lines, text_lines
 from models.msvlm.rectal.items import SEVEN, scale_of
+from models.msvlm.rectal.markdown import cell, markdown
+from models.msvlm.rectal.verdict import reasons
 from pacs_agent.inference.staging.manifest import StagingManifest
 
 Figures = Mapping[str, Any]
@@ -31,26 +33,9 @@ def prevalence_table(figures: Figures) -> list[str]:
     return markdown(rows)
 
 
-def markdown(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as a table, the first as its heading."""
-    heading, *others = (f"| {' | '.join(row)} |" for row in rows)
-    return [heading, "|" + "---|" * len(rows[0]), *others]
-
-
-def cell(one: Figure) -> str:
-    """A figure with its interval."""
-    if one["value"] is None:
-        return "–"
-    if one["low"] is None:
-        return f"{one['value']:.2f}"
-    return f"{one['value']:.2f} ({one['low']:.2f}–{one['high']:.2f})"
-
-
 def card_text(manifest: StagingManifest, figures: Figures) -> str:
     """The card in Markdown."""
-    margin, verdict = figures["margin"], "The reading depends on the image."
-    if not figures["reads_the_image"]:
-        verdict = "**The reading does not depend on the image: do not use it.**"
+    margin = figures["margin"]
     lines = [
         f"# {manifest.name} {manifest.version}",
         "",
@@ -61,7 +46,7 @@ def card_text(manifest: StagingManifest, figures: Figures) -> str:
         f"Measured on {figures['data']} 95 % intervals are over studies. Location and the items of the tumour are"
         " judged in studies that have one.",
         "",
-        verdict,
+        _verdict(figures),
         f"Mean area of the seven items {cell(figures['macro_auroc'])}; with another patient's study"
         f" {cell(figures['macro_auroc_shuffled'])}, with blank tokens {cell(figures['macro_auroc_blanked'])}.",
         "",
@@ -71,8 +56,16 @@ def card_text(manifest: StagingManifest, figures: Figures) -> str:
     ]
     for measure, title in MEASURES.items():
         lines += ["", f"## {title}", "", *item_table(figures, measure)]
-    lines += ["", "## Studies", "", *prevalence_table(figures)]
+    lines += ["", *evidence_lines(figures["grounding"]), *text_lines(figures["text"])]
+    lines += ["## Studies", "", *prevalence_table(figures)]
     return "\n".join([*lines, *archive_tables(figures.get("archive"))]) + "\n"
+
+
+def _verdict(figures: Figures) -> str:
+    why = reasons(*(figures[f"macro_auroc{control}"] for control in ("", "_shuffled", "_blanked")))
+    if not why:
+        return "The figures of the items fall when the image is another's or blank: the reading depends on the image."
+    return f"**The reading does not depend on the image: {'; '.join(why)}. It must not be activated.**"
 
 
 def archive_lines(own: Figures | None) -> list[str]:

@@ -3,7 +3,8 @@
     python -m models.msvlm.rectal.evaluate --bundle models/bundles/NAME --checkpoint .cache/msvlm/NAME/model.pt
 
 The bundle is read through onnxruntime, on phantoms whose seeds no training has used, from stored values on. The
-checkpoint names the preset. Studies are encoded once; every subset is read from the same tokens.
+checkpoint names the preset. Studies are encoded once; every subset is read from the same tokens. Beside the items stand
+what the evidence slices show (`grounding.py`) and whether the text says what the heads say (`texts.py`).
 """
 
 import json
@@ -15,6 +16,7 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.progress import track
 
 from models.datasets.cache import code_digest
 from models.evaluation.evaluate import commit_of_code
@@ -24,6 +26,8 @@ from models.msvlm.rectal.archive_report import write_rows
 from models.msvlm.rectal.archive_tokens import LAYOUT, tokens_of
 from models.msvlm.rectal.card import card_text
 from models.msvlm.rectal.figures import Patients, Read, Truths, item_figures, macro, margin_figures, truths_of
+from models.msvlm.rectal.grounding import EVIDENCE, grounding_figures
+from models.msvlm.rectal.grounding import RANDOM as RANDOM_SLICE
 from models.msvlm.rectal.held_out import held_out
 from models.msvlm.rectal.items import SCALES, scale_of
 from models.msvlm.rectal.network import load_network
@@ -31,15 +35,16 @@ from models.msvlm.rectal.phantoms import seeds_of
 from models.msvlm.rectal.preset import SeriesPreset
 from models.msvlm.rectal.reader import SeriesInputs
 from models.msvlm.rectal.runtime import SeriesRuntime
+from models.msvlm.rectal.speaker import Speaker
 from models.msvlm.rectal.studies import MEASURED_ON, SeriesStudy, pad
+from models.msvlm.rectal.texts import text_figures
+from models.msvlm.rectal.verdict import reasons
 from models.phantoms.pelvis import PROTOCOL, Item
 
 ALL, AXIAL_T2 = "all series", "axial T2 alone"
 SERIES = tuple(sequence.key for sequence in PROTOCOL)
 SHUFFLED, BLANKED, FREQUENT, RANDOM = "shuffled", "blanked", "most frequent", "random"
 CARD = "MODEL_CARD.md"
-MARGIN = 0.10
-"""By how much of the mean area the right study must lead a wrong one."""
 FEWEST_PATIENTS = 20
 """Of fewer patients of an archive it is not said whether the reading depends on the image."""
 CONTROLS = (SHUFFLED, BLANKED, FREQUENT, RANDOM)
@@ -99,25 +104,31 @@ def _shares(level: NDArray[np.intp], item: Item) -> Array:
 
 
 def reads_the_image(areas: Mapping[str, Figure]) -> bool:
-    """Whether the right study leads another patient's and a blank one by MARGIN of the mean area."""
-    values = {name: areas[name]["value"] for name in (ALL, SHUFFLED, BLANKED)}
-    right, *wrong = (-1.0 if value is None else value for value in values.values())
-    return right >= max(wrong) + MARGIN
+    """Whether the right study leads another patient's and a blank one."""
+    return not reasons(areas[ALL], areas[SHUFFLED], areas[BLANKED])
 
 
-def evaluate(runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> dict[str, Any]:
-    """Every figure of `evaluation.json`."""
-    studies = held_out(runtime, preset, cache)
+def evaluate(folder: Path, runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> dict[str, Any]:
+    """Every figure of `evaluation.json` on phantoms. `runtime` runs the bundle in `folder`."""
+    kept = held_out(folder, preset, cache)
+    studies = [one.study for one in kept]
     truth = truths_of(studies)
     reads = {name: read_all(runtime, studies, keys) for name, keys in subsets().items()}
     reads |= controls(runtime, studies, reads[ALL], truth)
     areas = {name: macro(read, truth, "auroc") for name, read in reads.items()}
-    seeds = seeds_of(preset, "test")
+    seeds, speaker = seeds_of(preset, "test"), Speaker(runtime, folder)
+    said = [speaker.say(study) for study in track(studies, "reports")]
+    grounding, text = grounding_figures(runtime.manifest, kept, said), text_figures(speaker, said)
+    evidence = grounding["mean"]
     return {
         "macro_auroc": areas[ALL],
         "macro_accuracy": macro(reads[ALL], truth, "accuracy"),
         **{f"macro_auroc_{name}": areas[name] for name in (SHUFFLED, BLANKED)},
         "reads_the_image": reads_the_image(areas),
+        "evidence_pointing": evidence[EVIDENCE]["strongest"],
+        "evidence_auprc": evidence[EVIDENCE]["auprc"],
+        "evidence_random_auprc": evidence[RANDOM_SLICE]["auprc"],
+        "contradictions": text["contradictions_per_study"],
         "items": {
             scale.item.value: {name: item_figures(read, truth, scale.item) for name, read in reads.items()}
             for scale in SCALES
@@ -126,6 +137,8 @@ def evaluate(runtime: SeriesRuntime, preset: SeriesPreset, cache: Path) -> dict[
             name: {"accuracy": macro(read, truth, "accuracy"), "auroc": areas[name]} for name, read in reads.items()
         },
         "margin": margin_figures(studies),
+        "grounding": grounding,
+        "text": text,
         "prevalence": prevalence(truth),
         "data": f"{len(studies)} unseen pelvic MR phantoms of models.phantoms.pelvis, one per patient.",
         "seeds": {"training": preset.seed, "first_test_phantom": seeds[0], "last_test_phantom": seeds[-1]},
@@ -180,7 +193,7 @@ def evaluate_staging(folder: Path, checkpoint: Path, cache: Path, archive: Stage
     """
     runtime = SeriesRuntime.open(folder)
     preset = load_network(checkpoint).preset
-    figures = evaluate(runtime, preset, cache)
+    figures = evaluate(folder, runtime, preset, cache)
     if archive:
         figures["archive"] = archive_figures(runtime, archive, cache / preset.name)
     (folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

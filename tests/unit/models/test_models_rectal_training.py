@@ -217,6 +217,11 @@ def test_the_evaluation_tells_every_item_for_every_subset_beside_its_controls(bu
         for measured in by_series.values():
             assert set(measured["accuracy"]) == {"value", "low", "high", "n"}
     assert figures["macro_auroc"]["n"] == 4 and "median_error_mm" in figures["margin"]
+    for evidence in figures["grounding"]["items"].values():
+        assert {"evidence", "random slice", "shuffled", "structure"} == set(evidence)
+    report = figures["text"]["report_and_impression"]
+    assert report["sentences"] and not report["contradicting"] and figures["text"]["reaches_the_goal"]
+    assert report["silent"]["value"] == figures["contradictions"]["value"] == 0.0
     rows = item_table(figures, "accuracy")
     assert len(rows) == 2 + len(columns) and all(row.count("|") == len(SEVEN) + 2 for row in rows)
     card = (bundle / "MODEL_CARD.md").read_text()
