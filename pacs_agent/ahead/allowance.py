@@ -16,6 +16,8 @@ class Allowance:
     counts: Counts
     must_end: Callable[[], bool]
     """Whether the rehearsal should end, to be tried again: slices of other studies wait, or the worker stops."""
+    had_nothing: Callable[[], None]
+    """To be called where the study would become no job as it stands."""
 
     def take(self, series_instance_uid: str, slices: int) -> bool:
         """Whether so many slices may be encoded: they count as encoded then, and as left out where they may not."""

@@ -14,6 +14,7 @@ class _Pause:
     since_s: float
     after_s: float = FIRST_PAUSE_S
     is_rehearsed: bool = False
+    had_nothing: bool = False
 
 
 class Pauses:
@@ -32,8 +33,9 @@ class Pauses:
         """An image of the study came."""
         with self._lock:
             pause = self._pauses.pop(study_pk, None) or _Pause(0.0)
-            if pause.is_rehearsed:
-                pause.after_s, pause.is_rehearsed = pause.after_s * 2, False
+            if pause.is_rehearsed and not pause.had_nothing:
+                pause.after_s *= 2
+            pause.is_rehearsed = pause.had_nothing = False
             pause.since_s = self._monotonic()
             self._pauses[study_pk] = pause
             while len(self._pauses) > MOST_STUDIES:
@@ -49,6 +51,12 @@ class Pauses:
         with self._lock:
             if (pause := self._pauses.get(study_pk)) is not None:
                 pause.is_rehearsed, pause.since_s = False, self._monotonic()
+
+    def had_nothing(self, study_pk: int) -> None:
+        """There was nothing to rehearse, which costs nothing: the next pause is no longer for it."""
+        with self._lock:
+            if (pause := self._pauses.get(study_pk)) is not None:
+                pause.had_nothing = True
 
     def drop(self, study_pk: int) -> None:
         """Forgets a study."""

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -15,7 +16,7 @@ from pacs_agent.ahead.kit import Kit
 from pacs_agent.ahead.pauses import Pauses
 from pacs_agent.ahead.share import living_workers, reads_ahead
 from pacs_agent.ahead.waiting import Waiting, WaitingSlice
-from pacs_agent.ahead.wanted import Wanted
+from pacs_agent.ahead.wanted import ToRead, Wanted
 from pacs_agent.archive import UNREADABLE_VALUE, Archive
 from pacs_agent.config import AheadSettings
 from pacs_agent.db import Study, StudyState, Suspension
@@ -26,6 +27,8 @@ from pacs_agent.ops import get_log
 WRITE_EVERY_S = 2.0
 LOOK_SOONER = 0.25
 """Share of the period after which one looks again, where images came at the last look."""
+
+_UNKNOWN = ToRead()
 
 log = get_log("ahead")
 
@@ -65,9 +68,9 @@ class ReadAhead:
         self._kit = kit
         self._arrivals = Arrivals(self.database)
         self._pipeline = pipeline
-        self._wanted = Wanted(archive, (pipeline, *rehearsed))
+        self._wanted = Wanted(archive, pipeline, rehearsed)
         self._pauses = Pauses()
-        self._studies: dict[int, frozenset[str]] = {}
+        self._studies: dict[int, ToRead] = {}
         self._there_is_work = threading.Event()
         self._stopping = threading.Event()
         self._written_s = time.monotonic()
@@ -149,19 +152,25 @@ class ReadAhead:
             pass
 
     def _rehearse(self, study: int) -> None:
-        if not self._kit().rehearse(Allowance(study, self.waiting, self.counts, self._must_end_rehearsal)):
+        had_nothing = partial(self._pauses.had_nothing, study)
+        allowance = Allowance(study, self.waiting, self.counts, self._must_end_rehearsal, had_nothing)
+        if not self._kit().rehearse(allowance):
             self._pauses.again(study)
 
     def _must_end_rehearsal(self) -> bool:
-        return self._stopping.is_set() or any(map(self._is_wanted, self.waiting.studies()))
+        return self._stopping.is_set() or self.waiting.waits(self._is_wanted)
 
     def _may_be_rehearsed(self, study: int) -> bool:
         """Whether the rules want it read, and none of its slices waits to be encoded."""
-        return bool(self._studies.get(study)) and not (self._is_wanted(study) and study in self.waiting.studies())
+        return bool(self._studies.get(study, _UNKNOWN).pipelines) and not self._has_wanted(study)
 
-    def _is_wanted(self, study: int) -> bool:
-        """Whether the slices of a study may be encoded."""
-        return self._pipeline in self._studies.get(study, ())
+    def _has_wanted(self, study: int) -> bool:
+        return self.waiting.waits(lambda pk, series: pk == study and self._is_wanted(pk, series))
+
+    def _is_wanted(self, study: int, series_instance_uid: str) -> bool:
+        """Whether slices of a series may be encoded."""
+        to_read = self._studies.get(study, _UNKNOWN)
+        return self._pipeline in to_read.pipelines and series_instance_uid not in to_read.left
 
     def _encode(self, reader: Reader, inputs: Sequence[tuple[WaitingSlice, EncoderInput]]) -> None:
         if not inputs:
@@ -210,23 +219,17 @@ class ReadAhead:
             return
         with self.database.reading() as session:
             states = _states(session, asked)
-            wanted = {pk: self._wanted.ask(session, uid) for pk, (uid, _) in states.items()}
-        for study in asked:
-            if study not in states or not (self._pipeline in wanted[study] or _grows(states[study])):
+            self._studies = {pk: self._wanted.ask(session, uid) for pk, (uid, _) in states.items()}
+        for study in asked - {pk for pk, (_, state) in states.items() if state == StudyState.RECEIVING}:
+            self._pauses.drop(study)
+            if not self._has_wanted(study):
                 self.waiting.drop(study)
-            if study not in states or not _grows(states[study]):
-                self._pauses.drop(study)
-        self._studies = wanted
 
 
 def _waiting(reader: Reader, header: HeaderFile, arrival: Arrival) -> list[WaitingSlice]:
     slices = slices_ahead(header, reader.bundle.accepts)
     series, promise = str(header.dataset.get("SeriesInstanceUID", "")), promise_of(header)
     return [WaitingSlice(reader, one, promise, series, arrival.study_pk) for one in slices]
-
-
-def _grows(state: tuple[str, StudyState]) -> bool:
-    return state[1] == StudyState.RECEIVING
 
 
 def _states(session: Session, studies: set[int]) -> dict[int, tuple[str, StudyState]]:

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
+from typing import TypeAlias
 
 from pacs_agent.config import AheadSettings
 from pacs_agent.imaging import Promise, Slice
@@ -32,20 +33,25 @@ class WaitingSlice:
         return id(self.reader), self.slice.rows, self.slice.columns
 
 
+_Heap: TypeAlias = list[tuple[Promise, int, WaitingSlice]]
+WantedSeries: TypeAlias = Callable[[int, str], bool]
+"""Whether slices may be encoded, by the primary key of their study and their Series Instance UID."""
+
+
 class Waiting:
     """The slices that wait, by study. Nobody ever waits to put one in: where there is no room it is left out."""
 
     def __init__(self, settings: AheadSettings, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.settings = settings
         self._monotonic = monotonic
-        self._studies: dict[int, list[tuple[Promise, int, WaitingSlice]]] = {}
+        self._studies: dict[int, dict[str, _Heap]] = {}
         self._taken: Counter[int] = Counter()
         self._lately: deque[float] = deque()
         self._numbers = count()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return sum(len(slices) for slices in self._studies.values())
+        return sum(len(heap) for of_study in self._studies.values() for heap in of_study.values())
 
     def put(self, slices: Iterable[WaitingSlice]) -> list[WaitingSlice]:
         """Lets slices wait; gives those for which there is no room, in the queue or in their study's budget."""
@@ -57,7 +63,8 @@ class Waiting:
                     left_out.append(one)
                     continue
                 self._taken[one.study_pk] += 1
-                heapq.heappush(self._studies.setdefault(one.study_pk, []), (one.promise, next(self._numbers), one))
+                heap = self._studies.setdefault(one.study_pk, {}).setdefault(one.series_instance_uid, [])
+                heapq.heappush(heap, (one.promise, next(self._numbers), one))
             self._forget_oldest()
         return left_out
 
@@ -85,20 +92,40 @@ class Waiting:
         with self._lock:
             self._studies.pop(study_pk, None)
 
-    def take(self, wanted: Callable[[int], bool]) -> list[WaitingSlice]:
-        """The next slices that may be encoded together, of one study that is wanted; none while the budget is spent."""
+    def waits(self, wanted: WantedSeries) -> bool:
+        """Whether a slice waits of a series that is wanted."""
         with self._lock:
-            study = next((pk for pk in self._studies if wanted(pk)), None)
-            most = min(self.settings.batch_slices, self._left_this_minute())
-            if study is None or most <= 0:
-                return []
-            heap, batch = self._studies[study], list[WaitingSlice]()
-            while heap and len(batch) < most and (not batch or heap[0][2].batch == batch[0].batch):
+            return any(wanted(study, series) for study, of_study in self._studies.items() for series in of_study)
+
+    def take(self, wanted: WantedSeries) -> list[WaitingSlice]:
+        """The next slices that may be encoded together, of one study, of series that are wanted.
+
+        None while the budget is spent.
+        """
+        with self._lock:
+            most, batch = min(self.settings.batch_slices, self._left_this_minute()), list[WaitingSlice]()
+            heaps = self._wanted_of_one_study(wanted)
+            while len(batch) < most and (heap := min(filter(None, heaps), key=lambda one: one[0], default=None)):
+                if batch and heap[0][2].batch != batch[0].batch:
+                    break
                 batch.append(heapq.heappop(heap)[2])
-            if not heap:
-                del self._studies[study]
+            self._forget_empty({one.study_pk for one in batch})
             self._lately.extend([self._monotonic()] * len(batch))
             return batch
+
+    def _wanted_of_one_study(self, wanted: WantedSeries) -> list[_Heap]:
+        for study, of_study in self._studies.items():
+            if heaps := [heap for series, heap in of_study.items() if wanted(study, series)]:
+                return heaps
+        return []
+
+    def _forget_empty(self, studies: Iterable[int]) -> None:
+        for study in studies:
+            left = {series: heap for series, heap in self._studies[study].items() if heap}
+            if left:
+                self._studies[study] = left
+            else:
+                del self._studies[study]
 
     def _left_this_minute(self) -> int:
         while self._lately and self._lately[0] <= self._monotonic() - MINUTE_S:

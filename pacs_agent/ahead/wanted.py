@@ -1,7 +1,8 @@
-"""By which pipelines the rules will have a study read, as far as that can be told cheaply before it is complete."""
+"""What the rules will have read of a study, as far as that can be told cheaply before it is complete."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -10,33 +11,47 @@ from pacs_agent.route import (
     NoAttributes,
     Rule,
     RuleBook,
+    StudyAttributes,
     WrongRules,
     attributes_of_study,
     pipeline_asked,
     rules_in_force,
     rules_version,
+    series_left,
 )
 
 ASK_EVERY_S = 1.0
 MOST_STUDIES = 5000
 
 
+class ToRead(NamedTuple):
+    """The pipelines by which a study will be read, or may be, and the series of it that will not be."""
+
+    pipelines: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
+
+
 class Wanted:
     """What the rules in force say of studies that still arrive. A study is asked about at most once a second."""
 
     def __init__(
-        self, archive: Archive, pipelines: Collection[str], monotonic: Callable[[], float] = time.monotonic
+        self,
+        archive: Archive,
+        pipeline: str,
+        others: Collection[str] = (),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`pipelines` are those that are asked about."""
+        """`pipeline` is the one whose series are asked about, `others` are those that are told beside it."""
         self._archive = archive
-        self._pipelines = frozenset(pipelines)
+        self._pipeline = pipeline
+        self._pipelines = frozenset((pipeline, *others))
         self._monotonic = monotonic
         self._version = -1
         self._book = RuleBook()
-        self._said: dict[str, tuple[float, frozenset[str]]] = {}
+        self._said: dict[str, tuple[float, ToRead]] = {}
 
-    def ask(self, session: Session, study_instance_uid: str) -> frozenset[str]:
-        """The pipelines by which the study would be read if nothing more came, or may be.
+    def ask(self, session: Session, study_instance_uid: str) -> ToRead:
+        """What would be read of the study if nothing more came, or may be.
 
         It may be when a rule asks what only the files' headers say: reading these costs more than to encode in vain.
         """
@@ -62,17 +77,23 @@ class Wanted:
         self._version = version
         self._said.clear()
 
-    def _ask(self, session: Session, study_instance_uid: str) -> frozenset[str]:
-        possible = self._ours(rule for rule in self._book.rules if rule.enabled)
-        if not possible:
-            return possible
+    def _ask(self, session: Session, study_instance_uid: str) -> ToRead:
+        rules = [rule for rule in self._book.rules if rule.enabled]
+        if not self._named_by(rules):
+            return ToRead()
         try:
             attributes = attributes_of_study(session, self._archive, study_instance_uid)
         except NoAttributes:
-            return frozenset()
-        if not self._book.keywords() <= set(attributes):
-            return possible
-        return self._ours(self._book.decide(attributes).matched)
+            return ToRead()
+        if self._book.keywords() <= set(attributes):
+            rules = list(self._book.decide(attributes).matched)
+        return ToRead(self._named_by(rules), self._left(rules, attributes.series))
 
-    def _ours(self, rules: Iterable[Rule]) -> frozenset[str]:
+    def _left(self, rules: Iterable[Rule], series: Sequence[StudyAttributes]) -> frozenset[str]:
+        """What none of the rules that name the pipeline will have read."""
+        ours = [rule for rule in rules if pipeline_asked(rule.pipeline).pipeline == self._pipeline]
+        left = [series_left(rule.expects, series) if rule.expects else frozenset[str]() for rule in ours]
+        return frozenset.intersection(*left) if left else frozenset()
+
+    def _named_by(self, rules: Iterable[Rule]) -> frozenset[str]:
         return self._pipelines & {pipeline_asked(rule.pipeline).pipeline for rule in rules}

@@ -56,7 +56,10 @@ class Rehearsal:
         """
         try:
             with _left_to_the_job():
-                for pipeline, job in self._jobs(allowance.study_pk):
+                jobs = list(self._jobs(allowance.study_pk))
+                if not jobs:
+                    allowance.had_nothing()
+                for pipeline, job in jobs:
                     with _left_to_the_job():
                         self._rehearse(self.stages[pipeline], job, allowance)
         except _GaveWay:

@@ -21,7 +21,7 @@ from pacs_agent.route.in_force import (
     rules_version,
     versions_of_rules,
 )
-from pacs_agent.route.met import Expectation, Expected, expected_of
+from pacs_agent.route.met import Expectation, Expected, expected_of, series_left
 from pacs_agent.route.order import moved
 from pacs_agent.route.pipeline import PipelineAsked, pipeline_asked
 from pacs_agent.route.rules import LOWEST_PRIORITY, Decision, Rule, RuleBook, RuleOutcome
@@ -62,5 +62,6 @@ __all__ = [
     "rules_in_force",
     "rules_text",
     "rules_version",
+    "series_left",
     "versions_of_rules",
 ]

@@ -57,6 +57,11 @@ class _Condition(BaseModel):
         """Whether it holds, and why."""
         raise NotImplementedError
 
+    def may_hold(self, known: Attributes) -> bool:
+        """Whether it holds, or may where it asks for stacks, or for an attribute of which nothing is known yet."""
+        is_open = self.asks_stacks or not self.keywords() <= set(known)
+        return is_open or self.explain(known).held
+
     def stacks_meant(self, attributes: Attributes) -> tuple[Stack, ...]:
         """Of a condition that holds the stacks by which it does, each once; none where it asks for none."""
         return ()
@@ -232,6 +237,10 @@ class All(_Condition):
         return Explanation(condition=text, held=all(part.held for part in parts), parts=parts)
 
     @override
+    def may_hold(self, known: Attributes) -> bool:
+        return all(part.may_hold(known) for part in self.all)
+
+    @override
     def stacks_meant(self, attributes: Attributes) -> tuple[Stack, ...]:
         return stacks_meant_by(self.all, attributes)
 
@@ -254,6 +263,10 @@ class AnyOf(_Condition):
     def explain(self, attributes: Attributes) -> Explanation:
         parts = tuple(part.explain(attributes) for part in self.any)
         return Explanation(condition="any of", held=any(part.held for part in parts), parts=parts)
+
+    @override
+    def may_hold(self, known: Attributes) -> bool:
+        return any(part.may_hold(known) for part in self.any)
 
     @override
     def stacks_meant(self, attributes: Attributes) -> tuple[Stack, ...]:

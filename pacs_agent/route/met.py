@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pacs_agent.imaging import SLICE_CLASSES, SeriesPart
 from pacs_agent.route.conditions import Attributes, Condition
-from pacs_agent.route.expects import Expects, series_with
+from pacs_agent.route.expects import RECEIVED, Expects, series_with
 
 
 class _Frozen(BaseModel):
@@ -65,6 +65,26 @@ def met(rule: str, expects: Expects, series: Sequence[Attributes]) -> tuple[Expe
     )
 
 
+def series_left(expects: Expects, series: Sequence[Attributes]) -> frozenset[str]:
+    """The series, by UID, that a job will not read, as far as what is known of them tells; see `Expected.among`.
+
+    None until something with slices has come that is required: a rule may expect documents alone, and then reads any.
+    No header is read: `series` are asked for what they know.
+    """
+    if not any(_is_met(condition, one) for condition in expects.series for one in series if _has_slices(one)):
+        return frozenset()
+    conditions = (*expects.series, *expects.optional)
+    facts = [{keyword: one[keyword] for keyword in one if keyword != RECEIVED} for one in series]
+    left = (one for one in facts if not any(condition.may_hold(one) for condition in conditions))
+    return frozenset(_first(one, "SeriesInstanceUID") for one in left)
+
+
+def _is_met(condition: Condition, series: Attributes) -> bool:
+    """Whether a condition holds by what is known already."""
+    is_known = not condition.asks_stacks and condition.keywords() <= set(series)
+    return is_known and condition.explain(series).held
+
+
 def _met_by(condition: Condition, series: Sequence[Attributes]) -> tuple[SeriesPart, ...]:
     return tuple(part for one in series if condition.explain(one).held for part in _parts(condition, one))
 
@@ -74,12 +94,16 @@ def _parts(condition: Condition, series: Attributes) -> Iterator[SeriesPart]:
     if stacks := condition.stacks_meant(series):
         yield from map(SeriesPart.of_stack, stacks)
         return
-    sop_classes = {str(value) for value in series.get("SOPClassUID", ())}
     yield SeriesPart(
         series_instance_uid=_first(series, "SeriesInstanceUID"),
         description=_first(series, "SeriesDescription"),
-        has_slices=not sop_classes or any(map(sop_classes.intersection, SLICE_CLASSES.values())),
+        has_slices=_has_slices(series),
     )
+
+
+def _has_slices(series: Attributes) -> bool:
+    sop_classes = {str(value) for value in series.get("SOPClassUID", ())}
+    return not sop_classes or any(map(sop_classes.intersection, SLICE_CLASSES.values()))
 
 
 def _first(series: Attributes, keyword: str) -> str:

@@ -45,6 +45,24 @@ def test_who_grows_after_a_rehearsal_is_waited_for_twice_as_long() -> None:
     assert pauses.take(_any) == 1
 
 
+def test_a_pause_in_which_nothing_could_be_rehearsed_makes_the_next_no_longer() -> None:
+    clock = Clock()
+    pauses = Pauses(clock)
+    for _ in range(5):
+        pauses.grew(1)
+        clock.now_s += FIRST_PAUSE_S
+        assert pauses.take(_any) == 1
+        pauses.had_nothing(1)
+        assert pauses.take(_any) is None
+    pauses.grew(1)
+    clock.now_s += FIRST_PAUSE_S
+    assert pauses.take(_any) == 1
+    pauses.grew(1)
+    clock.now_s += FIRST_PAUSE_S
+    assert pauses.take(_any) is None
+    pauses.had_nothing(2)
+
+
 @given(st.floats(0.01, 20), st.integers(10, 300))
 def test_a_study_that_trickles_in_is_rehearsed_a_few_times(gap_s: float, images: int) -> None:
     clock, rehearsals = Clock(), 0

@@ -328,7 +328,7 @@ def test_soft_kernels_come_first(site: Site) -> None:
     site.receive([*stack(2, ConvolutionKernel="LUNG", SeriesInstanceUID="1.2.9"), *stack(2, ConvolutionKernel="B30f")])
     ahead = site.ahead()
     ahead.look()
-    kernels = [one.series_instance_uid == "1.2.9" for one in ahead.waiting.take(lambda _study: True)]
+    kernels = [one.series_instance_uid == "1.2.9" for one in ahead.waiting.take(lambda _study, _series: True)]
     assert kernels == [False, False, True, True]
 
 
@@ -429,7 +429,7 @@ def test_a_crash_loses_nothing_but_time(site: Site) -> None:
     site.receive(stack(6))
     ahead = site.ahead()
     ahead.look()
-    ahead._finish(ahead._begin(ahead.waiting.take(lambda _study: True)[:2]))
+    ahead._finish(ahead._begin(ahead.waiting.take(lambda _study, _series: True)[:2]))
     read_all(site.ahead())
     assert site.reader.encode_missing(site.series()).encoded == 0
     assert [row.encoded for row in site.rows()] == [4]
@@ -462,6 +462,58 @@ def test_a_study_that_is_not_read_or_complete_is_not_rehearsed(site: Site, rules
     clock_s[0] = 10.0
     read_all(ahead)
     assert site.rehearsed == []
+
+
+EXPECTS = "rules:\n- {name: ct, pipeline: msvlm, expects: {series: [%s], optional: [%s]}}"
+SOFT = "{attribute: SeriesDescription, equals: soft}"
+
+
+def described(*descriptions: str) -> list[Dataset]:
+    """A series of two slices of each description, its UID by its place."""
+    uids = [f"1.2.9.{place}" for place in range(len(descriptions))]
+    return [
+        one
+        for uid, description in zip(uids, descriptions, strict=True)
+        for one in stack(2, SeriesInstanceUID=uid, SeriesDescription=description)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "optional", "encoded"),
+    [
+        (SOFT, "", {"1.2.9.0"}),
+        (SOFT, "{attribute: SeriesDescription, equals: sharp}", {"1.2.9.0", "1.2.9.1"}),
+        (f"{{all: [{SOFT}, {{attribute: NumberOfSeriesRelatedInstances, range: {{min: 2}}}}]}}", "", {"1.2.9.0"}),
+        (SOFT, "{attribute: KVP, equals: 120}", {"1.2.9.0", "1.2.9.1", "1.2.9.2"}),
+        ("{stack: {plane: axial}}", "", {"1.2.9.0", "1.2.9.1", "1.2.9.2"}),
+        ("{attribute: SeriesDescription, equals: other}", "", {"1.2.9.0", "1.2.9.1", "1.2.9.2"}),
+    ],
+    ids=["one", "optional", "count", "by header", "stack", "not come"],
+)
+def test_series_that_no_job_will_read_are_not_encoded(
+    site: Site, wanted: str, optional: str, encoded: set[str]
+) -> None:
+    site.rules(EXPECTS % (wanted, optional))
+    site.receive(described("soft", "sharp", "lung"))
+    clock_s = [0.0]
+    ahead = site.ahead()
+    ahead._pauses = Pauses(lambda: clock_s[0])
+    read_all(ahead)
+    assert {row.series_instance_uid for row in site.rows()} == encoded
+    clock_s[0] = FIRST_PAUSE_S
+    read_all(ahead)
+    assert site.rehearsed == [1], "what is left alone is not waited for"
+    site.set_state(StudyState.COMPLETE)
+    ahead.look()
+    assert len(ahead.waiting) == 0
+
+
+def test_a_rule_that_limits_nothing_has_all_series_encoded(site: Site) -> None:
+    further = "\n- {name: all, pipeline: msvlm:tiny}"
+    site.rules(EXPECTS.replace("expects:", "continue: true, expects:") % (SOFT, "") + further)
+    site.receive(described("soft", "sharp"))
+    read_all(site.ahead())
+    assert [row.encoded for row in site.rows()] == [2, 2]
 
 
 STAGED = CT.replace("msvlm", "staging")

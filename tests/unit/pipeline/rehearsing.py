@@ -1,6 +1,7 @@
 """Rehearsals as a worker does them, without its loops."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from pacs_agent.ahead import Allowance
 from pacs_agent.ahead.counts import Counts
@@ -21,7 +22,10 @@ class Rehearsing:
         self.rehearsal = Rehearsal(archive, jobs, stages)
         self.waiting, self.counts = Waiting(settings or AheadSettings()), Counts(archive.database)
         self.others_wait = False
+        self.had_nothing = list[int]()
 
     def rehearse(self, study_pk: int) -> bool:
         """Whether it came to its end."""
-        return self.rehearsal.rehearse(Allowance(study_pk, self.waiting, self.counts, lambda: self.others_wait))
+        had_nothing = partial(self.had_nothing.append, study_pk)
+        allowance = Allowance(study_pk, self.waiting, self.counts, lambda: self.others_wait, had_nothing)
+        return self.rehearsal.rehearse(allowance)

@@ -118,11 +118,10 @@ def test_a_job_says_what_was_rehearsed_of_all_series_and_does_none_of_it_again(
 
 
 def test_a_late_image_changes_its_own_stack_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    axial = [one for one in pelvis() if one.SeriesDescription == "t2_tse_tra"]
-    sagittal = [one for one in pelvis() if one.SeriesDescription == "t2_tse_sag"]
-    site.receive([*axial, *sagittal[:-1]])
+    *early, late = pelvis()
+    site.receive(early)
     assert site.rehearse()
-    site.receive(sagittal[-1:])
+    site.receive([late])
     done, decoded = steps_done(site.stages, monkeypatch), list[int]()
     encoder = site.stages._models.reader(site.stages._models.bundles()[0]).encoder
     real = encoder._stored
@@ -174,9 +173,14 @@ def test_what_the_budget_does_not_allow_is_left_to_the_job(database: Database, t
 def test_what_rules_expect_alone_is_encoded(site: Site) -> None:
     sagittal = "{attribute: SeriesDescription, equals: t2_tse_sag}"
     site.rules(f"rules: [{{name: all, pipeline: staging, expects: {{series: [{sagittal}]}}}}]")
-    site.receive(pelvis())
+    axial, sagittal = pelvis()[:6], pelvis()[6:]
+    site.receive(axial)
+    assert site.rehearse()
+    assert (site.counted(), len(site.rehearsing.had_nothing)) == ({}, 1), "what is expected has not come"
+    site.receive(sagittal)
     assert site.rehearse()
     assert list(site.counted().values()) == [(3, 0)]
+    assert len(site.rehearsing.had_nothing) == 1
 
 
 @pytest.mark.parametrize("rules", ["rules: [{name: all, pipeline: msvlm}]", "rules: [{name: all, pipeline: other}]"])
