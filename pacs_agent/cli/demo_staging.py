@@ -11,7 +11,7 @@ from pacs_agent.cli.demo_report import mark, print_ending, print_objects
 from pacs_agent.db import Job
 from pacs_agent.inference import FindingReading, Presence, StudyReading
 
-SLICES_SHOWN = 3
+SLICES_SHOWN = 2
 ABSENCES = frozenset({"absent", "free", "clear", "not suspicious"})
 """The words for the lowest level of an item that may be absent."""
 

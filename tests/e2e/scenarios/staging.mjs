@@ -1,4 +1,4 @@
-/** A study read by all its series: its items, and one of them led to in T2 of three planes. */
+/** A study read by all its series: its items, and the point of one of them in those of three planes that reach to it. */
 import { findingRows, row } from '../browser/panel.mjs';
 import { marked, sideBySide } from '../browser/planes.mjs';
 
@@ -13,7 +13,7 @@ export default async function staging({ given, user }) {
   await sideBySide(viewer, given.series);
   await row(viewer, given.item).locator('button').first().click();
   await viewer.shows(given.slice);
-  const marks = await marked(viewer, 3);
+  const marks = await marked(viewer, given.marks);
   await viewer.page.waitForTimeout(2000); // the small pictures
   await viewer.page.screenshot({ path: given.picture });
   return { rows: rows.map(({ finding }) => finding), marks };
