@@ -9,6 +9,7 @@ J.3.2.1.3): its sender asks in parts. The parts cannot be made here, as one resu
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from io import BytesIO
 
@@ -24,6 +25,7 @@ from pacs_agent.archive import UNREADABLE_FILE
 from pacs_agent.db import AskedState, CommitmentAsked, CommitmentOwed, Database, OwedState, Peer, utc_now
 from pacs_agent.ops import Outcome, audit, get_log
 from pacs_agent.receive.identity import is_uid
+from pacs_agent.receive.pace import in_turn
 from pacs_agent.receive.peers import report_address
 from pacs_agent.receive.services import (
     MISTYPED_ARGUMENT,
@@ -40,6 +42,8 @@ from pacs_agent.receive.services import (
 PUSH_MODEL, PUSH_MODEL_INSTANCE = str(StorageCommitmentPushModel), str(StorageCommitmentPushModelInstance)
 MOST_INSTANCES = 50_000
 """Of one request or result; as many fit into the largest data set of a service."""
+USUAL_INSTANCES = 1000
+"""Of one request or result; larger ones are decoded one at a time, with rests between."""
 _ITEM = bytes.fromhex("feff00e0")
 """Tag of an item, little endian: they are counted before an object is made of each (PS3.5 7.5)."""
 REQUEST_STORAGE_COMMITMENT = 1
@@ -78,7 +82,8 @@ def serve_commitment(request: ServiceRequest, database: Database) -> ServiceAnsw
     try:
         _check_target(request.command, "Requested")
         _check_type(request.command, "ActionTypeID", (REQUEST_STORAGE_COMMITMENT,), NO_SUCH_ACTION)
-        transaction_uid, wanted = asked_for(_content(request))
+        with _turn(request):
+            transaction_uid, wanted = asked_for(_content(request))
         with database.writing() as session:
             _note_request(session, request, transaction_uid, wanted)
     except NotTaken as refusal:
@@ -93,7 +98,8 @@ def serve_report(request: ServiceRequest, database: Database) -> ServiceAnswer:
     try:
         _check_target(request.command, "Affected")
         _check_type(request.command, "EventTypeID", (ALL_COMMITTED, SOME_FAILED), NO_SUCH_EVENT)
-        note_report(database, _content(request), request.facts.calling_ae_title, request.facts.source)
+        with _turn(request):
+            note_report(database, _content(request), request.facts.calling_ae_title, request.facts.source)
     except NotTaken as refusal:
         return _refused(database, request, refusal, "commitment.report_refused")
     except SQLAlchemyError as error:
@@ -121,6 +127,16 @@ def note_report(database: Database, content: Dataset, ae_title: str, source: str
         _audit_report(session, row, source)
 
 
+def _turn(request: ServiceRequest) -> AbstractContextManager[None]:
+    """A large request takes seconds of a processor to be decoded; images must not wait for many of them."""
+    return in_turn() if _instances(request.data_set) > USUAL_INSTANCES else nullcontext()
+
+
+def _instances(data_set: bytes | None) -> int:
+    """At most so many are named."""
+    return data_set.count(_ITEM) if data_set else 0
+
+
 def _content(request: ServiceRequest) -> Dataset:
     if request.too_large:
         raise _too_many()
@@ -131,7 +147,7 @@ def decoded(data_set: bytes | None, transfer_syntax_uid: str) -> Dataset:
     """The Action or Event Information of a request. Raises NotTaken."""
     if not data_set:
         raise NotTaken(NO_SUCH_ARGUMENT, "the request has no data set")
-    if data_set.count(_ITEM) > MOST_INSTANCES:
+    if _instances(data_set) > MOST_INSTANCES:
         raise _too_many()
     try:
         content: Dataset = decode(BytesIO(data_set), transfer_syntax_uid == ImplicitVRLittleEndian, True)

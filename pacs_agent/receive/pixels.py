@@ -6,7 +6,16 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, JPEG2000TransferSyntaxes, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from pacs_agent.archive import IMAGE_SOP_CLASSES, UNREADABLE_VALUE
-from pacs_agent.receive.elements import UNDEFINED_LENGTH, Encoded, EncodedValues, Undecodable, WalkedDataSet
+from pacs_agent.receive.elements import (
+    ELEMENTS_AT_ONCE,
+    UNDEFINED_LENGTH,
+    USUAL_ELEMENTS,
+    Encoded,
+    EncodedValues,
+    Undecodable,
+    WalkedDataSet,
+)
+from pacs_agent.receive.pace import Pace
 
 _PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA = 0x7FE00010, 0x7FE00008, 0x7FE00009
 _PIXELS = (_PIXEL_DATA, _FLOAT_PIXEL_DATA, _DOUBLE_FLOAT_PIXEL_DATA)
@@ -93,21 +102,29 @@ def _photometric_interpretation(described: Dataset) -> str:
 
 
 def _check_fragments(encoded: Encoded, start: int, end: int, frames: int, syntax: UID) -> None:
-    fragments = _fragment_starts(encoded, start, end)
-    if len(fragments) < frames:
-        raise Undecodable(f"pixel data have {len(fragments)} fragments for {frames} frames")
-    head = bytes(encoded[fragments[0] : fragments[0] + _ITEM_HEAD_BYTES])
+    first, count = _fragments(encoded, start, end, frames)
+    if count < frames:
+        raise Undecodable(f"pixel data have {count} fragments for {frames} frames")
+    head = bytes(encoded[first : first + _ITEM_HEAD_BYTES])
     if not _begins_as(head, syntax):
         raise Undecodable(f"the first fragment of pixel data is not {syntax.name}")
 
 
-def _fragment_starts(encoded: Encoded, start: int, end: int) -> list[int]:
-    """Where the fragments begin; the first item is the Basic Offset Table (PS3.5 A.4)."""
-    starts, position = [], start
-    while position < end:
-        starts.append(position + _ITEM_HEAD_BYTES)
-        position += _ITEM_HEAD_BYTES + int.from_bytes(encoded[position + 4 : position + 8], "little")
-    return starts[1:]
+def _fragments(encoded: Encoded, start: int, end: int, most: int) -> tuple[int, int]:
+    """Where the first fragment begins, and their number; further ones than `most` are not counted."""
+    position = first = _behind_item(encoded, start)  # the first item is the Basic Offset Table (PS3.5 A.4)
+    count = 0
+    with Pace() as pace:
+        while position < end and count < most:
+            position = _behind_item(encoded, position)
+            count += 1
+            if count > USUAL_ELEMENTS and not count % ELEMENTS_AT_ONCE:
+                pace.rest()
+    return first + _ITEM_HEAD_BYTES, count
+
+
+def _behind_item(encoded: Encoded, position: int) -> int:
+    return position + _ITEM_HEAD_BYTES + int.from_bytes(encoded[position + 4 : position + _ITEM_HEAD_BYTES], "little")
 
 
 def _begins_as(head: bytes, syntax: UID) -> bool:

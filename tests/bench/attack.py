@@ -39,6 +39,9 @@ DRIP_S, FRAGMENT_S, PAUSE_S = 0.5, 0.05, 0.002
 FRAGMENT_BYTES = 1 << 16
 MANY_ITEMS, BOMB_BYTES = 2_100_000, 600 << 20
 """More than a data set may have, and than one may be inflated to."""
+COMMITTED = 49_000
+"""Nearly as many as a request may name."""
+PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 
 Say = Callable[[str], None]
 
@@ -226,11 +229,23 @@ def deflate_bombs(attacker: Attacker) -> None:
     _each(LOOPS, lambda: _refused(attacker, bomb, str(DeflatedExplicitVRLittleEndian)))
 
 
+def commitments(attacker: Attacker) -> None:
+    """A registered peer with four associations that ask for commitment of 49,000 instances, one of them malformed."""
+    named = (b"1.2.3.%d" % number for number in range(COMMITTED - 1))
+    bodies = (_uid(0x1150, pdus.CT.encode()) + _uid(0x1155, uid) for uid in (*named, b"none"))
+    items = b"".join(pack("<HHL", 0xFFFE, 0xE000, len(body)) + body for body in bodies)
+    information = _uid(0x1195, b"1.2.3") + pack("<HH2sHL", 0x0008, 0x1199, b"SQ", 0, len(items)) + items
+    command = {0x0003: PUSH_MODEL, 0x0100: pdus.N_ACTION_RQ, 0x0110: 1, 0x0800: pdus.DATA_SET}
+    command |= {0x1001: PUSH_MODEL_INSTANCE, 0x1008: 1}
+    request = pdus.message(3, pdus.command_set(command), information)
+    _each(LOOPS, lambda: _asked(attacker, request))
+
+
 ATTACKS: dict[str, Callable[[Attacker], None]] = {
     attack.__name__: attack
     for attack in (
         *(half_heads, drips, associate_abort, huge_lengths, strangers, never_last),
-        *(many_items, deflate_bombs),
+        *(many_items, deflate_bombs, commitments),
     )
 }
 
@@ -290,6 +305,20 @@ def _refused(attacker: Attacker, data_set: bytes, transfer_syntax_uid: str) -> N
         association.socket.settimeout(None)
         while association.send(pdus.message(3, pdus.store_rq(f"1.2.{time.monotonic_ns()}"), data_set)):
             association.status()
+
+
+def _asked(attacker: Attacker, request: bytes) -> None:
+    """One association over which a request of storage commitment is sent again and again."""
+    with closing(attacker.associate([pdus.Proposed(3, PUSH_MODEL)])) as association:
+        association.socket.settimeout(None)
+        while association.send(request):
+            association.answer()
+
+
+def _uid(element: int, value: bytes) -> bytes:
+    """An element of group 0008 of VR UI."""
+    value += b"\0" * (len(value) % 2)
+    return pack("<HH2sH", 0x0008, element, b"UI", len(value)) + value
 
 
 def _give_way() -> None:

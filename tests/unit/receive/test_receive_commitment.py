@@ -1,5 +1,6 @@
 """Action and Event Information as hostile peers send them: understood, or refused with a status."""
 
+import contextlib
 import tracemalloc
 from io import BytesIO
 
@@ -10,9 +11,20 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
+from pacs_agent.db import Database
 from pacs_agent.receive import commitment
 from pacs_agent.receive.attendance import LARGEST_REQUEST_BYTES
-from pacs_agent.receive.commitment import MOST_INSTANCES, NotTaken, asked_for, decoded, told_in
+from pacs_agent.receive.commitment import (
+    MOST_INSTANCES,
+    PUSH_MODEL,
+    PUSH_MODEL_INSTANCE,
+    NotTaken,
+    asked_for,
+    decoded,
+    serve_commitment,
+    told_in,
+)
+from pacs_agent.receive.services import AssociationFacts, ServiceRequest
 
 SYNTAXES = (str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian))
 
@@ -78,6 +90,22 @@ def test_as_many_as_are_taken_fit_into_the_largest_request() -> None:
     item.ReferencedSOPSequence.append(item.ReferencedSOPSequence[0])
     of_two_bytes = len(encoded(item))
     assert of_one_bytes + (MOST_INSTANCES - 1) * (of_two_bytes - of_one_bytes) < LARGEST_REQUEST_BYTES
+
+
+@pytest.mark.parametrize(("instances", "turns"), [(2, 0), (3, 1)])
+def test_large_requests_take_turns(
+    database: Database, monkeypatch: pytest.MonkeyPatch, instances: int, turns: int
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(commitment, "USUAL_INSTANCES", 2)
+    monkeypatch.setattr(commitment, "in_turn", lambda: contextlib.nullcontext(taken.append(1)))
+    command = Dataset()
+    command.RequestedSOPClassUID, command.RequestedSOPInstanceUID = PUSH_MODEL, PUSH_MODEL_INSTANCE
+    command.ActionTypeID = 1
+    facts = AssociationFacts("SENDER", "PACSAGENT", "127.0.0.1")
+    request = ServiceRequest(command, encoded(information(instances)), PUSH_MODEL, SYNTAXES[0], facts)
+    serve_commitment(request, database)
+    assert len(taken) == turns
 
 
 def test_a_million_empty_items_cost_no_memory() -> None:

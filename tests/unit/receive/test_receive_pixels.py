@@ -4,6 +4,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 
+from pacs_agent.receive import pixels
 from pacs_agent.receive.elements import Undecodable, walk_data_set
 from pacs_agent.receive.pixels import LONGEST_DESCRIPTION_BYTES, check_pixels
 from tests.unit.archive.made_instances import CT, ct_slice, encoded
@@ -104,6 +105,15 @@ def test_compressed_pixels_begin_as_their_codec_does(transfer_syntax_uid: str, b
     check(compressed([begin]), transfer_syntax_uid)
     with pytest.raises(Undecodable, match="the first fragment"):
         check(compressed([b"\x50\x4b\x03\x04" + begin]), transfer_syntax_uid)
+
+
+def test_of_many_fragments_the_count_rests_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[int] = []
+    monkeypatch.setattr(pixels, "USUAL_ELEMENTS", 100)
+    monkeypatch.setattr(pixels, "ELEMENTS_AT_ONCE", 10)
+    monkeypatch.setattr(pixels.Pace, "rest", lambda _: rests.append(1))
+    check(compressed([b"\xff\xd8\xff\xee"] * 200, frames=150), JPEG_SV1)
+    assert len(rests) == 5, "no more are counted than there are frames"
 
 
 @pytest.mark.parametrize(("fragments", "frames"), [([b"\xff\xd8\xff\xee"], 2), ([], 1)])
