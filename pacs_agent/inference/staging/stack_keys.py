@@ -39,9 +39,10 @@ class StackKeys:
 
 
 def _name(stack: ReadStack) -> str:
-    """SHA-256 of what fixes the stored values of a stack and its range; empty where its files may change."""
+    """SHA-256 of a stack and of what fixes the stored values of its slices; empty where its files may change."""
     names = [slice_name(one) for one in stack.series.slices]
     there = [name for name in names if name is not None]
     if len(there) < len(names):
         return ""
-    return hashlib.sha256("\n".join([stack.acquired.sequence.name, *there]).encode()).hexdigest()
+    beside = stack.model_dump_json(exclude={"series"})
+    return hashlib.sha256("\n".join([beside, *there]).encode()).hexdigest()

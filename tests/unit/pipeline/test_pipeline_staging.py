@@ -12,39 +12,49 @@ from pydicom.uid import (
     ParametricMapStorage,
     SecondaryCaptureImageStorage,
 )
+from sqlalchemy import select
 
+from pacs_agent.ahead import AheadOfStudy, ahead_of_study
 from pacs_agent.archive import instance_header, split_part10
+from pacs_agent.assemble import force
 from pacs_agent.console.queue.expected import expectations_of
-from pacs_agent.db import Job
+from pacs_agent.db import Job, Study
 from pacs_agent.imaging import ReasonCode
 from pacs_agent.inference import StudyReading
 from pacs_agent.pipeline import WorkerProcess
 from pacs_agent.results import write_bytes
 from pacs_agent.route import put_rules
 from tests.integration.pacs import ALL_CLASSES, CountingPacs
-from tests.integration.studies_at_work import AgentFolder
+from tests.integration.studies_at_work import AgentFolder, until
 from tests.unit.imaging.imaging_slices import stack
 from tests.unit.inference.tiny_bundle import settings_of, write_bundle
 from tests.unit.inference.tiny_staging import pelvis, write_staging_bundle
 
 
-def _agent(folder: Path, pacs: CountingPacs, pipeline: str = "staging", **results: Any) -> AgentFolder:
+def _agent(
+    folder: Path, pacs: CountingPacs, pipeline: str = "staging", quiet_s: float = 0.3, **results: Any
+) -> AgentFolder:
     """One with two models: one that reads all series of pelvic MR, and one that reads a chest CT."""
     write_bundle(folder / "bundles" / "tiny-1.0")
     reader = write_staging_bundle(folder / "bundles" / "tiny-staging-1.0")
     fields = {"provider", "threads", "bundles_dir", "trusted_keys"}
     inference = settings_of(reader).model_dump(mode="json", include=fields)
-    agent = AgentFolder(folder / "agent", inference=inference, results=results)
+    assemble = {"quiet_s": quiet_s, "poll_s": 0.1}
+    agent = AgentFolder(folder / "agent", inference=inference, results=results, assemble=assemble)
     agent.destination("pacs", "dimse", {**pacs.settings, "query": True})
     with agent.database.writing() as session:
         put_rules(session, f'rules: [{{name: all, pipeline: "{pipeline}", destinations: [pacs]}}]', actor="test")
     return agent
 
 
-def _read(agent: AgentFolder, datasets: list[Dataset]) -> Job:
+def _receive(agent: AgentFolder, datasets: list[Dataset]) -> None:
     for dataset in datasets:
         encoded = split_part10(write_bytes(dataset))
         agent.archive.store(encoded, instance_header(dataset, encoded.transfer_syntax_uid), source="test")
+
+
+def _read(agent: AgentFolder, datasets: list[Dataset]) -> Job:
+    _receive(agent, datasets)
     worker = WorkerProcess(agent.settings)
     worker.start()
     try:
@@ -72,6 +82,27 @@ def test_all_series_of_a_study_are_read_together(pipeline: str, tmp_path: Path) 
         for item in study.ReferencedSeriesSequence
     }
     assert {one.series_instance_uid for one in reading.all_series} <= referenced
+
+
+def test_its_stacks_are_encoded_before_the_study_is_complete(tmp_path: Path) -> None:
+    def ahead() -> AheadOfStudy | None:
+        with agent.database.reading() as session:
+            return ahead_of_study(session, session.scalars(select(Study.id)).one())
+
+    with CountingPacs(classes=ALL_CLASSES) as pacs:
+        agent = _agent(tmp_path, pacs, quiet_s=3600)
+        datasets = pelvis()
+        _receive(agent, datasets)
+        worker = WorkerProcess(agent.settings)
+        worker.start()
+        try:
+            until(lambda: (found := ahead()) and found.encoded == len(datasets), 200, ahead)
+            assert agent.jobs() == []
+            force(agent.database, agent.archive, datasets[0].StudyInstanceUID, actor="test")
+            assert agent.wait_for_job("done", "failed", "no_result", timeout_s=200).state == "done"
+            until(lambda: (found := ahead()) and found.used == len(datasets), 200, ahead)
+        finally:
+            worker.stop()
 
 
 def test_a_part_of_the_series_is_read_as_well(tmp_path: Path) -> None:
