@@ -8,12 +8,21 @@ from pydicom.uid import BasicTextSRStorage, CTImageStorage
 from pacs_agent.archive import Archive
 from pacs_agent.db import Database
 from pacs_agent.imaging import SeriesPart
-from pacs_agent.route import Attributes, Expectation, Expected, RuleBook, StudyAttributes, attributes_of_study
+from pacs_agent.route import (
+    Attributes,
+    Expectation,
+    Expected,
+    RuleBook,
+    StudyAttributes,
+    attributes_of_study,
+    series_left,
+)
 from tests.unit.console.stored_mr import STUDY, prostate
 
 T2, ADC = "{stack: {weighting: T2}}", "{stack: {weighting: ADC}}"
 AXIAL_T2, HIGH_B = "{stack: {weighting: T2, plane: axial}}", "{stack: {weighting: DWI, b_value: {min: 600}}}"
 DWI = "{attribute: SeriesDescription, regex: ep2d}"
+SAGITTAL = "{attribute: SeriesDescription, regex: sag}"
 
 
 @pytest.fixture
@@ -51,6 +60,39 @@ def named(found: tuple[Expectation, ...]) -> list[list[tuple[str, str]]]:
 )
 def test_what_met_it(study: StudyAttributes, condition: str, parts: list[tuple[str, str]]) -> None:
     assert named(met(study, condition)) == [parts]
+
+
+@pytest.mark.parametrize(
+    ("series", "optional", "left"),
+    [
+        (DWI, "", [".1", ".2"]),
+        (f"{{any: [{DWI}, {SAGITTAL}]}}", "", [".1"]),
+        (f"{{not: {DWI}}}", "", [".3"]),
+        (f"{{all: [{DWI}, {{attribute: NumberOfSeriesRelatedInstances, range: {{min: 2}}}}]}}", "", [".1", ".2"]),
+        (DWI, f"{{all: [{SAGITTAL}, {T2}]}}", [".1"]),
+        (DWI, T2, []),
+        (DWI, "{attribute: EchoTime, range: {min: 90}}", []),
+        (AXIAL_T2, "", []),
+        ("{attribute: SeriesDescription, equals: other}", "", []),
+    ],
+)
+def test_which_series_no_job_will_read_is_told_by_the_index_where_it_can_be(
+    study: StudyAttributes, series: str, optional: str, left: list[str]
+) -> None:
+    text = f"rules: [{{name: a, pipeline: p, expects: {{series: [{series}], optional: [{optional}]}}}}]"
+    expects = RuleBook.parse(text).rules[0].expects
+    assert expects is not None
+    assert sorted(uid.removeprefix(STUDY) for uid in series_left(expects, study.series)) == left
+    assert "EchoTime" not in set().union(*study.series), "no header was read"
+
+
+def test_where_documents_alone_are_expected_no_series_is_left() -> None:
+    text = "rules: [{name: a, pipeline: p, expects: {series: [{attribute: Modality, equals: SR}]}}]"
+    expects = RuleBook.parse(text).rules[0].expects
+    document = {"SeriesInstanceUID": ("1",), "Modality": ("SR",), "SOPClassUID": (BasicTextSRStorage,)}
+    images = {"SeriesInstanceUID": ("2",), "Modality": ("CT",), "SOPClassUID": (CTImageStorage,)}
+    assert expects is not None
+    assert series_left(expects, [document, images]) == frozenset()
 
 
 def test_the_slices_of_a_stack_are_kept(study: StudyAttributes) -> None:
