@@ -8,6 +8,7 @@ from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.imaging.acquisition import (
     AcquiredStudy,
     Answer,
+    BolusPhase,
     Component,
     Contrast,
     Correction,
@@ -18,7 +19,9 @@ from pacs_agent.imaging.acquisition import (
     Values,
     Weighting,
     group_study,
+    is_same_scan,
     no_corrections,
+    reconstruction_order,
 )
 from pacs_agent.imaging.body_part import body_part_fault
 from pacs_agent.imaging.choose import Promise, SeriesChoice, SeriesVerdict, choose_series, promise_of, slices_ahead
@@ -39,6 +42,7 @@ __all__ = [
     "AcceptedInput",
     "AcquiredStudy",
     "Answer",
+    "BolusPhase",
     "Component",
     "Contrast",
     "Correction",
@@ -76,6 +80,7 @@ __all__ = [
     "grid_over",
     "group_study",
     "hounsfield_units",
+    "is_same_scan",
     "labels_on_source",
     "lattice_of",
     "measure",
@@ -86,6 +91,7 @@ __all__ = [
     "promise_of",
     "read_headers",
     "read_slices",
+    "reconstruction_order",
     "slices_ahead",
     "turn_between",
     "without_large_private_values",

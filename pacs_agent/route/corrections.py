@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydicom.datadict import dictionary_VR
 
-from pacs_agent.imaging import Component, Contrast, Correction, Nulling, Plane, Values, Weighting
+from pacs_agent.imaging import BolusPhase, Component, Contrast, Correction, Nulling, Plane, Values, Weighting
 from pacs_agent.route.conditions import Attributes, Condition, Value, about_images, number
 from pacs_agent.route.explanation import Explanation
 from pacs_agent.route.keywords import NUMERIC_VRS
@@ -27,6 +27,7 @@ class Said(BaseModel):
     weighting: Weighting | None = None
     nulling: Nulling | None = None
     contrast: Contrast | None = None
+    bolus_phase: BolusPhase | None = None
     component: Component | None = None
     b_value: float | None = Field(None, ge=0, lt=LARGEST_B_VALUE, allow_inf_nan=False)
 

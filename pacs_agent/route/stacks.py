@@ -8,10 +8,10 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from pacs_agent.imaging import Component, Contrast, Nulling, Plane, Stack, Weighting
+from pacs_agent.imaging import BolusPhase, Component, Contrast, Nulling, Plane, Stack, Weighting
 from pacs_agent.route.limits import Limits
 
-TERMS = ("plane", "weighting", "nulling", "contrast", "component")
+TERMS = ("plane", "weighting", "nulling", "contrast", "bolus_phase", "component")
 
 
 @runtime_checkable
@@ -32,6 +32,8 @@ class WantedStack(BaseModel):
     weighting: Weighting | None = None
     nulling: Nulling | None = None
     contrast: Contrast | None = None
+    bolus_phase: BolusPhase | None = None
+    """Of CT alone."""
     component: Component | None = None
     b_value: Limits | None = None
     """In s/mm²."""
@@ -58,6 +60,6 @@ class WantedStack(BaseModel):
 
     def in_words(self) -> str:
         """All of it, such as `weighting DWI, b-value at least 600`."""
-        terms = [f"{term} {value}" for term in TERMS if (value := getattr(self, term)) is not None]
+        terms = [f"{term.replace('_', '-')} {value}" for term in TERMS if (value := getattr(self, term)) is not None]
         limits = (("b-value", self.b_value), ("phase", self.phase), ("slices", self.slices))
         return ", ".join([*terms, *(f"{name} {one.in_words()}" for name, one in limits if one is not None)])

@@ -90,7 +90,7 @@ def stored_study(headers: Iterable[HeaderFile]) -> tuple[list[StoredSeries], lis
     """The readable series of a patient's study, and what is left out. Raises NothingToRead where all of it is."""
     found, left_out = [], []
     for stack in group_study(headers).stacks:
-        if not is_readable(stack):
+        if stack.modality != "MR" or not is_readable(stack):
             left_out.append(LeftOut(stack.name, "no MR images of a kind that is read"))
             continue
         try:

@@ -1,4 +1,4 @@
-"""What the images of each series of a reading show, in the words of those who read them: `T2`, `DWI b800`."""
+"""What the images of each series of a reading show, in the words of those who read them: `T2`, `CT arterial`."""
 
 from sqlalchemy.orm import Session
 
@@ -17,12 +17,15 @@ from pacs_agent.imaging import (
 from pacs_agent.inference import StudyReading
 from pacs_agent.route import WrongRules, rules_in_force
 
-MR = "MR"
+MR, CT = "MR", "CT"
 
 
 def sequences(session: Session, archive: Archive, reading: StudyReading) -> tuple[str, ...]:
-    """Of each series by the header of its middle slice; empty where that tells nothing, is gone, or is not MR."""
-    if all(series.modality != MR for series in reading.all_series):
+    """Of each series by the header of its middle slice; empty where that tells nothing or is gone.
+
+    Of a reading of one series it is told where that is of MR.
+    """
+    if len(reading.all_series) == 1 and reading.series.modality != MR:
         return ("",) * len(reading.all_series)
     corrections = _corrections(session)
     return tuple(_sequence(archive, series, corrections) for series in reading.all_series)
@@ -36,7 +39,7 @@ def _corrections(session: Session) -> Corrections:
 
 
 def _sequence(archive: Archive, series: OrderedSeries, corrections: Corrections) -> str:
-    if series.modality != MR or not series.slices:
+    if series.modality not in (MR, CT) or not series.slices:
         return ""
     middle = series.slices[len(series.slices) // 2]
     try:
@@ -52,6 +55,8 @@ def _sequence(archive: Archive, series: OrderedSeries, corrections: Corrections)
 def _words(stack: Stack) -> str:
     if stack.weighting.value is Weighting.UNKNOWN:
         return ""
+    if stack.bolus_phase.value is not None:
+        return f"{stack.weighting.value} {stack.bolus_phase.value}"
     b_value = "" if stack.b_value.value is None else f" b{stack.b_value.value:g}"
     contrast = " after contrast" if stack.contrast.value is Contrast.AFTER else ""
     return f"{stack.weighting.value}{b_value}{contrast}"

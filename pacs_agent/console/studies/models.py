@@ -174,6 +174,10 @@ class StackShown(_Model):
     nulling: Told
     component: Told
     contrast: Told
+    bolus_phase: Told
+    """Where the bolus was when CT was taken; empty where nothing says so."""
+    kernel: str
+    """Convolution Kernel of CT."""
     b_value: NumberTold
     """In s/mm²."""
     phase: PhaseTold

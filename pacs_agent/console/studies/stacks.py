@@ -17,6 +17,7 @@ from pacs_agent.console.studies.models import ImagesLeftOut, NumberTold, PhaseTo
 from pacs_agent.db import Database, Instance, Origin, Series, Study
 from pacs_agent.imaging import (
     Answer,
+    BolusPhase,
     Corrections,
     HeaderFile,
     LeftOut,
@@ -154,6 +155,8 @@ def _shown(stack: Stack) -> StackShown:
         nulling=_told(stack.nulling),
         component=_told(stack.component),
         contrast=_told(stack.contrast),
+        bolus_phase=_told(stack.bolus_phase),
+        kernel=stack.kernel,
         b_value=NumberTold(**vars(stack.b_value)),
         phase=PhaseTold(
             number=phase.number if phase else None,
@@ -170,5 +173,5 @@ def _shown(stack: Stack) -> StackShown:
     )
 
 
-def _told(answer: Answer[str]) -> Told:
-    return Told(value=str(answer.value), reason=answer.reason, corrected_by=answer.corrected_by)
+def _told(answer: Answer[str] | Answer[BolusPhase | None]) -> Told:
+    return Told(value=answer.value or "", reason=answer.reason, corrected_by=answer.corrected_by)

@@ -16,13 +16,14 @@ _DAY_S = 86_400
 def acquired_at_s(frame: FrameElements) -> Answer[float | None]:
     """Seconds since a fixed day, by the attribute nearest to the acquisition; None where none can be read.
 
-    A time without its date counts from the day of the study.
+    A time without its date counts from the day of the study. When the image was made counts for MR alone: CT is
+    reconstructed again later, by another kernel.
     """
     for keyword in _DATE_TIMES:
         found = _DT.fullmatch(frame.text(keyword))
         if found and (time_s := _time_s(found[2])) is not None and (days := _days(found[1])) is not None:
             return Answer(days * _DAY_S + time_s, keyword)
-    for date_keyword, time_keyword in _TIMES:
+    for date_keyword, time_keyword in _TIMES[:1] if frame.text("Modality") == "CT" else _TIMES:
         if (time_s := _time_s(frame.text(time_keyword))) is not None:
             days = _days(frame.text(date_keyword))
             days = _days(frame.text("StudyDate")) if days is None else days

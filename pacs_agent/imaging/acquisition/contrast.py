@@ -1,5 +1,6 @@
 """Whether a frame was taken before or after contrast agent was given, as far as the frame itself can tell."""
 
+from pacs_agent.imaging.acquisition.bolus import is_for_the_bowel
 from pacs_agent.imaging.acquisition.clock import acquired_at_s, bolus_start_s
 from pacs_agent.imaging.acquisition.elements import FrameElements
 from pacs_agent.imaging.acquisition.terms import Answer, Contrast
@@ -23,7 +24,7 @@ def contrast_of(frame: FrameElements, description: Description) -> Answer[Contra
         value = Contrast.AFTER if administered == "YES" else Contrast.BEFORE
         return Answer(value, f"ContrastBolusAgentAdministered is {administered}")
     agent = _agent(frame)
-    if agent.upper() not in _NO_AGENT:
+    if agent.upper() not in _NO_AGENT and not is_for_the_bowel(frame, agent):
         return _of_named_agent(frame, agent, description)
     if description.contrast is not None:
         return Answer(description.contrast, "the description says so, no agent is named")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pacs_agent.imaging.acquisition.terms import Answer, Component, Contrast, Nulling, Weighting
+from pacs_agent.imaging.acquisition.terms import Answer, BolusPhase, Component, Contrast, Nulling, Weighting
 from pacs_agent.imaging.series import Plane
 
 T = TypeVar("T")
@@ -19,6 +19,7 @@ class Correction:
     weighting: Weighting | None = None
     nulling: Nulling | None = None
     contrast: Contrast | None = None
+    bolus_phase: BolusPhase | None = None
     component: Component | None = None
     b_value: float | None = None
     """In s/mm²; it counts for diffusion-weighted images alone."""

@@ -19,6 +19,8 @@ _MACROS: dict[str, tuple[str, ...]] = {
     ),
     "MRImageFrameTypeSequence": ("FrameType", "ComplexImageComponent", "AcquisitionContrast"),
     "CTImageFrameTypeSequence": ("FrameType",),
+    "CTReconstructionSequence": ("ConvolutionKernel",),
+    "IrradiationEventIdentificationSequence": ("IrradiationEventUID",),
     "MRTimingAndRelatedParametersSequence": ("RepetitionTime", "FlipAngle"),
     "MREchoSequence": ("EffectiveEchoTime",),
     "MRModifierSequence": ("InversionRecovery", "InversionTimes", "SpectrallySelectedSuppression"),

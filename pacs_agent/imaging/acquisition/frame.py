@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from pydicom.uid import UID
 
+from pacs_agent.imaging.acquisition.attenuation import component_of_ct, kernel_of, weighting_of_ct
 from pacs_agent.imaging.acquisition.b_value import b_value_of
+from pacs_agent.imaging.acquisition.bolus import bolus_phase_of
 from pacs_agent.imaging.acquisition.clock import acquired_at_s
 from pacs_agent.imaging.acquisition.component import component_of
 from pacs_agent.imaging.acquisition.contrast import contrast_of
 from pacs_agent.imaging.acquisition.correction import Correction, Corrections, corrected, no_corrections
 from pacs_agent.imaging.acquisition.elements import FrameElements, elements_of
-from pacs_agent.imaging.acquisition.terms import Answer, Component, Contrast, Nulling, Weighting
+from pacs_agent.imaging.acquisition.terms import Answer, BolusPhase, Component, Contrast, Nulling, Weighting
 from pacs_agent.imaging.acquisition.timing import Timing
 from pacs_agent.imaging.acquisition.weighting import description_of, nulling_by, weighting_of
 from pacs_agent.imaging.acquisition.words import Description
@@ -25,10 +28,11 @@ from pacs_agent.imaging.series import Plane
 
 TEMPORAL = (
     *("TemporalPositionIndex", "TemporalPositionIdentifier", "TemporalPositionTimeOffset", "TriggerTime"),
-    *("NominalCardiacTriggerDelayTime", "AcquisitionNumber"),
+    *("NominalCardiacTriggerDelayTime", "FrameAcquisitionNumber", "AcquisitionNumber"),
 )
 """Attributes that number or time the phases of a series, the plainest first. PS3.3 C.8.3.1, C.7.6.16.2.2."""
 
+_NO_BOLUS: Answer[BolusPhase | None] = Answer(None, "it is told of CT alone")
 _OBLIQUE_DEG = math.degrees(math.acos(OBLIQUE_BELOW))
 
 
@@ -63,6 +67,12 @@ class AcquiredFrame:
     is_derived: bool
     """Whether Image Type says DERIVED."""
     contrast: Answer[Contrast]
+    bolus_phase: Answer[BolusPhase | None]
+    """Of CT alone."""
+    kernel: str
+    """Convolution Kernel of CT."""
+    irradiation_uid: str
+    """Irradiation Event UID: what was reconstructed of one scan has the same. PS3.3 C.7.10.1."""
     b_value: Answer[float | None]
     """In s/mm²."""
     echo_number: int | None
@@ -79,7 +89,7 @@ def acquired_frames(header: HeaderFile, corrections: Corrections = no_correction
     whole = FrameElements(dataset)
     modality = whole.text("Modality")
     if whole.text("SOPClassUID") not in SLICE_CLASSES.get(modality, frozenset()):
-        yield LeftOut(header, None, f"no slice of CT or MR: its modality is {modality or 'not given'}")
+        yield LeftOut(header, None, f"no slice of CT or MR: {_what_else(whole, modality)}")
         return
     try:
         elements = list(elements_of(dataset))
@@ -88,6 +98,19 @@ def acquired_frames(header: HeaderFile, corrections: Corrections = no_correction
         return
     for frame in elements:
         yield _acquired(header, frame, modality, corrections(frame.values))
+
+
+def _what_else(whole: FrameElements, modality: str) -> str:
+    """What an image is that is no slice; screenshots and dose reports have the modality of their study."""
+    if modality not in SLICE_CLASSES:
+        return f"its modality is {modality or 'not given'}"
+    page = ", by its description a page that nobody reads" if _is_page(whole) else ""
+    return f"it is of {UID(whole.text('SOPClassUID')).name}{page}"
+
+
+def _is_page(whole: FrameElements) -> bool:
+    """Whether an image without a place is a localizer, a dose report or a protocol."""
+    return weighting_of_ct(whole, description_of(whole)).value is Weighting.LOCALIZER
 
 
 def _acquired(
@@ -100,8 +123,11 @@ def _acquired(
     directions: Orientation = (*orientation[:3], *orientation[3:])  # type: ignore[assignment]
     if not is_orientation(directions):
         return LeftOut(header, frame.frame_number, "ImageOrientationPatient is no pair of perpendicular unit vectors")
-    description, b_value = description_of(frame), b_value_of(frame)
-    weighting = weighting_of(frame, b_value.value) if modality == "MR" else _of_ct(frame)
+    description, b_value, is_ct = description_of(frame), b_value_of(frame), modality == "CT"
+    plane = corrected(by_geometry(directions), said, "plane")
+    weighting = weighting_of_ct(frame, description) if is_ct else weighting_of(frame, b_value.value)
+    component = component_of_ct(frame, description, plane.value) if is_ct else component_of(frame, description)
+    bolus_phase = bolus_phase_of(frame, description) if is_ct else _NO_BOLUS
     echo_numbers = frame.values("EchoNumbers")
     return AcquiredFrame(
         header=header,
@@ -112,13 +138,16 @@ def _acquired(
         position_mm=(x, y, z),
         orientation=directions,
         size_px=(int(frame.number("Rows") or 0), int(frame.number("Columns") or 0)),
-        plane=corrected(by_geometry(directions), said, "plane"),
+        plane=plane,
         stack_id=frame.text("StackID"),
         weighting=corrected(weighting, said, "weighting"),
         nulling=corrected(_nulling(frame, modality), said, "nulling"),
-        component=corrected(component_of(frame, description), said, "component"),
+        component=corrected(component, said, "component"),
         is_derived="DERIVED" in frame.frame_type,
         contrast=corrected(contrast_of(frame, description), said, "contrast"),
+        bolus_phase=corrected(bolus_phase, said, "bolus_phase"),
+        kernel=kernel_of(frame) if is_ct else "",
+        irradiation_uid=frame.text("IrradiationEventUID") if is_ct else "",
         b_value=corrected(b_value, said, "b_value"),
         echo_number=int(frame.number("EchoNumbers") or 0) if len(echo_numbers) == 1 else None,
         timing=Timing.of(frame),
@@ -144,12 +173,3 @@ def by_geometry(orientation: Orientation) -> Answer[Plane]:
 
 def _nulling(frame: FrameElements, modality: str) -> Answer[Nulling]:
     return nulling_by(frame) if modality == "MR" else Answer(Nulling.NONE, "CT nulls nothing")
-
-
-def _of_ct(frame: FrameElements) -> Answer[Weighting]:
-    """CT shows attenuation, but for the localizers of PS3.3 C.8.2.1.1.1 and the watching of a bolus."""
-    if "LOCALIZER" in frame.frame_type:
-        return Answer(Weighting.LOCALIZER, "the image type holds LOCALIZER")
-    if description_of(frame).weighting is Weighting.LOCALIZER:
-        return Answer(Weighting.LOCALIZER, f"SeriesDescription says {frame.text('SeriesDescription')}")
-    return Answer(Weighting.ATTENUATION, "Modality is CT")

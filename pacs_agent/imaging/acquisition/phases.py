@@ -1,17 +1,15 @@
 """Which stacks are phases of one acquisition, across series, and what the study says of contrast."""
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pacs_agent.imaging.acquisition.cover import SAME_MOMENT_S, Cover, cover_of, is_parallel
+from pacs_agent.imaging.acquisition.ct_phases import bolus_comes_s, is_before, with_phases_of_ct
 from pacs_agent.imaging.acquisition.stack import Phase, Stack
 from pacs_agent.imaging.acquisition.terms import Answer, Component, Contrast, Weighting
 from pacs_agent.imaging.acquisition.words import described
-from pacs_agent.imaging.checks import SAME_DIRECTION_DEG
 
-SAME_MOMENT_S = 2.0
-"""Series that begin within it are one: reconstructions of the same data."""
 MIN_OVERLAP = 0.5
 """Stacks are of the same place when what both cover is at least this share of what either covers."""
 SAME_TIMING = 0.05
@@ -20,9 +18,6 @@ DYNAMIC = 3
 
 MIXED_CONTRAST = Answer(Contrast.UNCERTAIN, "some slices were taken before contrast and some after")
 
-_PARALLEL = 2 * math.sin(math.radians(SAME_DIRECTION_DEG) / 2)
-_Cover = tuple[float, float]
-"""From where to where a stack reaches along its normal, in mm."""
 _Moment = tuple[float, int]
 """Time in s, or 0 where times are not known; number within the series or in the description."""
 
@@ -34,10 +29,16 @@ def with_phases(stacks: Sequence[Stack]) -> list[Stack]:
     numbered: other repeated sequences are repeated for motion or averaging. Reconstructions of one acquisition, which
     begin within two seconds, have the same number.
     """
+    numbered = iter(with_phases_of_ct([stack for stack in stacks if stack.modality == "CT"]))
+    others = iter(_with_phases_of_mr([stack for stack in stacks if stack.modality != "CT"]))
+    return [next(numbered if stack.modality == "CT" else others) for stack in stacks]
+
+
+def _with_phases_of_mr(stacks: Sequence[Stack]) -> list[Stack]:
     kinds: dict[tuple[object, ...], list[Stack]] = defaultdict(list)
     for stack in stacks:
         kinds[_kind(stack)].append(stack)
-    covers = {id(stack): _cover(stack) for stack in stacks}
+    covers = {id(stack): cover_of(stack) for stack in stacks}
     return [
         replace(stack, phase=_phase(stack, [other for other in kinds[_kind(stack)] if _alike(stack, other, covers)]))
         for stack in stacks
@@ -47,10 +48,12 @@ def with_phases(stacks: Sequence[Stack]) -> list[Stack]:
 def with_contrast_of_study(stacks: Sequence[Stack]) -> list[Stack]:
     """Stacks with their contrast by what the rest of the study says.
 
-    Uncertain ones are after contrast, but the first of a dynamic MR examination. What names no contrast is before it
-    when it was taken before everything that has contrast.
+    Uncertain ones are after contrast, but the first of a dynamic MR examination, and CT from before the bolus was
+    watched or reached the arteries. What names no contrast is before it when it was taken before everything that has
+    contrast.
     """
-    settled = [replace(stack, contrast=_settled(stack)) for stack in stacks]
+    bolus_s = bolus_comes_s(stacks)
+    settled = [replace(stack, contrast=_settled(stack, bolus_s)) for stack in stacks]
     first_s = {modality: _first_with_contrast_s(settled, modality) for modality in {one.modality for one in settled}}
     return [replace(stack, contrast=_by_time(stack, first_s[stack.modality])) for stack in settled]
 
@@ -62,7 +65,7 @@ def _phase(stack: Stack, alike: Sequence[Stack]) -> Answer[Phase | None]:
     within = stack.phase.value
     numbered = within is not None or any(described(other.description).phase is not None for other in alike)
     speaks = any(other.contrast.value is not Contrast.NONE_NAMED for other in alike)
-    if stack.modality == "MR" and not speaks and not numbered:
+    if not speaks and not numbered:
         return stack.phase
     moments = _moments(alike)
     in_order = sorted(set(moments.values()))
@@ -104,7 +107,7 @@ def _number(stack: Stack) -> int:
     return described(stack.description).phase or 0 if stack.acquired_s is None else 0
 
 
-def _alike(stack: Stack, other: Stack, covers: dict[int, _Cover]) -> bool:
+def _alike(stack: Stack, other: Stack, covers: dict[int, Cover]) -> bool:
     """Whether two stacks of a kind were taken alike of one place, within a series or, where phases count so, across."""
     if stack is other:
         return True
@@ -112,7 +115,7 @@ def _alike(stack: Stack, other: Stack, covers: dict[int, _Cover]) -> bool:
         return False
     if stack.series_instance_uid != other.series_instance_uid and not _counts_across_series(stack):
         return False
-    if not _same_timing(stack.echo_ms, other.echo_ms) or math.dist(stack.normal, other.normal) > _PARALLEL:
+    if not _same_timing(stack.echo_ms, other.echo_ms) or not is_parallel(stack, other):
         return False
     (low, high), (other_low, other_high) = covers[id(stack)], covers[id(other)]
     both, either = min(high, other_high) - max(low, other_low), max(high, other_high) - min(low, other_low)
@@ -121,7 +124,7 @@ def _alike(stack: Stack, other: Stack, covers: dict[int, _Cover]) -> bool:
 
 def _counts_across_series(stack: Stack) -> bool:
     derived = stack.component.value in (Component.SUBTRACTION, Component.PROJECTION)
-    return stack.weighting.value in (Weighting.T1, Weighting.ATTENUATION) and not derived
+    return stack.weighting.value is Weighting.T1 and not derived
 
 
 def _kind(stack: Stack) -> tuple[object, ...]:
@@ -134,17 +137,12 @@ def _same_timing(one: float | None, other: float | None) -> bool:
     return abs(one - other) <= SAME_TIMING * max(one, other)
 
 
-def _cover(stack: Stack) -> _Cover:
-    """Its extent with half a slice distance at both ends; a single slice reaches 1 mm to both sides."""
-    z_mm = [frame.z_mm for frame in stack.frames]
-    half = (z_mm[-1] - z_mm[0]) / (len(z_mm) - 1) / 2 if len(z_mm) > 1 else 1.0
-    return z_mm[0] - half, z_mm[-1] + half
-
-
-def _settled(stack: Stack) -> Answer[Contrast]:
+def _settled(stack: Stack, bolus_s: float | None) -> Answer[Contrast]:
     contrast, phase = stack.contrast, stack.phase.value
     if contrast.corrected_by or contrast.value is not Contrast.UNCERTAIN or contrast == MIXED_CONTRAST:
         return contrast
+    if stack.modality == "CT" and is_before(stack, bolus_s):
+        return Answer(Contrast.BEFORE, f"{contrast.reason}, but it was taken before the bolus came")
     if stack.modality == "MR" and phase is not None and phase.number == 1 and phase.count >= DYNAMIC:
         reason = f"{contrast.reason}, but the first of {phase.count} phases is usually taken before the bolus"
         return Answer(Contrast.UNCERTAIN, reason)

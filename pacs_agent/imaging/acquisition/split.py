@@ -58,6 +58,8 @@ def _kind(frame: AcquiredFrame) -> tuple[Hashable, ...]:
         frame.weighting.value,
         frame.nulling.value,
         frame.component.value,
+        frame.bolus_phase.value,
+        frame.kernel,
         frame.is_derived,
         frame.b_value.value,
         frame.echo_number,

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pacs_agent.imaging.acquisition.terms import Answer, Component, Contrast, Nulling, Weighting
+from pacs_agent.imaging.acquisition.terms import Answer, BolusPhase, Component, Contrast, Nulling, Weighting
 from pacs_agent.imaging.geometry import Vector
 from pacs_agent.imaging.headers import HeaderFile
 from pacs_agent.imaging.series import Plane
 
 ANGLED_DEG = 10.0
 """A stack that leans further from the axis of its plane is called angled."""
+_BETWEEN_VALUES = "\\"
+"""What separates the values of an attribute. PS3.5 6.4."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Stack:
     weighting: Answer[Weighting]
     nulling: Answer[Nulling]
     contrast: Answer[Contrast]
+    bolus_phase: Answer[BolusPhase | None]
+    """Of CT alone, where an attribute or the description says so."""
     component: Answer[Component]
     is_derived: bool
     """Computed from other images, as ADC maps and calculated b-values are. PS3.3 C.7.6.1.1.2."""
@@ -64,6 +68,10 @@ class Stack:
     """Which of several images of one place and b-value, from 1: directions or averages. None where there is one."""
     acquired_s: float | None
     """When its first slice was acquired, in seconds since a fixed day."""
+    kernel: str
+    """Convolution Kernel of CT: one acquisition may have been reconstructed by several."""
+    irradiation_uid: str
+    """Irradiation Event UID of CT: stacks that have the same are of one acquisition. PS3.3 C.7.10.1."""
 
     @property
     def is_angled(self) -> bool:
@@ -73,7 +81,10 @@ class Stack:
     @property
     def corrected_by(self) -> tuple[str, ...]:
         """The corrections that said some of it, sorted."""
-        answers = (self.plane, self.weighting, self.nulling, self.contrast, self.component, self.b_value)
+        answers = (
+            *(self.plane, self.weighting, self.nulling, self.contrast, self.bolus_phase),
+            *(self.component, self.b_value),
+        )
         return tuple(sorted({one.corrected_by for one in answers if one.corrected_by}))
 
     @property
@@ -94,10 +105,14 @@ class Stack:
             parts.append(self.component.value)
         if self.contrast.value in (Contrast.BEFORE, Contrast.AFTER):
             parts.append(f"{self.contrast.value} contrast")
+        if self.bolus_phase.value is not None:
+            parts.append(self.bolus_phase.value)
         if self.phase.value is not None:
             parts.append(f"phase {self.phase.value.number} of {self.phase.value.count}")
         if self.repetition is not None:
             parts.append(f"repetition {self.repetition}")
+        if self.kernel:
+            parts.append(f"kernel {self.kernel.replace(_BETWEEN_VALUES, ' ')}")
         return ", ".join(parts)
 
     @property
@@ -115,6 +130,8 @@ class Stack:
             said.append(f"{self.component.value}: {self.component.reason}")
         if self.contrast.value is not Contrast.NONE_NAMED:
             said.append(f"contrast {self.contrast.value}: {self.contrast.reason}")
+        if self.bolus_phase.value is not None:
+            said.append(f"{self.bolus_phase.value}: {self.bolus_phase.reason}")
         if self.phase.value is not None:
             said.append(f"phase {self.phase.value.number} of {self.phase.value.count}: {self.phase.reason}")
         return "; ".join(said)

@@ -40,8 +40,9 @@ def group_study(headers: Iterable[HeaderFile], corrections: Corrections = no_cor
                 frames[frame.series_instance_uid].append(frame)
     stacks = [_stack(group) for series in frames.values() for group in split_series(series)]
     stacks.sort(key=_place_in_study)
+    stacks = sorted(with_contrast_of_study(with_phases(stacks)), key=_place_in_study)
     left_out.sort(key=lambda one: (one.header.sop_instance_uid, one.frame_number or 0))
-    return AcquiredStudy(tuple(with_contrast_of_study(with_phases(stacks))), tuple(left_out))
+    return AcquiredStudy(tuple(stacks), tuple(left_out))
 
 
 def _once(headers: Iterable[HeaderFile], left_out: list[LeftOut]) -> Iterator[HeaderFile]:
@@ -96,6 +97,7 @@ def _stack(group: Group) -> Stack:
         weighting=first.weighting,
         nulling=first.nulling,
         contrast=_contrast(group.frames),
+        bolus_phase=first.bolus_phase,
         component=first.component,
         is_derived=first.is_derived,
         b_value=first.b_value,
@@ -104,6 +106,8 @@ def _stack(group: Group) -> Stack:
         phase=Answer(phase, group.order_reason if phase else "each place was taken once"),
         repetition=group.order if repeated and diffusion else None,
         acquired_s=min(times) if times else None,
+        kernel=first.kernel,
+        irradiation_uid=first.irradiation_uid,
     )
 
 

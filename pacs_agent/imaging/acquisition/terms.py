@@ -59,6 +59,16 @@ class Contrast(StrEnum):
     """An agent is named, but the images may have been taken before it came."""
 
 
+class BolusPhase(StrEnum):
+    """Where the bolus was when CT images were taken, in the order in which it comes there. PS3.3 C.7.6.16.2.12."""
+
+    ARTERIAL = "arterial"
+    PORTAL_VENOUS = "portal venous"
+    VENOUS = "venous"
+    NEPHROGRAPHIC = "nephrographic"
+    DELAYED = "delayed"
+
+
 class Component(StrEnum):
     """What the pixels show of the signal. PS3.3 C.8.13.3.1.1; Dixon parts and subtractions as Image Type names them."""
 
@@ -72,3 +82,5 @@ class Component(StrEnum):
     OPPOSED_PHASE = "opposed phase"
     SUBTRACTION = "subtraction"
     PROJECTION = "projection"
+    REFORMAT = "reformat"
+    """Of CT alone: slices in another plane or thickness, computed from those that were reconstructed."""

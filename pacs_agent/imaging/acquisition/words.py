@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pacs_agent.imaging.acquisition.terms import Component, Contrast, Nulling, Weighting
+from pacs_agent.imaging.acquisition.terms import BolusPhase, Component, Contrast, Nulling, Weighting
+from pacs_agent.imaging.acquisition.words_of_ct import any_word, bolus_phase_named, is_reformat_named
 
 _SEPARATORS = re.compile(r"[\s_/\\,;:()\[\]|<>#&]+")
 MAX_CHARACTERS = 256
@@ -22,31 +23,29 @@ class Description:
     """In s/mm², ascending. A series of several b-values names them all."""
     phase: int | None = None
     """The number after `post`, `dyn` or `phase`."""
-
-
-def _words(*alternatives: str) -> re.Pattern[str]:
-    """Any of the alternatives as a word of its own."""
-    return re.compile(rf"(?<!\w)(?:{'|'.join(alternatives)})(?![\w*])")
+    bolus_phase: BolusPhase | None = None
+    is_reformat: bool = False
+    """Whether it says that slices of CT were computed from others: `MPR`."""
 
 
 _DIM = "(?:[dsv]|[23]d)?"
 """Philips sets s (single-shot), v or d before a weighting; 2D and 3D stand there without a space at times."""
 
-_T2_STAR = _words(
+_T2_STAR = any_word(
     *(r"t2 ?\*\w*", r"t2 ?-?star\w*", r"t2s", rf"{_DIM}t2w? ?-?(?:ffe|gre|fl2d|fl3d|me2d|me3d)\w*", r"r2\*"),
     *(r"swi\w*", r"swan\w*", r"sw", r"venobold", r"medic", r"merge", r"mffe", r"m-ffe", r"mgre", r"bold", r"fmri"),
     *(r"\w*h(?:a|ä)?emo\w*", r"hämo\w*", r"fsbb"),
 )
-_FLAIR = _words(r"\w*flair\w*", r"dark ?-?fl\w*", r"tirm ?-?df", r"da-?fl")
-_STIR = _words(r"\w*stir\w*", r"tirm", r"(?:f?se|tse)-?ir", r"ir ?-?f?t?se")
-_T1 = _words(rf"{_DIM}t1(?:w\w*|wi|tse|se|fs|ffe|tfe|fse|flair)?")
-_T2 = _words(rf"{_DIM}t2(?:w\w*|wi|tse|fse|se|fs|spc|haste|blade|tirm|flair)?")
-_PD = _words(rf"{_DIM}pd(?:w\w*|fs|tse|fse|se)?", r"proton\w*", r"rho")
+_FLAIR = any_word(r"\w*flair\w*", r"dark ?-?fl\w*", r"tirm ?-?df", r"da-?fl")
+_STIR = any_word(r"\w*stir\w*", r"tirm", r"(?:f?se|tse)-?ir", r"ir ?-?f?t?se")
+_T1 = any_word(rf"{_DIM}t1(?:w\w*|wi|tse|se|fs|ffe|tfe|fse|flair)?")
+_T2 = any_word(rf"{_DIM}t2(?:w\w*|wi|tse|fse|se|fs|spc|haste|blade|tirm|flair)?")
+_PD = any_word(rf"{_DIM}pd(?:w\w*|fs|tse|fse|se)?", r"proton\w*", r"rho")
 
 _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
     (
         Weighting.LOCALIZER,
-        _words(
+        any_word(
             *(r"\w*locali[sz]er\w*", r"loc\d*", r"lokali\w*", r"\w*scouts?", r"survey\w*", r"3 ?-?pl(?:ane)?", r"plan"),
             *(r"planung\w*", r"topogram\w*", r"surview", r"scanogram\w*", r"scano", r"cal(?:ib\w*)?", r"kalib\w*"),
             *(
@@ -58,12 +57,19 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
                 r"smart ?prep",
             ),
             *(r"(?:pre)?monitoring", r"bolus ?-?track\w*", r"sure ?start", r"test ?-?bolus", r"timing ?-?bolus"),
-            *(r"care ?bolus", r"bolus ?-?timing", r"tracker", r"locator", r"patient protocol", r"dose report"),
+            *(
+                r"care ?bolus",
+                r"bolus ?-?timing",
+                r"tracker",
+                r"locator",
+                r"patient(?:en)? ?proto[ck]ol\w*",
+                r"dose report",
+            ),
         ),
     ),
     (
         Weighting.MAP,
-        _words(
+        any_word(
             *(
                 r"e-?adc\w*",
                 r"exp(?:onential)? ?-?adc\w*",
@@ -83,6 +89,10 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
             ),
             *(
                 r"(?:rel ?)?cb[fv]",
+                r"vnc",
+                r"virtu\w* ?-?(?:non|nativ)\w*",
+                r"iod(?:ine)? ?-?(?:map|karte|overlay)\w*",
+                r"z ?-?eff\w*",
                 r"mtt",
                 r"ttp",
                 r"tmax",
@@ -94,10 +104,10 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
             ),
         ),
     ),
-    (Weighting.ADC, _words(r"[drs]?adc\d*(?: ?-?map\w*)?", r"adc\w*", r"apparent ?diff\w*")),
+    (Weighting.ADC, any_word(r"[drs]?adc\d*(?: ?-?map\w*)?", r"adc\w*", r"apparent ?diff\w*")),
     (
         Weighting.DIFFUSION,
-        _words(
+        any_word(
             *(
                 r"\w*dwi\w*",
                 r"\w*diff(?!eren)\w*",
@@ -119,17 +129,17 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
             ),
         ),
     ),
-    (Weighting.TIME_OF_FLIGHT, _words(r"tof\w*", r"\dd ?tof", r"inflow\w*", r"time of flight")),
+    (Weighting.TIME_OF_FLIGHT, any_word(r"tof\w*", r"\dd ?tof", r"inflow\w*", r"time of flight")),
     (
         Weighting.FLOW,
-        _words(
+        any_word(
             *(r"[234]d ?-?pc", r"pc ?-?(?:flow|angio|mra|cine|venc|2d|3d)", r"pca", r"phase ?-?contrast", r"venc\d*"),
             *(r"flow(?! ?-?comp)", r"q-?flow", r"qf", r"velocity"),
         ),
     ),
     (
         Weighting.BALANCED,
-        _words(
+        any_word(
             *(
                 r"tru ?-?fi\w*",
                 r"true ?-?fisp",
@@ -146,10 +156,10 @@ _TECHNIQUES: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
 """Techniques that no echo or repetition time tells; the first that is named counts."""
 
 _IMPLIED: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
-    (Weighting.PERFUSION, _words(r"perf\w*", r"dsc", r"p?c?asl")),
+    (Weighting.PERFUSION, any_word(r"perf\w*", r"dsc", r"p?c?asl")),
     (
         Weighting.T2,
-        _words(
+        any_word(
             *(
                 r"haste\w*",
                 r"ssfse\w*",
@@ -166,7 +176,7 @@ _IMPLIED: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
     ),
     (
         Weighting.T1,
-        _words(
+        any_word(
             *(
                 r"\w*vibe\w*",
                 r"e?-?thrive\w*",
@@ -197,27 +207,28 @@ _IMPLIED: tuple[tuple[Weighting, re.Pattern[str]], ...] = (
                 r"(?:in|out|opp(?:osed)?)(?: of)? ?-?phase",
                 r"ffe",
             ),
-            *(r"tfe", r"ce ?-?mra", r"mra", r"angio\w*", r"4d ?-?trak\w*", r"freeze ?-?frame", r"ir-?spgr"),
+            *(r"tfe", r"ce ?-?mra", r"mra", r"(?<!ct[ -])angio\w*", r"4d ?-?trak\w*", r"freeze ?-?frame", r"ir-?spgr"),
         ),
     ),
 )
 """Trade names that imply a weighting, for descriptions that state none."""
 
-_BEFORE = _words(
+_BEFORE = any_word(
     *(
         r"pre\d*(?! ?-?(?:op|sat))",
         r"pre ?-?(?:contrast|gd|km|kontrast\w*)\w*",
         r"nativ\w*",
-        r"ohne ?(?:km|kontrast\w*|$)",
+        r"leer(?:aufnahme|scan)?",
+        r"ohne ?(?:i\.? ?v\.? ?)?(?:km|kontrast\w*|$)",
         r"o\.? ?km",
     ),
-    *(r"w ?o(?! ?(?:fs|fat))", r"without(?! ?(?:fs|fat))", r"non ?-?(?:con\w*|enh\w*|ce)", r"noncon\w*", r"unenhanced"),
+    *(r"w ?o(?! ?(?:fs|fat))", r"without(?! ?(?:fs|fat))", r"non ?-?(?:con\w*|enh\w*|ce)", r"noncon\w*", r"unenh\w*"),
     *(r"plain", r"vor ?km", r"prekm", r"mask", r"maske"),
 )
-_WITH_AND_WITHOUT = _words(r"w(?:ith)? (?:and )?w(?:ith)? ?o(?:ut)?", r"mit (?:und|u) ohne")
+_WITH_AND_WITHOUT = any_word(r"w(?:ith)? (?:and )?w(?:ith)? ?o(?:ut)?", r"mit (?:und|u) ohne")
 """Of an examination with both, which says nothing of one series."""
 _BEFORE_SIGN = re.compile(r"(?<![a-z0-9])(?:c-|-c)(?= |$)")
-_AFTER = _words(
+_AFTER = any_word(
     *(
         r"post(?:con\w*|gd|km)?\d*(?! ?-?op)",
         r"(?:nach|mit|m|n|post)? ?-?km",
@@ -226,7 +237,7 @@ _AFTER = _words(
         r"dotarem",
         r"primovist",
     ),
-    *(r"ce", r"cemra", r"contrast", r"kontrast\w*", r"enhanced", r"arteri\w*", r"art", r"ven(?:ö|oe|o)s\w*", r"ven"),
+    *(r"ce", r"cemra", r"contrast", r"kontrast\w*", r"enhanced", r"arteri\w*", r"art", r"ven(?:ö|oe|ou?)s\w*", r"ven"),
     *(
         r"porto?-?\w*ven\w*",
         r"portal\w*",
@@ -239,10 +250,12 @@ _AFTER = _words(
         r"nephro\w*",
     ),
     *(r"exkret\w*", r"excret\w*", r"dyn ?km", r"lge", r"equilib\w*"),
+    *(r"ct ?-?p?a", r"ct ?-?(?:angio|uro)\w*", r"hap", r"pvp", r"\w+arteri\w*", r"pfortader\w*", r"ausscheid\w*"),
+    *(r"(?:with|w) ?(?:iv ?)?con\w*", r"(?:with|w|mit) ?i\.? ?v\.?"),
 )
 _AFTER_SIGN = re.compile(r"\+ ?(?:c|km|gd|contrast)(?![a-z0-9])|(?<![a-z0-9])c ?\+")
 
-_FAT_NULLED = _words(
+_FAT_NULLED = any_word(
     *(
         r"(?:t1|t2|pd)?w?fs\d*",
         r"[fs]fs",
@@ -256,24 +269,24 @@ _FAT_NULLED = _words(
     ),
     *(r"we", r"fett(?:ges|sätt|saett|unter)\w*", r"pasta", r"special", r"proset"),
 )
-_FAT_NOT_NULLED = _words(r"(?:non?|ohne|w ?o|without) ?-?(?:fs|fat ?-?sat\w*|spair|spir)")
-_DIXON = _words(
+_FAT_NOT_NULLED = any_word(r"(?:non?|ohne|w ?o|without) ?-?(?:fs|fat ?-?sat\w*|spair|spir)")
+_DIXON = any_word(
     r"m?-?dixon\w*", r"ideal\w*", r"lava ?-?flex\w*", r"flex", r"wfop", r"opp ?-?in", r"\w*vibe\w*", r"e?thrive"
 )
-_SUBTRACTION = _words(r"sub\d*", r"subtr\w*", r"subtrak\w*", r"\w*-?sub")
-_PROJECTION = _words(r"mips?", r"min-?ip")
+_SUBTRACTION = any_word(r"sub\d*", r"subtr\w*", r"subtrak\w*", r"\w*-?sub")
+_PROJECTION = any_word(r"mips?", r"min-?ip", r"vrt", r"volume ?-?render\w*")
 _DIXON_PARTS: tuple[tuple[Component, re.Pattern[str]], ...] = (
-    (Component.WATER, _words(r"w(?! ?(?:o|c|con\w*|gd|km)\b)", r"water", r"wasser")),
-    (Component.FAT, _words(r"f", r"fat(?! ?-?(?:sat|sup))", r"fett")),
-    (Component.IN_PHASE, _words(r"in", r"ip", r"in ?-?phase")),
-    (Component.OPPOSED_PHASE, _words(r"opp", r"op", r"(?:out|opp(?:osed)?)(?: of)? ?-?phase")),
+    (Component.WATER, any_word(r"w(?! ?(?:o|c|con\w*|gd|km)\b)", r"water", r"wasser")),
+    (Component.FAT, any_word(r"f", r"fat(?! ?-?(?:sat|sup))", r"fett")),
+    (Component.IN_PHASE, any_word(r"in", r"ip", r"in ?-?phase")),
+    (Component.OPPOSED_PHASE, any_word(r"opp", r"op", r"(?:out|opp(?:osed)?)(?: of)? ?-?phase")),
 )
 
 _B_VALUES = re.compile(
     r"(?<!\w)(?:calc ?-?)?b(?: ?-?val\w*)? ?=? ?-?(\d{1,4})((?:[ +-]+b?=?(?:0|\d{2,4})(?![\w.]))*)[ts]?(?!\w)"
 )
 _DWI_NUMBERS = re.compile(r"(?:dwi|diff\w*) ?-?(\d{3,4}|\d{1,4}(?: \d{2,4})+)(?![\w.])")
-_PHASE = _words(
+_PHASE = any_word(
     r"(?:post|dyn|phase|ph|pass|dynamic|messung)[ -]?(\d{1,2})(?:st|nd|rd|th)?(?! ?(?:min|sec|s\b))(?:of\d+)?"
 )
 
@@ -290,6 +303,8 @@ def described(text: str) -> Description:
         component=_component(words),
         b_values=_b_values(words) if weighting in (Weighting.DIFFUSION, Weighting.ADC) else (),
         phase=_phase(words),
+        bolus_phase=bolus_phase_named(words),
+        is_reformat=is_reformat_named(words),
     )
 
 

@@ -28,8 +28,18 @@ class SequenceId(IntEnum):
     PERFUSION = 8
 
 
+class CtId(IntEnum):
+    """Id of CT in the table of sequences: behind those of MR, which keep their places."""
+
+    CT = 9
+
+
+SEQUENCES = tuple(one.name for one in (*SequenceId, *CtId))
+"""Names of ids by place. The table of a model that reads MR alone ends before CT."""
+
+
 class ContrastId(IntEnum):
-    """Id of contrast; told of T1 and perfusion alone, since other images look the same with it."""
+    """Id of contrast; told of T1, perfusion and CT alone, since other images look the same with it."""
 
     NOT_GIVEN = 0
     BEFORE = 1
@@ -37,7 +47,7 @@ class ContrastId(IntEnum):
     UNCERTAIN = 3
 
 
-_SEQUENCES = {
+_SEQUENCES: dict[Weighting, SequenceId | CtId] = {
     Weighting.T1: SequenceId.T1,
     Weighting.T2: SequenceId.T2,
     Weighting.T2_STAR: SequenceId.T2_STAR,
@@ -47,6 +57,7 @@ _SEQUENCES = {
     Weighting.BALANCED: SequenceId.BALANCED,
     Weighting.PERFUSION: SequenceId.PERFUSION,
     Weighting.UNKNOWN: SequenceId.NOT_GIVEN,
+    Weighting.ATTENUATION: CtId.CT,
 }
 _CONTRASTS = {
     Contrast.NONE_NAMED: ContrastId.NOT_GIVEN,
@@ -54,7 +65,7 @@ _CONTRASTS = {
     Contrast.AFTER: ContrastId.AFTER,
     Contrast.UNCERTAIN: ContrastId.UNCERTAIN,
 }
-ENHANCING = frozenset({SequenceId.T1, SequenceId.PERFUSION})
+ENHANCING = frozenset[SequenceId | CtId]({SequenceId.T1, SequenceId.PERFUSION, CtId.CT})
 """Weightings of which contrast is told."""
 
 
@@ -63,7 +74,7 @@ class Acquired:
     """Ids of one series; `b_value` in s/mm², 0 where diffusion plays no part."""
 
     plane: int
-    sequence: SequenceId
+    sequence: SequenceId | CtId
     contrast: ContrastId = ContrastId.NOT_GIVEN
     phase: int = 0
     """0: taken once; else its number among the phases, from 1."""
@@ -88,15 +99,23 @@ def acquired_by_stack(stack: Stack) -> Acquired:
 
 
 def _phase(stack: Stack) -> int:
-    """Its number among the phases; of one image before and one after contrast, contrast tells enough."""
+    """Its number among the phases; of one MR image before and one after contrast, contrast tells enough."""
     phase, contrast = stack.phase.value, stack.contrast.value
+    if stack.modality == "CT":
+        return min(phase.number, PHASES - 1) if phase else 0
     if phase is None or (phase.count == 2 and contrast in (Contrast.BEFORE, Contrast.AFTER)):
         return 0
     return min(phase.number, PHASES - 1)
 
 
 def is_readable(stack: Stack) -> bool:
-    """Whether the slices of a stack become tokens: MR that shows anatomy, magnitude images, one of each direction."""
+    """Whether the slices of a stack become tokens.
+
+    MR that shows anatomy, magnitude images, one of each direction; CT that shows attenuation, reformats among it.
+    """
+    if stack.modality == "CT":
+        computed = stack.component.value not in (Component.MAGNITUDE, Component.REFORMAT)
+        return stack.weighting.value is Weighting.ATTENUATION and not computed
     return (
         stack.modality == "MR"
         and stack.weighting.value in _SEQUENCES

@@ -147,7 +147,8 @@ def stored_stack(stack: ReadStack, stored: NDArray[np.int16]) -> StoredStack:
     """A stack with its range of intensities, found over all of it."""
     slices = stack.series.slices
     slope, intercept = (np.array([getattr(one, name) for one in slices], np.float32) for name in ("slope", "intercept"))
-    low, high = intensity_range(stored * slope[:, None, None] + intercept[:, None, None], stack.acquired.sequence)
+    values = stored * slope[:, None, None] + intercept[:, None, None]
+    low, high = intensity_range(values, stack.acquired.sequence, stack.window_hu)
     return StoredStack(stored, (low - intercept) / slope, (high - intercept) / slope, slices[0].spacing_mm)
 
 

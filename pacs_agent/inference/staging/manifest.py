@@ -26,7 +26,8 @@ from pacs_agent.imaging.accept import AcceptedInput
 from pacs_agent.imaging.series import Plane
 from pacs_agent.inference.manifest import DocumentFile, GraphFile
 from pacs_agent.inference.reading import Code
-from pacs_agent.inference.staging.acquired import SequenceId
+from pacs_agent.inference.staging.acquired import SEQUENCES, ContrastId, CtId
+from pacs_agent.inference.staging.scale import Window
 from pacs_agent.inference.staging.words import prompt_word
 
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -88,17 +89,21 @@ class WantedSeries(_Frozen):
     """A series that the model learned to read: what is wanted by plane and weighting."""
 
     name: str
-    """For people, such as `T2 axial`."""
+    """For people, such as `T2 axial` or `CT axial after contrast`."""
     planes: tuple[Plane, ...]
     sequences: tuple[str, ...]
-    """Names of `SequenceId`."""
+    """Names of `SEQUENCES`."""
+    contrasts: tuple[str, ...] = ()
+    """Names of `ContrastId`; none: any."""
     required: bool = False
     """Without it the study is not read."""
 
     @model_validator(mode="after")
     def _known_sequences(self) -> "WantedSeries":
-        if unknown := set(self.sequences) - set(SequenceId.__members__):
+        if unknown := set(self.sequences) - set(SEQUENCES):
             raise ValueError(f"{self.name}: no weighting is called {', '.join(sorted(unknown))}")
+        if unknown := set(self.contrasts) - set(ContrastId.__members__):
+            raise ValueError(f"{self.name}: no contrast is called {', '.join(sorted(unknown))}")
         return self
 
 
@@ -139,6 +144,8 @@ class StagingManifest(_Frozen):
     demo: bool
     accepts: AcceptedInput
     """Of each stack; those that it does not fit are left out."""
+    window_hu: Window | None = None
+    """Of a model that accepts CT the HU at 0 and at 1 of the range of its slices; series of MR tell their own."""
     series: tuple[WantedSeries, ...] = ()
     pixel_mm: float = Field(gt=0)
     field_px: tuple[int, int]
@@ -172,6 +179,16 @@ class StagingManifest(_Frozen):
             raise ValueError(f"no structure is marked that is called {', '.join(unknown)}")
         if unknown := sorted(set(self._items_named()) - set(keys)):
             raise ValueError(f"there is no item {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_ct_where_it_accepts_it(self) -> "StagingManifest":
+        if "CT" not in self.accepts.modalities:
+            return self
+        if self.window_hu is None or self.window_hu[0] >= self.window_hu[1]:
+            raise ValueError(f"it accepts CT and its window_hu is {self.window_hu}: give HU at 0 and at 1 of the range")
+        if self.sequences[CtId.CT :] != (CtId.CT.name,):
+            raise ValueError(f"it accepts CT, which is not number {CtId.CT:d} of its sequences")
         return self
 
     def item(self, key: str) -> ItemEntry:

@@ -1,11 +1,11 @@
-"""The intensities of a series of MR as shares of a range that the series itself tells: MR has no unit."""
+"""The intensities of a series as shares of a range: of MR, which has no unit, one that the series itself tells."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pacs_agent.inference.staging.acquired import SequenceId
+from pacs_agent.inference.staging.acquired import CtId, SequenceId
 
 DARKEST, BRIGHTEST = 1.0, 99.5
 """Percentiles of what is not empty, at 0 and 1 of the range: single bright pixels of vessels or coils say nothing."""
@@ -16,13 +16,19 @@ WATER_ADC = 3000.0
 ADC_RANGE = (600.0, 6000.0)
 ADC_UNITS = (1.0, 1e3, 1e6)
 """Where the brightest of an ADC map lies in 10⁻⁶ mm²/s; told in 10⁻³ mm²/s or mm²/s it lies far below."""
+Window = tuple[float, float]
+"""HU at 0 and at 1 of the range of CT."""
 
 
-def intensity_range(values: NDArray[np.floating[Any] | np.integer[Any]], sequence: SequenceId) -> tuple[float, float]:
-    """What is 0 and what is 1 of the intensities of a whole series; a map of ADC is absolute.
+def intensity_range(
+    values: NDArray[np.floating[Any] | np.integer[Any]], sequence: SequenceId | CtId, window_hu: Window | None = None
+) -> tuple[float, float]:
+    """What is 0 and what is 1 of the intensities of a whole series; a map of ADC is absolute, and of CT the window.
 
     A series of one value has the range of that value and one more, so that it is 0 everywhere.
     """
+    if sequence is CtId.CT and window_hu is not None:
+        return window_hu
     there = values[values > 0]
     if there.size == 0:
         return 0.0, 1.0

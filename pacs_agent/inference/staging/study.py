@@ -1,6 +1,7 @@
 """The stacks of a study that are read together: which are, which are left out and why."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,13 +19,17 @@ from pacs_agent.imaging import (
     UnusableSeries,
     body_part_fault,
     group_study,
+    is_same_scan,
     no_corrections,
     order_series,
+    reconstruction_order,
 )
 from pacs_agent.inference.staging.acquired import PLANES, Acquired, SequenceId, acquired_by_stack, is_readable
 from pacs_agent.inference.staging.manifest import StagingManifest, WantedSeries
+from pacs_agent.inference.staging.scale import Window
 
 NOT_EXPECTED = "it is none of the series that are expected"
+WHICH_RECONSTRUCTION = "originals before reformats, soft before sharp kernels, thin before thick slices"
 
 
 class _Frozen(BaseModel):
@@ -37,6 +42,8 @@ class ReadStack(_Frozen):
     name: str
     series: OrderedSeries
     acquired: Acquired
+    window_hu: Window | None = None
+    """In which the model sees CT."""
 
     def is_of(self, plane: Plane, sequence: SequenceId) -> bool:
         """Whether it is in this plane and of this weighting."""
@@ -81,14 +88,15 @@ def choose_stacks(
     among: Sequence[SeriesPart] | None = None,
     corrections: Corrections = no_corrections,
 ) -> StudyChoice:
-    """Every stack of a study that the model reads. `among`: parts of which alone some are read; None for all."""
-    read, verdicts = list[ReadStack](), list[SeriesVerdict]()
-    for stack in group_study(headers, corrections).stacks:
-        try:
-            read.append(_read_stack(stack, manifest.accepts, among))
-            verdicts.append(_verdict(stack, None, f"read: {len(stack.frames)} slices, {stack.reason}"))
-        except UnusableSeries as refusal:
-            verdicts.append(_verdict(stack, refusal.code, refusal.reason))
+    """Every stack of a study that the model reads; of a CT scan in one plane one reconstruction.
+
+    `among`: parts of which alone some are read; None for all.
+    """
+    offers = [_offer(stack, manifest, among) for stack in group_study(headers, corrections).stacks]
+    usable = [offer.stack for offer in offers if offer.read]
+    best = {id(stack): _best_of_scan(stack, usable) for stack in usable}
+    read = [offer.read for offer in offers if offer.read and best[id(offer.stack)] is offer.stack]
+    verdicts = [_verdict(offer, best.get(id(offer.stack), offer.stack)) for offer in offers]
     lacks = tuple(wanted for wanted in manifest.series if not any(_is_wanted(one, wanted) for one in read))
     names = tuple(wanted.name for wanted in lacks)
     if missing := ", ".join(wanted.name for wanted in lacks if wanted.required):
@@ -104,9 +112,29 @@ def choose_stacks(
     return StudyChoice(chosen=study, verdicts=tuple(verdicts), reason=reason, lacks=names)
 
 
-def _read_stack(stack: Stack, accepts: AcceptedInput, among: Sequence[SeriesPart] | None) -> ReadStack:
+class _Offer(NamedTuple):
+    """A stack of the study as it would be read, or why it cannot be."""
+
+    stack: Stack
+    read: ReadStack | None
+    refusal: UnusableSeries | None = None
+
+
+def _offer(stack: Stack, manifest: StagingManifest, among: Sequence[SeriesPart] | None) -> _Offer:
+    try:
+        return _Offer(stack, _read_stack(stack, manifest, among))
+    except UnusableSeries as refusal:
+        return _Offer(stack, None, refusal)
+
+
+def _best_of_scan(stack: Stack, usable: Sequence[Stack]) -> Stack:
+    """The reconstruction that is read of the scan of a stack: it, or another one that suits better."""
+    return min((one for one in usable if one is stack or is_same_scan(stack, one)), key=reconstruction_order)
+
+
+def _read_stack(stack: Stack, manifest: StagingManifest, among: Sequence[SeriesPart] | None) -> ReadStack:
     """The stack in order. Raises UnusableSeries where the model does not read it."""
-    part = SeriesPart.of_stack(stack)
+    part, accepts = SeriesPart.of_stack(stack), manifest.accepts
     if among is not None and not any(_lies_in(part, one) for one in among):
         raise UnusableSeries(ReasonCode.NOT_EXPECTED, NOT_EXPECTED)
     _check(stack, accepts)
@@ -116,7 +144,8 @@ def _read_stack(stack: Stack, accepts: AcceptedInput, among: Sequence[SeriesPart
     if not low <= series.thickness_mm <= high:
         fault = f"the slices are {series.thickness_mm:.2f} mm apart; the model reads {low:g} to {high:g} mm"
         raise UnusableSeries(ReasonCode.WRONG_THICKNESS, fault)
-    return ReadStack(name=stack.name, series=series, acquired=acquired_by_stack(stack))
+    window_hu = manifest.window_hu if stack.modality == "CT" else None
+    return ReadStack(name=stack.name, series=series, acquired=acquired_by_stack(stack), window_hu=window_hu)
 
 
 def _check(stack: Stack, accepts: AcceptedInput) -> None:
@@ -151,7 +180,10 @@ def _images(part: SeriesPart) -> set[tuple[str, int | None]]:
 
 
 def _is_wanted(one: ReadStack, wanted: WantedSeries) -> bool:
-    return PLANES[one.acquired.plane] in wanted.planes and one.acquired.sequence.name in wanted.sequences
+    acquired = one.acquired
+    if wanted.contrasts and acquired.contrast.name not in wanted.contrasts:
+        return False
+    return PLANES[acquired.plane] in wanted.planes and acquired.sequence.name in wanted.sequences
 
 
 def _in_order(read: Sequence[ReadStack]) -> Iterator[ReadStack]:
@@ -161,15 +193,23 @@ def _in_order(read: Sequence[ReadStack]) -> Iterator[ReadStack]:
     yield from (one for place, one in enumerate(read) if place != first)
 
 
-def _verdict(stack: Stack, code: ReasonCode | None, reason: str) -> SeriesVerdict:
+def _verdict(offer: _Offer, best: Stack) -> SeriesVerdict:
+    """What was decided on a stack; `best` is what is read of its scan."""
+    stack, refusal = offer.stack, offer.refusal
+    if refusal is not None:
+        reason = refusal.reason
+    elif best is stack:
+        reason = f"read: {len(stack.frames)} slices, {stack.reason}"
+    else:
+        reason = f"of the same scan series {best.series_number} is read, {best.name}: {WHICH_RECONSTRUCTION}"
     return SeriesVerdict(
         series_instance_uid=stack.series_instance_uid,
         modality=stack.modality,
         description=stack.description,
         stack=stack.name,
         slices=len(stack.frames),
-        chosen=code is None,
-        code=code,
+        chosen=refusal is None and best is stack,
+        code=refusal.code if refusal else None,
         reason=reason,
     )
 

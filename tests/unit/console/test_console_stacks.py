@@ -18,6 +18,7 @@ from pacs_agent.console.studies import stacks
 from pacs_agent.db import AuditEvent, Database, RuleSet
 from pacs_agent.imaging import HeaderFile, read_headers
 from pacs_agent.route import put_rules
+from tests.unit.imaging.ct_acquisitions import scan
 
 PAGE, ANSWER = f"/console/studies/{STUDY}/stacks", f"/api/v1/studies/{STUDY}/stacks"
 
@@ -76,6 +77,22 @@ def test_phases_are_numbered_and_uneven_slices_are_seen(client: FlaskClient, arc
     page = client.get(PAGE).text
     assert "2 of 2" in page
     assert "3.0–6.0" in page
+
+
+def test_phases_of_ct_are_shown_with_bolus_and_kernel(client: FlaskClient, archive: Archive) -> None:
+    phases = (("Abd nativ", "100000", "B30f"), ("Abd ART", "100500", "B30f"), ("Abd ART lung", "100500", "B70f"))
+    for number, (description, time, kernel) in enumerate(phases, 1):
+        images = scan(number, time, description, StudyInstanceUID=STUDY, ConvolutionKernel=kernel)
+        store(archive, *images)
+    found = asked(client)["stacks"]
+    assert [(one["phase"]["number"], one["bolus_phase"]["value"], one["kernel"]) for one in found] == [
+        (1, "", "B30f"),
+        (2, "arterial", "B30f"),
+        (2, "arterial", "B70f"),
+    ]
+    page = client.get(PAGE).text
+    for words in ("2 of 2", "<small>arterial</small>", "B70f", "<dt>Bolus</dt>", "in order of time of acquisition"):
+        assert words in page
 
 
 def test_images_that_are_no_slices_and_files_that_are_none_are_left_out_with_the_reason(

@@ -90,4 +90,4 @@ def test_the_axial_oblique_stack_of_a_rectal_cancer(shared_data: Path) -> None:
 @pytest.mark.slow
 def test_chest_ct(lidc: list[HeaderFile]) -> None:  # noqa: F811
     [stack] = group_study(lidc).stacks
-    assert (stack.name, len(stack.frames)) == ("CT axial, after contrast", 133)
+    assert (stack.name, len(stack.frames)) == ("CT axial, after contrast, kernel STANDARD", 133)

@@ -15,6 +15,7 @@ with Path(__file__).with_name("series_descriptions.csv").open(encoding="utf-8", 
 
 def test_the_table_is_large_and_of_several_vendors_and_languages() -> None:
     assert len([row for row in ROWS if row["modality"] == "MR"]) >= 200
+    assert len([row for row in ROWS if row["modality"] == "CT"]) >= 70
     assert {row["vendor"] for row in ROWS} == {"Siemens", "GE", "Philips", "Canon"}
     assert {row["language"] for row in ROWS} == {"en", "de"}
     assert len({row["description"] for row in ROWS}) == len(ROWS)
@@ -30,6 +31,8 @@ def test_a_description_means(row: dict[str, str]) -> None:
         "component": found.component.value if found.component else "",
         "b_values": " ".join(map(str, found.b_values)),
         "phase": str(found.phase or ""),
+        "bolus": found.bolus_phase.value if found.bolus_phase else "",
+        "reformat": "yes" if found.is_reformat else "",
     }
     assert said == {key: row[key] for key in said}
 

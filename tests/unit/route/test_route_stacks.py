@@ -60,6 +60,7 @@ def misses(decision: Decision) -> list[str]:
         ("slices: {min: 5}", False),
         ("weighting: T2, contrast: after", False),
         ("weighting: T2, nulling: none, component: magnitude", True),
+        ("bolus_phase: arterial", False),
     ],
 )
 def test_a_series_must_hold_such_a_stack(study: StudyAttributes, stack: str, is_there: bool) -> None:
