@@ -13,9 +13,13 @@ from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.msvlm import MsVlm
 from pacs_agent.pipeline.shared import Shared
 from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts
+from pacs_agent.pipeline.staging import STAGING
+from pacs_agent.route import pipeline_asked
 
 PRIORITY = 2_000_000
 """After every reading that somebody waits for: rules go to 1,000,000."""
+_WITHOUT = (*OWN_PIPELINES, STAGING)
+"""Pipelines whose readings no model in the shadow could give."""
 
 
 class Shadow(MsVlm):
@@ -53,7 +57,7 @@ class Shadow(MsVlm):
 def queue_shadow(session: Session, job: Job) -> None:
     """Queues the job of the shadow, if there is one, after a reading of its study; in the caller's transaction."""
     shadow = running_shadow(session)
-    if shadow is None or job.pipeline in OWN_PIPELINES:
+    if shadow is None or pipeline_asked(job.pipeline).pipeline in _WITHOUT:
         return
     if session.scalar(select(ShadowReading.id).where(ShadowReading.of_job_id == job.id).limit(1)):
         return

@@ -28,7 +28,7 @@ from pacs_agent.deliver import Outbox
 from pacs_agent.inference import BundleRefused, RecallRefused, ShadowRefused
 from pacs_agent.pipeline.delivery import Deliveries
 from pacs_agent.pipeline.msvlm import MsVlm
-from pacs_agent.pipeline.shadow import Shadow
+from pacs_agent.pipeline.shadow import Shadow, queue_shadow
 from pacs_agent.pipeline.steps import Steps
 from pacs_agent.pipeline.told import follow_up
 
@@ -147,6 +147,26 @@ def test_the_one_in_use_is_no_shadow_and_without_one_nothing_is_queued(
         inference.start_shadow(bundles / "tiny-1.0", settings, database, actor="tests")
     read_by_the_one_in_use(database, archive, settings, received(database, archive, make_series))
     assert shadows(database) == []
+
+
+@pytest.mark.parametrize(("by", "queued"), [("msvlm:tiny", 1), ("staging", 0), ("staging:tiny", 0), ("review", 0)])
+def test_only_what_a_model_in_the_shadow_could_have_read_is_read_in_it(
+    by: str,
+    queued: int,
+    settings: Settings,
+    bundles: Path,
+    database: Database,
+    archive: Archive,
+    make_series: MakeSeries,
+) -> None:
+    inference.start_shadow(bundles / "tiny-3.0", settings, database, actor="tests")
+    study = received(database, archive, make_series)
+    with database.writing() as session:
+        job = Job(id="read", study_pk=study, rule="mr", pipeline=by, destinations=[], input_digest="")
+        session.add(job)
+        session.flush()
+        queue_shadow(session, job)
+    assert len(shadows(database)) == queued
 
 
 def test_a_recalled_version_reads_no_more_and_its_studies_are_read_again(
