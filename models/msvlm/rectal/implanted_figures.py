@@ -38,6 +38,8 @@ from pacs_agent.inference.staging.scale import intensity_range
 FIRST_SEED = 5_000_000
 """Of the tumours; no training uses implants into these patients."""
 CANCER, OUTLINE = "mr_rectal/rectal_t2_axial_oblique.nii.gz", "mr_rectal/rectal_tumour_roi.nii.gz"
+SAME_NORMAL, SAME_MM = 0.999, 0.3
+"""From which cosine and up to which distance two planes are one."""
 SAID = (
     "Tumours of phantom shape implanted into two real pelvic MR studies without rectal disease (PROSTATEx, CC BY 3.0): "
     "n patients = 2. It says that a shape is found on real tissue, and nothing about patients."
@@ -146,25 +148,21 @@ def _read(runtime: SeriesRuntime, case: PelvicCase, seed: int | None, folder: Pa
 
 def _within(staging: Staging, series: Sequence[StoredSeries], stacks: Sequence[ImplantedStack]) -> bool:
     """Whether the slice with the largest weight of the item tumour shows the implant."""
-    shown = {
-        _place(_middle_mm(stack, index), np.r_[stack.real.along_rows, stack.real.along_columns])
+    orientation, centre_mm = (np.concatenate([getattr(one, n) for one in series]) for n in ("orientation", "centre_mm"))
+    strongest = int(staging.attention[_TUMOUR, : len(centre_mm)].argmax())
+    normal = np.cross(orientation[strongest, :3], orientation[strongest, 3:])
+    return any(
+        normal @ stack.real.normal > SAME_NORMAL
+        and abs(normal @ (_middle_mm(stack, index) - centre_mm[strongest])) < SAME_MM
         for stack in stacks
         for index in np.flatnonzero(stack.mask.any(axis=(1, 2)))
-    }
-    places = [_place(*pair) for one in series for pair in zip(one.centre_mm, one.orientation, strict=True)]
-    return places[int(staging.attention[_TUMOUR, : len(places)].argmax())] in shown
+    )
 
 
 def _middle_mm(stack: ImplantedStack, index: int) -> NDArray[np.float64]:
     real, (rows, columns) = stack.real, stack.pixels.shape[1:]
     half = 0.5 * real.pixel_mm * ((columns - 1) * real.along_rows + (rows - 1) * real.along_columns)
     return np.asarray(real.first_mm[index] + half)
-
-
-def _place(centre_mm: NDArray[np.floating], orientation: NDArray[np.floating]) -> tuple[float, ...]:
-    """The plane of a slice, to the millimetre, as it can be compared."""
-    normal = np.cross(orientation[:3], orientation[3:])
-    return (*np.rint(normal).tolist(), float(np.rint(np.dot(normal, centre_mm))))
 
 
 def real_cancer(runtime: SeriesRuntime, folder: Path = SHARED_DATA) -> dict[str, Any] | None:

@@ -9,14 +9,17 @@ from click.testing import CliRunner
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 from models.datasets.pelvic_cases import CASES
-from models.datasets.pelvic_implants import ImplantedPelvis, draw_plan
+from models.datasets.pelvic_implants import ImplantedPelvis, ImplantedStack, draw_plan
 from models.datasets.pelvic_rectum import grow
+from models.datasets.pelvic_study import Kind, RealStack
 from models.msvlm.rectal import implanted, implanted_figures
 from models.msvlm.rectal.implanted import told_of_implant
 from models.msvlm.rectal.implanted_figures import ReadImplant, cancer_series, figures
 from models.msvlm.rectal.items import SCALES, Told, scale_of, step_targets
 from models.msvlm.rectal.runtime import Staging
+from models.msvlm.rectal.stored import StoredSeries
 from models.phantoms.pelvis import Item
+from pacs_agent.inference.staging.acquired import Acquired, SequenceId
 
 
 def _read(patient: str, tumour: float, t_stage: int, told: dict[Item, Told], measured_mm: float) -> ReadImplant:
@@ -38,6 +41,25 @@ def test_figures_say_what_was_found_and_over_how_many() -> None:
     assert found["t_stage"] == {"value": 0.3333, "n": 3, "within_one": 0.6667}
     assert found["crm"] == {"value": None, "n": 0, "within_one": None}
     assert found["margin"] == {"known": 3, "n": 2, "mean_absolute_error_mm": 1.0, "bias_mm": 0.0}
+
+
+@pytest.mark.parametrize(("strongest", "shown"), [(0, False), (2, True), (4, False)])
+def test_evidence_lies_within_where_its_slice_shows_the_implant(strongest: int, shown: bool) -> None:
+    rows, columns = np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.948, -0.317])
+    first = np.array([[-9.0, 4.0, 3.0 * index] for index in range(5)])
+    pixels = np.zeros((5, 7, 9), np.uint16)
+    real = RealStack("t2", Kind.T2, 0.0, (), pixels, first, rows, columns, 0.5, 3.0)
+    mask = np.zeros(pixels.shape, bool)
+    mask[2:4, 3, 3] = True
+    middle = (first + 2.0 * rows + 1.5 * columns).astype(np.float32)
+    series = StoredSeries(
+        *("t2", Acquired(0, SequenceId.T2), pixels.astype(np.int16), np.zeros(5), np.ones(5), (0.5, 0.5)),
+        *(middle, np.tile(np.r_[rows, columns], (5, 1)).astype(np.float32)),
+    )
+    attention = np.tile(np.eye(5, dtype=np.float32)[strongest], (len(SCALES), 1))
+    staging = Staging({}, attention, np.zeros((0, 0), np.float32))
+    stack = ImplantedStack(real, pixels, mask, mask.astype(np.float32))
+    assert implanted_figures._within(staging, [series], [stack]) == shown
 
 
 def test_what_an_implant_does_not_define_is_not_told() -> None:
