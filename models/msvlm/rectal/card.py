@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from models.msvlm.rectal.case_lines import case_lines
 from models.msvlm.rectal.evidence_tables import evidence_lines, text_lines
 from models.msvlm.rectal.items import SEVEN, scale_of
 from models.msvlm.rectal.markdown import cell, markdown
@@ -57,6 +58,7 @@ def card_text(manifest: StagingManifest, figures: Figures) -> str:
     for measure, title in MEASURES.items():
         lines += ["", f"## {title}", "", *item_table(figures, measure)]
     lines += ["", *evidence_lines(figures["grounding"]), *text_lines(figures["text"])]
+    lines += case_lines(figures["real_cases"])
     lines += ["## Studies", "", *prevalence_table(figures)]
     return "\n".join([*lines, *archive_tables(figures.get("archive"))]) + "\n"
 

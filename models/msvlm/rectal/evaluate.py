@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from models.datasets.cache import code_digest
+from models.datasets.real_ct import SHARED_DATA
 from models.evaluation.evaluate import commit_of_code
 from models.evaluation.metrics import Array, Figure
 from models.msvlm.rectal.archive import StagedArchive, archive_of, told_to_the_user
@@ -34,6 +35,7 @@ from models.msvlm.rectal.network import load_network
 from models.msvlm.rectal.phantoms import seeds_of
 from models.msvlm.rectal.preset import SeriesPreset
 from models.msvlm.rectal.reader import SeriesInputs
+from models.msvlm.rectal.real_cases import read_cases
 from models.msvlm.rectal.runtime import SeriesRuntime
 from models.msvlm.rectal.speaker import Speaker
 from models.msvlm.rectal.studies import MEASURED_ON, SeriesStudy, pad
@@ -193,7 +195,9 @@ def evaluate_staging(folder: Path, checkpoint: Path, cache: Path, archive: Stage
     """
     runtime = SeriesRuntime.open(folder)
     preset = load_network(checkpoint).preset
-    figures = evaluate(folder, runtime, preset, cache)
+    figures = evaluate(folder, runtime, preset, cache) | {"real_cases": read_cases(folder)}
+    if not figures["real_cases"]:
+        click.echo(f"no real cases: {SHARED_DATA} is not there", err=True)
     if archive:
         figures["archive"] = archive_figures(runtime, archive, cache / preset.name)
     (folder / "evaluation.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

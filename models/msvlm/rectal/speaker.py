@@ -66,8 +66,10 @@ class Speaker:
         inputs = {name: value.numpy() for name, value in pad([study]).inputs._asdict().items()}
         steps = sum(len(entry.steps) for entry in manifest.items)
         outputs = read_staging(self._reader, inputs, steps, len(SCALES))
-        items = said_items(manifest, outputs.step_logits.tolist())
-        distances = _distances(manifest, items, study.measured_mm)
+        measured = _distances(manifest, study.measured_mm)
+        items = said_items(manifest, outputs.step_logits.tolist(), measured)
+        told = {one.entry.key for one in items}
+        distances = tuple(one for one in measured if one.finding in told)
         visual = outputs.visual_tokens
         report = write_staging(items, manifest, self._words, self._decoder, visual, distances)
         return Said(
@@ -90,12 +92,10 @@ def item_of(entry: ItemEntry) -> Item:
     return Item(entry.prompt_key or entry.key)
 
 
-def _distances(
-    manifest: StagingManifest, items: Sequence[SaidItem], measured_mm: float
-) -> tuple[MeasuredDistance, ...]:
-    """The margin as the report is given it; a phantom's tokens lie in no DICOM series."""
+def _distances(manifest: StagingManifest, measured_mm: float) -> tuple[MeasuredDistance, ...]:
+    """The margin as the agent measures it; a phantom's tokens lie in no DICOM series."""
     entry = manifest.margin
-    if entry is None or not np.isfinite(measured_mm) or entry.item not in {one.entry.key for one in items}:
+    if entry is None or not np.isfinite(measured_mm):
         return ()
     ends = (0.0, 0.0, 0.0), (measured_mm, 0.0, 0.0)
     return (
