@@ -33,7 +33,7 @@ def chest(folder: Path, seed: int, slices: int, findings: str) -> PhantomStudy:
     wanted = [_finding(key.strip()) for key in findings.split(",") if key.strip()]
     phantom = phantoms.generate(seed, slices=slices, size_px=512, findings=wanted)
     files = write_series(phantom, folder)
-    return PhantomStudy(files, _truth(folder) | {"volumes_ml": _volumes_ml(phantom)})
+    return PhantomStudy(files, _truth(folder) | {"volumes_ml": volumes_ml(phantom)})
 
 
 def _finding(key: str) -> phantoms.Finding:
@@ -44,7 +44,7 @@ def _finding(key: str) -> phantoms.Finding:
         raise click.UsageError(f"phantoms know no finding {key!r}; they know {known}") from error
 
 
-def _volumes_ml(phantom: phantoms.Phantom) -> dict[str, dict[str, float]]:
+def volumes_ml(phantom: phantoms.Phantom) -> dict[str, dict[str, float]]:
     """How much of each finding the phantom has on each side."""
     voxel_ml = phantom.pixel_mm**2 * float(np.diff(phantom.z_mm).mean()) / 1000.0
     columns = phantom.first_pixel_mm[0] + np.arange(phantom.hu.shape[2]) * phantom.pixel_mm

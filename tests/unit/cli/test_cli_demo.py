@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from models import phantoms
-from pacs_agent.cli.demo import _volumes_ml
+from pacs_agent.cli.demo_phantoms import volumes_ml
 from pacs_agent.cli.demo_report import _print_measurements
 from pacs_agent.inference import StudyReading
 
@@ -51,7 +51,7 @@ def test_without_a_segmenter_nothing_is_said_of_it() -> None:
 
 def test_the_truth_is_by_side() -> None:
     phantom = phantoms.generate(7, slices=24, size_px=64, findings=[phantoms.Finding.PLEURAL_EFFUSION])
-    sides = _volumes_ml(phantom)["pleural_effusion"]
+    sides = volumes_ml(phantom)["pleural_effusion"]
     mask = phantom.masks[phantoms.Finding.PLEURAL_EFFUSION]
     voxel_ml = phantom.pixel_mm**2 * float(phantom.z_mm[1] - phantom.z_mm[0]) / 1000
     assert sum(sides.values()) == pytest.approx(float(mask.sum()) * voxel_ml, rel=1e-3)
