@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from models.msvlm.rectal.case_lines import case_lines
+from models.msvlm.rectal.case_lines import case_lines, implant_lines
 from models.msvlm.rectal.evidence_tables import evidence_lines, text_lines
 from models.msvlm.rectal.items import SEVEN, scale_of
 from models.msvlm.rectal.markdown import cell, markdown
 from models.msvlm.rectal.verdict import reasons
 from pacs_agent.inference.staging.manifest import StagingManifest
 
+CARD = "MODEL_CARD.md"
 Figures = Mapping[str, Any]
 MEASURES: dict[Literal["accuracy", "balanced_accuracy", "auroc"], str] = {
     "accuracy": "Accuracy",
@@ -59,6 +60,7 @@ def card_text(manifest: StagingManifest, figures: Figures) -> str:
         lines += ["", f"## {title}", "", *item_table(figures, measure)]
     lines += ["", *evidence_lines(figures["grounding"]), *text_lines(figures["text"])]
     lines += case_lines(figures["real_cases"])
+    lines += implant_lines(figures.get("implanted"))
     lines += ["## Studies", "", *prevalence_table(figures)]
     return "\n".join([*lines, *archive_tables(figures.get("archive"))]) + "\n"
 

@@ -1,4 +1,4 @@
-"""The real cases in the card."""
+"""The real cases in the card, as they are and with tumours implanted."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,6 +16,39 @@ def case_lines(cases: Mapping[str, Any]) -> list[str]:
     if not lines:
         return ["## Real cases", "", "None were at hand when this card was written.", ""]
     return ["## Real cases", "", f"{INTRO} {ATTRIBUTION}", "", *lines, ""]
+
+
+def implant_lines(found: Mapping[str, Any] | None) -> list[str]:
+    """What is said of tumours implanted into real patients; nothing where that was not measured."""
+    if not found:
+        return []
+    tumour, controls = found["tumour"], found["tumour"]["controls"]
+    never = ", ".join(f"{name} {probability:.2f}" for name, probability in controls.items())
+    agreed = ", ".join(f"{key.replace('_', ' ')} {_of(found[key])}" for key in ("location", "t_stage", "crm"))
+    margin = found["margin"]
+    error = margin["mean_absolute_error_mm"]
+    measured = "none of them was measured" if error is None else f"measured in {margin['n']}, off by {error:.1f} mm"
+    return [
+        f"## Tumours implanted into {found['patients']} real patients",
+        "",
+        f"{found['data']} Without an implant the probability of a tumour is {never}: only what is more than that is of"
+        " the implant.",
+        "",
+        f"- {found['implants']} implants: area under the ROC curve of a tumour {_number(tumour['auroc'])}; more"
+        f" probable than in the same patient without one {_of(tumour['over_own_control'])}.",
+        f"- The strongest slice shows the implant: {_of(found['evidence_within'])}.",
+        f"- Level as implanted: {agreed}.",
+        f"- Distance to the fascia, known of {margin['known']}: {measured}.",
+        "",
+    ]
+
+
+def _of(share: Mapping[str, Any]) -> str:
+    return f"{_number(share['value'])} of {share['n']}"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _case(name: str, case: Mapping[str, Any]) -> list[str]:

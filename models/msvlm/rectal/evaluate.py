@@ -25,7 +25,7 @@ from models.evaluation.metrics import Array, Figure
 from models.msvlm.rectal.archive import StagedArchive, archive_of, told_to_the_user
 from models.msvlm.rectal.archive_report import write_rows
 from models.msvlm.rectal.archive_tokens import LAYOUT, tokens_of
-from models.msvlm.rectal.card import card_text
+from models.msvlm.rectal.card import CARD, card_text
 from models.msvlm.rectal.figures import Patients, Read, Truths, item_figures, macro, margin_figures, truths_of
 from models.msvlm.rectal.grounding import EVIDENCE, grounding_figures
 from models.msvlm.rectal.grounding import RANDOM as RANDOM_SLICE
@@ -46,7 +46,6 @@ from models.phantoms.pelvis import PROTOCOL, Item
 ALL, AXIAL_T2 = "all series", "axial T2 alone"
 SERIES = tuple(sequence.key for sequence in PROTOCOL)
 SHUFFLED, BLANKED, FREQUENT, RANDOM = "shuffled", "blanked", "most frequent", "random"
-CARD = "MODEL_CARD.md"
 FEWEST_PATIENTS = 20
 """Of fewer patients of an archive it is not said whether the reading depends on the image."""
 CONTROLS = (SHUFFLED, BLANKED, FREQUENT, RANDOM)

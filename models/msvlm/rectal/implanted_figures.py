@@ -25,6 +25,7 @@ from models.datasets.pelvic_implants import ImplantedStack, implant
 from models.datasets.pelvic_study import load_pelvis, pelves_there
 from models.datasets.real_ct import SHARED_DATA
 from models.evaluation.metrics import auroc
+from models.msvlm.rectal.card import CARD, card_text
 from models.msvlm.rectal.implanted import told_of_implant
 from models.msvlm.rectal.items import SCALES, Told
 from models.msvlm.rectal.runtime import SeriesRuntime, Staging
@@ -205,15 +206,17 @@ def cancer_series(folder: Path = SHARED_DATA) -> tuple[StoredSeries, NDArray[np.
 @click.option("--per-patient", type=click.IntRange(1, 1000), default=20, show_default=True, help="Tumours.")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), default=SHARED_DATA, help="The open data.")
 def main(bundle: Path, per_patient: int, data: Path) -> None:
-    """Prints the figures and adds them to the bundle's evaluation.json where it has one."""
+    """Prints the figures, and adds them to the bundle's evaluation.json and card where it has been evaluated."""
     if not pelves_there(data):
         click.echo(f"skipped: no real pelvic MR in {data}")
         return
-    found = implanted_figures(SeriesRuntime.open(bundle), per_patient, data)
+    runtime = SeriesRuntime.open(bundle)
+    found = implanted_figures(runtime, per_patient, data)
     path = bundle / "evaluation.json"
     if path.is_file():
         whole = json.loads(path.read_text(encoding="utf-8")) | {"implanted": found}
         path.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+        (bundle / CARD).write_text(card_text(runtime.manifest, whole), encoding="utf-8")
     click.echo(json.dumps(found, indent=1))
 
 

@@ -13,6 +13,7 @@ from models.datasets.pelvic_implants import ImplantedPelvis, ImplantedStack, dra
 from models.datasets.pelvic_rectum import grow
 from models.datasets.pelvic_study import Kind, RealStack
 from models.msvlm.rectal import implanted, implanted_figures
+from models.msvlm.rectal.case_lines import implant_lines
 from models.msvlm.rectal.implanted import told_of_implant
 from models.msvlm.rectal.implanted_figures import ReadImplant, cancer_series, figures
 from models.msvlm.rectal.items import SCALES, Told, scale_of, step_targets
@@ -41,6 +42,12 @@ def test_figures_say_what_was_found_and_over_how_many() -> None:
     assert found["t_stage"] == {"value": 0.3333, "n": 3, "within_one": 0.6667}
     assert found["crm"] == {"value": None, "n": 0, "within_one": None}
     assert found["margin"] == {"known": 3, "n": 2, "mean_absolute_error_mm": 1.0, "bias_mm": 0.0}
+    card = "\n".join(implant_lines({"data": "Two patients.", "patients": 2, "implants": 3, **found}))
+    assert "Without an implant the probability of a tumour is a 0.50, b 0.10" in card
+    assert "area under the ROC curve of a tumour 0.83" in card
+    assert "- Level as implanted: location 0.00 of 3, t stage 0.33 of 3, crm – of 0." in card
+    assert "- Distance to the fascia, known of 3: measured in 2, off by 1.0 mm." in card
+    assert implant_lines(None) == []
 
 
 @pytest.mark.parametrize(("strongest", "shown"), [(0, False), (2, True), (4, False)])
