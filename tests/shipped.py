@@ -22,6 +22,11 @@ def staging() -> list[Path]:
     return _of_task("staging")
 
 
+def every() -> list[Path]:
+    """The folders of all of them."""
+    return [*readers(), *segmenters(), *staging()]
+
+
 def reader() -> Path:
     """The newest of those that read studies."""
     return readers()[-1]

@@ -29,6 +29,8 @@ def print_staging(out: Console, agent: Agent, job_id: str, truth: dict[str, Any]
     out.print(f"   [dim]read together, with their slices: {escape(named)}[/]")
     _print_items(out, reading, truth["levels"])
     _print_distances(out, reading, truth["tumour"])
+    out.print(f"\n   [bold]The draft report[/] of {reading.bundle.name} {reading.bundle.version}", end="")
+    out.print(" [red]– demo model, learned from phantoms, not for clinical use[/]" if reading.bundle.demo else "")
     out.print(escape("   " + " ".join(sentence.text for sentence in reading.sentences)))
     out.print(f"[dim]   The phantom's own report: {escape(' '.join(one['text'] for one in truth['report']))}[/]")
     print_objects(out, agent, results, truth["study_instance_uid"])

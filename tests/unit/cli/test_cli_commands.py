@@ -174,7 +174,7 @@ def test_a_missing_settings_file_is_said(tmp_path: Path) -> None:
 
 def test_the_shipped_models_are_listed_as_ready(run: Run) -> None:
     states = {f"{row['name']}-{row['version']}": row["state"] for row in listing(run, "model", "list") if row["demo"]}
-    folders = [*shipped.readers(), *shipped.segmenters()]
+    folders = shipped.every()
     assert states == {folder.name: "ready" for folder in folders}
 
 

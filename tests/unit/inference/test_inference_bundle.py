@@ -192,7 +192,7 @@ def test_a_refusal_survives_the_workflows_tables(tmp_path: Path) -> None:
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
-@pytest.mark.parametrize("folder", [*shipped.readers(), *shipped.segmenters()], ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", shipped.every(), ids=lambda folder: folder.name)
 def test_every_shipped_bundle_passes_its_own_test(folder: Path) -> None:
     report = self_test_of(load_any(folder), InferenceSettings(provider="cpu"))
     assert report.faults == ()
