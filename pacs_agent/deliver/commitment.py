@@ -171,7 +171,8 @@ class _Asking:
         """An N-EVENT-REPORT over this association."""
         address = self.node.address
         try:
-            content = event.event_information
+            information = event.request.EventInformation
+            content = wire.walked(information and information.getvalue(), event.context.transfer_syntax)
             wire.note_report(self.database, content, address.called_ae, f"{address.called_ae}@{address.host}")
         except wire.NotTaken as refusal:
             return refusal.status, None

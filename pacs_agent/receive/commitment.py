@@ -9,23 +9,18 @@ J.3.2.1.3): its sender asks in parts. The parts cannot be made here, as one resu
 """
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from io import BytesIO
 
 from pydicom.dataset import Dataset
-from pydicom.uid import ImplicitVRLittleEndian
-from pynetdicom.dsutils import decode
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from pacs_agent.archive import UNREADABLE_FILE
 from pacs_agent.db import AskedState, CommitmentAsked, CommitmentOwed, Database, OwedState, Peer, utc_now
 from pacs_agent.ops import Outcome, audit, get_log
+from pacs_agent.receive.elements import Undecodable, WalkedDataSet, walk_data_set
 from pacs_agent.receive.identity import is_uid
-from pacs_agent.receive.pace import in_turn
 from pacs_agent.receive.peers import report_address
 from pacs_agent.receive.services import (
     MISTYPED_ARGUMENT,
@@ -42,10 +37,16 @@ from pacs_agent.receive.services import (
 PUSH_MODEL, PUSH_MODEL_INSTANCE = str(StorageCommitmentPushModel), str(StorageCommitmentPushModelInstance)
 MOST_INSTANCES = 50_000
 """Of one request or result; as many fit into the largest data set of a service."""
-USUAL_INSTANCES = 1000
-"""Of one request or result; larger ones are decoded one at a time, with rests between."""
 _ITEM = bytes.fromhex("feff00e0")
-"""Tag of an item, little endian: they are counted before an object is made of each (PS3.5 7.5)."""
+"""Tag of an item, little endian: they are counted before they are read (PS3.5 7.5)."""
+_TAGS = {
+    "ReferencedSOPClassUID": 0x00081150,
+    "ReferencedSOPInstanceUID": 0x00081155,
+    "TransactionUID": 0x00081195,
+    "FailureReason": 0x00081197,
+    "FailedSOPSequence": 0x00081198,
+    "ReferencedSOPSequence": 0x00081199,
+}
 REQUEST_STORAGE_COMMITMENT = 1
 """Action Type ID, PS3.4 J.3.2."""
 ALL_COMMITTED, SOME_FAILED = 1, 2
@@ -82,8 +83,7 @@ def serve_commitment(request: ServiceRequest, database: Database) -> ServiceAnsw
     try:
         _check_target(request.command, "Requested")
         _check_type(request.command, "ActionTypeID", (REQUEST_STORAGE_COMMITMENT,), NO_SUCH_ACTION)
-        with _turn(request):
-            transaction_uid, wanted = asked_for(_content(request))
+        transaction_uid, wanted = asked_for(_content(request))
         with database.writing() as session:
             _note_request(session, request, transaction_uid, wanted)
     except NotTaken as refusal:
@@ -98,8 +98,7 @@ def serve_report(request: ServiceRequest, database: Database) -> ServiceAnswer:
     try:
         _check_target(request.command, "Affected")
         _check_type(request.command, "EventTypeID", (ALL_COMMITTED, SOME_FAILED), NO_SUCH_EVENT)
-        with _turn(request):
-            note_report(database, _content(request), request.facts.calling_ae_title, request.facts.source)
+        note_report(database, _content(request), request.facts.calling_ae_title, request.facts.source)
     except NotTaken as refusal:
         return _refused(database, request, refusal, "commitment.report_refused")
     except SQLAlchemyError as error:
@@ -107,7 +106,7 @@ def serve_report(request: ServiceRequest, database: Database) -> ServiceAnswer:
     return _answered(request.command, "Affected", "EventTypeID")
 
 
-def note_report(database: Database, content: Dataset, ae_title: str, source: str) -> None:
+def note_report(database: Database, content: WalkedDataSet, ae_title: str, source: str) -> None:
     """Notes a result (Event Information, PS3.4 J.3.3.1) with our request. A result that came before changes nothing.
 
     Raises NotTaken for a Transaction UID that is not of a request to this node, and for what is malformed.
@@ -127,89 +126,77 @@ def note_report(database: Database, content: Dataset, ae_title: str, source: str
         _audit_report(session, row, source)
 
 
-def _turn(request: ServiceRequest) -> AbstractContextManager[None]:
-    """A large request takes seconds of a processor to be decoded; images must not wait for many of them."""
-    return in_turn() if _instances(request.data_set) > USUAL_INSTANCES else nullcontext()
-
-
-def _instances(data_set: bytes | None) -> int:
-    """At most so many are named."""
-    return data_set.count(_ITEM) if data_set else 0
-
-
-def _content(request: ServiceRequest) -> Dataset:
+def _content(request: ServiceRequest) -> WalkedDataSet:
     if request.too_large:
         raise _too_many()
-    return decoded(request.data_set, request.transfer_syntax_uid)
+    return walked(request.data_set, request.transfer_syntax_uid)
 
 
-def decoded(data_set: bytes | None, transfer_syntax_uid: str) -> Dataset:
+def walked(data_set: bytes | None, transfer_syntax_uid: str) -> WalkedDataSet:
     """The Action or Event Information of a request. Raises NotTaken."""
     if not data_set:
         raise NotTaken(NO_SUCH_ARGUMENT, "the request has no data set")
-    if _instances(data_set) > MOST_INSTANCES:
+    if data_set.count(_ITEM) > MOST_INSTANCES:
         raise _too_many()
     try:
-        content: Dataset = decode(BytesIO(data_set), transfer_syntax_uid == ImplicitVRLittleEndian, True)
-    except UNREADABLE_FILE as error:
+        return walk_data_set(data_set, transfer_syntax_uid)
+    except Undecodable as error:
         raise NotTaken(MISTYPED_ARGUMENT, "the data set cannot be decoded") from error
-    return content
 
 
-def asked_for(content: Dataset) -> tuple[str, list[Reference]]:
-    """Transaction UID and instances of Action Information. Raises NotTaken."""
-    wanted = _references(content, "ReferencedSOPSequence")
+def asked_for(content: WalkedDataSet) -> tuple[str, list[Reference]]:
+    """Transaction UID and instances of Action Information, each once. Raises NotTaken."""
+    wanted = list(dict.fromkeys(reference for reference, _item in _references(content, "ReferencedSOPSequence")))
     if not wanted:
         raise NotTaken(NO_SUCH_ARGUMENT, "Referenced SOP Sequence is missing or empty")
     return _transaction_of(content), wanted
 
 
-def told_in(content: Dataset) -> tuple[str, list[Reference], dict[str, int]]:
+def told_in(content: WalkedDataSet) -> tuple[str, list[Reference], dict[str, int]]:
     """Transaction UID, committed instances, and failures of Event Information. Raises NotTaken."""
-    return _transaction_of(content), _references(content, "ReferencedSOPSequence"), _failures(content)
+    committed = [reference for reference, _item in _references(content, "ReferencedSOPSequence")]
+    failed = {uid: _reason(item) for (_class, uid), item in _references(content, "FailedSOPSequence")}
+    return _transaction_of(content), committed, failed
 
 
 def _too_many() -> NotTaken:
     return NotTaken(RESOURCE_LIMITATION, f"more than {MOST_INSTANCES} instances; ask in parts")
 
 
-def _references(content: Dataset, keyword: str) -> list[Reference]:
-    """Class and instance of each item of a sequence, each once. Raises NotTaken."""
-    return list(
-        dict.fromkeys((one.ReferencedSOPClassUID, one.ReferencedSOPInstanceUID) for one in _items(content, keyword))
-    )
+def _references(content: WalkedDataSet, keyword: str) -> Iterator[tuple[Reference, WalkedDataSet]]:
+    """Class and instance of each item of a sequence, and the item. Raises NotTaken.
 
-
-def _items(content: Dataset, keyword: str) -> Iterator[Dataset]:
+    No object is made of an element: pydicom takes seconds for as many items as there may be.
+    """
     try:
-        items = content.get(keyword) or []
-        for one in items:
-            named = (one.get("ReferencedSOPClassUID"), one.get("ReferencedSOPInstanceUID"))
-            one.get("FailureReason")  # decoded here, where what cannot be decoded is caught
-            if not all(isinstance(uid, str) and is_uid(uid) for uid in named):
+        for item in content.items(_TAGS[keyword]):
+            reference = _uid(item, "ReferencedSOPClassUID"), _uid(item, "ReferencedSOPInstanceUID")
+            if not all(map(is_uid, reference)):
                 raise NotTaken(INVALID_ARGUMENT, f"{keyword} has an item without valid UIDs")
-            yield one
-    except UNREADABLE_FILE as error:
+            yield reference, item
+    except Undecodable as error:
         raise NotTaken(MISTYPED_ARGUMENT, f"{keyword} cannot be decoded") from error
 
 
-def _failures(content: Dataset) -> dict[str, int]:
-    """Failure Reason (0008,1197) by SOP Instance UID; processing failure where none is given."""
-    found = {}
-    for one in _items(content, "FailedSOPSequence"):
-        reason = one.get("FailureReason")
-        found[str(one.ReferencedSOPInstanceUID)] = reason if isinstance(reason, int) else PROCESSING_FAILURE
-    return found
+def _uid(within: WalkedDataSet, keyword: str) -> str:
+    """The value of a UI without its padding; empty where it is missing. Raises Undecodable."""
+    return within.value(_TAGS[keyword]).rstrip(b"\0 ").decode("latin-1")
 
 
-def _transaction_of(content: Dataset) -> str:
+def _reason(item: WalkedDataSet) -> int:
+    """Failure Reason (0008,1197), a US; processing failure where none is given."""
+    value = item.value(_TAGS["FailureReason"])
+    return int.from_bytes(value, "little") if len(value) == 2 else PROCESSING_FAILURE
+
+
+def _transaction_of(content: WalkedDataSet) -> str:
     try:
-        uid = content.get("TransactionUID")
-    except UNREADABLE_FILE as error:
-        raise NotTaken(MISTYPED_ARGUMENT, "Transaction UID cannot be decoded") from error
+        uid = _uid(content, "TransactionUID")
+    except Undecodable as error:
+        raise NotTaken(INVALID_ARGUMENT, "Transaction UID is not a UID") from error
     if not uid:
         raise NotTaken(NO_SUCH_ARGUMENT, "Transaction UID is missing")
-    if not isinstance(uid, str) or not is_uid(uid):
+    if not is_uid(uid):
         raise NotTaken(INVALID_ARGUMENT, "Transaction UID is not a UID")
     return uid
 

@@ -58,6 +58,7 @@ A plain tuple: named ones would take as long to make as all the rest of the walk
 
 
 _LAYOUTS = Layouts[Span]()
+_NOTHING: Span = (None, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,17 @@ class WalkedDataSet:
             return b""
         _check_size(span[2] - span[1])
         return bytes(self.encoded[span[1] : span[2]])
+
+    def items(self, tag: int) -> "Iterator[WalkedDataSet]":
+        """The items of a sequence (PS3.5 7.5), each as a data set; none where it is missing. Raises Undecodable."""
+        vr, start, end, length = self.elements.get(tag, _NOTHING)
+        implicit_vr = self.implicit_vr or vr == "UN"
+        if vr not in ("SQ", None) and not (vr == "UN" and length == UNDEFINED_LENGTH):
+            raise Undecodable(f"element {_shown(tag)} of VR {vr} is no sequence")
+        with Pace() as pace:
+            walk = _Walk(self.encoded, pace, little_endian=self.little_endian)
+            for elements in walk.items(start, end, implicit_vr):
+                yield WalkedDataSet(self.encoded, implicit_vr, self.little_endian, elements)
 
 
 class EncodedValues(NamedTuple):
@@ -224,10 +236,18 @@ class _Walk:
         self.is_used_up = position == end
         return found
 
+    def items(self, position: int, end: int, implicit_vr: bool) -> Iterator[dict[int, Span]]:
+        """Every element of each item of a sequence of the data set itself; the last one ends at `end`."""
+        while position < end:
+            found: dict[int, Span] = {}
+            tag, length = self._item_head(position, end)
+            position = self._item(position + _HEAD_BYTES, end, tag, length, implicit_vr, 1, found)
+            yield found
+
     def _elements(
         self, position: int, end: int, implicit_vr: bool, depth: int, found: dict[int, Span] | None = None
     ) -> int:
-        """Elements to `end`, to the delimiter of their item, or to what is too short for one; `found` at depth 0."""
+        """Elements to `end`, to the delimiter of their item, or to what is too short for one."""
         encoded, explicit, left, marks = self._encoded, self._explicit, self._left, self._marks
         last, rest_below = end - _HEAD_BYTES, self._rest_below
         while position <= last:
@@ -247,11 +267,11 @@ class _Walk:
                 left, rest_below = self._left, self._rest_below
             else:
                 position = _limit(start, length, end, tag)
-            if found is not None:
-                _note(found, tag, (vr, start, position - _HEAD_BYTES * (length == UNDEFINED_LENGTH), length))
-            elif tag == _ITEM_END:
+            if tag == _ITEM_END and depth:
                 self._behind_delimiter = position
                 break
+            if found is not None:
+                _note(found, tag, (vr, start, position - _HEAD_BYTES * (length == UNDEFINED_LENGTH), length))
             if left < rest_below:
                 rest_below = self._rested(left)
         else:
@@ -296,20 +316,23 @@ class _Walk:
             position += _HEAD_BYTES
             if tag == _SEQUENCE_END and delimited:
                 return position
-            if tag != _ITEM:
-                raise Undecodable(f"{_shown(tag)} stands where an item of a sequence should")
-            position = self._item(position, end, length, implicit_vr, depth + 1)
+            position = self._item(position, end, tag, length, implicit_vr, depth + 1)
         return position
 
-    def _item(self, position: int, end: int, length: int, implicit_vr: bool, depth: int) -> int:
+    def _item(
+        self, position: int, end: int, tag: int, length: int, implicit_vr: bool, depth: int,
+        found: dict[int, Span] | None = None,
+    ) -> int:  # fmt: skip
+        if tag != _ITEM:
+            raise Undecodable(f"{_shown(tag)} stands where an item of a sequence should")
         if length == UNDEFINED_LENGTH:
-            behind = self._elements(position, end, implicit_vr, depth)
+            behind = self._elements(position, end, implicit_vr, depth, found)
             if behind != self._behind_delimiter:
                 raise _cut_off(behind)
             return behind
         limit = _limit(position, length, end, _ITEM)
         while position < limit:
-            behind = self._elements(position, limit, implicit_vr, depth)
+            behind = self._elements(position, limit, implicit_vr, depth, found)
             if behind == position:
                 raise _cut_off(position)
             position = behind

@@ -7,17 +7,12 @@ rests for much longer than it works. Images do not come that far.
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Self
 
 SHARE = 0.1
 """Of the time, how much such work takes of one processor in a process."""
 
 _ONE_AT_A_TIME = threading.Lock()
-_WHOLE_ONES = threading.Lock()
-_rested_at_s = 0.0
-"""When, by the monotonic clock, the next work that is done as a whole may begin."""
 
 
 class Pace:
@@ -41,16 +36,3 @@ class Pace:
         else:
             time.sleep((time.thread_time() - self._since_s) * (1 / SHARE - 1))
         self._since_s = time.thread_time()
-
-
-@contextmanager
-def in_turn() -> Iterator[None]:
-    """For work that cannot be cut into pieces: one at a time, and the rest comes before the next one begins."""
-    global _rested_at_s
-    with _WHOLE_ONES:
-        time.sleep(max(0.0, _rested_at_s - time.monotonic()))
-        since_s = time.thread_time()
-        try:
-            yield
-        finally:
-            _rested_at_s = time.monotonic() + (time.thread_time() - since_s) * (1 / SHARE - 1)

@@ -4,6 +4,7 @@ import fcntl
 import logging
 import multiprocessing
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +45,9 @@ def measure_all(sitting: Sitting, processes: int) -> None:
     if processes == 1:
         work(sitting, until)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, _quietly) as pool:
-        pool.starmap(work, [(sitting, until)] * processes, chunksize=1)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _quietly) as pool:  # whose processes may start those of a pretraining
+        list(pool.map(work, [sitting] * processes, [until] * processes))
 
 
 def _quietly() -> None:

@@ -1,6 +1,7 @@
 """The comparison of label efficiency: blocks, rows, tables, and one small run that goes on where it was cut."""
 
 import json
+import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -189,6 +190,20 @@ def test_a_claim_is_of_one_process_and_ends_with_it(tmp_path: Path):
         assert (first, second) == (True, False)
     with jobs.claimed(tmp_path / "claims" / "one") as again:
         assert again
+
+
+def work_with_a_child(sitting: jobs.Sitting, until: float | None) -> None:
+    """As a pretraining has."""
+    child = multiprocessing.get_context("spawn").Process(target=int)
+    child.start()
+    child.join()
+    (sitting.cache / f"{multiprocessing.current_process().pid}").touch()
+
+
+def test_processes_of_the_comparison_may_pretrain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "work", work_with_a_child)
+    jobs.measure_all(jobs.Sitting(TINY, (), tmp_path / "rows.jsonl", tmp_path), 2)
+    assert list(tmp_path.iterdir())
 
 
 def test_the_command_writes_tables_and_computes_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

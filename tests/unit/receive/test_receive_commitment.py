@@ -1,8 +1,8 @@
 """Action and Event Information as hostile peers send them: understood, or refused with a status."""
 
-import contextlib
 import tracemalloc
 from io import BytesIO
+from struct import pack
 
 import pytest
 from hypothesis import example, given
@@ -11,20 +11,15 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import encode
 
-from pacs_agent.db import Database
 from pacs_agent.receive import commitment
 from pacs_agent.receive.attendance import LARGEST_REQUEST_BYTES
 from pacs_agent.receive.commitment import (
     MOST_INSTANCES,
-    PUSH_MODEL,
-    PUSH_MODEL_INSTANCE,
     NotTaken,
     asked_for,
-    decoded,
-    serve_commitment,
     told_in,
+    walked,
 )
-from pacs_agent.receive.services import AssociationFacts, ServiceRequest
 
 SYNTAXES = (str(ImplicitVRLittleEndian), str(ExplicitVRLittleEndian))
 
@@ -45,7 +40,7 @@ def encoded(content: Dataset, syntax: str = SYNTAXES[0]) -> bytes:
 def understood(data_set: bytes, syntax: str) -> None:
     for read in (asked_for, told_in):
         try:
-            transaction_uid, instances, *_ = read(decoded(data_set, syntax))
+            transaction_uid, instances, *_ = read(walked(data_set, syntax))
         except NotTaken as refusal:
             assert 0x0110 <= refusal.status <= 0x0213
             assert 0 < len(refusal.comment) <= 64
@@ -56,28 +51,45 @@ def understood(data_set: bytes, syntax: str) -> None:
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_what_is_well_formed_is_understood(syntax: str) -> None:
-    transaction_uid, instances = asked_for(decoded(encoded(information(), syntax), syntax))
+    transaction_uid, instances = asked_for(walked(encoded(information(), syntax), syntax))
     assert (transaction_uid, instances) == ("1.2.3", [("1.2", "1.2.0"), ("1.2", "1.2.1")])
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_sequences_and_items_of_undefined_length(syntax: str) -> None:
+    content = information()
+    content["ReferencedSOPSequence"].is_undefined_length = True
+    for item in content.ReferencedSOPSequence:
+        item.is_undefined_length_sequence_item = True
+    data_set = encoded(content, syntax)
+    assert data_set.count(bytes.fromhex("feff 0de0")) == 2
+    assert asked_for(walked(data_set, syntax)) == ("1.2.3", [("1.2", "1.2.0"), ("1.2", "1.2.1")])
+
+
+def test_a_text_instead_of_a_sequence_is_refused() -> None:
+    text = pack("<HH2sH4s", 0x0008, 0x1199, b"LO", 4, b"none")
+    with pytest.raises(NotTaken, match="cannot be decoded"):
+        asked_for(walked(text, SYNTAXES[1]))
 
 
 def test_an_instance_that_is_named_twice_counts_once() -> None:
     content = information(1)
     content.ReferencedSOPSequence.append(content.ReferencedSOPSequence[0])
-    assert len(asked_for(content)[1]) == 1
+    assert len(asked_for(walked(encoded(content), SYNTAXES[0]))[1]) == 1
 
 
 def test_failures_without_a_reason_are_failures() -> None:
     content = information(1)
     content.FailedSOPSequence = information(1).ReferencedSOPSequence
-    assert told_in(content)[2] == {"1.2.0": 0x0110}
+    assert told_in(walked(encoded(content), SYNTAXES[0]))[2] == {"1.2.0": 0x0110}
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_as_many_as_are_taken_and_not_one_more(monkeypatch: pytest.MonkeyPatch, syntax: str) -> None:
     monkeypatch.setattr(commitment, "MOST_INSTANCES", 3)
-    assert len(asked_for(decoded(encoded(information(3), syntax), syntax))[1]) == 3
+    assert len(asked_for(walked(encoded(information(3), syntax), syntax))[1]) == 3
     with pytest.raises(NotTaken, match="ask in parts") as refusal:
-        decoded(encoded(information(4), syntax), syntax)
+        walked(encoded(information(4), syntax), syntax)
     assert refusal.value.status == 0x0213
 
 
@@ -92,27 +104,27 @@ def test_as_many_as_are_taken_fit_into_the_largest_request() -> None:
     assert of_one_bytes + (MOST_INSTANCES - 1) * (of_two_bytes - of_one_bytes) < LARGEST_REQUEST_BYTES
 
 
-@pytest.mark.parametrize(("instances", "turns"), [(2, 0), (3, 1)])
-def test_large_requests_take_turns(
-    database: Database, monkeypatch: pytest.MonkeyPatch, instances: int, turns: int
-) -> None:
-    taken: list[int] = []
-    monkeypatch.setattr(commitment, "USUAL_INSTANCES", 2)
-    monkeypatch.setattr(commitment, "in_turn", lambda: contextlib.nullcontext(taken.append(1)))
-    command = Dataset()
-    command.RequestedSOPClassUID, command.RequestedSOPInstanceUID = PUSH_MODEL, PUSH_MODEL_INSTANCE
-    command.ActionTypeID = 1
-    facts = AssociationFacts("SENDER", "PACSAGENT", "127.0.0.1")
-    request = ServiceRequest(command, encoded(information(instances)), PUSH_MODEL, SYNTAXES[0], facts)
-    serve_commitment(request, database)
-    assert len(taken) == turns
+def test_a_large_request_is_read_without_an_object_for_each_element() -> None:
+    uids = [b"%04d" % number for number in range(1, 10_000)]
+    items = b"".join(pack("<HHL", 0xFFFE, 0xE000, 24) + _ui(0x1150, b"1.2\0") + _ui(0x1155, uid) for uid in uids)
+    request = _ui(0x1195, b"1.2\0") + pack("<HHL", 0x0008, 0x1199, len(items)) + items
+    tracemalloc.start()
+    transaction_uid, wanted = asked_for(walked(request, SYNTAXES[0]))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (transaction_uid, len(wanted), wanted[-1]) == ("1.2", 9_999, ("1.2", "9999"))
+    assert peak_bytes < 500 * len(wanted)
+
+
+def _ui(element: int, uid: bytes) -> bytes:
+    return pack(f"<HHL{len(uid)}s", 0x0008, element, len(uid), uid)
 
 
 def test_a_million_empty_items_cost_no_memory() -> None:
     items = bytes.fromhex("0800 9911 ffffffff") + bytes.fromhex("feff 00e0 00000000") * 1_000_000
     tracemalloc.start()
     with pytest.raises(NotTaken):
-        decoded(items, SYNTAXES[0])
+        walked(items, SYNTAXES[0])
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak_bytes < 1 << 20

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from pacs_agent.receive import pace
-from pacs_agent.receive.pace import Pace, in_turn
+from pacs_agent.receive.pace import Pace
 
 
 def test_it_rests_in_proportion_to_what_it_worked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,20 +47,3 @@ def test_one_at_a_time_and_a_failure_lets_the_next_one_in() -> None:
     second.join()
     with Pace() as own:
         own.rest()
-
-
-def test_what_is_done_as_a_whole_rests_before_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    worked_s, now_s, slept_s = iter([0.0, 2.0, 2.0, 3.0, 3.0, 3.0]), [100.0], list[float]()
-    monkeypatch.setattr(pace.time, "thread_time", lambda: next(worked_s))
-    monkeypatch.setattr(pace.time, "monotonic", lambda: now_s[0])
-    monkeypatch.setattr(pace.time, "sleep", slept_s.append)
-    monkeypatch.setattr(pace, "SHARE", 0.2)
-    monkeypatch.setattr(pace, "_rested_at_s", 0.0)
-    with in_turn():
-        pass
-    now_s[0] = 105.0
-    with pytest.raises(ValueError, match="broken"), in_turn():
-        raise ValueError("broken")
-    with in_turn():
-        pass
-    assert slept_s == [0.0, 100.0 + 2 * 4 - 105.0, 1 * 4]
