@@ -3,7 +3,7 @@
 #   make demo     the main job on this machine: a phantom CT goes in, a report comes back (DEMO_ARGS=--once ends by itself)
 #   make viewer   builds the OHIF plugin and fetches the pinned viewer, which the agent then serves; part of `make demo`
 #   make test     everything, with real peers where they can be installed (PYTEST_ARGS="-k word" for a part)
-#   make check    lint, types and the quick tests
+#   make check    lint, types and the quick tests; of these only files of which anything changed since they passed (ALL=1 for all)
 #   make fuzz     looks for bytes of a peer that break a promise (FUZZ_SECONDS=600 for each of three readers)
 #   make bench    figures beside named peers, also in build/bench.json
 #   make train-demo  trains the demo model again into build/train-demo and says how close it came (under two hours)
@@ -24,7 +24,7 @@ NONE_LEFT = $(if $(PYTEST_ARGS),|| [ $$? = 5 ])
 TESTS = TESTS_IN_MEMORY=14 $(BIN)/pytest
 BESIDE = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=7 $(BIN)/pytest -p no:cacheprovider -m "not alone"
 QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=2 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
-	-m "not slow and not peers and not real_images"
+	-m "not slow and not peers and not real_images" $(if $(ALL),,--passed-before $(STAMPS)/passed-$@.json)
 
 .PHONY: demo viewer viewer-or-without plugin-check test test-whole test-alone test-parts test-learning test-others check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
 .DELETE_ON_ERROR:

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import settings
 
 from pacs_agent.db import Database, upgrade
+from tests import passed_before
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -49,8 +50,14 @@ settings.register_profile("quick", parent=settings.get_profile("any machine"), m
 settings.load_profile("any machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option of `make check`."""
+    parser.addoption(passed_before.OPTION, metavar="FILE", help="leave out test files that passed as they are now")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """As root, Postgres needs a user of its own; processes that meet it first at once would both add it."""
+    passed_before.register(config, REPOSITORY)
     if config.getoption("numprocesses", None) and os.geteuid() == 0:
         with suppress(ImportError), warnings.catch_warnings(action="ignore"):
             from pgserver.utils import ensure_user_exists

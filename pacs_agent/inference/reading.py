@@ -216,7 +216,7 @@ class FindingChange(_Frozen):
     sides: tuple[Literal["right", "left"], ...] = ()
     """Where this is said of it. Empty: of all of it."""
     by: Literal["presence", "grade", "volume", "diameter"] = "presence"
-    """What was compared: whether it is present, its grade, mL of its regions, or mm of the one region."""
+    """What was compared: whether it is present, its grade, mL of its regions, or its longest extent in mm."""
     value: float | None = None
     """What it is by now: index of the grade, mL or mm. None: compared by presence alone."""
     prior_value: float | None = None
@@ -290,6 +290,8 @@ class StudyReading(_Frozen):
     series: OrderedSeries
     further_series: tuple[OrderedSeries, ...] = ()
     """The other series of the study that were read together with it. Slices are counted through all of them."""
+    sequences: tuple[str, ...] = ()
+    """How each of all series is weighted, as `T2`; empty where the model is not told."""
     findings: tuple[FindingReading, ...]
     sentences: tuple[Sentence, ...]
     impression: tuple[Sentence, ...]

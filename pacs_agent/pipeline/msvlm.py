@@ -30,8 +30,7 @@ from pacs_agent.inference.reading import SincePrior
 from pacs_agent.ops import get_log
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay, NotMeasured
 from pacs_agent.pipeline.models_in_use import ModelsInUse, failed
-from pacs_agent.pipeline.prior import choose_prior, compared
-from pacs_agent.pipeline.prior_at_source import NOBODY_TO_ASK, PriorAtSource, Wanted, not_had, source_to_ask
+from pacs_agent.pipeline.priors import Priors, Wanted
 from pacs_agent.pipeline.rehearsable import BeforeSlices, Rehearsable, limits_of
 from pacs_agent.pipeline.said import documents_of, facts_of, no_result_of, source_files
 from pacs_agent.pipeline.segmenting import Segmenting, Told, measured, segmenter_for
@@ -64,23 +63,11 @@ class MsVlm(Rehearsable):
             lambda bundle: Reader(bundle, settings.inference, tokens, shared.decoding, shared.turns),
         )
         self._segmenting = Segmenting(settings, shared.decoding, shared.turns)
-        self._at_source = PriorAtSource(settings, archive, self.jobs)
+        self._priors = Priors(settings, archive, self.jobs)
 
     def select_series(self, job: JobFacts) -> Choice:
         """The first model asked for that accepts a series of the study reads it; beside it the prior study."""
-        choice = self._series_choice(job)
-        if not choice.selected or not job.job_id or not self.settings.results.compare_with_prior:
-            return choice
-        with self.database.reading() as session:
-            prior = choose_prior(session, self.archive, job.job_id, choice.bundle)
-            source = source_to_ask(session, job.job_id) if prior is None and self._asks else None
-        prior = not_had(NOBODY_TO_ASK) if source == "" else prior
-        return replace(choice, prior=prior.model_dump_json() if prior else "", source=source or "")
-
-    @property
-    def _asks(self) -> bool:
-        """Whether earlier studies are looked for at the source."""
-        return self.settings.results.prior_at_source == "find"
+        return self._priors.beside(self._series_choice(job), job)
 
     def _series_choice(self, job: JobFacts) -> Choice:
         bundles = tuple(bundle.digest for bundle in (*self._models.asked(job.model), *self._models.segmenters()))
@@ -137,35 +124,19 @@ class MsVlm(Rehearsable):
         wanted = Wanted(earlier["source"], series.modality, name_of(bundle), measured_by)
 
         def read(facts: JobFacts, check: Progress) -> StudyReading | None:
-            reading = self._read_whole(facts, bundle, check)
+            reading = self._read_whole(lambda: self.choice_of(facts, bundle), check)
             if reading is None or segmenter is None:
                 return reading
             return self._segmenting.with_sizes(reading, segmenter, self.headers.read(facts.images), check)
 
-        return self._at_source.find(job, wanted, read, began, progress)
-
-    def _read_whole(self, job: JobFacts, bundle: Bundle, progress: Progress) -> StudyReading | None:
-        """What a model says of a study, all steps at once; None where it reads no series of it."""
-        try:
-            selected = self.choice_of(job, bundle).selected
-            if not selected:
-                return None
-            earlier = {"select_series": selected}
-            earlier["encode_missing"] = self._encode_missing(earlier, progress)
-            progress(1, 3)
-            earlier["read_study"] = self._read_study(earlier)
-            progress(2, 3)
-            earlier["weigh_evidence"] = self._weigh_evidence(earlier)
-            return self._describe(earlier)
-        except NothingToSay:
-            return None
+        return self._priors.find(job, wanted, read, began, progress)
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result and draft report; a segmentation where one was made; what is wanted beside them."""
         reading = self.described(earlier)
         evidence = [header.dataset for header in self.headers.read(source_files(job, reading.all_slices))]
         told = self._measured(earlier, reading, evidence, facts_of(job))
-        said = replace(told, reading=compared(self.database, told.reading, earlier.get("prior", "")))
+        said = replace(told, reading=self._priors.compared(told.reading, earlier))
         return documents_of(self.settings, job, said, evidence)
 
     def _measured(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from pacs_agent.inference import StudyReading
+from pacs_agent.pipeline.errors import NothingToSay
 from pacs_agent.pipeline.rehearsed import Rehearsed
 from pacs_agent.pipeline.stages import Choice, Documents, Earlier, JobFacts, Progress
 
@@ -56,6 +57,22 @@ class Rehearsable(ABC):
         """The reading, from what the earlier steps gave."""
         given = tuple(earlier[step] for step in _DESCRIBED)
         return self._rehearsed.outcome("describe", given, lambda: self._describe(earlier))
+
+    def _read_whole(self, choose: Callable[[], Choice], progress: Progress) -> StudyReading | None:
+        """What a model says of a study without a job, all steps at once; None where it reads nothing of it."""
+        try:
+            selected = choose().selected
+            if not selected:
+                return None
+            earlier = {"select_series": selected}
+            earlier["encode_missing"] = self._encode_missing(earlier, progress)
+            progress(1, 3)
+            earlier["read_study"] = self._read_study(earlier)
+            progress(2, 3)
+            earlier["weigh_evidence"] = self._weigh_evidence(earlier)
+            return self._describe(earlier)
+        except NothingToSay:
+            return None
 
     @abstractmethod
     def _encode_missing(self, earlier: Earlier, progress: Progress) -> str: ...

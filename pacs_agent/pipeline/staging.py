@@ -23,6 +23,7 @@ from pacs_agent.inference import (
 from pacs_agent.inference.reading import SincePrior
 from pacs_agent.pipeline.errors import JobFailed, NothingToSay
 from pacs_agent.pipeline.models_in_use import ModelsInUse, failed
+from pacs_agent.pipeline.priors import Priors, Wanted
 from pacs_agent.pipeline.rehearsable import BeforeSlices, Rehearsable, limits_of
 from pacs_agent.pipeline.said import documents_of, no_result_of, source_files
 from pacs_agent.pipeline.segmenting import Told
@@ -52,9 +53,13 @@ class Staging(Rehearsable):
             lambda bundle: StagingReader(bundle, settings.inference, tokens, shared.decoding, shared.turns),
             "model of task staging",
         )
+        self._priors = Priors(settings, archive, shared.jobs)
 
     def select_series(self, job: JobFacts) -> Choice:
-        """All stacks that the first model asked for reads, as the rules in force correct them."""
+        """All stacks that the first model asked for reads, as the rules in force correct them; beside it the prior."""
+        return self._priors.beside(self._stacks_choice(job), job)
+
+    def _stacks_choice(self, job: JobFacts) -> Choice:
         with self.database.reading() as session:
             rules = rules_version(session)
         bundles = tuple(bundle.digest for bundle in self._models.asked(job.model))
@@ -113,15 +118,22 @@ class Staging(Rehearsable):
         raise JobFailed("studies that are read for staging are not segmented")
 
     def find_prior(self, job: JobFacts, earlier: Earlier, began: datetime, progress: Progress) -> SincePrior | None:
-        """Never asked for: the choice names nobody to ask."""
-        return None
+        """The earlier study of the patient that the source has, fetched and read by the same model."""
+        bundle, chosen = self._selection(earlier)
+        wanted = Wanted(earlier["source"], chosen.stacks[0].series.modality, name_of(bundle))
+
+        def read(facts: JobFacts, check: Progress) -> StudyReading | None:
+            return self._read_whole(lambda: _choice(bundle, self._chosen(facts, bundle)), check)
+
+        return self._priors.find(job, wanted, read, began, progress)
 
     def compose(self, job: JobFacts, earlier: Earlier) -> Documents:
         """AI result and draft report; what is wanted beside them."""
         reading = self.described(earlier)
         evidence = [header.dataset for header in self.headers.read(source_files(job, reading.all_slices))]
         left_out = " ".join(f"Left out: {one}." for one in _encoding(earlier).left_out)
-        return documents_of(self.settings, job, Told(reading, lacks=left_out), evidence)
+        told = Told(self._priors.compared(reading, earlier), lacks=left_out)
+        return documents_of(self.settings, job, told, evidence)
 
     def _describe(self, earlier: Earlier) -> StudyReading:
         bundle, chosen = self._selection(earlier)

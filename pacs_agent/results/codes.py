@@ -57,6 +57,7 @@ COUNT = Code("246206008", "SCT", "Number of lesions (observable entity)")
 VOLUME = Code("118565006", "SCT", "Volume")
 LONG_AXIS = Code("103339001", "SCT", "Long axis")
 SHORT_AXIS = Code("103340004", "SCT", "Short axis")
+LENGTH = Code("410668003", "SCT", "Length")
 ATTENUATION = Code("112031", "DCM", "Attenuation Coefficient")
 MEAN = Code("373098007", "SCT", "Mean")
 STANDARD_DEVIATION = Code("386136009", "SCT", "Standard Deviation")
@@ -129,6 +130,9 @@ ASSESSMENTS = {
     Action.ADDED: ADDED,
 }
 """What a person did with a finding, IHE AI Result Assessment."""
+
+PLACES = frozenset({Code("RECTAL_TUMOUR_LOCATION", LOCAL_SCHEME, "Third of the rectum")})
+"""What says by its level where another finding lies: none of its levels is more than another."""
 
 PRESENCE = {
     Presence.PRESENT: Code("52101004", "SCT", "Present"),

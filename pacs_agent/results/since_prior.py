@@ -7,7 +7,7 @@ where and how many, the finding cannot be compared (docs/decisions, "A prior is 
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from pacs_agent.imaging import OrderedSeries
+from pacs_agent.imaging import OrderedSeries, Plane
 from pacs_agent.inference.reading import (
     Change,
     FindingChange,
@@ -20,6 +20,7 @@ from pacs_agent.inference.reading import (
     SincePrior,
     StudyReading,
 )
+from pacs_agent.results.codes import LENGTH, PLACES, concept
 from pacs_agent.results.sources import SourceSlice, source_slice
 from pacs_agent.results.stated import SAID_AS_VOLUME, stated_regions
 
@@ -28,6 +29,9 @@ VOLUME_RATIO = 1.25
 lesion again gives. British Thoracic Society, guidelines for pulmonary nodules, Thorax 2015;70 Suppl 2: 25 %."""
 DIAMETER_MM = 2.0
 """From this difference on, one diameter is larger. Fleischner Society 2017, Radiology 284:228: 2 mm."""
+LENGTH_RATIO, LENGTH_MM = 1.2, 5.0
+"""From this ratio and this difference on, both of them, one length is larger. RECIST 1.1 (Eisenhauer, Eur J Cancer
+2009;45:228) calls a growth by 20 % and 5 mm progress; it is asked for either way here, so that neither is favoured."""
 GRADES_APART = 2
 """From this difference of grades on, one is larger: with one less, a finding on the border of two grades is enough."""
 COVERED = 0.8
@@ -52,16 +56,17 @@ def since_prior(reading: StudyReading, before: StudyReading, prior: PriorStudy) 
     """The changes from `before`, the reading of `prior`, to `reading`. With the two swapped, the changes are reversed.
 
     Both are whole readings, with their measurements where they have any. Nothing is compared where the two are of
-    different models or versions, or of series that show different parts.
+    different models or versions, or of series of other kinds or that show different parts. What says only where another
+    finding lies has no more and no less.
     """
-    why = _other_model(reading, before) or _other_part(reading.series, before.series)
+    why = _other_model(reading, before) or _other_images(reading, before) or _other_part(reading, before)
     if why:
         return SincePrior(prior=prior, not_compared=why)
     known = {each.label.key: each for each in before.findings}
     changes = [
         change.model_copy(update={"prior_slices": _slices(known[each.label.key], before)})
         for each in reading.findings
-        if each.label.key in known
+        if each.label.key in known and concept(each.label.code) not in PLACES
         for change in _changes(_Pair(reading, before, each, known[each.label.key]))
     ]
     return SincePrior(prior=prior, series_instance_uid=before.series.series_instance_uid, findings=tuple(changes))
@@ -74,14 +79,34 @@ def _other_model(reading: StudyReading, before: StudyReading) -> str:
     return f"It was read by {then.name} {then.version}, this study by {now.name} {now.version}."
 
 
-def _other_part(now: OrderedSeries, then: OrderedSeries) -> str:
-    """Why what is absent in one series may lie outside of it; empty where both show the same part alike."""
-    if (now.modality, now.plane) != (then.modality, then.plane):
-        return f"Its series is {then.plane} {then.modality}, that of this study {now.plane} {now.modality}."
-    shorter, longer = sorted((_covered_mm(now), _covered_mm(then)))
-    if shorter < COVERED * longer:
-        return f"Its series covers {_covered_mm(then):.0f} mm, that of this study {_covered_mm(now):.0f} mm."
+def _other_images(reading: StudyReading, before: StudyReading) -> str:
+    """Why what one study shows the other may not show at all; empty where both have images of the same kinds."""
+    now, then = set(_series_by_kind(reading)), set(_series_by_kind(before))
+    if now == then:
+        return ""
+    if len(now) == len(then) == 1:
+        return f"Its series is {then.pop()}, that of this study {now.pop()}."
+    return f"Only one of the two has {' and '.join(sorted(now ^ then))} images."
+
+
+def _other_part(reading: StudyReading, before: StudyReading) -> str:
+    """Why what is absent in one may lie outside of it; empty where the series of each kind show the same part."""
+    now, then = _series_by_kind(reading), _series_by_kind(before)
+    for kind, series in now.items():
+        covered, before_mm = (max(map(_covered_mm, each)) for each in (series, then[kind]))
+        if min(covered, before_mm) < COVERED * max(covered, before_mm):
+            which = "series" if len(now) == 1 else f"{kind} series"
+            return f"Its {which} covers {before_mm:.0f} mm, that of this study {covered:.0f} mm."
     return ""
+
+
+def _series_by_kind(reading: StudyReading) -> dict[str, list[OrderedSeries]]:
+    """By plane and weighting as they are called, as `axial T2`; by plane and modality where no weighting is known."""
+    found = dict[str, list[OrderedSeries]]()
+    sequences = reading.sequences or ("",) * len(reading.all_series)
+    for series, sequence in zip(reading.all_series, sequences, strict=True):
+        found.setdefault(f"{series.plane} {sequence or series.modality}", []).append(series)
+    return found
 
 
 def _covered_mm(series: OrderedSeries) -> float:
@@ -169,10 +194,12 @@ def _by_grade(pair: _Pair) -> _Sized | None:
 
 
 def _by_measurement(pair: _Pair, sides: tuple[str, ...]) -> _Sized | None:
-    """By what one segmenter measured in both; None where it did not, or what it measured is not the same for certain.
+    """By what the model or one segmenter measured in both; None where they did not, or it is not the same for certain.
 
     Of findings that are said by their diameter one region alone is compared: which of several is which is not known.
     """
+    if sized := _by_length(pair):
+        return sized
     now, then = _regions(pair.reading, pair.now, sides), _regions(pair.before, pair.then, sides)
     if not now or not then or not _same_measure(pair):
         return None
@@ -189,6 +216,30 @@ def _by_measurement(pair: _Pair, sides: tuple[str, ...]) -> _Sized | None:
         return None
     longest, before = now[0].measured.longest_diameter_mm, then[0].measured.longest_diameter_mm
     return _Sized("diameter", _larger(longest - before, DIAMETER_MM), longest, before)
+
+
+def _by_length(pair: _Pair) -> _Sized | None:
+    """By the length that the model itself measured; None where it did not, or not on images of one plane in both."""
+    now, then = _length(pair.reading, pair.key), _length(pair.before, pair.key)
+    if now is None or then is None or now.plane is not then.plane:
+        return None
+    differ = max(now.mm, then.mm) >= LENGTH_RATIO * min(now.mm, then.mm)
+    return _Sized("diameter", _larger(now.mm - then.mm, LENGTH_MM) if differ else Change.UNCHANGED, now.mm, then.mm)
+
+
+class _Length(NamedTuple):
+    """How long a finding is, and in which plane that was measured."""
+
+    mm: float
+    plane: Plane
+
+
+def _length(reading: StudyReading, key: str) -> _Length | None:
+    planes = {series.series_instance_uid: series.plane for series in reading.all_series}
+    for one in reading.distances:
+        if one.finding == key and concept(one.type) == LENGTH:
+            return _Length(one.value_mm, planes[one.series_instance_uid])
+    return None
 
 
 def _regions(reading: StudyReading, finding: FindingReading, sides: tuple[str, ...]) -> list[MeasuredRegion]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SegmentationStorage
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, MRImageStorage, SegmentationStorage
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import (
     BasicTextSRStorage,
@@ -76,7 +76,8 @@ class EarlierPacs:
         entity = AE(self.ae_title)
         for sop_class in (StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelGet):
             entity.add_supported_context(sop_class)
-        entity.add_supported_context(CTImageStorage, scu_role=True, scp_role=True)
+        for image_class in (CTImageStorage, MRImageStorage):
+            entity.add_supported_context(image_class, scu_role=True, scp_role=True)
         for sop_class in (BasicTextSRStorage, Comprehensive3DSRStorage, SegmentationStorage):
             entity.add_supported_context(sop_class)
         handlers = [(evt.EVT_C_FIND, self._find), (evt.EVT_C_GET, self._get), (evt.EVT_C_STORE, self._store)]

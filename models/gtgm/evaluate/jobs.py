@@ -62,13 +62,19 @@ def work(sitting: Sitting, until: float | None) -> None:
     while left:
         waiting = []
         for cell in left:
-            if until is not None and monotonic() >= until:
+            if _nobody_waits() or (until is not None and monotonic() >= until):
                 return
             if not _done(cell, sets[cell.data], sitting):
                 waiting.append(cell)
         if len(waiting) == len(left):
             sleep(PATIENCE_S)
         left = waiting
+
+
+def _nobody_waits() -> bool:
+    """Whether the process that started this one was ended."""
+    parent = multiprocessing.parent_process()
+    return parent is not None and not parent.is_alive()
 
 
 def _is_there(data: EvaluationSet) -> bool:

@@ -77,10 +77,13 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class EmTraining:
-    """Cubes of FIB-25 without labels: of the sample that has none, and of the labelled one's part to learn from."""
+    """Cubes of FIB-25 without labels: of the sample that has none, and of the labelled one's part to learn from.
+
+    They are small: their text is to tell of what a crop shows, and many different ones are needed.
+    """
 
     folder: Path
-    side_voxels: int = 80
+    side_voxels: int = 48
     name: str = "FIB-25"
 
     def __len__(self) -> int:
@@ -97,12 +100,13 @@ class EmTraining:
 
     @cached_property
     def places(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """File and first voxel of each cube: at both ends of every axis that has room for two."""
+        """File and first voxel of each cube, side by side."""
         extents = ((FIB25[0], (125, 250, 250)), (FIB25[1], (FIB25_CUT[0], 250, 250)))
+        side = self.side_voxels
         return tuple(
             (file, first)
             for file, extent in extents
-            for first in product(*(sorted({0, size - self.side_voxels}) for size in extent))
+            for first in product(*(range(0, size - side + 1, side) for size in extent))
         )
 
 

@@ -1,4 +1,4 @@
-"""What a bundle says of tumours implanted into real pelvic MR, of the same patients without, and of one real cancer.
+"""What a bundle says of tumours implanted into real pelvic MR, and of the same patients without.
 
 python -m models.msvlm.rectal.implanted_figures build/bundles/NAME
 
@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
@@ -32,13 +31,10 @@ from models.msvlm.rectal.runtime import SeriesRuntime, Staging
 from models.msvlm.rectal.stored import StoredSeries, encoded, stored_study
 from models.msvlm.rectal.studies import pad
 from models.phantoms.pelvis import Item
-from pacs_agent.imaging import Plane, read_headers
-from pacs_agent.inference.staging.acquired import PLANES, Acquired, SequenceId
-from pacs_agent.inference.staging.scale import intensity_range
+from pacs_agent.imaging import read_headers
 
 FIRST_SEED = 5_000_000
 """Of the tumours; no training uses implants into these patients."""
-CANCER, OUTLINE = "mr_rectal/rectal_t2_axial_oblique.nii.gz", "mr_rectal/rectal_tumour_roi.nii.gz"
 SAME_NORMAL, SAME_MM = 0.999, 0.3
 """From which cosine and up to which distance two planes are one."""
 SAID = (
@@ -83,7 +79,6 @@ def implanted_figures(
         "implants": len(reads),
         "first_seed": FIRST_SEED,
         **figures(reads, controls),
-        "real_cancer": real_cancer(runtime, folder),
     }
 
 
@@ -164,41 +159,6 @@ def _middle_mm(stack: ImplantedStack, index: int) -> NDArray[np.float64]:
     real, (rows, columns) = stack.real, stack.pixels.shape[1:]
     half = 0.5 * real.pixel_mm * ((columns - 1) * real.along_rows + (rows - 1) * real.along_columns)
     return np.asarray(real.first_mm[index] + half)
-
-
-def real_cancer(runtime: SeriesRuntime, folder: Path = SHARED_DATA) -> dict[str, Any] | None:
-    """What is said of the one real rectal cancer, a T2 series alone; None where it is absent."""
-    if not (folder / CANCER).is_file():
-        return None
-    series, outlined = cancer_series(folder)
-    staging = runtime.read(pad([encoded(runtime, "real cancer", [series])]).inputs)
-    return {
-        "tumour": round(float(staging.levels[Item.TUMOUR][1]), 4),
-        "evidence_within": bool(outlined[int(staging.attention[_TUMOUR, : len(outlined)].argmax())]),
-    }
-
-
-def cancer_series(folder: Path = SHARED_DATA) -> tuple[StoredSeries, NDArray[np.bool_]]:
-    """The T2 series of the real cancer, and which of its slices the expert's outline is on."""
-    image, outline = nibabel.load(folder / CANCER), nibabel.load(folder / OUTLINE)
-    stored = np.asarray(image.dataobj).transpose(2, 1, 0).astype(np.int16)
-    # NIfTI has x to the right and y to the front, DICOM to the left and to the back.
-    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ image.affine
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    middle = affine[:3, 3] + affine[:3, :2] @ (0.5 * (np.array(image.shape[:2]) - 1.0))
-    low, high = intensity_range(stored, SequenceId.T2)
-    count = len(stored)
-    series = StoredSeries(
-        key="t2_axial",
-        acquired=Acquired(plane=PLANES.index(Plane.AXIAL), sequence=SequenceId.T2),
-        stored=stored,
-        low=np.full(count, low, np.float32),
-        high=np.full(count, high, np.float32),
-        spacing_mm=(float(spacing[1]), float(spacing[0])),
-        centre_mm=(middle + np.arange(count)[:, None] * affine[:3, 2]).astype(np.float32),
-        orientation=np.tile((affine[:3, :2] / spacing[:2]).T.reshape(-1), (count, 1)).astype(np.float32),
-    )
-    return series, np.asarray(outline.dataobj).any(axis=(0, 1))
 
 
 @click.command()

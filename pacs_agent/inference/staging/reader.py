@@ -96,6 +96,7 @@ class StagingReader:
             bundle=self.bundle.identity(),
             series=first,
             further_series=tuple(further),
+            sequences=tuple(stack.acquired.sequence.name for stack in study.stacks),
             findings=findings,
             sentences=report.sentences,
             impression=report.impression,

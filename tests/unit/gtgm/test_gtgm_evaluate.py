@@ -4,6 +4,7 @@ import json
 import multiprocessing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np
@@ -206,6 +207,14 @@ def test_processes_of_the_comparison_may_pretrain(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir())
 
 
+def test_a_process_whose_parent_was_ended_measures_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "SETS", {"fib25": small_set})
+    monkeypatch.setattr(jobs, "measure", lambda *given: pytest.fail("nobody waits for it"))
+    monkeypatch.setattr(jobs.multiprocessing, "parent_process", lambda: SimpleNamespace(is_alive=lambda: False))
+    cell = Cell("fib25", RANDOM, 0.1, 0)
+    jobs.work(jobs.Sitting(TINY, (cell,), tmp_path / "rows.jsonl", tmp_path), None)
+
+
 def test_the_command_writes_tables_and_computes_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     preset, budget = tmp_path / "tiny.yaml", tmp_path / "budget.yaml"
     shape = EncoderShape(channels=(4, 8), blocks=(1, 1))
@@ -270,9 +279,9 @@ def test_the_em_volume_is_never_pretrained_on_where_it_is_tested(tmp_path: Path)
     write_fib25(tmp_path)
     data = sets.fib25(Sizes(), tmp_path, tmp_path)
     (source,) = data.unlabelled
-    assert len(source) >= 8
-    assert source.volume(len(source) - 1).values.shape == (80, 80, 80)
-    assert all(first[0] + 80 <= sets.FIB25_CUT[0] for _, first in source.places)
+    assert len(source) == 100
+    assert source.volume(len(source) - 1).values.shape == (48, 48, 48)
+    assert all(first[0] + 48 <= sets.FIB25_CUT[0] for _, first in source.places)
     assert [one.labels.shape for one in data.test()] == [Sizes().em_test_voxels] * 4
     assert data.outputs == 3
 

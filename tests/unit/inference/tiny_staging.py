@@ -18,6 +18,7 @@ from pydicom import Dataset
 
 from pacs_agent.inference import StagingBundle, load_any
 from pacs_agent.inference.staging.words import written
+from pacs_agent.results.uids import derived_uid
 from tests.unit.imaging.imaging_slices import AXIAL
 from tests.unit.imaging.mr_acquisitions import T2_TSE, mr_slice
 from tests.unit.inference.tiny_bundle import (
@@ -276,6 +277,18 @@ def pelvis(sagittal: bool = True, tumour: bool = True) -> list[Dataset]:
     datasets = _series(AXIAL, [_axial(tumour and index in (2, 3)) for index in range(6)], 3, "t2_tse_tra")
     if sagittal:
         datasets += _series(SAGITTAL, [_sagittal(tumour and index == 1) for index in range(3)], 2, "t2_tse_sag")
+    return datasets
+
+
+def pelvis_of_day(date: str, **shown: bool) -> list[Dataset]:
+    """`pelvis` as a study of a woman on a day, from which its UIDs follow."""
+    datasets = pelvis(**shown)
+    for each in datasets:
+        each.StudyInstanceUID = derived_uid(date)
+        each.SeriesInstanceUID = derived_uid(f"{date} {each.SeriesNumber}")
+        each.SOPInstanceUID = derived_uid(f"{date} {each.SeriesNumber} {each.InstanceNumber}")
+        each.file_meta.MediaStorageSOPInstanceUID = each.SOPInstanceUID
+        each.PatientBirthDate, each.PatientSex, each.StudyDate, each.StudyTime = "19520317", "F", date, "101112"
     return datasets
 
 

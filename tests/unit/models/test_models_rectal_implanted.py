@@ -15,7 +15,7 @@ from models.datasets.pelvic_study import Kind, RealStack
 from models.msvlm.rectal import implanted, implanted_figures
 from models.msvlm.rectal.case_lines import implant_lines
 from models.msvlm.rectal.implanted import told_of_implant
-from models.msvlm.rectal.implanted_figures import ReadImplant, cancer_series, figures
+from models.msvlm.rectal.implanted_figures import ReadImplant, figures
 from models.msvlm.rectal.items import SCALES, Told, scale_of, step_targets
 from models.msvlm.rectal.runtime import Staging
 from models.msvlm.rectal.stored import StoredSeries
@@ -82,11 +82,3 @@ def test_without_the_open_data_both_commands_say_so(tmp_path: Path) -> None:
     assert done.exit_code == 1 and "ProstateX-0000_MR.tar.xz is not there" in done.output
     done = CliRunner().invoke(implanted_figures.main, [str(tmp_path), "--data", str(tmp_path)])
     assert done.exit_code == 0 and "skipped: no real pelvic MR" in done.output
-
-
-@pytest.mark.real_images
-def test_the_real_cancer_lies_in_patient_coordinates(shared_data: Path) -> None:
-    series, outlined = cancer_series(shared_data)
-    assert series.stored.shape == (30, 512, 512) and outlined.sum() == 17
-    assert np.allclose(np.linalg.norm(series.orientation[0].reshape(2, 3), axis=1), 1.0, atol=1e-5)
-    assert np.allclose(np.linalg.norm(np.diff(series.centre_mm, axis=0), axis=1), 3.0, atol=1e-3)

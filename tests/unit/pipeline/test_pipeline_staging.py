@@ -1,10 +1,8 @@
 """Pipeline `staging`: all MR series of a study are read together, from the archive to what a PACS stores."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydicom import Dataset
 from pydicom.uid import (
     BasicTextSRStorage,
     Comprehensive3DSRStorage,
@@ -15,59 +13,25 @@ from pydicom.uid import (
 from sqlalchemy import select
 
 from pacs_agent.ahead import AheadOfStudy, ahead_of_study
-from pacs_agent.archive import instance_header, split_part10
 from pacs_agent.assemble import force
 from pacs_agent.console.queue.expected import expectations_of
-from pacs_agent.db import Job, Study
+from pacs_agent.db import Study
 from pacs_agent.imaging import ReasonCode
 from pacs_agent.inference import StudyReading
 from pacs_agent.pipeline import WorkerProcess
-from pacs_agent.results import write_bytes
 from pacs_agent.route import put_rules
 from tests.integration.pacs import ALL_CLASSES, CountingPacs
-from tests.integration.studies_at_work import AgentFolder, until
+from tests.integration.studies_at_work import until
 from tests.unit.imaging.imaging_slices import stack
-from tests.unit.inference.tiny_bundle import settings_of, write_bundle
-from tests.unit.inference.tiny_staging import pelvis, write_staging_bundle
-
-
-def _agent(
-    folder: Path, pacs: CountingPacs, pipeline: str = "staging", quiet_s: float = 0.3, **results: Any
-) -> AgentFolder:
-    """One with two models: one that reads all series of pelvic MR, and one that reads a chest CT."""
-    write_bundle(folder / "bundles" / "tiny-1.0")
-    reader = write_staging_bundle(folder / "bundles" / "tiny-staging-1.0")
-    fields = {"provider", "threads", "bundles_dir", "trusted_keys"}
-    inference = settings_of(reader).model_dump(mode="json", include=fields)
-    assemble = {"quiet_s": quiet_s, "poll_s": 0.1}
-    agent = AgentFolder(folder / "agent", inference=inference, results=results, assemble=assemble)
-    agent.destination("pacs", "dimse", {**pacs.settings, "query": True})
-    with agent.database.writing() as session:
-        put_rules(session, f'rules: [{{name: all, pipeline: "{pipeline}", destinations: [pacs]}}]', actor="test")
-    return agent
-
-
-def _receive(agent: AgentFolder, datasets: list[Dataset]) -> None:
-    for dataset in datasets:
-        encoded = split_part10(write_bytes(dataset))
-        agent.archive.store(encoded, instance_header(dataset, encoded.transfer_syntax_uid), source="test")
-
-
-def _read(agent: AgentFolder, datasets: list[Dataset]) -> Job:
-    _receive(agent, datasets)
-    worker = WorkerProcess(agent.settings)
-    worker.start()
-    try:
-        return agent.wait_for_job("done", "failed", "no_result", timeout_s=60)
-    finally:
-        worker.stop()
+from tests.unit.inference.tiny_staging import pelvis
+from tests.unit.pipeline.staging_agent import read, receive, staging_agent
 
 
 @pytest.mark.parametrize("pipeline", ["staging", "staging:tiny-staging"])
 def test_all_series_of_a_study_are_read_together(pipeline: str, tmp_path: Path) -> None:
     with CountingPacs(classes=ALL_CLASSES) as pacs:
-        agent = _agent(tmp_path, pacs, pipeline)
-        job = _read(agent, pelvis())
+        agent = staging_agent(tmp_path, pacs, pipeline)
+        job = read(agent, pelvis())
     assert job.state == "done", job.error
     assert job.bundle == "tiny-staging 1.0"
     reading = StudyReading.model_validate(job.reading)
@@ -90,9 +54,9 @@ def test_its_stacks_are_encoded_before_the_study_is_complete(tmp_path: Path) -> 
             return ahead_of_study(session, session.scalars(select(Study.id)).one())
 
     with CountingPacs(classes=ALL_CLASSES) as pacs:
-        agent = _agent(tmp_path, pacs, quiet_s=3600)
+        agent = staging_agent(tmp_path, pacs, quiet_s=3600)
         datasets = pelvis()
-        _receive(agent, datasets)
+        receive(agent, datasets)
         worker = WorkerProcess(agent.settings)
         worker.start()
         try:
@@ -107,7 +71,7 @@ def test_its_stacks_are_encoded_before_the_study_is_complete(tmp_path: Path) -> 
 
 def test_a_part_of_the_series_is_read_as_well(tmp_path: Path) -> None:
     with CountingPacs(classes=ALL_CLASSES) as pacs:
-        job = _read(_agent(tmp_path, pacs), pelvis(sagittal=False))
+        job = read(staging_agent(tmp_path, pacs), pelvis(sagittal=False))
     assert job.state == "done", job.error
     assert StudyReading.model_validate(job.reading).further_series == ()
     assert job.series_choice["lacks"] == []
@@ -116,7 +80,7 @@ def test_a_part_of_the_series_is_read_as_well(tmp_path: Path) -> None:
 def test_key_objects_and_a_summary_go_along_where_they_are_wanted(tmp_path: Path) -> None:
     beside = (KeyObjectSelectionDocumentStorage, SecondaryCaptureImageStorage)
     with CountingPacs(classes=(*ALL_CLASSES, *beside)) as pacs:
-        job = _read(_agent(tmp_path, pacs, key_objects=True, secondary_capture=True), pelvis())
+        job = read(staging_agent(tmp_path, pacs, key_objects=True, secondary_capture=True), pelvis())
     assert job.state == "done" and not job.lacks, (job.error, job.lacks)
     stated = [one for one in StudyReading.model_validate(job.reading).findings if one.evidence]
     stored = [str(one.SOPClassUID) for one in pacs.stored.values()]
@@ -125,12 +89,12 @@ def test_key_objects_and_a_summary_go_along_where_they_are_wanted(tmp_path: Path
 
 def test_what_a_rule_expects_is_read_and_shown_as_read(tmp_path: Path) -> None:
     with CountingPacs(classes=ALL_CLASSES) as pacs:
-        agent = _agent(tmp_path, pacs)
+        agent = staging_agent(tmp_path, pacs)
         sagittal = "{attribute: SeriesDescription, equals: t2_tse_sag}"
         text = f"rules: [{{name: all, pipeline: staging, destinations: [pacs], expects: {{series: [{sagittal}]}}}}]"
         with agent.database.writing() as session:
             put_rules(session, text, actor="test")
-        job = _read(agent, pelvis())
+        job = read(agent, pelvis())
     assert job.state == "done", job.error
     assert [one.description for one in StudyReading.model_validate(job.reading).all_series] == ["t2_tse_sag"]
     (shown,) = expectations_of(job)
@@ -139,19 +103,19 @@ def test_what_a_rule_expects_is_read_and_shown_as_read(tmp_path: Path) -> None:
 
 def test_corrections_of_the_rules_say_what_a_series_is(tmp_path: Path) -> None:
     with CountingPacs(classes=ALL_CLASSES) as pacs:
-        agent = _agent(tmp_path, pacs)
+        agent = staging_agent(tmp_path, pacs)
         when = "{attribute: SeriesDescription, equals: t2_tse_sag}"
         correction = f"{{name: scouts, when: {when}, is: {{weighting: localizer}}}}"
         with agent.database.writing() as session:
             put_rules(session, f"corrections: [{correction}]\nrules: [{{name: all, pipeline: staging}}]", actor="test")
-        job = _read(agent, pelvis())
+        job = read(agent, pelvis())
     assert [one.description for one in StudyReading.model_validate(job.reading).all_series] == ["t2_tse_tra"]
 
 
 def test_a_study_without_a_readable_series_is_told_so(tmp_path: Path) -> None:
     with CountingPacs(classes=ALL_CLASSES) as pacs:
-        agent = _agent(tmp_path, pacs)
-        job = _read(agent, stack(6))
+        agent = staging_agent(tmp_path, pacs)
+        job = read(agent, stack(6))
     assert job.state == "no_result"
     assert job.series_choice["code"] == ReasonCode.WRONG_MODALITY
     (told,) = pacs.stored.values()
@@ -160,14 +124,14 @@ def test_a_study_without_a_readable_series_is_told_so(tmp_path: Path) -> None:
 
 def test_the_other_pipeline_does_not_take_its_models(tmp_path: Path) -> None:
     with CountingPacs(classes=ALL_CLASSES) as pacs:
-        job = _read(_agent(tmp_path, pacs, "msvlm:tiny-staging"), pelvis())
+        job = read(staging_agent(tmp_path, pacs, "msvlm:tiny-staging"), pelvis())
     assert job.state == "failed"
     assert "no model tiny-staging is in use" in (job.error or "")
 
 
 def test_maps_are_made_of_each_series_that_shows_a_finding(tmp_path: Path) -> None:
     with CountingPacs(classes=(*ALL_CLASSES, ParametricMapStorage)) as pacs:
-        job = _read(_agent(tmp_path, pacs, saliency_maps="patches"), pelvis())
+        job = read(staging_agent(tmp_path, pacs, saliency_maps="patches"), pelvis())
     assert job.state == "done" and not job.lacks, (job.error, job.lacks)
     maps = StudyReading.model_validate(job.reading).saliency_maps
     assert {"tumour", "t_stage"} <= {one.finding for one in maps}
