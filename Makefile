@@ -18,15 +18,16 @@ STAMPS := .stamps
 # Tests of the model need torch, which takes seconds to load: one process has them, another all that need it not.
 OF_MODELS := $(addprefix tests/unit/,models/ gtgm/ evaluation/ datasets/ inference/ imaging/ test_bench_flops.py)
 OF_ROOMS := $(filter-out $(OF_MODELS) %/__pycache__/,$(wildcard tests/unit/*/) $(wildcard tests/unit/test_*.py))
-# Those in which networks learn take as long as all others of parts.
+# Those in which networks learn take half an hour of one core and race with no clock.
 OF_LEARNING := $(addprefix tests/unit/,models/ gtgm/)
 NONE_LEFT = $(if $(PYTEST_ARGS),|| [ $$? = 5 ])
 TESTS = TESTS_IN_MEMORY=14 $(BIN)/pytest
-BESIDE = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=7 $(BIN)/pytest -p no:cacheprovider -m "not alone"
+ONE_CORE = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=7
+PARTS = $(BIN)/pytest -p no:cacheprovider -m "not alone"
 QUICK = OMP_NUM_THREADS=1 TESTS_IN_MEMORY=2 $(BIN)/pytest -q -n 0 -p no:cacheprovider --hypothesis-profile quick \
 	-m "not slow and not peers and not real_images" $(if $(ALL),,--passed-before $(STAMPS)/passed-$@.json)
 
-.PHONY: demo viewer viewer-or-without plugin-check test test-whole test-alone test-parts test-learning test-others check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
+.PHONY: demo viewer viewer-or-without plugin-check test test-running test-whole test-parts test-learning test-alone check check-code check-rooms check-models fuzz bench train train-demo evaluate-gtgm peers hooks clean
 .DELETE_ON_ERROR:
 
 # With --once nobody looks at the viewer.
@@ -48,24 +49,26 @@ test: $(STAMPS)/develop peers plugin-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@$(MAKE) --no-print-directory -j 1 --keep-going test-whole test-alone test-parts
+	@$(MAKE) --no-print-directory -j 2 --keep-going test-running test-learning || failed=1; \
+	$(MAKE) --no-print-directory test-alone && [ -z "$$failed" ]
 
-# What runs whole processes, a browser or peers, or measures time or memory, has the machine for itself; then two processes
-# share the tests of parts. Pytest ends with 5 where PYTEST_ARGS leaves none of a kind.
+# What runs whole processes, a browser or peers comes first, and what measures time or memory has the machine for itself. Pytest
+# ends with 5 where PYTEST_ARGS leaves none of a kind.
+test-running:
+	@$(MAKE) --no-print-directory -j 1 --keep-going test-whole test-parts
+
 test-whole:
 	$(TESTS) tests/e2e tests/integration $(PYTEST_ARGS) $(NONE_LEFT)
 
+test-parts:
+	$(ONE_CORE) $(PARTS) -n 2 --dist loadfile $(filter-out $(OF_LEARNING),$(OF_MODELS)) $(OF_ROOMS) $(PYTEST_ARGS) $(NONE_LEFT)
+
+# Behind all else: it gets the time in which the others wait, so its tests may take several times as long.
+test-learning:
+	$(ONE_CORE) tests/behind.sh $(PARTS) --timeout 3600 $(OF_LEARNING) $(PYTEST_ARGS) $(NONE_LEFT)
+
 test-alone:
 	$(TESTS) tests/unit -m alone $(PYTEST_ARGS) $(NONE_LEFT)
-
-test-parts:
-	@$(MAKE) --no-print-directory -j 2 --keep-going test-learning test-others
-
-test-learning:
-	$(BESIDE) $(OF_LEARNING) $(PYTEST_ARGS) $(NONE_LEFT)
-
-test-others:
-	$(BESIDE) $(filter-out $(OF_LEARNING),$(OF_MODELS)) $(OF_ROOMS) $(PYTEST_ARGS) $(NONE_LEFT)
 
 check: $(STAMPS)/develop
 	@$(MAKE) --no-print-directory -j 3 --keep-going --output-sync=target check-rooms check-models check-code

@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import platform
+import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
@@ -23,6 +24,8 @@ RUNNING_AGENT = ("pacs-agent", "pacs_agent")
 """A test with the one in a string runs a process of the other, whose modules nobody imports here."""
 ENVIRONMENT = ("pyproject.toml", "deploy/constraints.txt")
 ALWAYS = PurePosixPath("tests/unit")
+DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+", re.ASCII)
+"""A text that may name a module, as those do that are loaded or replaced by name."""
 
 
 class Said(NamedTuple):
@@ -30,6 +33,13 @@ class Said(NamedTuple):
 
     imports: tuple[str, ...]
     texts: tuple[str, ...]
+
+
+class Direct(NamedTuple):
+    """What one module depends on itself."""
+
+    modules: frozenset[str]
+    data: frozenset[str]
 
 
 def said_in(source: str) -> Said:
@@ -53,7 +63,6 @@ class Repository:
         self.root = root
         self.files = {name for name in files if (root / name).is_file()}
         self._top = {PurePosixPath(name).parts[0] for name in self.files}
-        self._said: dict[str, Said] = {}
 
     @classmethod
     def of_git(cls, root: Path) -> "Repository | None":
@@ -74,25 +83,23 @@ class Repository:
 
     def depends_on(self, test_file: str) -> set[str]:
         """Modules and data; the file itself is among them."""
-        found, left = set[str](), [test_file, *self._conftests(test_file)]
-        data = set[str]()
+        found, data, left = set[str](), set[str](), {test_file, *self._conftests(test_file)}
         while left:
-            name = left.pop()
-            if name in found:
-                continue
-            found.add(name)
-            said = self._said_in(name)
-            modules = [*said.imports, *(text for text in said.texts if "." in text)]
-            left.extend(each for module in modules for each in self._modules(module, PurePosixPath(name)))
-            data |= self._data_beside.get(str(PurePosixPath(name).parent), set())
-            if name.startswith("tests/"):
-                data.update(each for text in said.texts for each in self._named(text))
+            found |= left
+            direct = [self._direct(name) for name in left]
+            data.update(*(one.data for one in direct))
+            left = set[str]().union(*(one.modules for one in direct)) - found
         return found | data
 
-    def _said_in(self, name: str) -> Said:
-        if name not in self._said:
-            self._said[name] = said_in((self.root / name).read_text(encoding="utf-8"))
-        return self._said[name]
+    @cache  # noqa: B019  # of one run
+    def _direct(self, name: str) -> Direct:
+        said, place = said_in((self.root / name).read_text(encoding="utf-8")), PurePosixPath(name)
+        named = (*said.imports, *(text for text in said.texts if DOTTED.fullmatch(text)))
+        modules = {each for dotted in named for each in self._modules(dotted, place)}
+        data = set(self._data_beside.get(str(place.parent), ()))
+        if place.parts[0] == "tests":
+            data.update(each for text in said.texts for each in self._named(text))
+        return Direct(frozenset(modules), frozenset(data))
 
     def _conftests(self, name: str) -> Iterator[str]:
         for folder in PurePosixPath(name).parents:

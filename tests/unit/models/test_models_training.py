@@ -295,7 +295,7 @@ def test_a_killed_encoder_run_goes_on_to_the_same_weights(shards, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_other_settings_never_go_on_from_a_checkpoint(preset, shards, tmp_path, monkeypatch):
     monkeypatch.setattr(Run, "shards", lambda *_: shards)
     trained = []
